@@ -1,0 +1,83 @@
+"""Speech denoising and source separation with non-negative matrix factorization (NMF).
+
+The public names are imported on first use, so that ``import nmf_audio`` itself costs nothing.
+
+Examples
+--------
+>>> import numpy as np
+>>> import nmf_audio
+>>> y = 0.1 * np.random.default_rng(0).standard_normal(16000).astype(np.float32)
+>>> nmf_audio.denoise(y, 16000).shape
+(16000,)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nmf_audio.dictionary import Dictionary, Group, load_dictionary, shipped_dictionaries
+    from nmf_audio.enhance import Denoiser, denoise
+    from nmf_audio.errors import (
+        AudioFileError,
+        DictionaryError,
+        MissingExtraError,
+        NmfAudioError,
+        ParameterError,
+    )
+    from nmf_audio.files import Report, denoise_file
+    from nmf_audio.frontend import FrontEndSpec
+    from nmf_audio.nmf import NMF
+    from nmf_audio.stream import Stream
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AudioFileError": "errors",
+    "Denoiser": "enhance",
+    "Dictionary": "dictionary",
+    "DictionaryError": "errors",
+    "FrontEndSpec": "frontend",
+    "Group": "dictionary",
+    "MissingExtraError": "errors",
+    "NMF": "nmf",
+    "NmfAudioError": "errors",
+    "ParameterError": "errors",
+    "Report": "files",
+    "Stream": "stream",
+    "denoise": "enhance",
+    "denoise_file": "files",
+    "load_dictionary": "dictionary",
+    "shipped_dictionaries": "dictionary",
+}
+
+__all__ = [
+    "NMF",
+    "AudioFileError",
+    "Denoiser",
+    "Dictionary",
+    "DictionaryError",
+    "FrontEndSpec",
+    "Group",
+    "MissingExtraError",
+    "NmfAudioError",
+    "ParameterError",
+    "Report",
+    "Stream",
+    "__version__",
+    "denoise",
+    "denoise_file",
+    "load_dictionary",
+    "shipped_dictionaries",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Decompositions: normalised bands in, one spectrum and one mask per source out, frame after frame."""

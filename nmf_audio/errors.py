@@ -1,0 +1,34 @@
+"""The exceptions of nmf_audio.
+
+::
+
+    NmfAudioError
+    ├── ParameterError     (ValueError)   an argument has a value that is not allowed
+    ├── AudioFileError     (OSError)      a recording can't be read or written
+    ├── DictionaryError    (ValueError)   a dictionary file is broken, unknown or does not fit the request
+    └── MissingExtraError  (ImportError)  an optional package is not installed
+
+Every message says what was given, what is allowed and what to do.
+"""
+
+__all__ = ["AudioFileError", "DictionaryError", "MissingExtraError", "NmfAudioError", "ParameterError"]
+
+
+class NmfAudioError(Exception):
+    """Base of all exceptions that this package raises on purpose."""
+
+
+class ParameterError(NmfAudioError, ValueError):
+    """An argument has a value that is not allowed."""
+
+
+class AudioFileError(NmfAudioError, OSError):
+    """A recording can't be read or written."""
+
+
+class DictionaryError(NmfAudioError, ValueError):
+    """A dictionary file is broken, unknown, or does not fit the request."""
+
+
+class MissingExtraError(NmfAudioError, ImportError):
+    """An optional package that this feature needs is not installed."""
