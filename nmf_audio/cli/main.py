@@ -1,0 +1,88 @@
+"""The command ``nmf-audio``: finds the subcommand, imports its module only, runs it."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from nmf_audio.cli import common
+
+COMMANDS = {
+    "denoise": "nmf_audio.cli.denoise",
+    "train": "nmf_audio.cli.train",
+    "dictionaries": "nmf_audio.cli.dictionaries",
+}
+
+
+class Command(Protocol):
+    """What a module of a command offers."""
+
+    def add_parser(self, subparsers: common.Subparsers) -> None:
+        """Add the parser of this command."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do the work and return the exit code."""
+
+
+def load_command(name: str) -> Command:
+    """Import the module of one command.
+
+    Parameters
+    ----------
+    name : str
+        A key of `COMMANDS`.
+
+    Returns
+    -------
+    Command
+        The module.
+    """
+    return cast(Command, importlib.import_module(COMMANDS[name]))
+
+
+def build_parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """Build the parser of ``nmf-audio`` with some of its commands.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of `COMMANDS`; only their modules are imported.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        Its result has ``command``, the name of the chosen command.
+    """
+    parser = argparse.ArgumentParser(
+        prog="nmf-audio",
+        description="Denoise speech, and learn and look at the dictionaries that do it.",
+    )
+    common.add_version(parser)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in names:
+        load_command(name).add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``nmf-audio``.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 all done, 1 a fault in a file, 2 a fault in names or options, 130 interrupted.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    parser = build_parser(words[:1] if words[:1] and words[0] in COMMANDS else tuple(COMMANDS))
+    args = parser.parse_args(words)
+    return common.guarded(load_command(args.command).run, args, prog=f"nmf-audio {args.command}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
