@@ -216,7 +216,9 @@ class BandMap:
     n_observed : int
         Bands that exist at this rate: the first `n_observed` of the spec's.
     n_covered : int
-        Bins up to the spec's top frequency: the first `n_covered` of ``n_fft // 2 + 1``.
+        Bins up to the spec's top frequency: the first `n_covered` of ``n_freq = n_fft // 2 + 1``.
+    centres : ndarray (n_observed,), float64
+        Centres of the observed bands in Hz.
     """
 
     def __init__(self, spec: FrontEndSpec, sr: int) -> None:
@@ -228,7 +230,7 @@ class BandMap:
         f = np.arange(self.n_freq) * (sr / self.n_fft)
         self.n_observed = int(np.searchsorted(centres, sr / 2 + 1e-6, side="right"))
         self.n_covered = int(np.searchsorted(f, spec.top_hz + 1e-6, side="right"))
-        centres = centres[: self.n_observed]
+        self.centres = centres = centres[: self.n_observed]
         f = f[: self.n_covered]
         lower = np.clip(np.searchsorted(centres, f, side="right") - 1, 0, self.n_observed - 2)
         upper_part = np.clip((f - centres[lower]) / (centres[lower + 1] - centres[lower]), 0, 1)

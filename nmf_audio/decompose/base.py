@@ -1,0 +1,46 @@
+"""What every decomposition offers to the stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Decomposition", "Estimate"]
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a decomposition makes of some frames.
+
+    Attributes
+    ----------
+    spectra : ndarray (n_sources, n_bands, n_frames), float32
+        Spectrum estimate of each source, in the units of the normalised bands to the dictionary's power.
+    masks : ndarray (n_sources, n_bands, n_frames), float32
+        Share of each source in each cell, in [0, 1]; shares of one cell sum to 1.
+    """
+
+    spectra: Array
+    masks: Array
+
+
+class Decomposition(Protocol):
+    """Turns normalised bands into one spectrum estimate and one mask per source, with state.
+
+    However a recording is cut into calls of `process`, the estimates are the same to the bit.
+    """
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources: the first axis of all estimates."""
+
+    def process(self, V: Array) -> Estimate:
+        """Take the next frames V (n_bands, n_frames), float32, non-negative."""
+
+    def reset(self) -> None:
+        """Forget all frames so far."""

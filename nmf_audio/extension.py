@@ -1,0 +1,97 @@
+"""Gains above the dictionary's top: what a dictionary of 8 kHz does to a recording of 48 kHz.
+
+Speech above 8 kHz comes with speech just below it, so the top bands' mask says when there is speech; a noise floor
+of its own says how much of a high band is noise. The gain is the product of the two::
+
+    P        = power of the high band in this frame, smoothed with 0.7
+    floor    = min(1.006 * floor, P)                       minimum tracking: 1.6 dB a second up, at once down
+    noise    : follows P while the top bands hold no speech
+    wiener   = max(0, 1 - (OVERESTIMATE * max(noise, floor) / P) ** 2)
+    gain     = wiener * (energy-weighted mean of the mask over the top bands)
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.frontend import BandMap
+
+__all__ = ["HighBandGain"]
+
+Array = npt.NDArray[np.float32]
+
+TOP_BANDS_FROM = 0.5
+"""The mask is looked at from this part of the dictionary's top frequency upwards (4 kHz for 8 kHz)."""
+
+SMOOTHING = 0.7
+FLOOR_RISE = 1.006
+NOISE_RATE = 0.1
+OVERESTIMATE = 1.5
+BANDS_PER_OCTAVE = 3
+
+
+class HighBandGain:
+    """Gain of the bins above the top band, frame after frame.
+
+    Parameters
+    ----------
+    band_map : BandMap
+        The map that ends below the signal's highest bin.
+    """
+
+    def __init__(self, band_map: BandMap) -> None:
+        f = np.arange(band_map.n_covered, band_map.n_freq) * (band_map.sr / band_map.n_fft)
+        top = band_map.spec.top_hz
+        n = max(1, math.ceil(BANDS_PER_OCTAVE * math.log2(band_map.sr / 2 / top)))
+        edges = top * (band_map.sr / 2 / top) ** (np.arange(1, n) / n)
+        self._band = np.searchsorted(edges, f)
+        self._band = np.unique(self._band, return_inverse=True)[1]
+        self._counts = np.bincount(self._band).astype(np.float64)
+        self._top = slice(int(np.searchsorted(band_map.centres, TOP_BANDS_FROM * top)), band_map.n_observed)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the noise floor."""
+        self._started = False
+        self._power = self._floor = self._noise = np.zeros(len(self._counts))
+
+    def process(self, high: Array, bands: Array, mask: Array) -> Array:
+        """Return gains of the next frames' high bins.
+
+        Parameters
+        ----------
+        high : ndarray (n_frames, n_high_bins), float32
+            Magnitudes above the top band.
+        bands : ndarray (n_frames, n_observed), float32
+            Band magnitudes of the same frames.
+        mask : ndarray (n_frames, n_observed), float32
+            Speech mask of the same frames.
+
+        Returns
+        -------
+        ndarray (n_frames, n_high_bins), float32
+            Gains in [0, 1].
+        """
+        gains = np.empty((len(high), len(self._counts)), np.float32)
+        for t in range(len(high)):
+            power = np.bincount(self._band, np.square(high[t], dtype=np.float64)) / self._counts
+            weight = np.square(bands[t, self._top], dtype=np.float64)
+            total = weight.sum()
+            speech = float(weight @ mask[t, self._top] / total) if total > 0 else 1.0
+            gains[t] = self._step(power, speech)
+        return gains[:, self._band]
+
+    def _step(self, power: npt.NDArray[np.float64], speech: float) -> npt.NDArray[np.float64]:
+        if not self._started:
+            self._started = bool(power.any())
+            self._power = self._floor = power
+            self._noise = (1 - speech) * power
+        self._power = SMOOTHING * self._power + (1 - SMOOTHING) * power
+        self._floor = np.minimum(FLOOR_RISE * self._floor, self._power)
+        self._noise = self._noise + NOISE_RATE * (1 - speech) * (power - self._noise)
+        noise = np.maximum(self._noise, self._floor)
+        ratio = np.divide(OVERESTIMATE * noise, power, out=np.zeros_like(power), where=power > 0)
+        return np.maximum(0, 1 - ratio**2) * speech

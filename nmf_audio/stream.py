@@ -1,0 +1,214 @@
+"""The one path that every signal takes, as an object: a file is a stream that ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.decompose.base import Decomposition
+from nmf_audio.errors import ParameterError
+from nmf_audio.extension import HighBandGain
+from nmf_audio.frontend import BandMap, Normaliser, analysis_window
+from nmf_audio.samples import check_finite, check_samples, from_float, to_float
+
+__all__ = ["Stream"]
+
+Array = npt.NDArray[np.float32]
+
+TILE = 64
+"""Frames that are transformed at once; bounds the memory of a call. It has no influence on the result."""
+
+
+class Stream:
+    """Keeps one source of an endless signal, block by block.
+
+    `Denoiser.stream` makes these. Blocks may have any length, 0 and 1 included; the output does not depend on how
+    the signal is cut. A stream belongs to one signal and one thread.
+
+    Parameters
+    ----------
+    decomposition : Decomposition
+        Takes the first ``band_map.n_observed`` bands.
+    spectrum : ndarray (n_bands,), float32
+        Long-term speech spectrum of the dictionary.
+    band_map : BandMap
+        Front end at the signal's rate.
+    n_channels : int
+        Channels of the signal.
+    source : str
+        Which of the decomposition's sources to keep.
+    floor_gain : float
+        Smallest gain that is applied, in [0, 1].
+    mix : float
+        1 gives the kept source alone, 0 the signal as it came in.
+
+    Attributes
+    ----------
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+    latency : int
+        Samples of one frame: output sample n is returned once input sample ``n + latency - 1`` is in.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nmf_audio import Denoiser
+    >>> stream = Denoiser().stream(16000)
+    >>> noise = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    >>> parts = [stream.process(noise[i : i + 160]) for i in range(0, 4000, 160)]
+    >>> np.concatenate([*parts, stream.flush()]).shape
+    (4000,)
+    """
+
+    def __init__(
+        self,
+        decomposition: Decomposition,
+        spectrum: Array,
+        band_map: BandMap,
+        n_channels: int,
+        *,
+        source: str,
+        floor_gain: float,
+        mix: float,
+    ) -> None:
+        self.sr, self.n_channels, self.latency = band_map.sr, n_channels, band_map.n_fft
+        self._decomposition = decomposition
+        self._source = decomposition.sources.index(source)
+        self._bands = band_map
+        self._hop = band_map.hop_length
+        self._window = analysis_window(band_map.n_fft)
+        self._normaliser = Normaliser(spectrum[: band_map.n_observed])
+        self._high = HighBandGain(band_map) if band_map.n_covered < band_map.n_freq else None
+        self._floor, self._mix = np.float32(floor_gain), np.float32(mix)
+        # a stream runs from its first block at full speed: whatever has to be compiled or loaded is so now
+        silence = np.zeros((1, band_map.n_observed), np.float32)
+        decomposition.process(self._normaliser.process(silence).T)
+        self.reset()
+
+    def __repr__(self) -> str:
+        return f"<Stream of {self.n_channels} channels at {self.sr} Hz, latency {self.latency} samples>"
+
+    def reset(self) -> None:
+        """Forget everything that came in; the same input then gives the same output to the bit."""
+        self._decomposition.reset()
+        self._normaliser.reset()
+        if self._high is not None:
+            self._high.reset()
+        shape = (self.n_channels, self._hop)
+        self._previous = np.zeros(shape, np.float32)
+        self._overlap = np.zeros(shape, np.float32)
+        self._pending = np.zeros((self.n_channels, 0), np.float32)
+        self._queue = np.zeros((self.n_channels, 0), np.float32)
+        self._n_in = self._n_out = 0
+        self._n_lead = self._hop
+        self._fixed: bool | None = None
+        self._dtype: npt.DTypeLike = np.float32
+        self._ndim = 1 if self.n_channels == 1 else 2
+
+    def process(self, block: npt.NDArray[Any], *, fixed: bool = False) -> npt.NDArray[Any]:
+        """Take the next block and return what is ready.
+
+        Parameters
+        ----------
+        block : ndarray (n,) or (n_channels, n)
+            Samples, float32 with full scale 1.0 (or float64, int16, int32).
+        fixed : bool
+            Return exactly as many samples as came in, delayed by `latency` (the first are zeros): what an audio
+            callback needs. A stream is either fixed or not, until it is reset.
+
+        Returns
+        -------
+        ndarray (m,) or (n_channels, m), of the block's type
+            The next output samples. Without `fixed` they start where the input starts, and all but the last
+            `latency` of the samples that came in have come out.
+
+        Raises
+        ------
+        ParameterError
+            If the block has a wrong type or shape or holds NaN or Inf (nothing of it is then taken), or if `fixed`
+            changed.
+        """
+        y = np.atleast_2d(check_samples(block, self.n_channels))
+        if self._fixed is not None and fixed != self._fixed:
+            raise ParameterError(f"fixed={fixed}; it was {self._fixed} before; call reset() to change it")
+        check_finite(y, self._n_in)
+        if self._fixed is None and fixed:
+            self._queue = np.zeros((self.n_channels, self.latency), np.float32)
+        self._fixed, self._dtype, self._ndim = fixed, block.dtype, block.ndim
+        self._n_in += y.shape[1]
+        ready = self._advance(to_float(y))
+        if fixed:
+            self._queue = np.concatenate([self._queue, ready], axis=1)
+            ready, self._queue = np.split(self._queue, [y.shape[1]], axis=1)
+        return self._shaped(ready)
+
+    def flush(self) -> npt.NDArray[Any]:
+        """End the signal and return the rest of it, so that all that came in has come out; then reset.
+
+        Returns
+        -------
+        ndarray (m,) or (n_channels, m)
+            The rest, at most `latency` samples, of the last block's type.
+        """
+        missing = self._n_in - self._n_out
+        tail = self._advance(np.zeros((self.n_channels, self.latency), np.float32))[:, :missing]
+        result = self._shaped(np.concatenate([self._queue, tail], axis=1))
+        self.reset()
+        return result
+
+    def _shaped(self, y: Array) -> npt.NDArray[Any]:
+        return from_float(y[0] if self._ndim == 1 else y, self._dtype)
+
+    def _advance(self, y: Array) -> Array:
+        """Run all frames that `y` completes; return the samples that they complete."""
+        y = np.concatenate([self._pending, y], axis=1)
+        n_frames = y.shape[1] // self._hop
+        tiles = [y[:, i * self._hop : min(i + TILE, n_frames) * self._hop] for i in range(0, n_frames, TILE)]
+        # a copy, so that a long block is not kept alive by the few samples left of it
+        self._pending = y[:, n_frames * self._hop :].copy()
+        outputs = [self._run(tile) for tile in tiles]
+        out = np.concatenate(outputs, axis=1) if outputs else np.zeros((self.n_channels, 0), np.float32)
+        # what the first frame completes lies before the start
+        lead = min(self._n_lead, out.shape[1])
+        self._n_lead -= lead
+        self._n_out += out.shape[1] - lead
+        return out[:, lead:]
+
+    def _run(self, tile: Array) -> Array:
+        """Take whole hops (n_channels, n_frames * hop); return the hops before them, processed."""
+        hop = self._hop
+        y = np.concatenate([self._previous, tile], axis=1)
+        self._previous = tile[:, -hop:].copy()
+        frames = np.lib.stride_tricks.sliding_window_view(y, 2 * hop, axis=1)[:, ::hop]
+        X = np.fft.rfft(frames * self._window, axis=2)
+        X *= self._gains(X)
+        frames = np.fft.irfft(X, 2 * hop, axis=2)
+        frames *= self._window
+        out = frames[:, :, :hop].copy()
+        out[:, 0] += self._overlap
+        out[:, 1:] += frames[:, :-1, hop:]
+        self._overlap = frames[:, -1, hop:].copy()
+        wet = out.reshape(self.n_channels, -1)
+        if self._mix == 1:
+            return wet
+        dry = y[:, :-hop]
+        return dry + self._mix * (wet - dry)
+
+    def _gains(self, X: npt.NDArray[np.complex64]) -> Array:
+        """Return the gains (n_frames, n_freq) that all channels X (n_channels, n_frames, n_freq) share."""
+        magnitudes = np.abs(X)
+        # joined by power, so that channels of opposite phase do not cancel
+        joint = magnitudes[0] if self.n_channels == 1 else np.sqrt(np.mean(np.square(magnitudes), axis=0))
+        bands = self._bands.pool(joint)
+        estimate = self._decomposition.process(self._normaliser.process(bands).T)
+        mask = estimate.masks[self._source].T
+        gains = np.empty_like(joint)
+        n = self._bands.n_covered
+        gains[:, :n] = self._bands.spread(mask)
+        if self._high is not None:
+            gains[:, n:] = self._high.process(joint[:, n:], bands, mask)
+        return np.maximum(gains, self._floor)
