@@ -1,11 +1,13 @@
 """What the commands share: verbosity, messages, faults, exit codes, the progress bar."""
 
 import argparse
+import io
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nmf_audio.errors import NmfAudioError
 
@@ -20,7 +22,7 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
-class UsageFaults(Exception):
+class UsageError(Exception):
     """What names and options show to be wrong, all of it, before anything is written.
 
     Parameters
@@ -52,7 +54,11 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 
 def add_verbosity(parser: argparse.ArgumentParser) -> None:
-    """Add ``-q``, ``-v`` and ``--debug``; `args.verbosity` is 0 quiet, 1 normal, 2 verbose."""
+    """Add ``-q``, ``-v`` and ``--debug``.
+
+    The arguments then have `verbosity` (0 quiet, 1 normal, 2 verbose), `debug`, and `prog`, the name of the
+    command: what the other functions here look at.
+    """
     group = parser.add_argument_group("messages")
     level = group.add_mutually_exclusive_group()
     level.add_argument(
@@ -60,10 +66,10 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
     )
     level.add_argument("-v", "--verbose", dest="verbosity", action="store_const", const=2, help="say more")
     group.add_argument("--debug", action="store_true", help="show the traceback of a fault")
-    parser.set_defaults(verbosity=1)
+    parser.set_defaults(verbosity=1, prog=parser.prog)
 
 
-def write_line(text: str, stream: IO[str]) -> None:
+def write_line(text: str, stream: TextIO) -> None:
     """Write a line; what the terminal can't show (a name from another encoding) is escaped.
 
     Parameters
@@ -119,26 +125,58 @@ def describe(error: BaseException) -> str:
     return " ".join(text.split())
 
 
-def report_fault(args: argparse.Namespace, prog: str, fault: str | BaseException) -> None:
+def report_fault(args: argparse.Namespace, fault: str | BaseException, *, about: object = "") -> None:
     """Write one sentence about a fault to standard error, and the traceback with ``--debug``.
 
     Parameters
     ----------
     args : argparse.Namespace
-        Has `debug`, see `add_verbosity`.
-    prog : str
-        The name of the command.
+        See `add_verbosity`.
     fault : str or BaseException
         The sentence, or what was raised.
+    about : object
+        The file at fault; put before a sentence that does not name it.
     """
     if isinstance(fault, BaseException):
         if args.debug:
             write_line("".join(traceback.format_exception(fault)).rstrip(), sys.stderr)
         fault = describe(fault)
-    write_line(f"{prog}: {fault}", sys.stderr)
+    where = "" if str(about) in fault else f"{about}: "
+    write_line(f"{args.prog}: {where}{fault}", sys.stderr)
 
 
-def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace, *, prog: str) -> int:
+@contextmanager
+def _quiet_libraries(args: argparse.Namespace) -> Iterator[None]:
+    """Keep what C libraries (libmpg123) write about damaged files off the terminal, but with ``--debug``.
+
+    They write to file descriptor 2, so it leads nowhere meanwhile, and ``sys.stderr`` to a copy of it.
+    """
+    if args.debug:
+        yield
+        return
+    saved, python_stderr = os.dup(2), sys.stderr
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        if _descriptor(python_stderr) == 2:
+            sys.stderr = open(saved, "w", encoding=python_stderr.encoding, closefd=False)  # noqa: SIM115
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        sys.stderr = python_stderr
+        os.close(saved)
+        os.close(nowhere)
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except io.UnsupportedOperation:
+        return None
+
+
+def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run a command and turn what it raises into sentences and an exit code.
 
     Parameters
@@ -146,27 +184,26 @@ def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace, 
     run : callable
         Takes `args`, returns the exit code.
     args : argparse.Namespace
-        The parsed arguments, with `debug` and `verbosity`.
-    prog : str
-        The name of the command, put before each sentence.
+        The parsed arguments, see `add_verbosity`.
 
     Returns
     -------
     int
-        What `run` returned, or 1 (error), 2 (`UsageFaults`) or 130 (Ctrl-C).
+        What `run` returned, or 1 (error), 2 (`UsageError`) or 130 (Ctrl-C).
     """
-    try:
-        return run(args)
-    except UsageFaults as faults:
-        for fault in faults.faults:
-            report_fault(args, prog, fault)
-        return EXIT_USAGE
-    except KeyboardInterrupt:
-        report_fault(args, prog, "interrupted")
-        return EXIT_INTERRUPTED
-    except Exception as error:
-        report_fault(args, prog, error)
-        return EXIT_FAULT
+    with _quiet_libraries(args):
+        try:
+            return run(args)
+        except UsageError as error:
+            for fault in error.faults:
+                report_fault(args, fault)
+            return EXIT_USAGE
+        except KeyboardInterrupt:
+            report_fault(args, "interrupted")
+            return EXIT_INTERRUPTED
+        except Exception as error:
+            report_fault(args, error)
+            return EXIT_FAULT
 
 
 @contextmanager

@@ -1,0 +1,131 @@
+"""Files that are written whole or not at all, and never over what must stay."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nmf_audio.errors import AudioFileError
+
+__all__ = ["check_target", "replacing"]
+
+
+def check_target(
+    target: str | os.PathLike[str], *, sources: Iterable[str | os.PathLike[str]] = (), force: bool = False
+) -> None:
+    """Check that a file may be written, as far as names show, without touching anything.
+
+    Parameters
+    ----------
+    target : str or path
+        The file to write.
+    sources : iterable of str or path
+        Files that are read; the target must be none of them, through whatever link.
+    force : bool
+        Allow a target that exists.
+
+    Raises
+    ------
+    AudioFileError
+        If the target is an input, a folder, a device or another special file, or exists without `force`, or
+        if its folder is missing or can't be written to.
+    """
+    target = Path(target)
+    try:
+        real = Path(os.path.realpath(target))
+        if not real.parent.is_dir():
+            raise AudioFileError(f"{target}: there is no folder {target.parent}; make it first")
+        mode = real.stat().st_mode if os.path.lexists(real) else None
+        if mode is not None:
+            for source in map(Path, sources):
+                if source.exists() and source.samefile(real):
+                    raise AudioFileError(f"{target}: is the input {source} itself; name another output")
+            if stat.S_ISDIR(mode):
+                raise AudioFileError(f"{target}: is a folder; name a file, or the folder as --output-dir")
+            if not stat.S_ISREG(mode):
+                raise AudioFileError(f"{target}: is no regular file; it is left alone")
+            if not force:
+                raise AudioFileError(f"{target}: exists; give --force (force=True) to replace it")
+        if not os.access(real.parent, os.W_OK | os.X_OK):
+            raise AudioFileError(
+                f"{target}: can't be written: no permission to write to the folder {target.parent}"
+            )
+    except OSError as error:
+        if isinstance(error, AudioFileError):
+            raise
+        raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
+
+
+@contextmanager
+def replacing(target: str | os.PathLike[str], *, force: bool = False) -> Iterator[Path]:
+    """Give a temporary file beside the target, and move it into place at the end, or remove it on any error.
+
+    The target is there whole or not at all. A link is followed: the file it leads to is replaced,
+    the link stays.
+
+    Parameters
+    ----------
+    target : str or path
+        The file to write, see `check_target`.
+    force : bool
+        Replace a target that exists.
+
+    Yields
+    ------
+    Path
+        An empty file in the target's folder, with the mode that the umask gives.
+
+    Raises
+    ------
+    AudioFileError
+        If the target may not be written, or appeared in the meantime and `force` is not given.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder) / "a.txt") as temporary:
+    ...         _ = temporary.write_text("all of it")
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['a.txt']
+    """
+    check_target(target, force=force)
+    real = Path(os.path.realpath(target))
+    temporary = real.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        try:
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except OSError as error:
+            raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
+        yield temporary
+        try:
+            _move(temporary, real, force=force)
+        except FileExistsError as error:
+            raise AudioFileError(
+                f"{target}: appeared while it was being written; it is left alone"
+            ) from error
+        except OSError as error:
+            raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _move(temporary: Path, real: Path, *, force: bool) -> None:
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    if force:
+        temporary.replace(real)
+        return
+    try:
+        os.link(temporary, real)
+    except FileExistsError:
+        raise
+    except OSError:
+        # a file system without hard links
+        if os.path.lexists(real):
+            raise FileExistsError(real) from None
+        temporary.replace(real)

@@ -1,0 +1,358 @@
+"""Audio files, block by block: reading that says what is wrong, writing that is all or nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from nmf_audio.containers import Container, pcm_bits, unfinished
+from nmf_audio.errors import AudioFileError
+
+__all__ = ["AudioReader", "AudioWriter"]
+
+Array = npt.NDArray[np.float32]
+
+_MAX_BLOCK_VALUES = 2**20
+# libsndfile's words for these codes name causes that are not the ones
+_MISLEADING_CODES = (1, 7)
+# an encoder's own signature stands there, whatever was asked for
+_OWN_TAGS = ("software",)
+
+
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is read or written from start to end.
+
+    soundfile seeks to where it already is after each block; with MP3 that loses samples, with a damaged FLAC
+    the last good block.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class AudioReader:
+    """Reads an audio file block by block; a context manager.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+    n_samples : int or None
+        Length in samples as the header has it; None if it does not say.
+    container : Container
+        Container, subtype and byte order.
+    tags : dict of str
+        Title, artist and so on, as libsndfile knows them.
+    n_read : int
+        Samples read so far.
+    damage : str or None
+        What is missing of the file, half a sentence; complete once all blocks are read.
+
+    Raises
+    ------
+    AudioFileError
+        If the file is missing, empty, no regular file, or holds no audio that can be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import soundfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+    ...     soundfile.write(file.name, np.zeros((40000, 2)), 16000)
+    ...     with AudioReader(file.name) as reader:
+    ...         print(reader.sr, reader.n_channels, [block.shape for block in reader.blocks()])
+    16000 2 [(2, 16000), (2, 16000), (2, 8000)]
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.n_read = 0
+        try:
+            status = self.path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+                raise AudioFileError(f"{self.path}: is {kind}; name an audio file")
+            if status.st_size == 0:
+                raise AudioFileError(f"{self.path}: is empty (0 bytes)")
+            self.damage = unfinished(self.path)
+        except OSError as error:
+            if isinstance(error, AudioFileError):
+                raise
+            raise AudioFileError(f"{self.path}: can't be read: {error.strerror}") from error
+        if self.path.suffix.lower() == ".raw":
+            raise AudioFileError(
+                f"{self.path}: has no header that says rate and channels; convert it to WAV first"
+            )
+        try:
+            self._file = _Sequential(self.path)
+        except soundfile.LibsndfileError as error:
+            raise AudioFileError(f"{self.path}: {self._unreadable(error)}") from error
+        self.sr: int = self._file.samplerate
+        self.n_channels: int = self._file.channels
+        declared: int = self._file.frames
+        self.n_samples = declared if declared < 2**62 else None
+        self.container = Container(self._file.format, self._file.subtype, self._file.endian)
+        self.tags: dict[str, str] = self._file.copy_metadata()
+
+    def _unreadable(self, error: soundfile.LibsndfileError) -> str:
+        if self.damage:
+            return f"{self.damage}, and what is left can't be read"
+        reason = "" if error.code in _MISLEADING_CODES else f" ({error.error_string.rstrip('.')})"
+        return f"holds no audio that can be read{reason}; WAV, FLAC, OGG, MP3, AIFF and others can"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield the samples in blocks of about a second; the memory needed does not grow with the file.
+
+        Yields
+        ------
+        ndarray (n_channels, n), float32
+            Samples, full scale 1.0.
+
+        Raises
+        ------
+        AudioFileError
+            If a sample is NaN or infinite; the message says which.
+        """
+        n_block = max(1, min(self.sr, _MAX_BLOCK_VALUES // self.n_channels))
+        while True:
+            block = np.full((n_block, self.n_channels), np.nan, np.float32)
+            try:
+                n = len(self._file.read(out=block))
+            except soundfile.LibsndfileError as error:
+                # what the decoder wrote before it failed is good
+                n = int(np.isfinite(block).all(axis=1).argmin())
+                self._note_end(n, str(error.error_string).rstrip("."))
+                if n:
+                    yield self._take(block[:n])
+                return
+            if n == 0:
+                self._note_end(0)
+                return
+            yield self._take(block[:n])
+
+    def _take(self, block: Array) -> Array:
+        bad = ~np.isfinite(block)
+        if bad.any():
+            n, channel = (int(i) for i in np.argwhere(bad)[0])
+            kind = "NaN" if np.isnan(block[n, channel]) else "infinite"
+            position = self.n_read + n
+            raise AudioFileError(
+                f"{self.path}: sample {position} ({position / self.sr:.3f} s) of channel {channel + 1} is "
+                f"{kind}; only finite samples can be processed"
+            )
+        self.n_read += len(block)
+        return np.ascontiguousarray(block.T)
+
+    def _note_end(self, n_more: int, reason: str = "") -> None:
+        n_read = self.n_read + n_more
+        # an MP3 may lack its last two frames of padding without a loss
+        slack = 2304 if self.container.format == "MP3" else 0
+        short = self.n_samples is not None and n_read + slack < self.n_samples
+        if self.damage or not (reason or short):
+            return
+        promised = f" of {self.n_samples / self.sr:.2f} s" if self.n_samples is not None and short else ""
+        because = f" ({reason})" if reason else ""
+        self.damage = f"is truncated or damaged: {n_read / self.sr:.2f} s{promised} could be read{because}"
+
+
+def _to_integers(y: Array, bits: int) -> tuple[npt.NDArray[np.signedinteger[Any]], int]:
+    """Return (n, n_channels) saturated integers in the high bits of 16 or 32, and how many were out."""
+    full_scale = 2 ** (bits - 1)
+    scaled = np.rint(y.T * (np.float32(full_scale) if bits <= 24 else np.float64(full_scale)))
+    n_clipped = int(np.count_nonzero((scaled < -full_scale) | (scaled > full_scale - 1)))
+    width = 16 if bits <= 16 else 32
+    integers = np.clip(scaled, -full_scale, full_scale - 1).astype(f"int{width}")
+    return np.ascontiguousarray(integers << (width - bits)), n_clipped
+
+
+class AudioWriter:
+    """Writes an audio file block by block; a context manager.
+
+    Integers are rounded to the nearest and saturate; nothing is rescaled or dithered.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write, for example what `replacing` gives.
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+    container : Container
+        Container, subtype and byte order.
+    tags : mapping, optional
+        Title, artist and so on; what the container can't hold is left out with a warning.
+    label : str, optional
+        How messages call the file; `path` by default.
+
+    Attributes
+    ----------
+    n_written : int
+        Samples written so far.
+    n_clipped : int
+        Values that were out of the range of the integers.
+    warnings : list of str
+        What was left out.
+
+    Raises
+    ------
+    AudioFileError
+        If the container can't hold such a signal, or if not everything arrived on the disk.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sr: int,
+        n_channels: int,
+        container: Container,
+        *,
+        tags: Mapping[str, str] | None = None,
+        label: str | None = None,
+    ) -> None:
+        self.n_written = self.n_clipped = 0
+        self.warnings: list[str] = []
+        self._path, self._label, self._bits = path, label or str(path), pcm_bits(container.subtype)
+        self._container = container
+        try:
+            self._file = _Sequential(
+                path, "w", sr, n_channels, container.subtype, container.endian, container.format
+            )
+        except soundfile.LibsndfileError as error:
+            self._probe_disk()
+            raise AudioFileError(
+                f"{self._label}: {container.format} with {container.subtype} can't hold {n_channels} "
+                f"channels at {sr} Hz ({error.error_string.rstrip('.')}); name an output of another format"
+            ) from error
+        self._tags = self._set_tags(tags or {})
+
+    def _set_tags(self, tags: Mapping[str, str]) -> dict[str, str]:
+        kept = {}
+        lost = []
+        for name, value in tags.items():
+            # libsndfile hands UTF-8 to MP3's Latin-1 fields
+            if self._container.format == "MP3" and not value.isascii():
+                lost.append(name)
+                continue
+            try:
+                setattr(self._file, name, value)
+            except soundfile.LibsndfileError:
+                lost.append(name)
+            else:
+                kept[name] = value
+        self._warn_of_tags(lost)
+        return kept
+
+    def _warn_of_tags(self, names: Iterable[str]) -> None:
+        names = [name for name in names if name not in _OWN_TAGS]
+        if names:
+            self.warnings.append(f"tags that {self._container.format} does not keep here: {', '.join(names)}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._abandon()
+
+    def write(self, y: Array) -> None:
+        """Append a block.
+
+        Parameters
+        ----------
+        y : ndarray (n_channels, n), float32
+            Samples, full scale 1.0.
+
+        Raises
+        ------
+        AudioFileError
+            If the disk did not take it.
+        """
+        if y.shape[1] == 0:
+            return
+        data: npt.NDArray[Any] = np.ascontiguousarray(y.T)
+        if self._bits is not None:
+            data, n_clipped = _to_integers(y, self._bits)
+            self.n_clipped += n_clipped
+        try:
+            self._file.write(data)
+        except (soundfile.LibsndfileError, AssertionError) as error:
+            # soundfile asserts that libsndfile took all it was given
+            raise self._write_error() from error
+        self.n_written += y.shape[1]
+
+    def close(self) -> None:
+        """End the file and check that all of it is there.
+
+        Raises
+        ------
+        AudioFileError
+            If it is not.
+        """
+        try:
+            self._file.close()
+        except soundfile.LibsndfileError as error:
+            raise self._write_error() from error
+        try:
+            with _Sequential(self._path) as written:
+                n_there, tags = written.frames, written.copy_metadata()
+        except soundfile.LibsndfileError as error:
+            if self.n_written == 0:
+                raise AudioFileError(
+                    f"{self._label}: {self._container.format} with {self._container.subtype} can't hold a "
+                    "recording without samples; name an output of another format"
+                ) from error
+            raise self._write_error() from error
+        # codings in blocks round the length up
+        if n_there < self.n_written:
+            raise self._write_error()
+        self._warn_of_tags(name for name, value in self._tags.items() if tags.get(name) != value)
+
+    def _abandon(self) -> None:
+        """Close a file that will be thrown away; what its end can't write no longer matters."""
+        try:
+            self._file.close()
+        except soundfile.LibsndfileError:
+            return
+
+    def _write_error(self) -> AudioFileError:
+        self._probe_disk()
+        return AudioFileError(f"{self._label}: was not written whole")
+
+    def _probe_disk(self) -> None:
+        """Raise with the system's own reason if the file can't grow; libsndfile has 'System error' only."""
+        try:
+            with self._path.open("ab") as file:
+                file.write(bytes(2**16))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise AudioFileError(f"{self._label}: can't be written: {error.strerror}") from error

@@ -1,0 +1,257 @@
+"""Audio containers: which one a file name means, what it can hold, and whether a file is all there."""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["Container", "container_for", "pcm_bits", "unfinished"]
+
+# extension -> (container, subtype to prefer when the input's is unknown to it)
+_EXTENSIONS: dict[str, tuple[str, str | None]] = {
+    ".wav": ("WAV", None),
+    ".flac": ("FLAC", None),
+    ".ogg": ("OGG", "VORBIS"),
+    ".oga": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+    ".aif": ("AIFF", None),
+    ".aiff": ("AIFF", None),
+    ".aifc": ("AIFF", None),
+    ".w64": ("W64", None),
+    ".rf64": ("RF64", None),
+    ".caf": ("CAF", None),
+    ".au": ("AU", None),
+    ".snd": ("AU", None),
+}
+_RIFF_FAMILY = ("WAV", "WAVEX", "RF64")
+
+_NEAREST = {
+    "PCM_U8": ("PCM_S8", "PCM_16"),
+    "PCM_S8": ("PCM_U8", "PCM_16"),
+    "PCM_24": ("PCM_32",),
+    "PCM_32": ("PCM_24",),
+    "FLOAT": ("PCM_24",),
+    "DOUBLE": ("FLOAT", "PCM_24"),
+    "ALAC_16": ("PCM_16",),
+    "ALAC_20": ("PCM_24",),
+    "ALAC_24": ("PCM_24",),
+    "ALAC_32": ("PCM_32", "PCM_24"),
+}
+
+_PCM_BITS = {
+    "PCM_S8": 8,
+    "PCM_U8": 8,
+    "DPCM_8": 8,
+    "DWVW_12": 12,
+    "ALAC_20": 20,
+    "PCM_24": 24,
+    "ALAC_24": 24,
+    "DWVW_24": 24,
+    "PCM_32": 32,
+    "ALAC_32": 32,
+}
+_FLOATING = {"FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
+
+# what programs that write to a pipe, and so do not know it, put for the length
+_UNKNOWN_LENGTHS = (-1, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+# more chunks than any recorder writes before the samples; a hostile file may have millions
+_MAX_CHUNKS = 10_000
+
+# a RIFF size field has 32 bits; what stands beside the samples is far below this margin
+_RIFF_LIMIT = 2**32 - 2**20
+
+
+@dataclass(frozen=True)
+class Container:
+    """How an audio file stores its samples, in libsndfile's words.
+
+    Parameters
+    ----------
+    format : str
+        Container, for example ``'WAV'``.
+    subtype : str
+        Coding of the samples, for example ``'PCM_16'``.
+    endian : str
+        ``'FILE'`` (the container's own byte order), ``'LITTLE'`` or ``'BIG'``.
+    """
+
+    format: str
+    subtype: str
+    endian: str = "FILE"
+
+
+def pcm_bits(subtype: str) -> int | None:
+    """Return the bits of the integers that a subtype takes.
+
+    Parameters
+    ----------
+    subtype : str
+        libsndfile's name of a coding.
+
+    Returns
+    -------
+    int or None
+        8 to 32; 16 for the companded and ADPCM codings; None for those that take floats beyond full scale.
+
+    Examples
+    --------
+    >>> pcm_bits("PCM_24"), pcm_bits("ULAW"), pcm_bits("VORBIS")
+    (24, 16, None)
+    """
+    return None if subtype in _FLOATING else _PCM_BITS.get(subtype, 16)
+
+
+def container_for(target: Path, source: Container, n_values: int = 0) -> Container:
+    """Choose container and subtype of an output.
+
+    Those of the input are kept; an extension that means another container wins, and takes the input's subtype
+    or the nearest that it has.
+
+    Parameters
+    ----------
+    target : Path
+        The output; only its extension counts.
+    source : Container
+        What the input is.
+    n_values : int
+        Samples times channels, for the containers whose size is limited.
+
+    Returns
+    -------
+    Container
+        What to write.
+
+    Examples
+    --------
+    >>> container_for(Path("clean.flac"), Container("WAV", "FLOAT"))
+    Container(format='FLAC', subtype='PCM_24', endian='FILE')
+    >>> container_for(Path("clean.wav"), Container("WAVEX", "PCM_16"))
+    Container(format='WAVEX', subtype='PCM_16', endian='FILE')
+    """
+    import soundfile
+
+    name, preferred = _EXTENSIONS.get(target.suffix.lower(), (source.format, None))
+    if name == "WAV" and source.format in _RIFF_FAMILY:
+        name = source.format
+    endian = source.endian if name == source.format else "FILE"
+    candidates = [source.subtype, *_NEAREST.get(source.subtype, ()), preferred]
+    if name == "OGG" and preferred == "OPUS":
+        candidates.insert(0, "OPUS")
+    subtype = next((s for s in candidates if s and soundfile.check_format(name, s)), None)
+    subtype = subtype or soundfile.default_subtype(name)
+    if name in ("WAV", "WAVEX") and n_values * ((pcm_bits(subtype) or 64) // 8) > _RIFF_LIMIT:
+        name = "RF64"
+    if not soundfile.check_format(name, subtype, endian):
+        endian = "FILE"
+    return Container(name, subtype, endian)
+
+
+def unfinished(path: Path) -> str | None:
+    """Say what is missing at the end of an audio file, as far as its header tells.
+
+    libsndfile opens a shortened WAV, AIFF, W64, AU or OGG file without a word, and shorter.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+
+    Returns
+    -------
+    str or None
+        Half a sentence, to follow the name of the file; None if nothing is known to be missing.
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".au") as file:
+    ...     _ = file.write(b".snd" + (24).to_bytes(4, "big") + (1000).to_bytes(4, "big") + bytes(512))
+    ...     file.flush()
+    ...     unfinished(Path(file.name))
+    'is truncated: 500 of 1000 bytes of its samples are there'
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(40)
+        if head[:4] == b"OggS":
+            return None if _ogg_has_end(file, size) else "is truncated: its last page is missing"
+        found = _find_samples(file, head, size)
+        if found is None:
+            return None
+        start, declared = found
+        there = size - start
+        if declared == 0 and there > 0 and not _is_chunk(file, start):
+            return f"was never finished: its header says no samples, {there} bytes follow"
+    if there < declared:
+        return f"is truncated: {max(there, 0)} of {declared} bytes of its samples are there"
+    return None
+
+
+def _find_samples(file: BinaryIO, head: bytes, size: int) -> tuple[int, int] | None:
+    """Return where the samples start and their bytes as declared; None if the header does not say."""
+    magic = head[:4]
+    if magic == b".snd" and len(head) >= 12:
+        start, declared = struct.unpack(">II", head[4:12])
+        return None if declared == 0xFFFFFFFF else (start, declared)
+    # first chunk, layout of its head, whether a size counts the head, alignment, name of the samples' chunk
+    layout = {
+        b"RIFF": (12, "<4sI", False, 2, b"data"),
+        b"RIFX": (12, ">4sI", False, 2, b"data"),
+        b"RF64": (12, "<4sI", False, 2, b"data"),
+        b"FORM": (12, ">4sI", False, 2, b"SSND"),
+        b"riff": (40, "<16sQ", True, 8, b"data"),
+        b"caff": (8, ">4sq", False, 1, b"data"),
+    }.get(magic)
+    if layout is None:
+        return None
+    position, form, counts_head, align, wanted = layout
+    n_head = struct.calcsize(form)
+    declared_64 = None
+    for _ in range(_MAX_CHUNKS):
+        if position + n_head > size:
+            return None
+        file.seek(position)
+        name, n_bytes = struct.unpack(form, file.read(n_head))
+        if name == b"ds64":
+            _, declared_64 = struct.unpack("<QQ", file.read(16).ljust(16, b"\0"))
+        if counts_head:
+            n_bytes -= n_head
+        if name[:4] == wanted:
+            if n_bytes == 0xFFFFFFFF and magic == b"RF64" and declared_64:
+                n_bytes = declared_64
+            return None if n_bytes in _UNKNOWN_LENGTHS else (position + n_head, n_bytes)
+        if n_bytes < 0:
+            return None
+        position += n_head + -(-n_bytes // align) * align
+    return None
+
+
+def _is_chunk(file: BinaryIO, position: int) -> bool:
+    """Whether what stands at `position` looks like the head of a chunk, as tags after no samples do."""
+    file.seek(position)
+    name = file.read(4)
+    return len(name) == 4 and all(0x20 <= byte < 0x7F for byte in name)
+
+
+def _ogg_has_end(file: BinaryIO, size: int) -> bool:
+    """Whether the last page of an Ogg file carries the end-of-stream flag and is whole."""
+    n_page = 27 + 255 + 255 * 255
+    start = max(0, size - 2 * n_page)
+    file.seek(start)
+    tail = file.read()
+    page = tail.rfind(b"OggS")
+    if page < 0 or len(tail) < page + 27:
+        return False
+    n_segments = tail[page + 26]
+    segments = tail[page + 27 : page + 27 + n_segments]
+    whole = len(segments) == n_segments and len(tail) >= page + 27 + n_segments + sum(segments)
+    return whole and bool(tail[page + 5] & 4)
