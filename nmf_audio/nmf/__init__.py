@@ -1,0 +1,50 @@
+"""Non-negative matrix factorization: arithmetic only, knows nothing of audio.
+
+V ~= W @ H with V (n_features, n_frames), W (n_features, n_components), H (n_components, n_frames): one column
+of V is one frame. Names are imported when they are first used: importing this package loads neither numba nor
+numpy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nmf_audio.nmf.divergences import beta_divergence
+    from nmf_audio.nmf.factorization import Factorization, factorize
+    from nmf_audio.nmf.frames import FrameSolver
+    from nmf_audio.nmf.init import initialize
+    from nmf_audio.nmf.model import NMF
+    from nmf_audio.nmf.online import OnlineAtoms
+    from nmf_audio.nmf.updates import activations, update_H, update_W
+
+_HOMES = {
+    "NMF": "model",
+    "Factorization": "factorization",
+    "FrameSolver": "frames",
+    "OnlineAtoms": "online",
+    "activations": "updates",
+    "beta_divergence": "divergences",
+    "factorize": "factorization",
+    "initialize": "init",
+    "update_H": "updates",
+    "update_W": "updates",
+}
+
+__all__ = [
+    "NMF",
+    "Factorization",
+    "FrameSolver",
+    "OnlineAtoms",
+    "activations",
+    "beta_divergence",
+    "factorize",
+    "initialize",
+    "update_H",
+    "update_W",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

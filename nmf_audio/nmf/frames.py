@@ -1,0 +1,160 @@
+"""Activations of single frames under a fixed dictionary: what a stream calls, hop after hop."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf import kernels
+from nmf_audio.nmf.checks import Array, check_entries, count, exponent, matrix, number, per_atom
+
+__all__ = ["FrameSolver"]
+
+
+class FrameSolver:
+    """A fixed number of updates of the activations, frame by frame, without allocation.
+
+    ::
+
+        L = W @ h + eps
+        h *= ((W.T @ (m * v * L**(beta-2))) / (W.T @ (m * L**(beta-1)) + l1_H)) ** gamma      n_iter times
+
+    The result for a frame does not depend on the frames beside it, to the last bit, and so not on where a
+    stream is cut. Unlike the functions for whole matrices it does not look at the level of the data: `eps`
+    and `floor` are absolute, and fit data that has been brought to a mean near 1.
+
+    Parameters
+    ----------
+    W : array_like (n_features, n_components), >= 0
+        Atoms. float64 is kept, all else becomes float32.
+    beta : float, optional
+        2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito, or any other. For beta <= 0 the data must not hold
+        zeros.
+    n_iter : int, optional
+        Updates per frame.
+    l1_H : float or array_like (n_components,), optional
+        Penalty on the activations.
+    weights : array_like (n_features,), optional
+        How much each feature counts (m above); 0 for those that are unknown in all frames.
+    eps : float, optional
+        Added to the model, > 0.
+    floor : float, optional
+        Activations that are not zero stay at this or above, > 0.
+
+    Raises
+    ------
+    ParameterError
+        When an argument is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> W = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> solver = FrameSolver(W, n_iter=100)
+    >>> h = np.ones(2)
+    >>> solver(W @ [0.5, 2.0], h)
+    >>> h.round(4).tolist()
+    [0.5, 2.0]
+    """
+
+    def __init__(
+        self,
+        W: ArrayLike,
+        *,
+        beta: float = 1.0,
+        n_iter: int = 15,
+        l1_H: ArrayLike = 0.0,
+        weights: ArrayLike | None = None,
+        eps: float = 1e-6,
+        floor: float = 1e-9,
+    ) -> None:
+        w = np.asarray(W)
+        dtype: np.dtype[Any] = np.dtype(np.float64 if w.dtype == np.float64 else np.float32)
+        self._atoms: Array = np.ascontiguousarray(matrix(w, dtype, "W", (None, None)).T).copy()
+        n_components, n_features = self._atoms.shape
+        self._beta, self._n_iter = number(beta, "beta"), count(n_iter, "n_iter", low=0)
+        tiny = float(np.finfo(dtype).tiny)
+        self._gamma, self._eps, self._floor = (
+            dtype.type(x)
+            for x in (exponent(self._beta), number(eps, "eps", tiny), number(floor, "floor", tiny))
+        )
+        self._l1 = per_atom(l1_H, n_components, "l1_H").astype(dtype)
+        m = np.ones(n_features) if weights is None else np.asarray(weights, dtype=np.float64)
+        if m.shape != (n_features,):
+            raise ParameterError(f"weights has shape {m.shape}; give one per feature ({n_features})")
+        check_entries(m, "weights")
+        self._weights = m.astype(dtype)
+        self._base = self._l1.copy()
+        self._work = tuple(
+            np.zeros((1, n), dtype) for n in (n_features, n_features, n_components, n_components)
+        )
+        self._refresh(slice(None))
+
+    @property
+    def W(self) -> Array:  # noqa: N802 - the field's letter
+        """The atoms: a copy, (n_features, n_components)."""
+        atoms: Array = self._atoms.T.copy()
+        return atoms
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type that frames and activations must have."""
+        dtype: np.dtype[Any] = self._atoms.dtype
+        return dtype
+
+    def set_atoms(self, first: int, W: Array) -> None:
+        """Replace the atoms from column `first` on by those of W (n_features, n); unchecked, a hot path."""
+        chosen = slice(first, first + W.shape[1])
+        self._atoms[chosen] = W.T
+        self._refresh(chosen)
+
+    def _refresh(self, chosen: slice) -> None:
+        if self._beta == 1:
+            self._base[chosen] = self._l1[chosen] + self._atoms[chosen] @ self._weights
+
+    def __call__(self, v: Array, h: Array) -> None:
+        """Update `h` (n_components,) in place for the frame `v` (n_features,).
+
+        Both contiguous, of the solver's dtype, non-negative and finite: this is the hot path and checks
+        nothing.
+        """
+        self._run(v[None], h[None])
+
+    def solve(self, V: ArrayLike, H: ArrayLike | None = None) -> Array:
+        """Activations of several frames, each exactly as a call for it alone gives it.
+
+        Parameters
+        ----------
+        V : array_like (n_features, n_frames), >= 0
+            Data; there may be no frames.
+        H : array_like (n_components, n_frames), optional
+            Start; default all ones.
+
+        Returns
+        -------
+        ndarray (n_components, n_frames)
+
+        Raises
+        ------
+        ParameterError
+            When shapes do not fit or entries are negative, NaN or infinite.
+        """
+        n_components, n_features = self._atoms.shape
+        v = np.asarray(V)
+        if v.ndim == 2 and v.shape == (n_features, 0):
+            return np.empty((n_components, 0), self.dtype)
+        v = matrix(v, self.dtype, "V", (n_features, None))
+        if H is None:
+            h = np.ones((v.shape[1], n_components), self.dtype)
+        else:
+            h = np.ascontiguousarray(matrix(H, self.dtype, "H", (n_components, v.shape[1])).T).copy()
+        self._run(np.ascontiguousarray(v.T), h)
+        return np.ascontiguousarray(h.T)
+
+    def _run(self, V: Array, H: Array) -> None:
+        L, Q, num, den = self._work
+        kernels.infer_frames(
+            V, self._weights, self._atoms, H, self._base, self._beta, self._gamma, self._eps, self._floor,
+            self._n_iter, L, Q, num, den,
+        )  # fmt: skip

@@ -1,0 +1,143 @@
+"""Starting points of a factorization."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.checks import Array, Problem, count, prepare
+
+__all__ = ["INITS", "initialize", "start"]
+
+
+def initialize(
+    V: ArrayLike,
+    n_components: int,
+    *,
+    init: str = "random",
+    rng: int | np.random.Generator | None = None,
+) -> tuple[Array, Array]:
+    """Atoms and activations to start from: W (n_features, n_components) and H (n_components, n_frames).
+
+    Parameters
+    ----------
+    V : array_like (n_features, n_frames), >= 0
+        Data.
+    n_components : int
+        Number of atoms.
+    init : {"random", "frames", "nndsvda", "nndsvdar"}, optional
+        "random": absolute values of normal numbers. "frames": frames of `V` drawn at random, silent ones left
+        out, with a little noise; all activations of a frame equal. "nndsvda", "nndsvdar": from the singular
+        vectors (Boutsidis & Gallopoulos 2008), zeros replaced by the mean or by small random numbers, since a
+        multiplicative update leaves zeros as they are; not more atoms than the smaller side of `V`.
+    rng : int, Generator or None, optional
+        Source of randomness; the same int gives the same start.
+
+    Returns
+    -------
+    W, H : ndarray
+        Positive, atoms at unit L2 norm, W @ H at the level of `V`: scaling `V` scales H and leaves W. dtype
+        of the data as `update_H` has it.
+
+    Raises
+    ------
+    ParameterError
+        When `init` is unknown or does not fit the shape, or `V` has a bad entry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> W, H = initialize(np.ones((4, 6)), 2, init="random", rng=0)
+    >>> W.shape, H.shape
+    ((4, 2), (2, 6))
+    """
+    problem = prepare(V, 1.0, None)
+    W, H = start(problem, count(n_components, "n_components"), init, rng)
+    return np.ascontiguousarray(W.T), np.ascontiguousarray(H.T * problem.dtype.type(problem.scale))
+
+
+def start(
+    problem: Problem, n_components: int, init: str, rng: int | np.random.Generator | None
+) -> tuple[Array, Array]:
+    """The same, frame-major and in the problem's scale."""
+    if init not in INITS:
+        raise ParameterError(f"init={init!r}; allowed are {', '.join(INITS)}, or give W and H")
+    W, H = INITS[init](problem.V, n_components, np.random.default_rng(rng))
+    norm = np.sqrt((W * W).sum(axis=1))
+    W /= norm[:, None]
+    H *= norm
+    model = float((W.sum(axis=1) * H.sum(axis=0)).sum()) / problem.V.size
+    H *= max(float(problem.V.mean(dtype=np.float64)), problem.eps) / model
+    return W.astype(problem.dtype), H.astype(problem.dtype)
+
+
+def _random(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    n_frames, n_features = V.shape
+    W = np.abs(rng.standard_normal((n_components, n_features))) + 1e-3
+    return W, np.abs(rng.standard_normal((n_frames, n_components))) + 1e-3
+
+
+def _frames(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    level = V.mean(axis=1, dtype=np.float64)
+    heard = np.flatnonzero(level > 1e-6 * level.max())
+    if not len(heard):
+        heard = np.arange(len(V))
+    chosen = rng.choice(heard, n_components, replace=len(heard) < n_components)
+    W = V[chosen].astype(np.float64)
+    noise = rng.random(W.shape) + 1e-3
+    W += 0.05 * np.maximum(level[chosen], 1e-6)[:, None] * noise
+    return W, np.maximum(np.repeat(level[:, None], n_components, axis=1), 1e-6)
+
+
+def _singular(V: Array, n_components: int) -> tuple[Array, Array]:
+    n_frames, n_features = V.shape
+    if n_components > min(V.shape):
+        raise ParameterError(
+            f"n_components={n_components}; the singular vectors of a {n_features} x {n_frames} matrix give "
+            f"at most {min(V.shape)} atoms: use init='random' or 'frames'"
+        )
+    left, values, right = np.linalg.svd(V.astype(np.float64), full_matrices=False)
+    W = np.zeros((n_components, n_features))
+    H = np.zeros((n_frames, n_components))
+    for k in range(n_components):
+        h, w = left[:, k], right[k]
+        if k == 0:
+            pairs = [(np.abs(h), np.abs(w))]
+        else:
+            pairs = [(np.maximum(sign * h, 0), np.maximum(sign * w, 0)) for sign in (1, -1)]
+        # a singular vector has both signs: of its two non-negative halves the stronger is taken
+        norms = [np.sqrt((a * a).sum() * (b * b).sum()) for a, b in pairs]
+        best = int(np.argmax(norms))
+        if norms[best] > 0:
+            a, b = pairs[best]
+            size = np.sqrt(values[k] * norms[best])
+            H[:, k] = size * a / np.sqrt((a * a).sum())
+            W[k] = size * b / np.sqrt((b * b).sum())
+    return W, H
+
+
+def _nndsvda(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    W, H = _singular(V, n_components)
+    fill = max(float(V.mean(dtype=np.float64)), 1e-6)
+    return _fill(W, fill, fill), _fill(H, fill, fill)
+
+
+def _nndsvdar(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    W, H = _singular(V, n_components)
+    fill = max(float(V.mean(dtype=np.float64)), 1e-6)
+    W_fill, H_fill = (0.01 * fill * (rng.random(a.shape) + 1e-3) for a in (W, H))
+    return _fill(W, fill, W_fill), _fill(H, fill, H_fill)
+
+
+def _fill(a: Array, level: float, value: ArrayLike) -> Array:
+    return np.where(a > 1e-6 * level, a, value)
+
+
+INITS: dict[str, Callable[[Array, int, np.random.Generator], tuple[Array, Array]]] = {
+    "random": _random,
+    "frames": _frames,
+    "nndsvda": _nndsvda,
+    "nndsvdar": _nndsvdar,
+}
+"""The starts by name."""

@@ -1,0 +1,51 @@
+"""The one decorator that compiles a kernel."""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+# Reordering and contraction are allowed, but NaN and Inf stay what they are: a fault in the data must show.
+FAST_MATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+
+
+@functools.cache
+def _warn_once(reason: str) -> None:
+    warnings.warn(
+        f"compiled kernels can't be kept on disk ({reason}): every start compiles them again, which takes "
+        "some seconds. Set NUMBA_CACHE_DIR to a folder that can be written.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` at its first call, to run without the GIL, and keep the result on disk if possible.
+
+    Parameters
+    ----------
+    function : callable
+        Loops over arrays and `numpy.dot` with `out`. It may call other kernels of its own file only: the
+        cache on disk is renewed when the file of a kernel changes, and looks at no other.
+
+    Returns
+    -------
+    callable
+        The compiled function (the function itself when ``NUMBA_DISABLE_JIT=1``).
+
+    Warns
+    -----
+    RuntimeWarning
+        Once a process, when no folder for the cache can be written; everything works without it.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
+    try:
+        compiled: Callable[..., Any] = njit(cache=True, **options)(function)
+    except RuntimeError as error:  # what numba raises when none of its places for a cache can be written
+        if "cannot cache" not in str(error):
+            raise
+        _warn_once("no folder for them can be written")
+        compiled = njit(**options)(function)
+    return compiled

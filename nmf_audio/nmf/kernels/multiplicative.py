@@ -1,0 +1,214 @@
+"""Multiplicative updates on frame-major arrays (see the package's docstring).
+
+Common arguments: `M` weights of V's shape, or of shape (0, n_features) for none; `gamma` the exponent of the
+update; `eps` is added to the model; activations that are not zero stay at `floor` or above, so that nothing
+decays into denormal numbers, and zeros stay zero. `eps`, `floor` and `gamma` have the arrays' dtype: a
+float64 scalar would turn the loops into float64 ones.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmf_audio.nmf.kernels._jit import jit
+
+Array = NDArray[Any]
+
+
+@jit
+def _ratios(V: Array, M: Array, L: Array, beta: float, eps: Any, Q: Array) -> None:
+    """L <- M * V * (L + eps)**(beta-2), Q <- M * (L + eps)**(beta-1), except Q for beta 1 without weights."""
+    n, n_features = V.shape
+    if beta == 1:
+        for i in range(n):
+            for j in range(n_features):
+                L[i, j] = V[i, j] / (L[i, j] + eps)
+    elif beta == 0:
+        one = eps / eps
+        for i in range(n):
+            for j in range(n_features):
+                q = one / (L[i, j] + eps)
+                Q[i, j] = q
+                L[i, j] = V[i, j] * q * q
+    elif beta == 2:
+        for i in range(n):
+            for j in range(n_features):
+                Q[i, j] = L[i, j] + eps
+                L[i, j] = V[i, j]
+    else:
+        exponent = V.dtype.type(beta - 2)
+        for i in range(n):
+            for j in range(n_features):
+                model = L[i, j] + eps
+                p = model**exponent
+                Q[i, j] = p * model
+                L[i, j] = V[i, j] * p
+    if M.shape[0] > 0:
+        for i in range(n):
+            for j in range(n_features):
+                L[i, j] *= M[i, j]
+                Q[i, j] = M[i, j] if beta == 1 else Q[i, j] * M[i, j]
+
+
+@jit
+def _multiply(H: Array, num: Array, den: Array, l1: Array, gamma: Any, floor: Any) -> None:
+    """H <- H * (num / (den + l1))**gamma; zeros stay zero, and what is not known (0 / 0) stays as it is."""
+    n, n_components = H.shape
+    one = gamma / gamma
+    for i in range(n):
+        for k in range(n_components):
+            d = den[i, k] + l1[k]
+            q = num[i, k] / d if d > 0 else one
+            if gamma == 0.5:
+                q = np.sqrt(q)
+            elif gamma != 1:
+                q = q**gamma
+            h = H[i, k]
+            new = max(h * q, floor)
+            H[i, k] = new if h > 0 else h
+
+
+@jit
+def update_activations(
+    V: Array,
+    M: Array,
+    W: Array,
+    H: Array,
+    l1: Array,
+    beta: float,
+    gamma: Any,
+    eps: Any,
+    floor: Any,
+    n_iter: int,
+    tile: int,
+) -> None:
+    """Update H in place `n_iter` times with W fixed.
+
+    With W fixed every frame stands alone, so a tile of frames runs all its iterations while it lies in the
+    cache. KL's denominators are constant; so are the Euclidean numerators, whose denominators need only W @
+    W.T.
+    """
+    n_frames, n_features = V.shape
+    n_components = W.shape[0]
+    weighted = M.shape[0] > 0
+    gram = beta == 2 and not weighted
+    tile = min(tile, n_frames)
+    L = np.empty((tile, n_features), V.dtype)
+    Q = np.empty((tile, n_features), V.dtype)
+    num = np.empty((tile, n_components), V.dtype)
+    den = np.zeros((tile, n_components), V.dtype)
+    WW = np.empty((n_components, n_components), V.dtype)
+    if gram:
+        np.dot(W, W.T, WW)
+    constant = l1.copy()  # what the denominators have in every frame
+    if gram or (beta == 1 and not weighted):
+        for k in range(n_components):
+            total = eps * 0
+            for j in range(n_features):
+                total += W[k, j]
+            constant[k] += total * eps if gram else total
+    for start in range(0, n_frames, tile):
+        stop = min(start + tile, n_frames)
+        n = stop - start
+        if gram:
+            np.dot(V[start:stop], W.T, num[:n])
+        elif beta == 1 and weighted:
+            np.dot(M[start:stop], W.T, den[:n])
+        for _ in range(n_iter):
+            if gram:
+                np.dot(H[start:stop], WW, den[:n])
+            else:
+                np.dot(H[start:stop], W, L[:n])
+                _ratios(V[start:stop], M[start:stop], L[:n], beta, eps, Q[:n])
+                np.dot(L[:n], W.T, num[:n])
+                if beta != 1:
+                    np.dot(Q[:n], W.T, den[:n])
+            _multiply(H[start:stop], num[:n], den[:n], constant, gamma, floor)
+
+
+@jit
+def atom_statistics(
+    V: Array,
+    M: Array,
+    W: Array,
+    H: Array,
+    H_free: Array,
+    beta: float,
+    eps: Any,
+    tile: int,
+    P: Array,
+    Q: Array,
+) -> None:
+    """P <- H_free.T @ (M * V * L**(beta-2)) and Q <- H_free.T @ (M * L**(beta-1)), both (n_free, n_features).
+
+    `H_free` holds the columns of H whose atoms are free; the model L is that of all atoms.
+    """
+    n_frames, n_features = V.shape
+    n_free = H_free.shape[1]
+    weighted = M.shape[0] > 0
+    tile = min(tile, n_frames)
+    L = np.empty((tile, n_features), V.dtype)
+    R = np.empty((tile, n_features), V.dtype)
+    part = np.empty((n_free, n_features), V.dtype)
+    P[:] = 0
+    Q[:] = 0
+    for start in range(0, n_frames, tile):
+        stop = min(start + tile, n_frames)
+        n = stop - start
+        np.dot(H[start:stop], W, L[:n])
+        _ratios(V[start:stop], M[start:stop], L[:n], beta, eps, R[:n])
+        np.dot(H_free[start:stop].T, L[:n], part)
+        for k in range(n_free):
+            for j in range(n_features):
+                P[k, j] += part[k, j]
+        if beta == 1 and not weighted:
+            for k in range(n_free):
+                total = eps * 0
+                for i in range(start, stop):
+                    total += H_free[i, k]
+                for j in range(n_features):
+                    Q[k, j] += total
+        else:
+            np.dot(H_free[start:stop].T, R[:n], part)
+            for k in range(n_free):
+                for j in range(n_features):
+                    Q[k, j] += part[k, j]
+
+
+@jit
+def infer_frames(
+    V: Array,
+    weights: Array,
+    W: Array,
+    H: Array,
+    base: Array,
+    beta: float,
+    gamma: Any,
+    eps: Any,
+    floor: Any,
+    n_iter: int,
+    L: Array,
+    Q: Array,
+    num: Array,
+    den: Array,
+) -> None:
+    """Update H in place `n_iter` times, frame after frame, by matrix-vector products, without allocation.
+
+    A frame's result does not depend on its neighbours, to the last bit: what a stream needs that is cut
+    anywhere. `weights` (n_features,) counts for every frame; `base` (n_components,) is l1, for beta 1 plus W
+    @ weights; `L`, `Q` (1, n_features) and `num`, `den` (1, n_components) are work space, `den` zero for beta
+    1.
+    """
+    for t in range(V.shape[0]):
+        for _ in range(n_iter):
+            np.dot(W.T, H[t], L[0])
+            _ratios(V[t : t + 1], V[0:0], L, beta, eps, Q)
+            for j in range(L.shape[1]):
+                L[0, j] *= weights[j]
+                if beta != 1:
+                    Q[0, j] *= weights[j]
+            np.dot(W, L[0], num[0])
+            if beta != 1:
+                np.dot(W, Q[0], den[0])
+            _multiply(H[t : t + 1], num, den, base, gamma, floor)

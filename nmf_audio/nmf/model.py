@@ -1,0 +1,250 @@
+"""Non-negative matrix factorization as an object, in scikit-learn's manner."""
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.checks import Array, Free, count, number
+from nmf_audio.nmf.factorization import factorize
+from nmf_audio.nmf.init import INITS
+from nmf_audio.nmf.online import OnlineAtoms
+from nmf_audio.nmf.updates import Norm, activations, check_norm
+
+__all__ = ["NMF"]
+
+
+class NMF:
+    """V ~= W @ H with the beta divergence: atoms W, activations H, all non-negative.
+
+    **Orientation: V is (n_features, n_frames), one frame per COLUMN, as audio has it. scikit-learn's NMF
+    takes the transpose**, calls our H.T "W" and our W.T "components_".
+
+    Parameters
+    ----------
+    n_components : int
+        Number of atoms.
+    beta, init, l1_H, l1_W, norm, max_iter, tol, rng
+        As in `factorize`.
+    rho : float in [0, 1], optional
+        `partial_fit`: how much of the past each batch keeps.
+    batch_iter : int, optional
+        `partial_fit`: updates of the activations of each batch before its atoms are updated.
+
+    Attributes
+    ----------
+    W_ : ndarray (n_features, n_components)
+        Atoms, one per column.
+    n_iter_ : int
+        Iterations of the last `fit`, or batches seen by `partial_fit`.
+    reconstruction_err_ : float
+        Beta divergence plus penalties at the end of `fit`, or of the last batch. (scikit-learn's attribute of
+        this name is the square root of twice the divergence.)
+
+    Raises
+    ------
+    ParameterError
+        When an argument is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> V = np.random.default_rng(0).random((6, 20))
+    >>> model = NMF(3, rng=0)
+    >>> H = model.fit_transform(V)
+    >>> model.W_.shape, H.shape
+    ((6, 3), (3, 20))
+    """
+
+    W_: Array
+    n_iter_: int
+    reconstruction_err_: float
+
+    def __init__(
+        self,
+        n_components: int,
+        *,
+        beta: float = 1.0,
+        init: str = "random",
+        l1_H: ArrayLike = 0.0,
+        l1_W: ArrayLike = 0.0,
+        norm: Norm = None,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        rho: float = 0.9,
+        batch_iter: int = 20,
+        rng: int | np.random.Generator | None = None,
+    ) -> None:
+        if init not in INITS:
+            raise ParameterError(f"init={init!r}; allowed are {', '.join(INITS)}, or give W and H to fit")
+        check_norm(norm)
+        self.n_components = count(n_components, "n_components")
+        self.beta = number(beta, "beta")
+        self.init = init
+        self.l1_H = l1_H
+        self.l1_W = l1_W
+        self.norm: Norm = norm
+        self.max_iter = count(max_iter, "max_iter")
+        self.tol = number(tol, "tol", low=0.0)
+        self.rho = number(rho, "rho", 0.0, 1.0)
+        self.batch_iter = count(batch_iter, "batch_iter")
+        self.rng = rng
+        self._online: OnlineAtoms | None = None
+
+    def __repr__(self) -> str:
+        return f"NMF(n_components={self.n_components}, beta={self.beta:g}, init={self.init!r})"
+
+    def fit(
+        self,
+        V: ArrayLike,
+        *,
+        W: ArrayLike | None = None,
+        H: ArrayLike | None = None,
+        free: Free = None,
+        weights: ArrayLike | None = None,
+    ) -> Self:
+        """Learn the atoms; see `factorize` for the arguments.
+
+        Returns
+        -------
+        NMF
+            Itself.
+
+        Raises
+        ------
+        ParameterError
+            When an argument is not allowed.
+        """
+        self.fit_transform(V, W=W, H=H, free=free, weights=weights)
+        return self
+
+    def fit_transform(
+        self,
+        V: ArrayLike,
+        *,
+        W: ArrayLike | None = None,
+        H: ArrayLike | None = None,
+        free: Free = None,
+        weights: ArrayLike | None = None,
+    ) -> Array:
+        """Learn the atoms and return the activations.
+
+        Parameters
+        ----------
+        V : array_like (n_features, n_frames), >= 0
+            Data, one frame per column.
+        W, H, free, weights
+            Start, atoms to be learned, weights of the entries: as in `factorize`.
+
+        Returns
+        -------
+        ndarray (n_components, n_frames)
+            Activations.
+
+        Raises
+        ------
+        ParameterError
+            When an argument is not allowed.
+        """
+        result = factorize(
+            V, self.n_components, self.beta, init=self.init, W=W, H=H, free=free, l1_H=self.l1_H,
+            l1_W=self.l1_W, norm=self.norm, weights=weights, max_iter=self.max_iter, tol=self.tol,
+            rng=self.rng,
+        )  # fmt: skip
+        self.W_, self.n_iter_, self.reconstruction_err_ = result.W, result.n_iter, result.cost
+        self._online = None
+        return result.H
+
+    def transform(
+        self, V: ArrayLike, *, H: ArrayLike | None = None, weights: ArrayLike | None = None
+    ) -> Array:
+        """Activations of the learned atoms for other data, until `tol` or `max_iter`.
+
+        Parameters
+        ----------
+        V : array_like (n_features, n_frames), >= 0
+            Data.
+        H : array_like (n_components, n_frames), optional
+            Start; default: all atoms of a frame equal.
+        weights : array_like (n_features, n_frames), optional
+            As in `factorize`.
+
+        Returns
+        -------
+        ndarray (n_components, n_frames)
+
+        Raises
+        ------
+        ParameterError
+            Before `fit`, or when an argument is not allowed.
+        """
+        return factorize(
+            V, self.n_components, self.beta, W=self._fitted(), H=H, free=(), l1_H=self.l1_H, weights=weights,
+            max_iter=self.max_iter, tol=self.tol,
+        ).H  # fmt: skip
+
+    def inverse_transform(self, H: ArrayLike) -> Array:
+        """The model ``W_ @ H``, (n_features, n_frames).
+
+        Parameters
+        ----------
+        H : array_like (n_components, n_frames)
+            Activations.
+
+        Returns
+        -------
+        ndarray (n_features, n_frames)
+
+        Raises
+        ------
+        ParameterError
+            Before `fit`, or when the shape does not fit.
+        """
+        W, h = self._fitted(), np.asarray(H)
+        if h.ndim != 2 or len(h) != W.shape[1]:
+            raise ParameterError(f"H has shape {h.shape}; it must be ({W.shape[1]}, n_frames)")
+        model: Array = W @ h
+        return model
+
+    def partial_fit(self, V: ArrayLike, *, weights: ArrayLike | None = None) -> Self:
+        """Take in one more batch of frames and move the atoms, as `OnlineAtoms` says.
+
+        The first batch makes the start, after `fit` its atoms are. `norm` and `l1_W` have no exact online
+        form: atoms keep the sums that they start with.
+
+        Parameters
+        ----------
+        V : array_like (n_features, n_frames), >= 0
+            Batch.
+        weights : array_like (n_features, n_frames), optional
+            As in `factorize`.
+
+        Returns
+        -------
+        NMF
+            Itself.
+
+        Raises
+        ------
+        ParameterError
+            When an argument is not allowed.
+        """
+        if self._online is None:
+            if not hasattr(self, "W_"):
+                self.W_ = factorize(
+                    V, self.n_components, self.beta, init=self.init, l1_H=self.l1_H, weights=weights,
+                    max_iter=1, tol=0.0, rng=self.rng,
+                ).W  # fmt: skip
+            self._online = OnlineAtoms(self.W_, beta=self.beta, rho=self.rho)
+            self.n_iter_ = 0
+        H = activations(V, self.W_, n_iter=self.batch_iter, beta=self.beta, l1_H=self.l1_H, weights=weights)
+        self._online.update(V, H, weights=weights)
+        self.W_ = self._online.W
+        self.n_iter_ += 1
+        return self
+
+    def _fitted(self) -> Array:
+        if not hasattr(self, "W_"):
+            raise ParameterError("this NMF has no atoms yet; call fit or partial_fit first")
+        return self.W_

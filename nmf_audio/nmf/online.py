@@ -1,0 +1,125 @@
+"""Atoms that are learned while the data comes in, with forgetting."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nmf_audio.nmf.checks import Array, Free, exponent, free_atoms, matrix, number, prepare
+from nmf_audio.nmf.updates import frame_major, keep_above_floor, statistics
+
+__all__ = ["OnlineAtoms"]
+
+
+class OnlineAtoms:
+    """Atoms, all or some of them, that follow the data batch by batch.
+
+    Two sums A and B over what has been, each time multiplied by `rho`, stand for all earlier batches
+    (Lefevre, Bach & Fevotte, "Online algorithms for nonnegative matrix factorization with the Itakura-Saito
+    divergence", 2011, and its form for other beta). With L = W @ H, num = (V * L**(beta-2)) @ H.T and den =
+    L**(beta-1) @ H.T::
+
+        beta < 1:       A = rho*A + W**(2-beta) * num   B = rho*B + den                W = (A/B)**(1/(2-beta))
+        1 <= beta <= 2: A = rho*A + W**(2-beta) * num   B = rho*B + W**(1-beta) * den  W = A/B
+        beta > 2:       A = rho*A + num                 B = rho*B + W**(1-beta) * den  W = (A/B)**(1/(beta-1))
+
+    Each atom keeps the sum that it had at first; A and B are scaled along with it.
+
+    Parameters
+    ----------
+    W : array_like (n_features, n_components), >= 0
+        Atoms to start from.
+    beta : float, optional
+        Divergence, see `factorize`.
+    rho : float in [0, 1], optional
+        How much of the past is kept at each call of `update`: 1 forgets nothing, 0 everything.
+    free : slice, indices or boolean mask, optional
+        The atoms that are learned (default: all); the others stay bit for bit.
+    prior : float, optional
+        How much the start counts: as much as batches in which the activations of each atom sum to `prior`
+        (beta 1; for other beta the unit is that of `den`). 0: it is only a start.
+
+    Raises
+    ------
+    ParameterError
+        When an argument is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> online = OnlineAtoms(np.ones((2, 1)), rho=0.5)
+    >>> for _ in range(20):
+    ...     online.update([[3.0], [1.0]], [[2.0]])
+    >>> online.W.round(3).ravel().tolist()
+    [1.5, 0.5]
+    """
+
+    def __init__(
+        self, W: ArrayLike, *, beta: float = 1.0, rho: float = 0.9, free: Free = None, prior: float = 0.0
+    ) -> None:
+        w = np.asarray(W)
+        dtype: np.dtype[Any] = np.dtype(np.float32 if w.dtype == np.float32 else np.float64)
+        self._atoms: Array = np.ascontiguousarray(matrix(w, dtype, "W", (None, None)).T).copy()
+        self._beta = number(beta, "beta")
+        self._rho = number(rho, "rho", 0.0, 1.0)
+        self._free = free_atoms(free, len(self._atoms))
+        start = self._atoms[self._free].astype(np.float64)
+        power = 2.0 - self._beta if self._beta < 1 else self._beta - 1.0 if self._beta > 2 else 1.0
+        self._sums = start.sum(axis=1, keepdims=True)
+        self._B = np.full(start.shape, number(prior, "prior", low=0.0))
+        self._A = start**power * self._B
+
+    @property
+    def W(self) -> Array:  # noqa: N802 - the field's letter
+        """All atoms as they are now: a copy, (n_features, n_components)."""
+        atoms: Array = self._atoms.T.copy()
+        return atoms
+
+    @property
+    def rho(self) -> float:
+        """How much of the past each update keeps."""
+        return self._rho
+
+    def update(self, V: ArrayLike, H: ArrayLike, *, weights: ArrayLike | None = None) -> None:
+        """Take in a batch (one frame or many).
+
+        Parameters
+        ----------
+        V : array_like (n_features, n_frames), >= 0
+            Data.
+        H : array_like (n_components, n_frames), >= 0
+            Activations of all atoms for these frames.
+        weights : array_like (n_features, n_frames), optional
+            How much each entry counts; 0 for unknown.
+
+        Raises
+        ------
+        ParameterError
+            When shapes do not fit or entries are negative, NaN or infinite.
+        """
+        beta = self._beta
+        problem = prepare(np.asarray(V, dtype=self._atoms.dtype), beta, weights)
+        _, h = frame_major(problem, self._atoms.T, H)
+        if not len(self._free):
+            return
+        num, den = (
+            part.astype(np.float64) * problem.scale**beta
+            for part in statistics(problem, self._atoms, h, self._free)
+        )
+        old = self._atoms[self._free]
+        w = old.astype(np.float64)
+        self._A = self._rho * self._A + (w ** (2.0 - beta) * num if beta <= 2 else num)
+        self._B = self._rho * self._B + (_power(w, 1.0 - beta) * den if beta > 1 else den)
+        new = np.divide(self._A, self._B, out=np.power(w, 1.0 / exponent(beta)), where=self._B > 0)
+        if exponent(beta) != 1:
+            new **= exponent(beta)
+        sums = new.sum(axis=1, keepdims=True)
+        s = np.where((sums > 0) & (self._sums > 0), sums / np.where(self._sums > 0, self._sums, 1.0), 1.0)
+        new /= s
+        self._A *= s if beta > 2 else s ** (beta - 1.0)
+        self._B *= s**beta if beta > 1 else s
+        self._atoms[self._free] = keep_above_floor(old, new.astype(old.dtype))
+
+
+def _power(w: Array, exponent: float) -> Any:
+    return np.power(w, exponent, out=np.zeros_like(w), where=w > 0)

@@ -1,0 +1,270 @@
+"""Multiplicative updates of activations and atoms, as plain functions.
+
+V ~= W @ H, with V (n_features, n_frames), W (n_features, n_components) and H (n_components, n_frames): one
+*column* of V is one frame, one column of W one atom. scikit-learn has the transpose of all three.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf import kernels
+from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, prepare
+
+__all__ = ["activations", "update_H", "update_W"]
+
+TILE = 128
+"""Frames that run all their iterations together: the product is at full speed, and they stay in the cache."""
+
+Norm = Literal["l2"] | None
+
+
+def update_H(  # noqa: N802 - the field's letters
+    V: ArrayLike,
+    W: ArrayLike,
+    H: ArrayLike,
+    *,
+    beta: float = 1.0,
+    l1_H: ArrayLike = 0.0,
+    weights: ArrayLike | None = None,
+    n_iter: int = 1,
+) -> Array:
+    """Update the activations with the atoms fixed.
+
+    ::
+
+        L = W @ H
+        H *= ((W.T @ (M * V * L**(beta-2))) / (W.T @ (M * L**(beta-1)) + l1_H)) ** gamma
+
+    with gamma = 1 / (2-beta) for beta < 1, 1 / (beta-1) for beta > 2, else 1, and the weights M. The cost,
+    that is the beta divergence plus sum(l1_H * H.sum(axis=1)), does not rise (Fevotte & Idier 2011).
+
+    Parameters
+    ----------
+    V : array_like (n_features, n_frames), >= 0
+        Data. For beta <= 0, where the cost of a zero is infinite, entries are raised to 1e-10 of the mean.
+    W : array_like (n_features, n_components), >= 0
+        Atoms.
+    H : array_like (n_components, n_frames), >= 0
+        Activations to start from; not changed. Zeros stay zero; all else stays above a floor far below the
+        level.
+    beta : float, optional
+        2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito, or any other.
+    l1_H : float or array_like (n_components,), optional
+        Penalty on the activations. For beta other than 1 its unit is that of V to the power beta - 1.
+    weights : array_like (n_features, n_frames), optional
+        How much each entry counts. Entries of weight 0 are unknown: they are ignored, not taken as zeros, and
+        may be NaN in `V`. A frame of which nothing is known keeps its activations (unless a penalty takes
+        them away).
+    n_iter : int, optional
+        Number of updates.
+
+    Returns
+    -------
+    ndarray (n_components, n_frames)
+        float32 when `V` is float32 (or an integer of at most 16 bits), else float64.
+
+    Raises
+    ------
+    ParameterError
+        When shapes do not fit, or entries are negative, NaN or infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> W = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> H = np.array([[3.0], [5.0]])
+    >>> bool(np.allclose(update_H(W @ H, W, np.ones((2, 1)), n_iter=200), H))
+    True
+    """
+    problem = prepare(V, beta, weights)
+    atoms, h = frame_major(problem, W, H)
+    run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter"))
+    return public(problem, h)
+
+
+def update_W(  # noqa: N802 - the field's letters
+    V: ArrayLike,
+    W: ArrayLike,
+    H: ArrayLike,
+    *,
+    beta: float = 1.0,
+    l1_W: ArrayLike = 0.0,
+    free: Free = None,
+    norm: Norm = None,
+    weights: ArrayLike | None = None,
+    n_iter: int = 1,
+) -> Array:
+    """Update the atoms, or some of them, with the activations fixed.
+
+    With R = M * V * L**(beta-2), Q = M * L**(beta-1), L = W @ H, and gamma as in `update_H`::
+
+        W *= ((R @ H.T) / (Q @ H.T + l1_W)) ** gamma
+
+    and with ``norm="l2"``, where the objective holds W / |W| in place of W, so that sparse activations can't
+    be had by larger atoms (Eggert & Koerner 2004; Le Roux, Weninger & Hershey 2015)::
+
+        P = R @ H.T;  Q = Q @ H.T + l1_W
+        W *= ((P + W * (W*Q).sum(0)) / (Q + W * (W*P).sum(0))) ** gamma;   W /= sqrt((W*W).sum(0))
+
+    Without `norm` the cost does not rise. With it descent is observed, not proven.
+
+    Parameters
+    ----------
+    V, W, H, beta, weights
+        As in `update_H`. Zeros of W stay zero.
+    l1_W : float or array_like (n_components,), optional
+        Penalty on the atoms.
+    free : slice, indices or boolean mask, optional
+        The atoms that may change (default: all). The others come back bit for bit.
+    norm : None or "l2", optional
+        "l2" keeps the free atoms at unit L2 norm within the objective; they are brought to it first.
+    n_iter : int, optional
+        Number of updates.
+
+    Returns
+    -------
+    ndarray (n_features, n_components)
+        dtype as in `update_H`.
+
+    Raises
+    ------
+    ParameterError
+        When shapes do not fit, entries are negative, NaN or infinite, or `free` or `norm` is not understood.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> H = np.array([[1.0, 2.0, 0.0, 1.0], [0.0, 1.0, 3.0, 1.0]])
+    >>> W = np.array([[1.0, 2.0], [4.0, 1.0]])
+    >>> bool(np.allclose(update_W(W @ H, np.ones((2, 2)), H, n_iter=500), W))
+    True
+    """
+    problem = prepare(V, beta, weights)
+    atoms, h = frame_major(problem, W, H)
+    chosen = free_atoms(free, len(atoms))
+    check_norm(norm)
+    l1 = problem.l1(l1_W, len(atoms), "l1_W")
+    if norm == "l2":
+        atoms[chosen] = unit(atoms[chosen])
+    for _ in range(count(n_iter, "n_iter")):
+        update_atoms(problem, atoms, h, chosen, l1, norm)
+    return atoms.T.copy()
+
+
+def activations(
+    V: ArrayLike,
+    W: ArrayLike,
+    *,
+    beta: float = 1.0,
+    n_iter: int = 50,
+    l1_H: ArrayLike = 0.0,
+    H: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+) -> Array:
+    """Activations of fixed atoms after a fixed number of updates.
+
+    For 1 <= beta <= 2 the problem is convex: with enough iterations every positive start comes to the same
+    cost.
+
+    Parameters
+    ----------
+    V, W, beta, l1_H, weights
+        As in `update_H`.
+    n_iter : int, optional
+        Number of updates. There is no stopping rule.
+    H : array_like (n_components, n_frames), optional
+        Start. Default: in each frame all atoms equal, with the frame's level.
+
+    Returns
+    -------
+    ndarray (n_components, n_frames)
+        dtype as in `update_H`.
+
+    Raises
+    ------
+    ParameterError
+        As in `update_H`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> W = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> bool(np.allclose(activations(W @ [[3.0], [5.0]], W, n_iter=200), [[3.0], [5.0]]))
+    True
+    """
+    problem = prepare(V, beta, weights)
+    atoms, h = frame_major(problem, W, H)
+    run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter"))
+    return public(problem, h)
+
+
+def frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[Array, Array]:
+    """Copies of W and H, checked, in the kernels' form (activations in the problem's scale)."""
+    w = matrix(W, problem.dtype, "W", (problem.n_features, None))
+    atoms = np.array(w.T, order="C")
+    if H is None:
+        return atoms, problem.start(len(atoms), atoms)
+    given = matrix(H, problem.dtype, "H", (len(atoms), problem.n_frames))
+    return atoms, np.array(given.T * problem.dtype.type(1.0 / problem.scale), order="C")
+
+
+def public(problem: Problem, h: Array) -> Array:
+    """Activations as the caller knows them: (n_components, n_frames), in the scale of the data."""
+    return np.ascontiguousarray(h.T * problem.dtype.type(problem.scale))
+
+
+def run_updates(problem: Problem, atoms: Array, h: Array, l1: Array, n_iter: int) -> None:
+    """Update frame-major activations in place."""
+    scalar = problem.dtype.type
+    floor = scalar(problem.floor(atoms))
+    eps, gamma = scalar(problem.eps), scalar(problem.gamma)
+    kernels.update_activations(
+        problem.V, problem.M, atoms, h, l1, problem.beta, gamma, eps, floor, n_iter, TILE
+    )
+
+
+def update_atoms(problem: Problem, atoms: Array, h: Array, free: Array, l1: Array, norm: Norm) -> None:
+    """Update the free rows of frame-major atoms in place."""
+    if not len(free):
+        return
+    P, Q = statistics(problem, atoms, h, free)
+    w = atoms[free]
+    Q += l1[free, None]
+    if norm == "l2":
+        P, Q = P + w * (w * Q).sum(1, keepdims=True), Q + w * (w * P).sum(1, keepdims=True)
+    ratio = np.divide(P, Q, out=np.ones_like(P), where=Q > 0)
+    new = keep_above_floor(w, w * (ratio if problem.gamma == 1 else ratio**problem.gamma))
+    atoms[free] = unit(new) if norm == "l2" else new
+
+
+def statistics(problem: Problem, atoms: Array, h: Array, free: Array) -> tuple[Array, Array]:
+    """Positive and negative part of the gradient in the free atoms, (n_free, n_features) each."""
+    P = np.empty((len(free), problem.n_features), problem.dtype)
+    Q = np.empty_like(P)
+    everything = len(free) == len(atoms) and bool((np.diff(free) > 0).all())
+    h_free = h if everything else np.ascontiguousarray(h[:, free])
+    eps = problem.dtype.type(problem.eps)
+    kernels.atom_statistics(problem.V, problem.M, atoms, h, h_free, problem.beta, eps, TILE, P, Q)
+    return P, Q
+
+
+def keep_above_floor(old: Array, new: Array) -> Array:
+    """Raise what was not zero to 1e-10 of its atom's largest: no denormals, and zeros stay zero."""
+    floor = np.maximum(new.max(axis=1, keepdims=True) * new.dtype.type(1e-10), new.dtype.type(1e-30))
+    return np.where(old > 0, np.maximum(new, floor), old)
+
+
+def unit(atoms: Array) -> Array:
+    """Rows at unit L2 norm; an atom that is all zero stays so."""
+    norm = np.sqrt((atoms * atoms).sum(axis=1, keepdims=True))
+    out: Array = atoms / np.where(norm > 0, norm, atoms.dtype.type(1))
+    return out
+
+
+def check_norm(norm: Any) -> None:
+    """Refuse norms that are not known."""
+    if norm not in (None, "l2"):
+        raise ParameterError(f"norm={norm!r}; allowed are None and 'l2'")
