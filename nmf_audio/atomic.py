@@ -39,7 +39,10 @@ def check_target(
         real = Path(os.path.realpath(target))
         if not real.parent.is_dir():
             raise AudioFileError(f"{target}: there is no folder {target.parent}; make it first")
-        mode = real.stat().st_mode if os.path.lexists(real) else None
+        try:
+            mode = real.stat().st_mode
+        except FileNotFoundError:
+            mode = None
         if mode is not None:
             for source in map(Path, sources):
                 if source.exists() and source.samefile(real):

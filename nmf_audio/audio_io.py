@@ -110,7 +110,7 @@ class AudioReader:
         declared: int = self._file.frames
         self.n_samples = declared if declared < 2**62 else None
         self.container = Container(self._file.format, self._file.subtype, self._file.endian)
-        self.tags: dict[str, str] = self._file.copy_metadata()
+        self.tags: dict[str, str] = {name: text for name, text in self._file.copy_metadata().items() if text}
 
     def _unreadable(self, error: soundfile.LibsndfileError) -> str:
         if self.damage:

@@ -162,13 +162,11 @@ def _plan(args: argparse.Namespace, faults: list[str]) -> list[tuple[Path, Path]
         jobs.append((src, dst))
         if args.output is not None and len(inputs) > 1:
             continue
-        first = taken.setdefault(os.path.realpath(dst), src)
-        if len(taken) < len(jobs):
-            faults.append(
-                f"{first} and {src} have the same output {dst}; denoise them into different folders"
-            )
-            taken[f"{dst} again {len(jobs)}"] = src
+        real = os.path.realpath(dst)
+        if real in taken:
+            faults.append(f"{taken[real]} and {src} have the same output {dst}; write to different folders")
             continue
+        taken[real] = src
         if folder_exists:
             try:
                 check_target(dst, sources=inputs, force=args.force)

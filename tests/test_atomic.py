@@ -1,0 +1,171 @@
+"""Files that are written whole or not at all."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from nmf_audio.atomic import check_target, replacing
+from nmf_audio.errors import AudioFileError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+@pytest.mark.parametrize("force", [False, True])
+def test_the_mode_is_what_the_umask_gives(tmp_path: Path, mask: int, mode: int, force: bool) -> None:
+    target = tmp_path / "a"
+    with umask(mask), replacing(target, force=force) as temporary:
+        assert temporary.parent == tmp_path
+        temporary.write_text("new")
+    assert target.stat().st_mode & 0o777 == mode
+    assert target.read_text() == "new"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_error_leaves_everything_as_it_was(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "a"
+    target.write_text("old")
+
+    def half_way() -> None:
+        with replacing(target, force=True) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        half_way()
+    assert names(tmp_path) == ["a"]
+    assert target.read_text() == "old"
+
+
+def test_the_target_is_absent_until_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    with replacing(target) as temporary:
+        temporary.write_text("half")
+        assert not target.exists()
+    assert target.exists()
+
+
+def test_what_exists_is_replaced_by_force_only(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    target.write_text("old")
+    with pytest.raises(AudioFileError, match="exists; give --force"), replacing(target):
+        pytest.fail("must not get here")
+    with replacing(target, force=True) as temporary:
+        temporary.write_text("new")
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_what_appears_meanwhile_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool
+) -> None:
+    if not hard_links:
+
+        def refuse(*_: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+    target = tmp_path / "a"
+    with pytest.raises(AudioFileError, match="appeared while"), replacing(target):
+        target.write_text("another program's")
+    assert target.read_text() == "another program's"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with replacing(tmp_path / "a") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "a").read_text() == "new"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(elsewhere / "real")
+    with replacing(link) as temporary:
+        assert temporary.parent == elsewhere
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert (elsewhere / "real").read_text() == "new"
+    with pytest.raises(AudioFileError, match="exists"):
+        check_target(link)
+
+
+def test_special_files_and_folders_are_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "null").symlink_to("/dev/null")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        for name, words in [
+            ("pipe", "no regular file"),
+            ("socket", "no regular file"),
+            ("null", "no regular file"),
+            ("folder", "is a folder"),
+        ]:
+            with pytest.raises(AudioFileError, match=words):
+                check_target(tmp_path / name, force=True)
+
+
+def test_the_input_is_never_the_target(tmp_path: Path) -> None:
+    source, other = tmp_path / "in", tmp_path / "other"
+    source.write_text("precious")
+    other.write_text("another input")
+    (tmp_path / "symbolic").symlink_to(source)
+    (tmp_path / "hard").hardlink_to(source)
+    for target in ("in", "symbolic", "hard", "../" + tmp_path.name + "/in"):
+        with pytest.raises(AudioFileError, match="is the input"):
+            check_target(tmp_path / target, sources=[other, source], force=True)
+
+
+def test_folders_that_cannot_take_it_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for target, words in [
+        (tmp_path / "none" / "a", "there is no folder"),
+        (tmp_path / "file" / "a", "there is no folder"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ]:
+        with pytest.raises(AudioFileError, match=words):
+            check_target(target)
+
+
+def test_a_folder_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(AudioFileError, match="no permission to write to the folder"):
+        check_target(tmp_path / "a")
+
+
+def test_a_disk_that_refuses_the_file_is_said_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with (
+        pytest.raises(AudioFileError, match="a: can't be written: Read-only file system"),
+        replacing(tmp_path / "a"),
+    ):
+        pytest.fail("must not get here")
