@@ -108,7 +108,8 @@ def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
     else:
         check_entries(v, "V")
         level = float(v.mean(dtype=np.float64))
-    scale = 2.0 ** round(math.log2(level)) if level > np.finfo(v.dtype).tiny else 1.0
+    # the bounds hold all of float32; with them no power of the scale overflows
+    scale = 2.0 ** min(max(round(math.log2(level)), -120), 120) if level > 0 else 1.0
     v = v.T * v.dtype.type(1.0 / scale)
     if beta <= 0:
         np.maximum(v, v.dtype.type(eps), out=v)  # the cost is infinite at zero

@@ -1,0 +1,107 @@
+"""Slow, obviously right versions of what nmf_audio.nmf computes: numpy in float64, as the equations stand."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def divergence(V: Any, L: Any, beta: float) -> float:
+    """Entry by entry, with the limits at beta 0 and 1."""
+    total = 0.0
+    for v, m in zip(np.ravel(V).tolist(), np.ravel(L).tolist(), strict=True):
+        if beta == 1:
+            total += (v * math.log(v / m) if v > 0 else 0.0) - v + m
+        elif beta == 0:
+            total += v / m - math.log(v / m) - 1
+        else:
+            total += (v**beta + (beta - 1) * m**beta - beta * v * m ** (beta - 1)) / (beta * (beta - 1))
+    return total
+
+
+def gamma(beta: float) -> float:
+    return 1 / (2 - beta) if beta < 1 else 1 / (beta - 1) if beta > 2 else 1
+
+
+def update_H(
+    V: Any, W: Any, H: Any, beta: float, l1: Any = 0.0, M: Any = 1.0, eps: float = 0.0, n_iter: int = 1
+) -> Array:
+    V, W, H = (np.asarray(a, dtype=np.float64) for a in (V, W, H))
+    l1 = np.broadcast_to(np.asarray(l1, dtype=np.float64), (W.shape[1],))[:, None]
+    M = np.broadcast_to(M, V.shape)
+    for _ in range(n_iter):
+        L = W @ H + eps
+        num = W.T @ (M * V * L ** (beta - 2))
+        den = W.T @ (M * L ** (beta - 1)) + l1
+        H = H * (num / den) ** gamma(beta)
+    out: Array = H
+    return out
+
+
+def update_W(V: Any, W: Any, H: Any, beta: float, l1: Any = 0.0, M: Any = 1.0, free: Any = None) -> Array:
+    V, W, H = (np.asarray(a, dtype=np.float64) for a in (V, W, H))
+    free = np.ones(W.shape[1], bool) if free is None else free
+    M = np.broadcast_to(M, V.shape)
+    L = W @ H
+    num = (M * V * L ** (beta - 2)) @ H.T
+    den = (M * L ** (beta - 1)) @ H.T + l1
+    out: Array = np.where(free, W * (num / den) ** gamma(beta), W)
+    return out
+
+
+def update_W_unit(V: Any, W: Any, H: Any, beta: float, l1: Any = 0.0) -> Array:
+    """Sparse NMF: atoms of unit L2 norm inside the objective."""
+    V, W, H = (np.asarray(a, dtype=np.float64) for a in (V, W, H))
+    W = W / np.sqrt((W * W).sum(0))
+    L = W @ H
+    P = (V * L ** (beta - 2)) @ H.T
+    Q = L ** (beta - 1) @ H.T + l1
+    W = W * ((P + W * (W * Q).sum(0)) / (Q + W * (W * P).sum(0))) ** gamma(beta)
+    unit: Array = W / np.sqrt((W * W).sum(0))
+    return unit
+
+
+def factorize(V: Any, W: Any, H: Any, beta: float, n_iter: int) -> tuple[Array, Array]:
+    for _ in range(n_iter):
+        H = update_H(V, W, H, beta)
+        W = update_W(V, W, H, beta)
+    return W, H
+
+
+class Online:
+    """Running sums with forgetting; every atom keeps the sum of its start."""
+
+    def __init__(self, W: Any, beta: float, rho: float) -> None:
+        self.W = np.asarray(W, dtype=np.float64)
+        self.beta, self.rho = beta, rho
+        self.sums = self.W.sum(0)
+        self.A, self.B = np.zeros_like(self.W), np.zeros_like(self.W)
+
+    def update(self, V: Any, H: Any) -> None:
+        W, b = self.W, self.beta
+        L = W @ H
+        num, den = (V * L ** (b - 2)) @ H.T, L ** (b - 1) @ H.T
+        if b < 1:
+            self.A = self.rho * self.A + W ** (2 - b) * num
+            self.B = self.rho * self.B + den
+            W = (self.A / self.B) ** (1 / (2 - b))
+        elif b <= 2:
+            self.A = self.rho * self.A + W ** (2 - b) * num
+            self.B = self.rho * self.B + W ** (1 - b) * den
+            W = self.A / self.B
+        else:
+            self.A = self.rho * self.A + num
+            self.B = self.rho * self.B + W ** (1 - b) * den
+            W = (self.A / self.B) ** (1 / (b - 1))
+        s = W.sum(0) / self.sums
+        self.W = W / s
+        # what the sums would be, had all activations been s times as large and the atoms W / s
+        if b < 1:
+            self.A, self.B = self.A * s ** (b - 2) * s, self.B * s
+        elif b <= 2:
+            self.A, self.B = self.A * s ** (b - 2) * s, self.B * s ** (b - 1) * s
+        else:
+            self.A, self.B = self.A * s, self.B * s ** (b - 1) * s
