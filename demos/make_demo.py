@@ -75,7 +75,8 @@ def mix(
     Returns
     -------
     clean, noisy : numpy.ndarray, shape (n_samples,)
-        The speech at half its level between two half seconds of silence; the same plus the noise, 3 dB below the active speech.
+        The speech at half its level between two half seconds of silence; the same plus the noise, 3 dB below
+        the active speech.
     """
     clean = np.pad(LEVEL * speech, round(MARGIN_SECONDS * SR))
     noise = noise[: len(clean)]
