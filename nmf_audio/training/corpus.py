@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.training.recordings import Recording, audio_files, open_recording, read_clip
 
-__all__ = ["Clip", "Corpus", "CorpusWarning", "find_recordings"]
+__all__ = ["Clip", "Corpus", "CorpusWarning", "fair_shares", "find_recordings"]
 
 SHORTEST_CLIP = 4.0
 """Seconds; below this, fewer recordings of a group are drawn rather than shorter pieces of all."""
@@ -198,7 +198,7 @@ class Corpus:
         budget = math.inf if max_seconds is None else max_seconds
         totals = [sum(r.seconds for r in members) for members in groups.values()]
         plan = []
-        for members, share in zip(groups.values(), _fair_shares(totals, budget), strict=True):
+        for members, share in zip(groups.values(), fair_shares(totals, budget), strict=True):
             for recording, seconds in _shares_of_recordings(members, share, rng):
                 n_pieces = math.ceil(seconds / clip_seconds)
                 length = min(round(seconds * recording.sr), recording.n_samples)
@@ -297,8 +297,26 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
     return Corpus(tuple(recordings), sr)
 
 
-def _fair_shares(available: Sequence[float], budget: float) -> list[float]:
-    """Divide a budget evenly; who has less than the even share gives all, the rest share what is left."""
+def fair_shares(available: Sequence[float], budget: float) -> list[float]:
+    """Divide a budget evenly; who has less than the even share gives all, the rest share what is left.
+
+    Parameters
+    ----------
+    available : sequence of float
+        How much each has.
+    budget : float
+        How much to take, together.
+
+    Returns
+    -------
+    list of float
+        How much to take from each; together the budget, or all there is.
+
+    Examples
+    --------
+    >>> fair_shares([10.0, 1.0, 10.0], 9.0)
+    [4.0, 1.0, 4.0]
+    """
     shares, left = [0.0] * len(available), budget
     order = sorted(range(len(available)), key=available.__getitem__)
     for n_done, index in enumerate(order):
@@ -312,7 +330,7 @@ def _shares_of_recordings(
 ) -> list[tuple[Recording, float]]:
     """Seconds to take from each recording of a group."""
     lengths = [recording.seconds for recording in members]
-    shares = _fair_shares(lengths, share)
+    shares = fair_shares(lengths, share)
     if max(shares) >= SHORTEST_CLIP or shares == lengths:
         return list(zip(members, shares, strict=True))
     taken: dict[int, float] = {}

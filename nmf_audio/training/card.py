@@ -1,0 +1,216 @@
+"""The card beside a dictionary: what it holds, what it was learned from, under which licence, and how."""
+
+import csv
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nmf_audio.dictionary import Dictionary
+from nmf_audio.errors import DictionaryError, ParameterError
+
+__all__ = [
+    "NOT_STATED",
+    "Origin",
+    "card_path",
+    "card_text",
+    "program_versions",
+    "read_manifest",
+    "trained_on",
+    "write_card",
+]
+
+NOT_STATED = "not stated"
+
+LIBRARIES = ("numpy", "scipy", "numba", "soundfile", "soxr")
+"""What the bits of a dictionary depend on, besides the machine."""
+
+
+class Origin(NamedTuple):
+    """Where a recording is from.
+
+    Attributes
+    ----------
+    name : str
+        The collection.
+    licence : str
+        Under what licence it may be used.
+    """
+
+    name: str
+    licence: str
+
+
+def read_manifest(path: str | os.PathLike[str]) -> dict[Path, Origin]:
+    """Read a table of recordings.
+
+    Parameters
+    ----------
+    path : path-like
+        A CSV file with the columns ``path`` (from the table's own folder), ``source`` and ``license`` (or
+        ``licence``); other columns are ignored.
+
+    Returns
+    -------
+    dict of pathlib.Path to Origin
+        By resolved path.
+
+    Raises
+    ------
+    ParameterError
+        When the file can't be read or lacks a column.
+    """
+    table = Path(path)
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ParameterError(f"manifest={path}; can't be read ({error}); give a CSV file in UTF-8") from error
+    origins = {}
+    for row in rows:
+        name, licence = row.get("source"), row.get("license") or row.get("licence")
+        if not row.get("path") or not name or not licence:
+            raise ParameterError(
+                f"manifest={path}; must have the columns path, source and license, filled in; it has "
+                f"{', '.join(map(str, row))}"
+            )
+        origins[(table.parent / row["path"]).resolve()] = Origin(name, licence)
+    return origins
+
+
+def trained_on(
+    source: str, heard: Mapping[Path, float], origins: Mapping[Path, Origin] | None
+) -> list[dict[str, Any]]:
+    """Sum up what was heard, by where it is from.
+
+    Parameters
+    ----------
+    source : str
+        The source that was learned.
+    heard : mapping of pathlib.Path to float
+        Seconds taken from each recording.
+    origins : mapping of pathlib.Path to Origin, optional
+        What `read_manifest` gave.
+
+    Returns
+    -------
+    list of dict
+        With the keys source, origin, licence, recordings and seconds; most seconds first.
+    """
+    sums: dict[Origin, list[float]] = {}
+    for path, seconds in heard.items():
+        origin = (origins or {}).get(path.resolve(), Origin(NOT_STATED, NOT_STATED))
+        sums.setdefault(origin, []).append(seconds)
+    rows = [
+        {
+            "source": source,
+            "origin": origin.name,
+            "licence": origin.licence,
+            "recordings": len(seconds),
+            "seconds": round(sum(seconds), 1),
+        }
+        for origin, seconds in sums.items()
+    ]
+    return sorted(rows, key=lambda row: (-float(row["seconds"]), str(row["origin"])))
+
+
+def program_versions() -> dict[str, str]:
+    """Return the versions that the bits of a dictionary depend on, by name, this program's first."""
+    libraries = {name: version(name) for name in LIBRARIES}
+    return {"nmf-audio": version("nmf-audio"), "python": platform.python_version(), **libraries}
+
+
+def card_path(path: str | os.PathLike[str]) -> Path:
+    """Return where the card of a dictionary file lies: beside it, with the suffix ``.md``."""
+    return Path(path).with_suffix(".md")
+
+
+def card_text(dictionary: Dictionary) -> str:
+    """Write the card as Markdown.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        Its `meta` may hold ``licence`` (str), ``commands`` (list of str), ``versions`` (dict), ``trained_on``
+        and ``training`` (lists of dicts, as `train_plain` makes them).
+
+    Returns
+    -------
+    str
+        The whole card.
+    """
+    meta = dictionary.meta
+    counts = " + ".join(f"{dictionary.n_components(source)} {source}" for source in dictionary.sources)
+    divergence = {1.0: "Kullback-Leibler (beta 1)", 0.0: "Itakura-Saito (beta 0)", 2.0: "Euclidean (beta 2)"}
+    versions = ", ".join(f"{name} {number}" for name, number in meta.get("versions", {}).items())
+    facts = [
+        ("kind", dictionary.kind),
+        ("atoms", f"{counts}, of {dictionary.spec.n_bands} bands"),
+        ("divergence", divergence.get(dictionary.beta, f"beta {dictionary.beta:g}")),
+        ("exponent of the magnitudes", f"{dictionary.power:g}"),
+        ("learned at", f"{dictionary.spec.sr} Hz"),
+        ("licence", meta.get("licence", NOT_STATED)),
+        ("made with", versions or NOT_STATED),
+        ("sha256 of its arrays", f"`{dictionary.sha256}`"),
+    ]
+    parts = [f"# Dictionary `{dictionary.name}`", _table(("", ""), facts), "## How it was made"]
+    commands = meta.get("commands", ())
+    parts.append("\n".join(f"    {command}" for command in commands) or NOT_STATED.capitalize() + ".")
+    parts.append("The same recordings, machine and versions give the same bits.")
+    learned = [
+        (row["source"], row["origin"], row["licence"], row["recordings"], f"{row['seconds'] / 60:.1f}")
+        for row in meta.get("trained_on", ())
+    ]
+    parts += ["## Learned from", _table(("source", "from", "licence", "recordings", "minutes"), learned)]
+    groups = [(group.source, group.name, group.stop - group.start) for group in dictionary.groups]
+    parts += ["## Groups", _table(("source", "group", "atoms"), groups)]
+    scores = [
+        (row["source"], row["n_frames"], row["max_iter"], row["seed"], row["cost_per_frame"])
+        for row in meta.get("training", ())
+    ]
+    header = ("source", "frames", "iterations", "seed", "cost a frame")
+    parts += ["## Fit to what it was learned from", _table(header, scores)]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_card(dictionary: Dictionary, path: str | os.PathLike[str]) -> Path:
+    """Write the card of a saved dictionary.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        What is in the file.
+    path : path-like
+        The dictionary's file.
+
+    Returns
+    -------
+    pathlib.Path
+        The card's file; one that was there is replaced once the new one is whole.
+
+    Raises
+    ------
+    DictionaryError
+        When it can't be written.
+    """
+    target = card_path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        try:
+            partial.write_text(card_text(dictionary), encoding="utf-8")
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise DictionaryError(f"{target}: the card can't be written: {error.strerror}") from error
+    return target
+
+
+def _table(header: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    def line(cells: Iterable[object]) -> str:
+        return "| " + " | ".join(" ".join(str(cell).replace("|", r"\|").split()) for cell in cells) + " |"
+
+    names = list(header)
+    return "\n".join([line(names), "|" + "---|" * len(names), *map(line, rows)])

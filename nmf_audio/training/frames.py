@@ -1,0 +1,188 @@
+"""From clips to frames that a dictionary can be learned from: bands, spectrum, level, even draws."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmf_audio.errors import AudioFileError
+from nmf_audio.frontend import BandMap, FrontEndSpec, Normaliser, band_edges, stft
+from nmf_audio.training.corpus import Clip, fair_shares
+
+__all__ = ["Bands", "Frames", "analyse", "long_term_spectrum", "normalised_frames"]
+
+Array = NDArray[np.float32]
+
+QUIET = 0.1
+"""Frames below this part of their clip's mean level are silence between sounds: nothing to learn there."""
+
+SPECTRUM_RANGE = 1e-3
+"""Smallest value of a long-term spectrum, relative to its largest, so that nothing is divided by zero."""
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Band magnitudes of clips, before normalisation.
+
+    Attributes
+    ----------
+    magnitudes : tuple of ndarray, float32 (n_frames, n_bands)
+        One array a clip, frames as rows.
+    groups : tuple of str
+        Group of each clip.
+    n_observed : tuple of int
+        How many bands, from the lowest, each clip's own sample rate can hold; those above are unknown.
+    heard : dict of pathlib.Path to float
+        Seconds taken from each recording.
+    """
+
+    magnitudes: tuple[Array, ...]
+    groups: tuple[str, ...]
+    n_observed: tuple[int, ...]
+    heard: dict[Path, float]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Normalised frames of one group.
+
+    Attributes
+    ----------
+    V : ndarray, float32 (n_bands, n_frames)
+        Non-negative, about 1 on average; columns = frames.
+    M : ndarray, float32 (n_bands, n_frames), optional
+        1 where the band is known and 0 where the recording's sample rate was too low for it; None when all
+        are known.
+    """
+
+    V: Array
+    M: Array | None
+
+
+def analyse(
+    clips: Iterable[Clip], spec: FrontEndSpec, progress: Callable[[float], None] | None = None
+) -> Bands:
+    """Take clips through the front end's STFT and bands.
+
+    Parameters
+    ----------
+    clips : iterable of Clip
+        At the spec's sample rate.
+    spec : FrontEndSpec
+        The front end.
+    progress : callable, optional
+        Called with the seconds analysed so far.
+
+    Returns
+    -------
+    Bands
+        Silent clips are left out. An hour takes 90 MB.
+
+    Raises
+    ------
+    AudioFileError
+        When all is silence.
+    """
+    bank, edges = BandMap(spec, spec.sr), band_edges(spec)
+    magnitudes, groups, n_observed = [], [], []
+    heard: dict[Path, float] = {}
+    seconds = 0.0
+    for clip in clips:
+        seconds += len(clip.y) / spec.sr
+        if progress is not None:
+            progress(seconds)
+        if not clip.y.any():
+            continue
+        path, sr = clip.recording.path, clip.recording.sr
+        heard[path] = heard.get(path, 0.0) + len(clip.y) / spec.sr
+        magnitudes.append(bank.pool(np.ascontiguousarray(np.abs(stft(clip.y, bank.n_fft)).T)))
+        groups.append(clip.recording.group)
+        n_observed.append(int(np.searchsorted(edges, sr / 2, side="right")))
+    if not magnitudes:
+        raise AudioFileError("all recordings are silent; there is nothing to learn from them")
+    return Bands(tuple(magnitudes), tuple(groups), tuple(n_observed), heard)
+
+
+def long_term_spectrum(bands: Bands) -> Array:
+    """Average the spectra of what sounds, every clip at the same level and every group with the same weight.
+
+    Parameters
+    ----------
+    bands : Bands
+        What `analyse` gave.
+
+    Returns
+    -------
+    ndarray, float32 (n_bands,)
+        Mean 1; at least 0.001 of its largest value.
+    """
+    n_bands = bands.magnitudes[0].shape[1]
+    of_groups: dict[str, list[NDArray[np.float64]]] = {}
+    for x, group, n_observed in zip(bands.magnitudes, bands.groups, bands.n_observed, strict=True):
+        level = x.mean(axis=1)
+        mean = x[level >= QUIET * level.mean()].mean(axis=0, dtype=np.float64)
+        mean /= mean[:n_observed].mean()
+        mean[n_observed:] = np.nan
+        of_groups.setdefault(group, []).append(mean)
+    total, count = np.zeros(n_bands), np.zeros(n_bands)
+    for means in of_groups.values():
+        known = np.isfinite(means)
+        in_group = known.any(axis=0)
+        sums = np.where(known, means, 0.0).sum(axis=0)
+        total[in_group] += sums[in_group] / known.sum(axis=0)[in_group]
+        count += in_group
+    spectrum = total / np.maximum(count, 1)
+    spectrum = np.maximum(spectrum / spectrum.mean(), SPECTRUM_RANGE * spectrum.max() / spectrum.mean())
+    unit: Array = (spectrum / spectrum.mean()).astype(np.float32)
+    return unit
+
+
+def normalised_frames(
+    bands: Bands, *, spectrum: Array, n_frames: int, one_group: str | None, rng: np.random.Generator
+) -> dict[str, Frames]:
+    """Normalise every clip as the denoiser would, drop silence, and draw frames evenly.
+
+    Parameters
+    ----------
+    bands : Bands
+        What `analyse` gave.
+    spectrum : ndarray, float32 (n_bands,)
+        What frames are divided by.
+    n_frames : int
+        How many frames to draw, together, at most. Groups share them evenly as far as they have that many.
+    one_group : str, optional
+        Put all frames together under this name (groups still share evenly); None keeps groups apart.
+    rng : Generator
+        Draws the frames.
+
+    Returns
+    -------
+    dict of str to Frames
+        By group, names sorted.
+    """
+    n_bands = len(spectrum)
+    rows: dict[str, list[Array]] = {}
+    known: dict[str, list[NDArray[np.intp]]] = {}
+    for x, group, n_observed in zip(bands.magnitudes, bands.groups, bands.n_observed, strict=True):
+        v = Normaliser(spectrum).process(x)
+        level = v.mean(axis=1)
+        v = v[level >= QUIET * level.mean()]
+        rows.setdefault(group, []).append(v)
+        known.setdefault(group, []).append(np.full(len(v), n_observed))
+    names = sorted(rows)
+    shares = fair_shares([float(sum(map(len, rows[name]))) for name in names], n_frames)
+    drawn: dict[str, list[tuple[Array, NDArray[np.intp]]]] = {}
+    for name, share in zip(names, shares, strict=True):
+        v, observed = np.concatenate(rows.pop(name)), np.concatenate(known[name])
+        chosen = np.sort(rng.choice(len(v), max(1, int(share)), replace=False))
+        drawn.setdefault(one_group or name, []).append((v[chosen], observed[chosen]))
+    frames = {}
+    for name, parts in drawn.items():
+        V = np.ascontiguousarray(np.concatenate([v for v, _ in parts]).T)
+        observed = np.concatenate([n for _, n in parts])
+        complete = bool((observed >= n_bands).all())
+        M = None if complete else (np.arange(n_bands)[:, None] < observed).astype(np.float32)
+        frames[name] = Frames(V, M)
+    return frames

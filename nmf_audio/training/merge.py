@@ -1,0 +1,85 @@
+"""Put the groups of two plain dictionaries into one."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmf_audio.dictionary import Dictionary, Group
+from nmf_audio.errors import DictionaryError
+
+__all__ = ["merge"]
+
+Array = NDArray[np.float32]
+
+
+def merge(dictionary: Dictionary, other: Dictionary, *, replace: bool = False) -> Dictionary:
+    """Add the groups of another plain dictionary.
+
+    Atoms describe bands divided by a long-term spectrum. Those of the other dictionary are brought to this
+    one's: ``W * (other.spectrum / spectrum)**power``, then to L2 norm 1.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        Gives the spectrum, and wins where both have a group of one name in one source.
+    other : Dictionary
+        Gives its other groups; of the same front end, divergence and exponent.
+    replace : bool
+        Leave out all groups of the other whose source this dictionary has.
+
+    Returns
+    -------
+    Dictionary
+        Speech first, then the other sources by name. Provenance of both, as far as it is in use.
+
+    Raises
+    ------
+    DictionaryError
+        When one of the two is not plain, or they do not fit together.
+    """
+    for one in (dictionary, other):
+        if one.kind != "plain":
+            raise DictionaryError(f"dictionary {one.name!r} is {one.kind}; only plain ones can be merged")
+    mine, its = ((d.spec, d.beta, d.power) for d in (dictionary, other))
+    if mine != its:
+        raise DictionaryError(
+            f"dictionary {other.name!r} has (front end, beta, power) = {its}; must be {mine}; "
+            "train both alike"
+        )
+    own = [(group, _atoms(dictionary, group)) for group in dictionary.groups]
+    taken = {(group.name, group.source) for group in dictionary.groups}
+    shut = set(dictionary.sources) if replace else set()
+    ratio = (other.spectrum / dictionary.spectrum) ** np.float32(other.power)
+    added = [
+        (group, _unit(_atoms(other, group) * ratio[:, None]))
+        for group in other.groups
+        if (group.name, group.source) not in taken and group.source not in shut
+    ]
+    parts = sorted(own + added, key=lambda part: (part[0].source != "speech", part[0].source, part[0].name))
+    groups, start = [], 0
+    for group, W in parts:
+        groups.append(Group(group.name, group.source, start, start + W.shape[1]))
+        start += W.shape[1]
+    used = {group.source for group, _ in added}
+    meta = dict(dictionary.meta)
+    for key in ("training", "trained_on"):
+        kept = [entry for entry in other.meta.get(key, ()) if entry.get("source") in used]
+        meta[key] = [*kept, *dictionary.meta.get(key, ())]
+    return Dictionary(
+        kind="plain",
+        spec=dictionary.spec,
+        spectrum=dictionary.spectrum,
+        arrays={"W": np.concatenate([W for _, W in parts], axis=1)},
+        groups=tuple(groups),
+        beta=dictionary.beta,
+        power=dictionary.power,
+        meta=meta,
+    )
+
+
+def _atoms(dictionary: Dictionary, group: Group) -> Array:
+    return dictionary.arrays["W"][:, group.start : group.stop]
+
+
+def _unit(W: Array) -> Array:
+    unit: Array = W / np.linalg.norm(W, axis=0)
+    return unit

@@ -1,0 +1,289 @@
+"""Plain dictionaries: KL or Itakura-Saito NMF of the front end's normalised bands.
+
+Speech becomes one group of atoms; noise one group for each kind, learned apart, so that a person can see and
+choose kinds. Kinds that are harder to describe get more atoms.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nmf_audio.dictionary import Dictionary, Group
+from nmf_audio.errors import ParameterError
+from nmf_audio.frontend import FrontEndSpec
+from nmf_audio.nmf import factorize
+from nmf_audio.training.card import Origin, trained_on
+from nmf_audio.training.corpus import Corpus
+from nmf_audio.training.frames import Frames, analyse, long_term_spectrum, normalised_frames
+
+__all__ = ["Progress", "power_of", "share_atoms", "train_plain"]
+
+Array = NDArray[np.float32]
+Progress = Callable[[float, float], None]
+"""Called with (done, total), both in percent."""
+
+READING = 40.0
+"""Percent of the time that goes into reading; the rest is learning."""
+
+FIRST_ITERATIONS = 20
+"""Iterations of the first, even fit that shows which groups need more atoms."""
+
+
+def train_plain(
+    corpus: Corpus,
+    *,
+    source: str,
+    n_components: int,
+    one_group: str | None = None,
+    beta: float = 1.0,
+    l1_H: float = 0.0,
+    max_iter: int = 100,
+    n_frames: int = 50_000,
+    max_seconds: float = 3600.0,
+    spec: FrontEndSpec | None = None,
+    spectrum: Array | None = None,
+    origins: Mapping[Path, Origin] | None = None,
+    rng: int | np.random.Generator | None = None,
+    progress: Progress | None = None,
+) -> Dictionary:
+    """Learn atoms of one source from recordings.
+
+    Minimises D_beta(V**power | W H) by multiplicative updates (Fevotte & Idier 2011) over normalised frames V
+    (n_bands, n_frames), for each group apart.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Recordings, at the spec's sample rate.
+    source : str
+        What they are: ``'speech'``, ``'noise'`` or any name.
+    n_components : int
+        Atoms, all groups together.
+    one_group : str, optional
+        Name of the one group for everything. None: one group for each folder name.
+    beta : float
+        1 Kullback-Leibler on magnitudes; 0 Itakura-Saito on powers, see `power_of`.
+    l1_H : float
+        Penalty on the activations: above 0, fewer and fuller atoms explain a frame (sparse NMF with atoms of
+        unit norm, Le Roux, Weninger & Hershey 2015). Frames are about 1 in every band.
+    max_iter : int
+        Iterations.
+    n_frames : int
+        At most so many frames, drawn evenly over the corpus's groups.
+    max_seconds : float
+        At most so much audio is read, drawn evenly over the corpus's groups.
+    spec : FrontEndSpec, optional
+        The front end; the default one if None.
+    spectrum : ndarray, float32 (n_bands,), optional
+        Long-term spectrum that frames are divided by: that of the speech which the atoms will be used
+        against. The recordings' own if None.
+    origins : mapping of pathlib.Path to Origin, optional
+        Where recordings are from, see `nmf_audio.training.card.read_manifest`.
+    rng : int, Generator, optional
+        Randomness. The same seed, machine and versions give the same bits.
+    progress : callable, optional
+        Told how far it is.
+
+    Returns
+    -------
+    Dictionary
+        Kind ``'plain'``; atoms have L2 norm 1. Its `meta` tells what it was learned from and how.
+
+    Raises
+    ------
+    ParameterError
+        When an argument is out of its range, or the recordings are too short for so many atoms.
+    AudioFileError
+        When nothing could be read or all is silence.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np, soundfile as sf
+    >>> from nmf_audio.training.corpus import find_recordings
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hiss = np.random.default_rng(0).standard_normal(32000) / 10
+    ...     sf.write(pathlib.Path(folder) / "hiss.wav", hiss, 16000)
+    ...     corpus = find_recordings([folder], sr=16000)
+    ...     train_plain(corpus, source="noise", one_group="hiss", n_components=4, rng=0)
+    <Dictionary 'unsaved': plain, 4 noise atoms of 100 bands>
+    """
+    spec = FrontEndSpec() if spec is None else spec
+    _check(corpus, spec, n_components, beta, l1_H, max_iter, n_frames)
+    n_groups = 1 if one_group else len(corpus.groups)
+    if n_components < n_groups:
+        raise ParameterError(
+            f"n_components={n_components}; must be at least {n_groups}, one atom for each folder; "
+            "ask for more or put recordings together"
+        )
+    seed = rng if isinstance(rng, int) else None
+    generator = np.random.default_rng(rng)
+
+    def report(percent: float) -> None:
+        if progress is not None:
+            progress(percent, 100.0)
+
+    total = min(max_seconds, corpus.seconds)
+    bands = analyse(
+        corpus.clips(max_seconds=max_seconds, rng=generator),
+        spec,
+        lambda seconds: report(READING * min(seconds / total, 1.0)),
+    )
+    if spectrum is None:
+        spectrum = long_term_spectrum(bands)
+    frames = normalised_frames(
+        bands, spectrum=spectrum, n_frames=n_frames, one_group=one_group, rng=generator
+    )
+    n_drawn = sum(part.V.shape[1] for part in frames.values())
+    if n_drawn < n_components:
+        raise ParameterError(
+            f"n_components={n_components}; the recordings hold only {n_drawn} frames with sound; "
+            "ask for fewer or give more recordings"
+        )
+    atoms, cost = _learn(frames, n_components, beta, l1_H, max_iter, generator, report)
+    groups, start = [], 0
+    for name, W in atoms.items():
+        groups.append(Group(name, source, start, start + W.shape[1]))
+        start += W.shape[1]
+    training = {
+        "source": source,
+        "n_components": n_components,
+        "beta": beta,
+        "l1_H": l1_H,
+        "max_iter": max_iter,
+        "n_frames": n_drawn,
+        "seconds": round(sum(bands.heard.values()), 1),
+        "seed": seed,
+        "cost_per_frame": round(cost, 3),
+    }
+    return Dictionary(
+        kind="plain",
+        spec=spec,
+        spectrum=spectrum,
+        arrays={"W": np.concatenate(list(atoms.values()), axis=1)},
+        groups=tuple(groups),
+        beta=beta,
+        power=power_of(beta),
+        meta={"training": [training], "trained_on": trained_on(source, bands.heard, origins)},
+    )
+
+
+def power_of(beta: float) -> float:
+    """Return the exponent of the magnitudes that a divergence is for.
+
+    Parameters
+    ----------
+    beta : float
+        Divergence.
+
+    Returns
+    -------
+    float
+        2 (power) for Itakura-Saito and what is nearer to it than to Kullback-Leibler, else 1 (magnitude):
+        their statistical models are of powers and of counts (Fevotte, Bertin & Durrieu 2009).
+
+    Examples
+    --------
+    >>> power_of(0), power_of(1)
+    (2.0, 1.0)
+    """
+    return 2.0 if beta < 0.5 else 1.0
+
+
+def share_atoms(weights: Sequence[float], available: Sequence[int], n_components: int) -> list[int]:
+    """Share atoms among groups in proportion to weights: at least one, at most as many as a group can have.
+
+    Parameters
+    ----------
+    weights : sequence of float
+        How much each group needs, positive.
+    available : sequence of int
+        The most that each can have, at least 1.
+    n_components : int
+        Atoms to share: at least as many as groups.
+
+    Returns
+    -------
+    list of int
+        Atoms of each group; their sum is `n_components`, unless not so many are available.
+
+    Examples
+    --------
+    >>> share_atoms([1.0, 3.0, 1.0], [10, 10, 1], 9)
+    [2, 6, 1]
+    """
+    counts = [1] * len(weights)
+    for _ in range(min(n_components, sum(available)) - len(weights)):
+        # d'Hondt's method: who has the most need for each atom that it would then have
+        need = [
+            w / (n + 1) if n < most else -1.0 for w, n, most in zip(weights, counts, available, strict=True)
+        ]
+        counts[int(np.argmax(need))] += 1
+    return counts
+
+
+def _learn(
+    frames: Mapping[str, Frames],
+    n_components: int,
+    beta: float,
+    l1_H: float,
+    max_iter: int,
+    rng: np.random.Generator,
+    report: Callable[[float], None],
+) -> tuple[dict[str, Array], float]:
+    """Atoms of every group and the cost a frame; a short even fit shows who needs more atoms."""
+    names, available = list(frames), [part.V.shape[1] for part in frames.values()]
+    n_even = share_atoms([1.0] * len(names), available, n_components)
+    work = n_components * (max_iter + (FIRST_ITERATIONS if len(names) > 1 else 0))
+    done = 0
+
+    def fit(name: str, n: int, n_iter: int) -> tuple[Array, float]:
+        nonlocal done
+        part = frames[name]
+        fitted = factorize(
+            part.V ** np.float32(power_of(beta)),
+            n,
+            beta=beta,
+            init="frames",
+            l1_H=l1_H,
+            norm="l2" if l1_H > 0 else None,
+            weights=part.M,
+            max_iter=n_iter,
+            tol=0.0,
+            rng=rng,
+            callback=lambda i, _: report(READING + (100.0 - READING) * (done + i * n) / work),
+        )
+        done += n_iter * n
+        return fitted.W / np.linalg.norm(fitted.W, axis=0), fitted.cost / part.V.shape[1]
+
+    counts = n_even
+    if len(names) > 1:
+        costs = [fit(name, n, FIRST_ITERATIONS)[1] for name, n in zip(names, n_even, strict=True)]
+        counts = share_atoms(np.sqrt(costs).tolist(), available, n_components)
+    fits = {name: fit(name, n, max_iter) for name, n in zip(names, counts, strict=True)}
+    n_frames = sum(part.V.shape[1] for part in frames.values())
+    cost = sum(fits[name][1] * part.V.shape[1] for name, part in frames.items()) / n_frames
+    return {name: W for name, (W, _) in fits.items()}, cost
+
+
+def _check(
+    corpus: Corpus,
+    spec: FrontEndSpec,
+    n_components: int,
+    beta: float,
+    l1_H: float,
+    max_iter: int,
+    n_frames: int,
+) -> None:
+    if corpus.sr != spec.sr:
+        raise ParameterError(
+            f"corpus at sr={corpus.sr}; must be that of the front end, {spec.sr}; find it again"
+        )
+    for name, value in (("n_components", n_components), ("max_iter", max_iter), ("n_frames", n_frames)):
+        if value < 1:
+            raise ParameterError(f"{name}={value}; must be at least 1")
+    if not 0 <= beta <= 3:
+        raise ParameterError(f"beta={beta}; must lie in 0 ... 3; 1 is Kullback-Leibler, 0 Itakura-Saito")
+    if not l1_H >= 0:
+        raise ParameterError(f"l1_H={l1_H}; must be at least 0; 0.1 is a little")
