@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,7 +32,7 @@ Array = npt.NDArray[np.float32]
 
 FORMAT_VERSION = 1
 KINDS = ("plain", "trained")
-DEFAULT_NAME = "plain"
+DEFAULT_NAME = "trained"
 
 MAX_ARRAYS = 64
 MAX_ARRAY_BYTES = 128 * 2**20
@@ -174,7 +175,7 @@ class Dictionary:
                 with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
                     for name, array in arrays.items():
                         buffer = io.BytesIO()
-                        np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+                        np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
                         member = zipfile.ZipInfo(f"{name}.npy", _ZIP_TIME)
                         archive.writestr(member, buffer.getvalue(), zipfile.ZIP_DEFLATED)
                 partial.replace(target)
@@ -199,9 +200,20 @@ class Dictionary:
             with zipfile.ZipFile(source) as archive:
                 arrays = _read_members(archive)
         except OSError as error:
-            raise DictionaryError(f"{source}: the dictionary can't be read: {error.strerror or error}") from error
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error) as error:
-            raise DictionaryError(f"{source}: this is no dictionary file, or it is damaged: {error}") from error
+            raise DictionaryError(
+                f"{source}: the dictionary can't be read: {error.strerror or error}"
+            ) from error
+        except (
+            zipfile.BadZipFile,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+            zlib.error,
+        ) as error:
+            raise DictionaryError(
+                f"{source}: this is no dictionary file, or it is damaged: {error}"
+            ) from error
         try:
             return cls(**_parse(arrays), name=source.stem)
         except (DictionaryError, ParameterError) as error:
@@ -241,7 +253,9 @@ def _parse_array(name: str, data: bytes) -> npt.NDArray[Any]:
     is_text = name == "meta.npy"
     wanted = dtype.kind == "U" and shape == () if is_text else dtype == np.dtype("<f4") and not fortran_order
     if not wanted or any(n < 0 for n in shape):
-        raise ValueError(f"entry {name!r} has type {dtype} and shape {shape}; little-endian float32 is expected")
+        raise ValueError(
+            f"entry {name!r} has type {dtype} and shape {shape}; little-endian float32 is expected"
+        )
     n_bytes = dtype.itemsize
     for n in shape:
         n_bytes *= int(n)
@@ -258,7 +272,9 @@ def _parse(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
         raise DictionaryError(f"its entry 'meta' is no JSON text: {error}") from error
     if not isinstance(meta, dict) or meta.get("format_version") != FORMAT_VERSION:
         found = meta.get("format_version") if isinstance(meta, dict) else None
-        raise DictionaryError(f"format version {found!r}; this program reads {FORMAT_VERSION}; update one of them")
+        raise DictionaryError(
+            f"format version {found!r}; this program reads {FORMAT_VERSION}; update one of them"
+        )
     try:
         spectrum = arrays.pop("spectrum")
         groups = tuple(Group(str(n), str(s), int(a), int(b)) for n, s, a, b in meta["groups"])
@@ -274,7 +290,9 @@ def _parse(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
         raise DictionaryError(f"its entry 'meta' is incomplete or wrong: {error}") from error
     values |= {"spectrum": spectrum, "arrays": arrays, "groups": groups}
     if Dictionary(**values).sha256 != expected:
-        raise DictionaryError("its arrays do not have the hash that its 'meta' states; it was changed or damaged")
+        raise DictionaryError(
+            "its arrays do not have the hash that its 'meta' states; it was changed or damaged"
+        )
     return values
 
 
@@ -290,7 +308,9 @@ def _check(d: Dictionary) -> None:
         if not np.isfinite(array).all():
             raise DictionaryError(f"array {name!r} has values that are not finite")
     if d.spectrum.shape != (n_bands,) or not (d.spectrum > 0).all():
-        raise DictionaryError(f"spectrum has shape {d.spectrum.shape}; ({n_bands},) and values > 0 are expected")
+        raise DictionaryError(
+            f"spectrum has shape {d.spectrum.shape}; ({n_bands},) and values > 0 are expected"
+        )
     if not (0 <= d.beta <= 3 and 0.1 <= d.power <= 4):
         raise DictionaryError(f"beta={d.beta}, power={d.power}; allowed are 0 to 3 and 0.1 to 4")
     if d.kind == "trained":
@@ -312,7 +332,7 @@ def _check(d: Dictionary) -> None:
     if position != n_components:
         raise DictionaryError(f"groups cover {position} atoms; the dictionary has {n_components}")
     order = [g.source for g in d.groups]
-    if sum(a != b for a, b in zip(order, order[1:], strict=False)) != len(set(order)) - 1:
+    if sum(a != b for a, b in pairwise(order)) != len(set(order)) - 1:
         raise DictionaryError(f"groups are in the order {order}; those of one source must stand together")
 
 
@@ -326,7 +346,9 @@ def shipped_dictionaries() -> dict[str, Path]:
     """
     package = Path(__file__).parent
     # in a wheel they lie inside the package, in a clone beside it
-    folder = package / "dictionaries" if (package / "dictionaries").is_dir() else package.parent / "dictionaries"
+    folder = (
+        package / "dictionaries" if (package / "dictionaries").is_dir() else package.parent / "dictionaries"
+    )
     return {p.stem: p for p in sorted(folder.glob("*.npz"))}
 
 

@@ -94,4 +94,5 @@ class HighBandGain:
         self._noise = self._noise + NOISE_RATE * (1 - speech) * (power - self._noise)
         noise = np.maximum(self._noise, self._floor)
         ratio = np.divide(OVERESTIMATE * noise, power, out=np.zeros_like(power), where=power > 0)
-        return np.maximum(0, 1 - ratio**2) * speech
+        gain: npt.NDArray[np.float64] = np.maximum(0, 1 - ratio**2) * speech
+        return gain

@@ -103,16 +103,20 @@ class FrontEndSpec:
         """Build a spec from what `to_dict` gave; raises ParameterError for anything else."""
         names = {f.name for f in fields(cls)}
         if not isinstance(values, dict) or set(values) != names:
-            raise ParameterError(f"front-end spec={values!r}; it must have exactly the fields {sorted(names)}")
+            raise ParameterError(
+                f"front-end spec={values!r}; it must have exactly the fields {sorted(names)}"
+            )
         numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in values.values())
         if not numbers or not isinstance(values["sr"], int) or not isinstance(values["n_high"], int):
-            raise ParameterError(f"front-end spec={values!r}; all fields must be numbers, sr and n_high whole")
+            raise ParameterError(
+                f"front-end spec={values!r}; all fields must be numbers, sr and n_high whole"
+            )
         spec = cls(**values)
         if not (
             MIN_SR <= spec.sr <= MAX_SR
             and 0.004 <= spec.frame_seconds <= 0.25
             and 1 <= spec.n_high <= 512
-            and 2 <= spec.n_linear
+            and spec.n_linear >= 2
             and spec.linear_to_hz < spec.top_hz
         ):
             raise ParameterError(f"front-end spec={values!r}; a field is out of its range")
@@ -380,7 +384,7 @@ def stft(y: Array, n_fft: int) -> ComplexArray:
     padded = np.zeros((*y.shape[:-1], (n_frames + 1) * hop), np.float32)
     padded[..., hop : hop + y.shape[-1]] = y
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=-1)[..., ::hop, :]
-    X: ComplexArray = np.fft.rfft(frames * analysis_window(n_fft), axis=-1)
+    X = np.asarray(np.fft.rfft(frames * analysis_window(n_fft), axis=-1), np.complex64)
     return np.swapaxes(X, -1, -2)
 
 

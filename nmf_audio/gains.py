@@ -33,7 +33,8 @@ def ratio_mask(spectra: Array, exponent: float) -> Array:
     # scaled before the power, so that neither tiny nor huge spectra leave the range of float32
     top = spectra.max(axis=0, keepdims=True)
     scaled = np.divide(spectra, top, out=np.ones_like(spectra), where=top > 0) ** np.float32(exponent)
-    return scaled / scaled.sum(axis=0, keepdims=True)
+    masks: Array = scaled / scaled.sum(axis=0, keepdims=True)
+    return masks
 
 
 def exponential_integral(x: Array) -> Array:
@@ -53,8 +54,12 @@ def exponential_integral(x: Array) -> Array:
         low, (-0.57721566, 0.99999193, -0.24991055, 0.05519968, -0.00976004, 0.00107857)
     ) - np.log(low)
     high = np.maximum(x, np.float32(1))
-    ratio = np.polynomial.polynomial.polyval(high, (0.2677737343, 8.6347608925, 18.0590169730, 8.5733287401, 1.0))
-    ratio /= np.polynomial.polynomial.polyval(high, (3.9584969228, 21.0996530827, 25.6329561486, 9.5733223454, 1.0))
+    ratio = np.polynomial.polynomial.polyval(
+        high, (0.2677737343, 8.6347608925, 18.0590169730, 8.5733287401, 1.0)
+    )
+    ratio /= np.polynomial.polynomial.polyval(
+        high, (3.9584969228, 21.0996530827, 25.6329561486, 9.5733223454, 1.0)
+    )
     with np.errstate(under="ignore"):
         tail = ratio * np.exp(-high) / high
     return np.where(x <= 1, series, tail).astype(np.float32)
@@ -85,7 +90,8 @@ def log_mmse_gain(xi: Array, gamma: Array) -> Array:
     wiener = xi / (1 + xi)
     # E1 goes to infinity as v goes to 0; the gain is limited to 1 long before
     half = np.minimum(0.5 * exponential_integral(np.maximum(gamma * wiener, 1e-10)), 20)
-    return np.minimum(wiener * np.exp(half), 1).astype(np.float32)
+    gain: Array = np.minimum(wiener * np.exp(half), 1).astype(np.float32)
+    return gain
 
 
 def floor_from_db(reduction_db: float) -> float:

@@ -41,7 +41,9 @@ def check_samples(y: Any, n_channels: int | None = None) -> npt.NDArray[Any]:
     channels = 1 if y.ndim == 1 else y.shape[0]
     if n_channels is not None and channels != n_channels:
         hint = "; pass y.T" if y.ndim == 2 and y.shape[1] == n_channels else ""
-        raise ParameterError(f"y has shape {y.shape}; {n_channels} channels, so ({n_channels}, n) is needed{hint}")
+        raise ParameterError(
+            f"y has shape {y.shape}; {n_channels} channels, so ({n_channels}, n) is needed{hint}"
+        )
     if not 1 <= channels <= MAX_CHANNELS:
         hint = "; the channels are the first axis: pass y.T" if channels > MAX_CHANNELS else ""
         raise ParameterError(f"y has shape {y.shape}; 1 to {MAX_CHANNELS} channels are allowed{hint}")

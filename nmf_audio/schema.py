@@ -1,4 +1,28 @@
-"""Arrays of a trained dictionary: names, shapes and ranges."""
+"""Arrays of a trained dictionary: names, shapes and ranges.
+
+Dimensions: L layers, B bands, Ks speech atoms, Kn noise atoms, Rn running noise averages, Rs running speech averages,
+R = Rn + 1 + Rs running atoms (the one is the tracked floor), K = Ks + Kn + R. Order of the atoms everywhere: speech,
+noise, running noise, floor, running speech. Columns of ``A`` and ``C`` number K, or 2 K with a slow memory.
+
+============ ============ ========= ==================================================================
+name         shape        range     what
+============ ============ ========= ==================================================================
+W            (L, B, Ks+Kn) >= 0     fixed atoms of each layer; columns sum to 1
+W_out        (B, Ks+Kn)   >= 0      atoms that the spectrum estimates are made of
+out_floor    (2, B)       > 0       added to the speech and to the noise spectrum
+lam          (L, K)       >= 0      sparsity
+g            (L, K)       (0, 2)    exponent of the multiplicative update
+A            (K, K | 2K)  >= 0      transition: what the last activations predict
+C            (K, K | 2K)  >= 0      inhibition: how sparse the last activations make the next
+b            (K,)         > 0       floor of the prediction
+slow_rate    (K,) | (0,)  [0, 1)    leak of the slow memory of the activations; empty without one
+rate_noise   (Rn,)        (0, 1)    leak of the running noise averages
+rate_speech  (Rs,)        (0, 1)    leak of the running speech averages
+run_gain     (R, B)       > 0       gain per band of the running atoms in the spectrum estimates
+residual     (B,)         any       weight of what the model leaves unexplained in the mask
+p            ()           > 0       exponent of the mask
+============ ============ ========= ==================================================================
+"""
 
 from __future__ import annotations
 
@@ -11,7 +35,47 @@ from nmf_audio.errors import DictionaryError
 
 __all__ = ["check_trained_arrays"]
 
+MAX_LAYERS, MAX_ATOMS, MAX_RUNNING = 32, 4096, 64
+
+NAMES = {
+    "W", "W_out", "out_floor", "lam", "g", "A", "C", "b", "slow_rate", "rate_noise", "rate_speech",
+    "run_gain", "residual", "p",
+}  # fmt: skip
+
 
 def check_trained_arrays(arrays: Mapping[str, npt.NDArray[np.float32]], n_bands: int) -> int:
-    """Return the number of atoms with an output spectrum; raise DictionaryError if the arrays do not fit together."""
-    raise DictionaryError("trained dictionaries are not supported by this version")
+    """Return the number of fixed atoms, or raise DictionaryError if the arrays do not fit together."""
+    if set(arrays) != NAMES:
+        missing, extra = sorted(NAMES - set(arrays)), sorted(set(arrays) - NAMES)
+        raise DictionaryError(f"a trained dictionary lacks the arrays {missing} and has {extra} too many")
+    if arrays["W"].ndim != 3 or arrays["rate_noise"].ndim != 1 or arrays["rate_speech"].ndim != 1:
+        raise DictionaryError("W must have three dimensions, rate_noise and rate_speech one")
+    n_layers, _, n_fixed = arrays["W"].shape
+    n_running = len(arrays["rate_noise"]) + 1 + len(arrays["rate_speech"])
+    if not (1 <= n_layers <= MAX_LAYERS and 2 <= n_fixed <= MAX_ATOMS and n_running <= MAX_RUNNING):
+        raise DictionaryError(f"{n_layers} layers, {n_fixed} atoms, {n_running} running ones: out of range")
+    n = n_fixed + n_running
+    slow = arrays["slow_rate"].shape
+    if slow not in {(0,), (n,)}:
+        raise DictionaryError(f"slow_rate has shape {slow}; (0,) or ({n},) is expected")
+    width = n + slow[0]
+    shapes = {
+        "W": (n_layers, n_bands, n_fixed), "W_out": (n_bands, n_fixed), "out_floor": (2, n_bands),
+        "lam": (n_layers, n), "g": (n_layers, n), "A": (n, width), "C": (n, width), "b": (n,),
+        "run_gain": (n_running, n_bands), "residual": (n_bands,), "p": (),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise DictionaryError(f"array {name!r} has shape {arrays[name].shape}; {shape} is expected")
+    for name in ("W", "W_out", "lam", "A", "C", "slow_rate"):
+        if not (arrays[name] >= 0).all():
+            raise DictionaryError(f"array {name!r} has negative values")
+    for name in ("out_floor", "g", "b", "rate_noise", "rate_speech", "run_gain", "p"):
+        if not (arrays[name] > 0).all():
+            raise DictionaryError(f"array {name!r} has values that are not above 0")
+    for name, limit in {"g": 2, "slow_rate": 1, "rate_noise": 1, "rate_speech": 1}.items():
+        if not (arrays[name] < limit).all():
+            raise DictionaryError(f"array {name!r} has values that are not below {limit}")
+    if not np.allclose(arrays["W"].sum(axis=1), 1, atol=1e-3):
+        raise DictionaryError("the columns of W do not sum to 1")
+    return int(n_fixed)

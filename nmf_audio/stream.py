@@ -184,25 +184,25 @@ class Stream:
         y = np.concatenate([self._previous, tile], axis=1)
         self._previous = tile[:, -hop:].copy()
         frames = np.lib.stride_tricks.sliding_window_view(y, 2 * hop, axis=1)[:, ::hop]
-        X = np.fft.rfft(frames * self._window, axis=2)
+        X = np.asarray(np.fft.rfft(frames * self._window, axis=2), np.complex64)
         X *= self._gains(X)
-        frames = np.fft.irfft(X, 2 * hop, axis=2)
-        frames *= self._window
+        frames = np.asarray(np.fft.irfft(X, 2 * hop, axis=2), np.float32) * self._window
         out = frames[:, :, :hop].copy()
         out[:, 0] += self._overlap
         out[:, 1:] += frames[:, :-1, hop:]
         self._overlap = frames[:, -1, hop:].copy()
-        wet = out.reshape(self.n_channels, -1)
+        wet: Array = out.reshape(self.n_channels, -1)
         if self._mix == 1:
             return wet
         dry = y[:, :-hop]
-        return dry + self._mix * (wet - dry)
+        mixed: Array = dry + self._mix * (wet - dry)
+        return mixed
 
     def _gains(self, X: npt.NDArray[np.complex64]) -> Array:
         """Return the gains (n_frames, n_freq) that all channels X (n_channels, n_frames, n_freq) share."""
-        magnitudes = np.abs(X)
+        magnitudes: Array = np.abs(X)
         # joined by power, so that channels of opposite phase do not cancel
-        joint = magnitudes[0] if self.n_channels == 1 else np.sqrt(np.mean(np.square(magnitudes), axis=0))
+        joint: Array = magnitudes[0] if self.n_channels == 1 else np.sqrt(np.square(magnitudes).mean(axis=0))
         bands = self._bands.pool(joint)
         estimate = self._decomposition.process(self._normaliser.process(bands).T)
         mask = estimate.masks[self._source].T
@@ -211,4 +211,5 @@ class Stream:
         gains[:, :n] = self._bands.spread(mask)
         if self._high is not None:
             gains[:, n:] = self._high.process(joint[:, n:], bands, mask)
-        return np.maximum(gains, self._floor)
+        floored: Array = np.maximum(gains, self._floor)
+        return floored

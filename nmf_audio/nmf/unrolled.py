@@ -43,7 +43,8 @@ class Parameters(NamedTuple):
     """Arrays as the frame loop reads them, all float32 and C-contiguous; names as in `nmf_audio.schema`."""
 
     W: Array
-    W_out: Array
+    W_out_speech: Array
+    W_out_noise: Array
     out_floor: Array
     den: Array
     g: Array
@@ -96,21 +97,26 @@ class UnrolledNMF:
     def __init__(
         self, arrays: Mapping[str, Array], *, n_speech: int, n_observed: int, compiled: bool
     ) -> None:
-        W = np.ascontiguousarray(arrays["W"][:, :n_observed])
+        def own(array: Array) -> Array:
+            return np.array(array, np.float32, order="C")
+
+        W = own(arrays["W"][:, :n_observed])
+        W_out = arrays["W_out"][:n_observed]
         n_running = len(arrays["run_gain"])
         colsum = np.concatenate([W.sum(axis=1), np.ones((len(W), n_running), np.float32)], axis=1)
         self._parameters = Parameters(
             W=W,
-            W_out=np.ascontiguousarray(arrays["W_out"][:n_observed]),
-            out_floor=np.ascontiguousarray(arrays["out_floor"][:, :n_observed]),
-            den=colsum + arrays["lam"],
-            g=arrays["g"],
+            W_out_speech=own(W_out[:, :n_speech]),
+            W_out_noise=own(W_out[:, n_speech:]),
+            out_floor=own(arrays["out_floor"][:, :n_observed]),
+            den=own(colsum + arrays["lam"]),
+            g=own(arrays["g"]),
             AC=np.concatenate([arrays["A"], arrays["C"]]),
-            b=arrays["b"],
-            slow_rate=arrays["slow_rate"],
+            b=own(arrays["b"]),
+            slow_rate=own(arrays["slow_rate"]),
             rates=np.concatenate([arrays["rate_noise"], arrays["rate_speech"]]),
-            run_gain=np.ascontiguousarray(arrays["run_gain"][:, :n_observed]),
-            residual=np.ascontiguousarray(arrays["residual"][:n_observed]),
+            run_gain=own(arrays["run_gain"][:, :n_observed]),
+            residual=own(arrays["residual"][:n_observed]),
             p=np.float32(arrays["p"]),
             n_speech=n_speech,
             n_run_noise=len(arrays["rate_noise"]),
@@ -149,9 +155,7 @@ class UnrolledNMF:
         s.memory[len(p.b) :] = p.b[: len(p.slow_rate)]
         s.started[0] = 0
 
-    def process(
-        self, V: Array, silence: float, floor: float
-    ) -> tuple[Array, Array, Array, Array]:
+    def process(self, V: Array, silence: float, floor: float) -> tuple[Array, Array, Array, Array]:
         """Decompose the next frames.
 
         Parameters
@@ -198,7 +202,11 @@ def unrolled_frames(
             state.smooth[:] = SMOOTHING * state.smooth + (1 - SMOOTHING) * v
             np.minimum(FLOOR_RISE * state.floor, state.smooth, out=state.floor)
         u = work.u
-        u[:n_noise], u[n_noise], u[n_noise + 1 :] = state.running[:n_noise], state.floor, state.running[n_noise:]
+        u[:n_noise], u[n_noise], u[n_noise + 1 :] = (
+            state.running[:n_noise],
+            state.floor,
+            state.running[n_noise:],
+        )
         u += ATOM_FLOOR
         u /= u.sum(axis=1, keepdims=True)
         prediction = p.AC @ state.memory
@@ -211,9 +219,8 @@ def unrolled_frames(
         if len(p.slow_rate):
             state.memory[K:] = p.slow_rate * state.memory[K:] + (1 - p.slow_rate) * h
         run = u * p.run_gain * h[n_fixed:, None]
-        W_out = p.W_out
-        S = W_out[:, : p.n_speech] @ h[: p.n_speech] + run[n_noise + 1 :].sum(axis=0) + p.out_floor[0]
-        N = W_out[:, p.n_speech :] @ h[p.n_speech : n_fixed] + run[: n_noise + 1].sum(axis=0) + p.out_floor[1]
+        S = p.W_out_speech @ h[: p.n_speech] + run[n_noise + 1 :].sum(axis=0) + p.out_floor[0]
+        N = p.W_out_noise @ h[p.n_speech : n_fixed] + run[: n_noise + 1].sum(axis=0) + p.out_floor[1]
         m = 1 / (1 + np.exp(-p.p * (np.log(S / N) + p.residual * np.log((v + v_floor) / (S + N)))))
         if not silent:
             for i in range(n_averages):

@@ -57,13 +57,79 @@ def _running_atoms(v: Array, silent: bool, p: Any, state: Any, u: Array) -> None
 
 
 @jit
-def _spectra(h: Array, u: Array, p: Any, S: Array, N: Array, work: Any) -> None:
+def _spectra(h: Array, u: Array, p: Any, S: Array, N: Array) -> None:
     """S, N <- spectrum estimates of speech and noise."""
     n_fixed = p.W.shape[2]
-    n_noise = p.n_run_noise
-    for k in range(p.n_speech):
-        work.step[k] = h[k]
-    np.dot(p.W_out_speech, work.step[: p.n_speech], S)
-    for k in range(p.n_speech, n_fixed):
-        work.step[k] = h[k]
-    np.dot(p.W_out_noise, work.step[p.n_speech : n_fixed], N)
+    np.dot(p.W_out_speech, h[: p.n_speech], S)
+    np.dot(p.W_out_noise, h[p.n_speech : n_fixed], N)
+    for j in range(len(S)):
+        S[j] += p.out_floor[0, j]
+        N[j] += p.out_floor[1, j]
+    for k in range(len(u)):
+        target = N if k <= p.n_run_noise else S
+        for j in range(len(S)):
+            target[j] += u[k, j] * p.run_gain[k, j] * h[n_fixed + k]
+
+
+@jit
+def _mask(v: Array, v_floor: Any, S: Array, N: Array, p: Any, m: Array) -> None:
+    """M <- the speech mask."""
+    for j in range(len(v)):
+        unexplained = np.log((v[j] + v_floor) / (S[j] + N[j]))
+        m[j] = ONE / (ONE + np.exp(-p.p * (np.log(S[j] / N[j]) + p.residual[j] * unexplained)))
+
+
+@jit
+def unrolled_frames(
+    V: Array,
+    silence: Any,
+    v_floor: Any,
+    p: Any,
+    state: Any,
+    work: Any,
+    speech: Array,
+    noise: Array,
+    mask: Array,
+    H: Array,
+) -> None:
+    """Run the frames of `V`, fill the outputs, advance `state`."""
+    n_frames, n_bands = V.shape
+    n_layers, _, n_fixed = p.W.shape
+    K = len(p.b)
+    u, h, model, step, prediction = work.u, work.h, work.model, work.step, work.prediction
+    for t in range(n_frames):
+        v = V[t]
+        level = np.float32(0)
+        for j in range(n_bands):
+            level += v[j]
+        silent = level <= silence * np.float32(n_bands)
+        _running_atoms(v, silent, p, state, u)
+        np.dot(p.AC, state.memory, prediction)
+        for k in range(K):
+            h[k] = prediction[k] + p.b[k]
+        for layer in range(n_layers):
+            np.dot(p.W[layer], h[:n_fixed], model)
+            for k in range(len(u)):
+                for j in range(n_bands):
+                    model[j] += h[n_fixed + k] * u[k, j]
+            for j in range(n_bands):
+                model[j] = v[j] / (model[j] + EPS)
+            np.dot(model, p.W[layer], step[:n_fixed])
+            np.dot(u, model, step[n_fixed:])
+            for k in range(K):
+                ratio = step[k] / (p.den[layer, k] + prediction[K + k]) + STEP_FLOOR
+                h[k] *= np.exp(p.g[layer, k] * np.log(ratio))
+        state.memory[:K] = h
+        for k in range(len(p.slow_rate)):
+            a = p.slow_rate[k]
+            state.memory[K + k] = a * state.memory[K + k] + (ONE - a) * h[k]
+        H[t] = h
+        _spectra(h, u, p, speech[t], noise[t])
+        m = mask[t]
+        _mask(v, v_floor, speech[t], noise[t], p, m)
+        if not silent:
+            for k in range(len(p.rates)):
+                a = p.rates[k]
+                for j in range(n_bands):
+                    share = ONE - m[j] if k < p.n_run_noise else m[j]
+                    state.running[k, j] = a * state.running[k, j] + (ONE - a) * share * v[j]

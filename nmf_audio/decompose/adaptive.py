@@ -1,0 +1,148 @@
+"""Fixed speech atoms, noise atoms that are learned while it runs, a decision-directed log-MMSE gain.
+
+For each frame v (n_bands,)::
+
+    trk  = noise power tracker of v**2                                      decompose/tracker.py
+    u    = running atoms: sqrt(trk), and averages of (1 - G) * v at three rates, each of unit norm
+    h    = activations of [W_s | W_n | u] for v, by multiplicative updates  the dictionary's columns come and go
+    S, N = W_s @ h_s, [W_n | u] @ h_n
+    G    = decision-directed log-MMSE gain of S**2 and N**2                 gains.log_mmse_gain
+
+after Ephraim & Malah (1985) for the gain and Lefevre, Bach & Fevotte (2011) for the idea to learn on line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.decompose.base import Estimate
+from nmf_audio.decompose.tracker import NoiseTracker
+from nmf_audio.dictionary import Dictionary
+from nmf_audio.frontend import FLOOR
+from nmf_audio.gains import log_mmse_gain
+from nmf_audio.nmf import FrameSolver
+
+__all__ = ["AdaptiveDecomposition", "AdaptiveSettings"]
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class AdaptiveSettings:
+    """What `AdaptiveDecomposition` uses; benchmarks/quality.py takes parts away to see what each is worth.
+
+    Parameters
+    ----------
+    speech_atoms : bool
+        Take speech and noise spectra from the decomposition; else from the tracker alone.
+    running_atoms : bool
+        Learn noise atoms while it runs.
+    noise_atoms : bool
+        Use the dictionary's noise atoms too.
+    n_iter : int
+        Multiplicative updates a frame.
+    l1_speech : float
+        Sparsity of the speech activations, relative to the level 1 of the normalised bands.
+    smoothing : float
+        Weight of the last frame's estimate in the a-priori SNR.
+    min_xi : float
+        Smallest a-priori SNR, a power ratio.
+    """
+
+    speech_atoms: bool = True
+    running_atoms: bool = True
+    noise_atoms: bool = True
+    n_iter: int = 15
+    l1_speech: float = 0.1
+    smoothing: float = 0.95
+    min_xi: float = 10**-2.5
+
+
+DEFAULT_SETTINGS = AdaptiveSettings()
+RATES = np.array([[0.82], [0.94], [0.985]], np.float32)
+
+
+class AdaptiveDecomposition:
+    """Noise is learned while it runs; see the module's text.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        Of kind ``plain`` with the sources ``speech`` and ``noise``, of any divergence.
+    n_observed : int
+        Bands that the signal has: its first ones. The others are missing, not zero.
+    settings : AdaptiveSettings
+        Parts and parameters.
+    """
+
+    sources = ("speech", "noise")
+
+    def __init__(
+        self, dictionary: Dictionary, n_observed: int, settings: AdaptiveSettings = DEFAULT_SETTINGS
+    ) -> None:
+        self._settings = settings
+        self._power = np.float32(dictionary.power)
+        self._n_bands = n_observed
+        speech = dictionary.columns("speech")[:n_observed]
+        noise = dictionary.columns("noise")[:n_observed] if settings.noise_atoms else speech[:, :0]
+        self._n_speech = speech.shape[1]
+        n_running = 1 + (len(RATES) if settings.running_atoms else 0)
+        W = np.concatenate([speech, noise, np.ones((n_observed, n_running), np.float32)], axis=1)
+        W = W / np.maximum(np.linalg.norm(W, axis=0), 1e-6)
+        self._first_running = W.shape[1] - n_running
+        l1 = np.zeros(W.shape[1], np.float32)
+        l1[: self._n_speech] = settings.l1_speech
+        self._W = W
+        self._solver = FrameSolver(W, beta=dictionary.beta, n_iter=settings.n_iter, l1_H=l1)
+        self._tracker = NoiseTracker(n_observed)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames so far."""
+        self._tracker.reset()
+        self._running: Array | None = None
+        self._speech_before = np.zeros(self._n_bands, np.float32)
+
+    def process(self, V: Array) -> Estimate:
+        """Take the next frames V (n_bands, n_frames)."""
+        spectra = np.empty((2, *V.shape), np.float32)
+        gains = np.empty(V.shape, np.float32)
+        for t in range(V.shape[1]):
+            spectra[0, :, t], spectra[1, :, t], gains[:, t] = self._step(np.ascontiguousarray(V[:, t]))
+        return Estimate(spectra**self._power, np.stack([gains, 1 - gains]))
+
+    def _step(self, v: Array) -> tuple[Array, Array, Array]:
+        """Return speech and noise magnitudes and the speech gain of one frame."""
+        power = np.square(v)
+        tracked = np.maximum(self._tracker.step(power), np.float32(FLOOR**2))
+        if self._settings.speech_atoms:
+            speech, noise = self._decompose(v, np.sqrt(tracked))
+        else:
+            speech, noise = np.sqrt(np.maximum(power - tracked, 0)), np.sqrt(tracked)
+        noise_power = np.maximum(np.square(noise), np.float32(FLOOR**2))
+        a = self._settings.smoothing
+        xi: Array = (a * np.square(self._speech_before) + (1 - a) * np.square(speech)) / noise_power
+        gain = log_mmse_gain(np.maximum(xi, np.float32(self._settings.min_xi)), power / noise_power)
+        self._speech_before = gain * v
+        if self._running is not None:
+            self._running = RATES * self._running + (1 - RATES) * (1 - gain) * v
+        return speech, noise, gain
+
+    def _decompose(self, v: Array, tracked: Array) -> tuple[Array, Array]:
+        if self._running is None:
+            self._running = np.repeat(tracked[None], len(RATES), axis=0)
+        atoms = [tracked, *self._running] if self._settings.running_atoms else [tracked]
+        first = self._first_running
+        running = np.maximum(np.stack(atoms, axis=1), np.float32(FLOOR)) ** self._power
+        running /= np.linalg.norm(running, axis=0)
+        self._solver.set_atoms(first, running)
+        h = np.ones(self._W.shape[1], np.float32)
+        self._solver(v**self._power, h)
+        n = self._n_speech
+        W = self._W
+        W[:, first:] = running
+        speech, noise = W[:, :n] @ h[:n], W[:, n:] @ h[n:]
+        return speech ** (1 / self._power), noise ** (1 / self._power)

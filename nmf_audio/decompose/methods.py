@@ -1,0 +1,77 @@
+"""The table of methods: a new one is one file beside this and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nmf_audio.decompose.adaptive import AdaptiveDecomposition
+from nmf_audio.decompose.base import Decomposition
+from nmf_audio.decompose.classic import ClassicDecomposition
+from nmf_audio.decompose.trained import TrainedDecomposition
+from nmf_audio.dictionary import Dictionary
+
+__all__ = ["METHODS", "Method", "default_method", "make_decomposition"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to decompose: what it does, which kind of dictionary it takes, and the shipped one of that kind."""
+
+    summary: str
+    kind: str
+    shipped: str
+    make: Callable[[Dictionary, int, bool], Decomposition]
+
+
+METHODS = {
+    "trained": Method(
+        "atoms trained to separate, running noise and speech atoms, unrolled recurrent updates",
+        "trained",
+        "trained",
+        lambda dictionary, n_observed, compiled: TrainedDecomposition(
+            dictionary, n_observed, compiled=compiled
+        ),
+    ),
+    "adaptive": Method(
+        "fixed atoms, noise tracker and noise atoms learned while it runs, log-MMSE gain",
+        "plain",
+        "plain",
+        lambda dictionary, n_observed, compiled: AdaptiveDecomposition(dictionary, n_observed),
+    ),
+    "classic": Method(
+        "fixed speech and noise atoms, Wiener mask: the textbook recipe",
+        "plain",
+        "plain",
+        lambda dictionary, n_observed, compiled: ClassicDecomposition(dictionary, n_observed),
+    ),
+}
+"""Methods by name, the best first."""
+
+
+def default_method(dictionary: Dictionary) -> str:
+    """Return the name of the best method for a dictionary."""
+    return next(name for name, method in METHODS.items() if method.kind == dictionary.kind)
+
+
+def make_decomposition(
+    method: str, dictionary: Dictionary, n_observed: int, *, compiled: bool = True
+) -> Decomposition:
+    """Return a new decomposition in its initial state.
+
+    Parameters
+    ----------
+    method : str
+        Name in `METHODS`.
+    dictionary : Dictionary
+        Of the kind that the method takes.
+    n_observed : int
+        Bands that the signal has: the first of the dictionary's.
+    compiled : bool
+        Whether a second of start-up is worth a faster loop, where the method has the choice.
+
+    Returns
+    -------
+    Decomposition
+    """
+    return METHODS[method].make(dictionary, n_observed, compiled)

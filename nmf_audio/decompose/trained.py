@@ -1,0 +1,49 @@
+"""Dictionaries trained to separate: the unrolled recurrent decomposition of `nmf_audio.nmf.unrolled`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.decompose.base import Estimate
+from nmf_audio.dictionary import Dictionary
+from nmf_audio.frontend import FLOOR, SILENCE
+from nmf_audio.nmf.unrolled import UnrolledNMF
+
+__all__ = ["TrainedDecomposition"]
+
+Array = npt.NDArray[np.float32]
+
+
+class TrainedDecomposition:
+    """The default method: causal, a fixed number of layers a frame, noise learned while it runs.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        Of kind ``trained``, with the sources ``speech`` and ``noise``.
+    n_observed : int
+        Bands that the signal has: its first ones. The others are missing, not zero.
+    compiled : bool
+        Use the compiled frame loop rather than its numpy twin.
+    """
+
+    sources = ("speech", "noise")
+
+    def __init__(self, dictionary: Dictionary, n_observed: int, *, compiled: bool = True) -> None:
+        self._nmf = UnrolledNMF(
+            dictionary.arrays,
+            n_speech=dictionary.n_components("speech"),
+            n_observed=n_observed,
+            compiled=compiled,
+        )
+
+    def reset(self) -> None:
+        """Forget all frames so far."""
+        self._nmf.reset()
+
+    def process(self, V: Array) -> Estimate:
+        """Take the next frames V (n_bands, n_frames)."""
+        frames = np.ascontiguousarray(V.T)
+        speech, noise, mask, _ = self._nmf.process(frames, silence=SILENCE + FLOOR, floor=FLOOR)
+        return Estimate(np.stack([speech.T, noise.T]), np.stack([mask.T, 1 - mask.T]))

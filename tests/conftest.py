@@ -1,0 +1,57 @@
+"""Signals that several tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+import soxr
+
+DEMOS = Path(__file__).parent.parent / "demos"
+
+Array = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Folder with recordings that are not part of the project; tests that need it skip without it."""
+    folder = os.environ.get("NMF_AUDIO_DATA")
+    if not folder:
+        pytest.skip("needs recordings: set NMF_AUDIO_DATA to their folder")
+    return Path(folder)
+
+
+def _read(name: str) -> Array:
+    y, sr = soundfile.read(DEMOS / name, dtype="float32")
+    assert sr == 16000
+    return np.asarray(y, np.float32)
+
+
+@pytest.fixture(scope="session")
+def clean_speech() -> Array:
+    """The demo's clean recording, 16 kHz."""
+    return _read("clean.flac")
+
+
+@pytest.fixture(scope="session")
+def noisy_speech() -> Array:
+    """The demo's noisy recording, 16 kHz."""
+    return _read("noisy.flac")
+
+
+@pytest.fixture(scope="session")
+def noisy_at(noisy_speech: Array) -> Callable[[int, int, float], Array]:
+    """Return a function that gives noisy speech (n_channels, n_samples) at any rate, for some seconds."""
+
+    def make(sr: int, n_channels: int, seconds: float) -> Array:
+        y = noisy_speech if sr == 16000 else soxr.resample(noisy_speech, 16000, sr)
+        y = y[: int(seconds * sr)]
+        rows = [np.roll(y, 7 * c) * np.float32((-0.8) ** c) for c in range(n_channels)]
+        return np.stack(rows).astype(np.float32)
+
+    return make

@@ -1,0 +1,96 @@
+"""Imports flow one way, and what must start fast loads nothing that is slow."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nmf_audio
+
+PACKAGE = Path(nmf_audio.__file__).parent
+
+ORDER = [
+    {"errors"},
+    {"atomic", "nmf", "frontend", "samples"},
+    {"schema"},
+    {"dictionary", "gains", "extension"},
+    {"decompose"},
+    {"stream"},
+    {"enhance"},
+    {"audio_io", "metrics", "plots"},
+    {"files"},
+    {"training"},
+    {"cli"},
+]
+RANK = {name: i for i, names in enumerate(ORDER) for name in names}
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{a.name}" for a in node.names]
+        rooms |= {n.split(".")[1] for n in names if n.startswith("nmf_audio.") and n.split(".")[1] in RANK}
+    return rooms
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_only_what_stands_before(path: Path) -> None:
+    room = _room(path)
+    if room == "__init__":
+        return
+    assert room in RANK, f"{path}: a new room needs a place in the order"
+    for other in _imported_rooms(path) - {room}:
+        assert RANK[other] < RANK[room], f"{room} imports {other}, which does not stand before it"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_numba_lives_in_one_place(path: Path) -> None:
+    imports = [
+        n.name if isinstance(node, ast.Import) else node.module or ""
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for n in node.names
+    ]
+    if "kernels" not in path.parts:
+        assert not any(name.split(".")[0] == "numba" for name in imports)
+
+
+def test_the_public_names_can_be_imported() -> None:
+    for name in nmf_audio.__all__:
+        assert getattr(nmf_audio, name) is not None
+    assert set(nmf_audio.__all__) <= set(dir(nmf_audio))
+    with pytest.raises(AttributeError, match="no_such_name"):
+        importlib.import_module("nmf_audio").no_such_name  # noqa: B018
+
+
+def _modules_after(code: str) -> set[str]:
+    program = f"{code}\nimport sys; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in result.stdout.split()} | set(result.stdout.split())
+
+
+def test_importing_the_package_loads_no_numpy() -> None:
+    assert "numpy" not in _modules_after("import nmf_audio")
+
+
+def test_denoising_loads_nothing_slow(tmp_path: Path) -> None:
+    demo = PACKAGE.parent / "demos" / "noisy.flac"
+    arguments = [str(demo), "-o", str(tmp_path / "out.flac"), "-q"]
+    code = f"from nmf_audio.cli.denoise import main; assert main({arguments!r}) == 0"
+    loaded = _modules_after(code)
+    assert not loaded & {"librosa", "scipy.signal", "sklearn", "matplotlib", "torch", "soxr"}

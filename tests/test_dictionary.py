@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nmf_audio import Dictionary, DictionaryError, FrontEndSpec, Group, ParameterError
+from nmf_audio.dictionary import load_dictionary, shipped_dictionaries
+
+SPEC = FrontEndSpec(n_high=6)
+
+
+def small(**changes: Any) -> Dictionary:
+    rng = np.random.default_rng(0)
+    values: dict[str, Any] = {
+        "kind": "plain",
+        "spec": SPEC,
+        "spectrum": np.ones(SPEC.n_bands, np.float32),
+        "arrays": {"W": rng.random((SPEC.n_bands, 5), dtype=np.float32)},
+        "groups": (
+            Group("speech", "speech", 0, 2),
+            Group("rain", "noise", 2, 3),
+            Group("wind", "noise", 3, 5),
+        ),
+        "meta": {"seed": 3, "licence": "CC0"},
+    }
+    return Dictionary(**{**values, **changes})
+
+
+def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
+    dictionary = small()
+    dictionary.save(tmp_path / "mine.npz")
+    loaded = Dictionary.load(tmp_path / "mine.npz")
+    assert loaded.name == "mine"
+    assert (loaded.kind, loaded.spec, loaded.groups, loaded.beta, loaded.power) == (
+        dictionary.kind,
+        dictionary.spec,
+        dictionary.groups,
+        dictionary.beta,
+        dictionary.power,
+    )
+    assert dict(loaded.meta) == dict(dictionary.meta)
+    np.testing.assert_array_equal(loaded.arrays["W"], dictionary.arrays["W"])
+    assert loaded.sha256 == dictionary.sha256
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.npz"]
+
+
+def test_the_same_dictionary_gives_the_same_bytes(tmp_path: Path) -> None:
+    small().save(tmp_path / "a.npz")
+    small().save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_it_is_plain_numpy(tmp_path: Path) -> None:
+    small().save(tmp_path / "mine.npz")
+    with np.load(tmp_path / "mine.npz", allow_pickle=False) as archive:
+        meta = json.loads(str(archive["meta"]))
+        assert meta["provenance"]["licence"] == "CC0"
+        assert archive["W"].shape == (SPEC.n_bands, 5)
+
+
+def test_columns_by_source() -> None:
+    dictionary = small()
+    W = dictionary.arrays["W"]
+    assert dictionary.sources == ("speech", "noise")
+    np.testing.assert_array_equal(dictionary.columns("noise"), W[:, 2:])
+    assert dictionary.n_components("noise") == 3
+    with pytest.raises(ParameterError, match="source='music'"):
+        dictionary.columns("music")
+
+
+def test_it_can_be_pickled_and_not_be_changed() -> None:
+    dictionary = pickle.loads(pickle.dumps(small()))
+    assert dictionary.sha256 == small().sha256
+    with pytest.raises(ValueError, match="read-only"):
+        dictionary.arrays["W"][0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "magic"}, "kind='magic'"),
+        ({"spectrum": np.zeros(SPEC.n_bands, np.float32)}, "spectrum"),
+        ({"spectrum": np.ones(3, np.float32)}, "spectrum"),
+        ({"arrays": {}}, "just 'W'"),
+        ({"arrays": {"W": np.ones((3, 5), np.float32)}}, "W has shape"),
+        ({"arrays": {"W": -np.ones((SPEC.n_bands, 5), np.float32)}}, "negative"),
+        ({"arrays": {"W": np.full((SPEC.n_bands, 5), np.nan, np.float32)}}, "not finite"),
+        ({"arrays": {"W": np.ones((SPEC.n_bands, 5))}}, "float64"),
+        ({"arrays": {"W": np.zeros((SPEC.n_bands, 5), np.float32)}}, "all zero"),
+        ({"groups": (Group("speech", "speech", 0, 4),)}, "cover 4"),
+        ({"groups": (Group("speech", "speech", 1, 5),)}, "starts at 1"),
+        ({"beta": 9.0}, "beta"),
+        (
+            {"groups": (Group("a", "speech", 0, 1), Group("b", "noise", 1, 2), Group("c", "speech", 2, 5))},
+            "stand together",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(DictionaryError, match=message):
+        small(**changes)
+
+
+def rewritten(tmp_path: Path, change: Any) -> Path:
+    """Save a good dictionary, let `change` alter its members (name -> bytes), write them back."""
+    path = tmp_path / "bad.npz"
+    small().save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {n: archive.read(n) for n in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def npy(array: Any, **kwargs: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(array), **kwargs)
+    return buffer.getvalue()
+
+
+def altered_meta(members: dict[str, bytes], **changes: Any) -> None:
+    meta = json.loads(str(np.load(io.BytesIO(members["meta.npy"]))))
+    members["meta.npy"] = npy(np.array(json.dumps({**meta, **changes})))
+
+
+def huge_header(members: dict[str, bytes]) -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }\n"
+    members["W.npy"] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + b"1234"
+
+
+HOSTILE = {
+    "pickle": lambda m: m.update({"W.npy": npy(np.array([print], object), allow_pickle=True)}),
+    "claims a terabyte": huge_header,
+    "no meta": lambda m: m.pop("meta.npy"),
+    "meta is not JSON": lambda m: m.update({"meta.npy": npy(np.array("hello"))}),
+    "meta is deep": lambda m: m.update({"meta.npy": npy(np.array("[" * 100000))}),
+    "meta is a list": lambda m: m.update({"meta.npy": npy(np.array("[1]"))}),
+    "other version": lambda m: altered_meta(m, format_version=99),
+    "groups out of range": lambda m: altered_meta(m, groups=[["a", "speech", 0, 10**9]]),
+    "groups are no list": lambda m: altered_meta(m, groups=7),
+    "spec with an infinite frame": lambda m: altered_meta(m, spec={**SPEC.to_dict(), "frame_seconds": 1e308}),
+    "beta is NaN": lambda m: altered_meta(m, beta=float("nan")),
+    "wrong hash": lambda m: altered_meta(m, sha256="0" * 64),
+    "changed numbers": lambda m: m.update({"W.npy": npy(np.ones((SPEC.n_bands, 5), np.float32))}),
+    "spectrum missing": lambda m: m.pop("spectrum.npy"),
+    "too many arrays": lambda m: m.update({f"x{i}.npy": npy(np.zeros(1, np.float32)) for i in range(100)}),
+    "path in the name": lambda m: m.update({"../../evil.txt": b"x"}),
+    "cut array": lambda m: m.update({"W.npy": m["W.npy"][:-3]}),
+    "no header": lambda m: m.update({"W.npy": b"abc"}),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused(tmp_path: Path, name: str) -> None:
+    path = rewritten(tmp_path, HOSTILE[name])
+    with pytest.raises(DictionaryError, match=r"bad\.npz"):
+        Dictionary.load(path)
+
+
+def test_a_bomb_is_not_inflated(tmp_path: Path) -> None:
+    path = rewritten(tmp_path, lambda m: m.update({"W.npy": bytes(200 * 2**20)}))
+    assert path.stat().st_size < 2**20
+    with pytest.raises(DictionaryError, match="at most"):
+        Dictionary.load(path)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, 400, -30, -1])
+def test_truncated_files_are_refused(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "bad.npz"
+    small().save(path)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(DictionaryError, match=r"bad\.npz"):
+        Dictionary.load(path)
+
+
+def test_flipped_bytes_never_do_worse_than_a_refusal(tmp_path: Path) -> None:
+    path = tmp_path / "bad.npz"
+    small().save(path)
+    good = path.read_bytes()
+    reference = Dictionary.load(path).sha256
+    rng = np.random.default_rng(0)
+    for position in rng.integers(0, len(good), 300):
+        data = bytearray(good)
+        data[position] ^= int(rng.integers(1, 256))
+        path.write_bytes(bytes(data))
+        try:
+            loaded = Dictionary.load(path)
+        except DictionaryError:
+            continue
+        assert loaded.sha256 == reference
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DictionaryError, match="nowhere"):
+        load_dictionary(tmp_path / "nowhere.npz")
+    with pytest.raises(DictionaryError, match="plain"):
+        load_dictionary("no-such-name")
+    with pytest.raises(ParameterError, match="dictionary=3"):
+        load_dictionary(3)  # type: ignore[arg-type]
+
+
+def test_a_folder_that_is_missing_is_said_when_saving(tmp_path: Path) -> None:
+    with pytest.raises(DictionaryError, match="can't be written"):
+        small().save(tmp_path / "nowhere" / "mine.npz")
+
+
+def test_shipped_dictionaries_load_and_stay_small() -> None:
+    shipped = shipped_dictionaries()
+    assert shipped
+    for name, path in shipped.items():
+        dictionary = load_dictionary(name)
+        assert {"speech", "noise"} <= set(dictionary.sources)
+        assert path.stat().st_size < 4_000_000
+        assert path.with_suffix(".md").is_file(), f"{name} has no card"

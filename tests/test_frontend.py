@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmf_audio import FrontEndSpec, ParameterError
+from nmf_audio.frontend import (
+    BandMap,
+    Normaliser,
+    analysis_window,
+    band_matrix,
+    frame_size,
+    istft,
+    stft,
+)
+
+RATES = [4000, 8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000, 192000]
+
+
+@pytest.mark.parametrize("sr", RATES)
+def test_frame_is_32_ms_even_and_fft_friendly(sr: int) -> None:
+    n_fft = frame_size(sr)
+    assert n_fft % 2 == 0
+    assert abs(n_fft / sr - 0.032) < 0.032 * 0.02
+    rest = n_fft
+    for p in (2, 3, 5, 7, 11):
+        while rest % p == 0:
+            rest //= p
+    assert rest == 1
+
+
+@pytest.mark.parametrize("sr", [0, 3999, 400000, 16000.0, "16000", True, None])
+def test_rates_that_are_not_allowed_are_refused(sr: object) -> None:
+    with pytest.raises(ParameterError, match="sr="):
+        frame_size(sr)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("sr", [8000, 16000, 44100, 48000])
+def test_stft_agrees_with_librosa(sr: int) -> None:
+    n_fft = frame_size(sr)
+    y = np.random.default_rng(0).standard_normal(5 * n_fft).astype(np.float32)
+    X = stft(y, n_fft)
+    expected = librosa.stft(
+        y, n_fft=n_fft, hop_length=n_fft // 2, window=analysis_window(n_fft), center=True, pad_mode="constant"
+    )
+    assert X.shape == expected.shape
+    assert X.dtype == np.complex64
+    np.testing.assert_allclose(X, expected, atol=2e-5 * np.abs(expected).max())
+
+
+@given(length=st.integers(0, 3000), n_channels=st.integers(1, 3), sr=st.sampled_from([8000, 16000, 44100]))
+def test_analysis_and_synthesis_reconstruct(length: int, n_channels: int, sr: int) -> None:
+    n_fft = frame_size(sr)
+    y = np.random.default_rng(length).uniform(-1, 1, (n_channels, length)).astype(np.float32)
+    back = istft(stft(y, n_fft), n_fft, length)
+    assert back.shape == y.shape
+    assert back.dtype == np.float32
+    assert np.abs(back - y).max(initial=0) <= 1e-6
+
+
+@pytest.mark.parametrize("sr", RATES)
+def test_bands_share_every_bin_up_to_the_top(sr: int) -> None:
+    spec = FrontEndSpec()
+    bands = band_matrix(spec, sr)
+    n_fft = frame_size(sr)
+    assert bands.shape == (spec.n_bands, n_fft // 2 + 1)
+    f = np.arange(n_fft // 2 + 1) * sr / n_fft
+    np.testing.assert_allclose(bands[:, f <= 8000.001].sum(axis=0), 1, atol=1e-6)
+    assert not bands[:, f > 8000.001].any()
+    assert (bands >= 0).all()
+
+
+def test_low_bands_are_single_bins_at_the_specs_own_rate() -> None:
+    bands = band_matrix(FrontEndSpec(), 16000)
+    np.testing.assert_array_equal(bands[:63, :63], np.eye(63, dtype=np.float32))
+
+
+def test_bands_above_half_the_rate_are_missing() -> None:
+    spec = FrontEndSpec()
+    band_map = BandMap(spec, 8000)
+    assert band_map.n_observed < spec.n_bands
+    assert band_map.centres[-1] <= 4000
+    assert not band_matrix(spec, 8000)[band_map.n_observed :].any()
+
+
+@pytest.mark.parametrize("sr", RATES)
+def test_pool_and_spread_are_the_matrix_and_its_transpose(sr: int) -> None:
+    band_map = BandMap(FrontEndSpec(), sr)
+    B = band_map.matrix()
+    rng = np.random.default_rng(1)
+    S = rng.random((4, band_map.n_freq), dtype=np.float32)
+    np.testing.assert_allclose(band_map.pool(S), S @ B.T * (512 / band_map.n_fft), rtol=2e-5)
+    gains = rng.random((4, band_map.n_observed), dtype=np.float32)
+    np.testing.assert_allclose(band_map.spread(gains), (gains @ B)[:, : band_map.n_covered], rtol=2e-5)
+
+
+def test_bands_of_one_tone_do_not_depend_on_the_rate() -> None:
+    pooled = {}
+    for sr in (16000, 44100, 48000):
+        band_map = BandMap(FrontEndSpec(), sr)
+        y = np.sin(2 * np.pi * 1000 * np.arange(sr) / sr).astype(np.float32)
+        pooled[sr] = band_map.pool(np.abs(stft(y, band_map.n_fft)).T)[10]
+    peak = pooled[16000].max()
+    np.testing.assert_allclose(pooled[48000], pooled[16000], atol=0.02 * peak)
+    np.testing.assert_allclose(pooled[44100], pooled[16000], atol=0.05 * peak)
+
+
+@given(decibels=st.floats(-90, 90), seed=st.integers(0, 100))
+def test_normalised_bands_do_not_depend_on_the_level(decibels: float, seed: int) -> None:
+    x = np.random.default_rng(seed).gamma(1.0, 1.0, (30, 6)).astype(np.float32)
+    spectrum = np.linspace(2, 1, 6, dtype=np.float32)
+    gain = np.float32(10 ** (decibels / 20))
+    expected = Normaliser(spectrum).process(x)
+    np.testing.assert_allclose(Normaliser(spectrum).process(x * gain), expected, rtol=1e-4)
+
+
+def test_normalised_bands_are_about_one_and_silence_does_not_move_the_level() -> None:
+    x = np.random.default_rng(0).gamma(2.0, 1.0, (200, 6)).astype(np.float32)
+    silence = np.zeros((500, 6), np.float32)
+    spectrum = np.ones(6, np.float32)
+    plain, interrupted = Normaliser(spectrum), Normaliser(spectrum)
+    first = plain.process(x)
+    assert abs(first.mean() - 1) < 0.1
+    np.testing.assert_array_equal(interrupted.process(x), first)
+    quiet = interrupted.process(silence)
+    assert quiet.max() < 1e-3
+    np.testing.assert_array_equal(interrupted.process(x), plain.process(x))
+
+
+def test_spec_survives_its_dict_and_refuses_others() -> None:
+    spec = FrontEndSpec(n_high=20)
+    assert FrontEndSpec.from_dict(spec.to_dict()) == spec
+    for wrong in ({}, {**spec.to_dict(), "n_high": 0}, {**spec.to_dict(), "sr": "16000"}, {"x": 1}):
+        with pytest.raises(ParameterError, match="front-end spec"):
+            FrontEndSpec.from_dict(wrong)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nmf_audio import Denoiser, ParameterError, Stream
+from nmf_audio.decompose import METHODS
+
+Array = npt.NDArray[np.float32]
+NoisyAt = Callable[[int, int, float], Array]
+
+RATES = [8000, 16000, 44100, 48000, 192000]
+CHANNELS = [1, 2, 6]
+
+
+def in_blocks(stream: Stream, y: Array, lengths: Iterator[int]) -> tuple[Array, list[tuple[int, int]]]:
+    """Run `y` through in blocks; return the output and, after every block, samples in and samples out."""
+    parts, counts, position, n_out = [], [], 0, 0
+    while position < y.shape[-1]:
+        n = next(lengths)
+        out = stream.process(y[..., position : position + n])
+        position = min(position + n, y.shape[-1])
+        n_out += out.shape[-1]
+        parts.append(out)
+        counts.append((position, n_out))
+    parts.append(stream.flush())
+    return np.concatenate(parts, axis=-1), counts
+
+
+def random_lengths(seed: int, longest: int) -> Iterator[int]:
+    rng = np.random.default_rng(seed)
+    while True:
+        yield int(rng.choice(np.array([0, 1, 1, 7, 160, longest, rng.integers(0, longest)])))
+
+
+@pytest.mark.parametrize("n_channels", CHANNELS)
+@pytest.mark.parametrize("sr", RATES)
+@pytest.mark.parametrize("method", METHODS)
+def test_any_blocks_give_the_one_shot_result(
+    method: str, sr: int, n_channels: int, noisy_at: NoisyAt
+) -> None:
+    y = noisy_at(sr, n_channels, 0.9)
+    y = y[0] if n_channels == 1 else y
+    denoiser = Denoiser(method=method)
+    expected = denoiser.denoise(y, sr)
+    assert expected.shape == y.shape
+    peak = np.abs(expected).max()
+    assert peak > 0.01
+    stream = denoiser.stream(sr, n_channels)
+    assert stream.latency == pytest.approx(0.032 * sr, rel=0.02)
+    first, counts = in_blocks(stream, y, random_lengths(1, sr // 10))
+    for n_in, n_out in counts:
+        assert n_in - stream.latency <= n_out <= n_in
+    assert first.shape == y.shape
+    np.testing.assert_allclose(first, expected, atol=1e-6 * peak)
+    again, _ = in_blocks(stream, y, random_lengths(1, sr // 10))
+    np.testing.assert_array_equal(again, first)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("length", [1, 17, 509, 44100])
+def test_blocks_of_one_length(method: str, length: int, noisy_speech: Array) -> None:
+    y = noisy_speech[8000:24000]
+    denoiser = Denoiser(method=method)
+    expected = denoiser.denoise(y, 16000)
+
+    def lengths() -> Iterator[int]:
+        while True:
+            yield length
+
+    out, _ = in_blocks(denoiser.stream(16000), y, lengths())
+    np.testing.assert_allclose(out, expected, atol=1e-6 * np.abs(expected).max())
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lengths=st.lists(st.integers(0, 2000), min_size=1, max_size=12))
+def test_length_and_alignment_for_any_cut(lengths: list[int], noisy_speech: Array) -> None:
+    y = noisy_speech[: sum(lengths)]
+    out, _ = in_blocks(STREAM, y, iter([*lengths, 1]))
+    assert out.shape == y.shape
+    np.testing.assert_allclose(out, DENOISER.denoise(y, 16000), atol=1e-6)
+
+
+DENOISER = Denoiser()
+STREAM = DENOISER.stream(16000)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_gain_of_one_gives_the_signal_back_in_place(method: str, noisy_speech: Array) -> None:
+    y = noisy_speech[:20000]
+    for mix, reduction_db in ((0.0, 30.0), (1.0, 0.0)):
+        out = Denoiser(method=method, mix=mix, reduction_db=reduction_db).denoise(y, 16000)
+        np.testing.assert_allclose(out, y, atol=1e-6)
+    np.testing.assert_array_equal(Denoiser(method=method, mix=0).denoise(y, 16000), y)
+
+
+def test_mix_is_the_weighted_sum(noisy_speech: Array) -> None:
+    y = noisy_speech[:20000]
+    wet = Denoiser().denoise(y, 16000)
+    half = Denoiser(mix=0.5).denoise(y, 16000)
+    np.testing.assert_allclose(half, 0.5 * (y + wet), atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [1, 16, 160, 700])
+def test_fixed_blocks_are_the_output_delayed_by_the_latency(length: int, noisy_speech: Array) -> None:
+    y = noisy_speech[: 20 * 700]
+    stream = DENOISER.stream(16000)
+    parts = []
+    for i in range(0, len(y), length):
+        block = y[i : i + length]
+        out = stream.process(block, fixed=True)
+        assert out.shape == block.shape
+        parts.append(out)
+    parts.append(stream.flush())
+    out = np.concatenate(parts)
+    assert not out[: stream.latency].any()
+    np.testing.assert_allclose(out[stream.latency :], DENOISER.denoise(y, 16000), atol=1e-6)
+
+
+def test_fixed_may_not_change_within_a_signal() -> None:
+    stream = DENOISER.stream(16000)
+    stream.process(np.zeros(10, np.float32), fixed=True)
+    with pytest.raises(ParameterError, match="fixed=False"):
+        stream.process(np.zeros(10, np.float32))
+    stream.reset()
+    assert stream.process(np.zeros(10, np.float32)).shape == (0,)
+
+
+def test_a_refused_block_leaves_the_stream_as_it_was(noisy_speech: Array) -> None:
+    y = noisy_speech[:8000]
+    stream = DENOISER.stream(16000)
+    parts = [stream.process(y[:3000])]
+    bad = y[3000:4000].copy()
+    bad[123] = np.nan
+    with pytest.raises(ParameterError, match="NaN at sample 3123 of channel 0"):
+        stream.process(bad)
+    with pytest.raises(ParameterError, match="shape"):
+        stream.process(np.zeros((3, 100), np.float32))
+    parts += [stream.process(y[3000:]), stream.flush()]
+    np.testing.assert_allclose(np.concatenate(parts), DENOISER.denoise(y, 16000), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 2, 255, 256, 257, 511, 512, 513, 10000])
+@pytest.mark.parametrize("method", METHODS)
+def test_short_and_silent_signals_are_fine(method: str, n_samples: int) -> None:
+    denoiser = Denoiser(method=method)
+    for value in (0.0, 0.5):
+        y = np.full(n_samples, value, np.float32)
+        out = denoiser.denoise(y, 16000)
+        assert out.shape == y.shape
+        assert np.isfinite(out).all()
+        if value == 0:
+            assert not out.any()
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float64])
+def test_types_come_back_as_they_went_in(dtype: type, noisy_speech: Array) -> None:
+    y = noisy_speech[:16000]
+    expected = DENOISER.denoise(y, 16000)
+    scale = 1.0 if np.dtype(dtype).kind == "f" else float(-np.iinfo(dtype).min)
+    samples: npt.NDArray[np.generic] = (
+        (y.astype(np.float64) * scale).round(12 if scale == 1 else 0).astype(dtype)
+    )
+    out = DENOISER.denoise(samples, 16000)
+    assert out.dtype == dtype
+    np.testing.assert_allclose(out / scale, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_channels", [0, 65, 1.0, True, "2"])
+def test_channel_counts_that_are_not_allowed(n_channels: object) -> None:
+    with pytest.raises(ParameterError, match="n_channels="):
+        DENOISER.stream(16000, n_channels)  # type: ignore[arg-type]
