@@ -21,6 +21,8 @@ __all__ = ["AudioReader", "AudioWriter"]
 Array = npt.NDArray[np.float32]
 
 _MAX_BLOCK_VALUES = 2**20
+# full scale is 1.0; the square of this, summed over a frame, is far below the largest float32
+_LARGEST = 1e9
 # libsndfile's words for these codes name causes that are not the ones
 _MISLEADING_CODES = (1, 7)
 # an encoder's own signature stands there, whatever was asked for
@@ -36,6 +38,11 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
 
     def seekable(self) -> bool:
         return False
+
+
+def _open(path: Path, *arguments: Any) -> _Sequential:
+    # soundfile can't encode names that are no text; bytes pass
+    return _Sequential(os.fsencode(path) if os.name == "posix" else path, *arguments)
 
 
 class AudioReader:
@@ -102,7 +109,7 @@ class AudioReader:
                 f"{self.path}: has no header that says rate and channels; convert it to WAV first"
             )
         try:
-            self._file = _Sequential(self.path)
+            self._file = _open(self.path)
         except soundfile.LibsndfileError as error:
             raise AudioFileError(f"{self.path}: {self._unreadable(error)}") from error
         self.sr: int = self._file.samplerate
@@ -135,7 +142,7 @@ class AudioReader:
         Raises
         ------
         AudioFileError
-            If a sample is NaN or infinite; the message says which.
+            If a sample is NaN, infinite, or too large for float32 arithmetic; the message says which.
         """
         n_block = max(1, min(self.sr, _MAX_BLOCK_VALUES // self.n_channels))
         while True:
@@ -155,14 +162,15 @@ class AudioReader:
             yield self._take(block[:n])
 
     def _take(self, block: Array) -> Array:
-        bad = ~np.isfinite(block)
-        if bad.any():
-            n, channel = (int(i) for i in np.argwhere(bad)[0])
-            kind = "NaN" if np.isnan(block[n, channel]) else "infinite"
+        good = np.abs(block) <= _LARGEST
+        if not good.all():
+            n, channel = (int(i) for i in np.argwhere(~good)[0])
+            value = block[n, channel]
+            kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else f"{value:g}"
             position = self.n_read + n
             raise AudioFileError(
                 f"{self.path}: sample {position} ({position / self.sr:.3f} s) of channel {channel + 1} is "
-                f"{kind}; only finite samples can be processed"
+                f"{kind}; only finite samples up to {_LARGEST:g} can be processed"
             )
         self.n_read += len(block)
         return np.ascontiguousarray(block.T)
@@ -239,7 +247,7 @@ class AudioWriter:
         self._path, self._label, self._bits = path, label or str(path), pcm_bits(container.subtype)
         self._container = container
         try:
-            self._file = _Sequential(
+            self._file = _open(
                 path, "w", sr, n_channels, container.subtype, container.endian, container.format
             )
         except soundfile.LibsndfileError as error:
@@ -322,7 +330,7 @@ class AudioWriter:
         except soundfile.LibsndfileError as error:
             raise self._write_error() from error
         try:
-            with _Sequential(self._path) as written:
+            with _open(self._path) as written:
                 n_there, tags = written.frames, written.copy_metadata()
         except soundfile.LibsndfileError as error:
             if self.n_written == 0:

@@ -2,6 +2,6 @@
 
 __all__ = ["DEFAULT_MIX", "DEFAULT_REDUCTION_DB", "METHOD_NAMES"]
 
-METHOD_NAMES = ("adaptive", "classic")
+METHOD_NAMES = ("trained", "adaptive", "classic")
 DEFAULT_REDUCTION_DB = 30.0
 DEFAULT_MIX = 1.0

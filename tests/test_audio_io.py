@@ -137,7 +137,9 @@ def test_blocks_stay_small_whatever_the_header_says(tmp_path: Path) -> None:
     assert max(sizes) <= 2**20
 
 
-@pytest.mark.parametrize(("bad", "word"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite")])
+@pytest.mark.parametrize(
+    ("bad", "word"), [(np.nan, "NaN"), (np.inf, "infinite"), (-np.inf, "infinite"), (-2e9, "-2e.09")]
+)
 def test_the_position_of_a_bad_sample_is_said(tmp_path: Path, bad: float, word: str) -> None:
     y = tone(3 * SR, 2)
     y[2 * SR + 8, 1] = bad

@@ -222,10 +222,14 @@ def _denoiser(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None":
         found = {str(error): None}
     # the first fault hid the others: each option alone shows its own
     for name, value in options.items():
+        fault_of_option = DictionaryError if name == "dictionary" and value is not None else ParameterError
         try:
             Denoiser(**{name: value})
-        except (ParameterError, DictionaryError) as error:
+        except fault_of_option as error:
             found[str(error)] = None
+        except DictionaryError:
+            # that of the shipped dictionary, which stood in for the one that was named
+            continue
     faults.extend(text.replace("reduction_db=", "reduction=") for text in found)
     return None
 

@@ -1,0 +1,242 @@
+"""denoise_file: what was kept, what was removed, what is said."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from nmf_audio.audio_io import AudioReader
+from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB, METHOD_NAMES
+from nmf_audio.enhance import METHODS, Denoiser
+from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.files import Report, default_output, denoise_file
+from tests.tiny import SR, noise, tiny_dictionary, truncate, write_noise
+
+TINY = tiny_dictionary()
+
+
+def run(src: Path, dst: Path | None = None, **options: Any) -> Report:
+    return denoise_file(src, dst, **{"dictionary": TINY, "method": "classic", **options})
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("ext", "name", "subtype", "sr", "n_channels"),
+    [
+        ("wav", "WAV", "PCM_U8", 8000, 1),
+        ("wav", "WAV", "PCM_16", 44100, 2),
+        ("wav", "WAVEX", "PCM_24", 16000, 6),
+        ("wav", "WAV", "PCM_32", 16000, 1),
+        ("wav", "WAV", "FLOAT", 48000, 2),
+        ("wav", "WAV", "DOUBLE", 16000, 1),
+        ("wav", "WAV", "ULAW", 8000, 1),
+        ("wav", "RF64", "PCM_16", 16000, 1),
+        ("w64", "W64", "PCM_16", 16000, 1),
+        ("aiff", "AIFF", "PCM_24", 16000, 2),
+        ("caf", "CAF", "ALAC_16", 16000, 1),
+        ("au", "AU", "PCM_16", 16000, 1),
+        ("flac", "FLAC", "PCM_24", 22050, 2),
+        ("ogg", "OGG", "VORBIS", 32000, 2),
+        ("opus", "OGG", "OPUS", 48000, 1),
+        ("mp3", "MP3", "MPEG_LAYER_III", 44100, 2),
+    ],
+)
+def test_everything_but_the_noise_is_kept(
+    tmp_path: Path, ext: str, name: str, subtype: str, sr: int, n_channels: int
+) -> None:
+    src = write_noise(tmp_path / f"a.{ext}", 1.2345, sr=sr, n_channels=n_channels, subtype=subtype, name=name)
+    report = run(src)
+    assert report.dst == tmp_path / f"a.denoised.{ext}"
+    before, after = soundfile.info(src), soundfile.info(report.dst)
+    for what in ("format", "subtype", "samplerate", "channels", "frames", "endian"):
+        assert getattr(before, what) == getattr(after, what), what
+    assert (report.format, report.subtype, report.sr, report.n_channels) == (name, subtype, sr, n_channels)
+    assert report.seconds == before.frames / sr
+    assert report.status == "done"
+    assert report.warnings == ()
+    assert report.n_clipped == 0
+    assert report.removed_db > 3
+
+
+@pytest.mark.parametrize(
+    ("ext", "subtype"), [("wav", "PCM_16"), ("wav", "PCM_24"), ("flac", "PCM_24"), ("wav", "FLOAT")]
+)
+def test_mix_0_gives_the_recording_back_to_the_bit(tmp_path: Path, ext: str, subtype: str) -> None:
+    y = noise(2.5, 2)
+    y[:3, 0] = [-1.0, 1.0, 0.0]
+    src = tmp_path / f"a.{ext}"
+    soundfile.write(src, y, SR, subtype=subtype)
+    report = run(src, mix=0)
+    a, b = soundfile.read(src)[0], soundfile.read(report.dst)[0]
+    np.testing.assert_array_equal(a, b)
+    assert report.removed_db == 0
+    assert report.n_clipped == 0
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_a_file_is_an_array_that_was_read(tmp_path: Path, n_channels: int) -> None:
+    src = write_noise(tmp_path / "a.wav", 3.3, n_channels=n_channels, subtype="FLOAT")
+    report = run(src)
+    y = soundfile.read(src, dtype="float32", always_2d=True)[0].T
+    expected = Denoiser(TINY, method="classic").denoise(np.ascontiguousarray(y), SR)
+    out = soundfile.read(report.dst, dtype="float32", always_2d=True)[0].T
+    np.testing.assert_allclose(out, expected, atol=1e-6 * np.abs(expected).max())
+    expected_db = 10 * math.log10(np.sum(y.astype(float) ** 2) / np.sum(expected.astype(float) ** 2))
+    assert report.removed_db == pytest.approx(expected_db, abs=1e-3)
+
+
+def test_the_defaults_are_those_of_the_array_function() -> None:
+    denoiser = Denoiser(TINY)
+    assert (denoiser.reduction_db, denoiser.mix) == (DEFAULT_REDUCTION_DB, DEFAULT_MIX)
+    assert set(METHOD_NAMES) == set(METHODS)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 255])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_next_to_nothing_is_valid(tmp_path: Path, n: int, n_channels: int) -> None:
+    src = tmp_path / "a.wav"
+    soundfile.write(src, noise(1, n_channels)[:n], SR)
+    report = run(src)
+    assert soundfile.info(report.dst).frames == n
+    assert report.status == "done"
+    assert math.isfinite(report.removed_db)
+
+
+def test_silence_stays_silent(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((SR, 2)), SR)
+    report = run(tmp_path / "a.wav")
+    assert not soundfile.read(report.dst)[0].any()
+    assert report.removed_db == 0
+
+
+def test_the_extension_of_the_target_is_obeyed(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav", subtype="FLOAT")
+    report = run(src, tmp_path / "b.flac")
+    assert soundfile.info(tmp_path / "b.flac").format == "FLAC"
+    assert (report.format, report.subtype) == ("FLAC", "PCM_24")
+
+
+def test_tags_are_kept(tmp_path: Path) -> None:
+    src = tmp_path / "a.flac"
+    with soundfile.SoundFile(src, "w", SR, 1) as file:
+        file.title, file.artist = "Ein Vortrag über Äpfel", "Somebody"
+        file.write(noise(1))
+    with AudioReader(run(src).dst) as reader:
+        assert reader.tags["title"] == "Ein Vortrag über Äpfel"
+        assert reader.tags["artist"] == "Somebody"
+
+
+def test_integers_saturate_and_it_is_counted(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav", subtype="FLOAT")
+    loud = 40 * noise(1)
+    soundfile.write(src, loud, SR, subtype="FLOAT")
+    report = run(src, tmp_path / "b.flac", mix=0)
+    out = soundfile.read(tmp_path / "b.flac")[0]
+    assert report.n_clipped == np.count_nonzero(np.abs(loud) > 1)
+    np.testing.assert_array_equal(np.sign(out), np.sign(loud[:, 0]))
+
+
+@pytest.mark.parametrize(
+    ("ext", "subtype"), [("wav", "PCM_16"), ("flac", "PCM_16"), ("aiff", "PCM_24"), ("ogg", "VORBIS")]
+)
+def test_what_can_be_read_of_a_truncated_file_is_denoised(tmp_path: Path, ext: str, subtype: str) -> None:
+    src = truncate(write_noise(tmp_path / f"a.{ext}", 10, subtype=subtype))
+    report = run(src)
+    assert report.status == "partial"
+    assert 4 < report.seconds < 8
+    assert soundfile.info(report.dst).frames == report.seconds * SR
+    assert report.warnings[0].startswith("is truncated")
+    assert report.warnings[0].endswith("; what could be read was denoised")
+
+
+def test_a_file_of_which_nothing_can_be_read_leaves_nothing(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav")
+    src.write_bytes(src.read_bytes()[:44])
+    with pytest.raises(AudioFileError, match=r"a\.wav: is truncated: 0 of 16000 bytes"):
+        run(src)
+    assert names(tmp_path) == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [(np.nan, "is NaN"), (np.inf, "is infinite"), (1e38, "is 1e.38; only finite samples up to 1e.09")],
+)
+def test_samples_that_cannot_be_processed_leave_nothing(tmp_path: Path, bad: float, words: str) -> None:
+    y = noise(3)
+    y[2 * SR :] = bad
+    soundfile.write(tmp_path / "a.wav", y, SR, subtype="FLOAT")
+    with pytest.raises(AudioFileError, match=words):
+        run(tmp_path / "a.wav")
+    assert names(tmp_path) == ["a.wav"]
+
+
+def test_a_rate_that_is_out_of_range_is_said_with_the_file(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav", sr=100)
+    with pytest.raises(AudioFileError, match=r"a\.wav: sr=100"):
+        run(src)
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav")
+    before = src.read_bytes()
+    other = tmp_path / "b.wav"
+    other.write_bytes(b"precious")
+    with pytest.raises(AudioFileError, match="exists"):
+        run(src, other)
+    (tmp_path / "link.wav").hardlink_to(src)
+    for dst in (src, tmp_path / "link.wav"):
+        with pytest.raises(AudioFileError, match="is the input"):
+            run(src, dst, force=True)
+    assert src.read_bytes() == before
+    assert other.read_bytes() == b"precious"
+    assert run(src, other, force=True).status == "done"
+
+
+def test_progress_counts_up_to_the_length_and_may_cancel(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav", 3.5)
+    seen: list[tuple[float, float]] = []
+    run(src, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1.0, 3.5), (2.0, 3.5), (3.0, 3.5), (3.5, 3.5)]
+
+    def cancel(done: float, total: float) -> None:
+        assert any(path.suffix == ".part" for path in tmp_path.iterdir())
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run(src, tmp_path / "b.wav", progress=cancel)
+    assert names(tmp_path) == ["a.denoised.wav", "a.wav"]
+
+
+def test_options_are_checked_before_anything_is_written(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav")
+    bad: list[tuple[dict[str, Any], type[Exception]]] = [
+        ({"mix": 2}, ParameterError),
+        ({"reduction_db": -1}, ParameterError),
+        ({"method": "none"}, ParameterError),
+        ({"dictionary": "no-such-dictionary"}, DictionaryError),
+    ]
+    for options, error in bad:
+        with pytest.raises(error):
+            run(src, **options)
+    assert names(tmp_path) == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("src", "folder", "expected"),
+    [
+        ("a.wav", None, "a.denoised.wav"),
+        ("x/a.b.flac", None, "x/a.b.denoised.flac"),
+        ("x/a.wav", "y", "y/a.denoised.wav"),
+        ("noext", None, "noext.denoised"),
+    ],
+)
+def test_default_names(src: str, folder: str | None, expected: str) -> None:
+    assert default_output(src, folder) == Path(expected)
