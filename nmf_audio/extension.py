@@ -1,13 +1,13 @@
 """Gains above the dictionary's top: what a dictionary of 8 kHz does to a recording of 48 kHz.
 
 Speech above 8 kHz comes with speech just below it, so the top bands' mask says when there is speech; a noise floor
-of its own says how much of a high band is noise. The gain is the product of the two::
+of its own says how much of a high band is noise. For each high band, with P its power in this frame::
 
-    P        = power of the high band in this frame, smoothed with 0.7
-    floor    = min(1.006 * floor, P)                       minimum tracking: 1.6 dB a second up, at once down
-    noise    : follows P while the top bands hold no speech
-    wiener   = max(0, 1 - (OVERESTIMATE * max(noise, floor) / P) ** 2)
-    gain     = wiener * (energy-weighted mean of the mask over the top bands)
+    presence = energy-weighted mean of the mask over the top bands, .2 and less -> 0, .7 and more -> 1
+    smooth   = .7 * smooth + .3 * P
+    floor    = min(1.006 * floor, smooth)              minimum tracking: 1.6 dB a second up, at once down
+    noise    = noise + .1 * (1 - presence) * (P - noise)
+    gain     = presence * max(0, 1 - (1.5 * max(noise, floor) / P) ** 2)
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ Array = npt.NDArray[np.float32]
 TOP_BANDS_FROM = 0.5
 """The mask is looked at from this part of the dictionary's top frequency upwards (4 kHz for 8 kHz)."""
 
+ABSENT, PRESENT = 0.2, 0.7
 SMOOTHING = 0.7
 FLOOR_RISE = 1.006
 NOISE_RATE = 0.1
@@ -56,7 +57,7 @@ class HighBandGain:
     def reset(self) -> None:
         """Forget the noise floor."""
         self._started = False
-        self._power = self._floor = self._noise = np.zeros(len(self._counts))
+        self._smooth = self._floor = self._noise = np.zeros(len(self._counts))
 
     def process(self, high: Array, bands: Array, mask: Array) -> Array:
         """Return gains of the next frames' high bins.
@@ -80,19 +81,19 @@ class HighBandGain:
             power = np.bincount(self._band, np.square(high[t], dtype=np.float64)) / self._counts
             weight = np.square(bands[t, self._top], dtype=np.float64)
             total = weight.sum()
-            speech = float(weight @ mask[t, self._top] / total) if total > 0 else 1.0
-            gains[t] = self._step(power, speech)
+            share = float(weight @ mask[t, self._top] / total) if total > 0 else 1.0
+            gains[t] = self._step(power, min(1.0, max(0.0, (share - ABSENT) / (PRESENT - ABSENT))))
         return gains[:, self._band]
 
-    def _step(self, power: npt.NDArray[np.float64], speech: float) -> npt.NDArray[np.float64]:
+    def _step(self, power: npt.NDArray[np.float64], presence: float) -> npt.NDArray[np.float64]:
         if not self._started:
             self._started = bool(power.any())
-            self._power = self._floor = power
-            self._noise = (1 - speech) * power
-        self._power = SMOOTHING * self._power + (1 - SMOOTHING) * power
-        self._floor = np.minimum(FLOOR_RISE * self._floor, self._power)
-        self._noise = self._noise + NOISE_RATE * (1 - speech) * (power - self._noise)
-        noise = np.maximum(self._noise, self._floor)
-        ratio = np.divide(OVERESTIMATE * noise, power, out=np.zeros_like(power), where=power > 0)
-        gain: npt.NDArray[np.float64] = np.maximum(0, 1 - ratio**2) * speech
+            self._smooth = self._floor = power
+            self._noise = (1 - presence) * power
+        self._smooth = SMOOTHING * self._smooth + (1 - SMOOTHING) * power
+        self._floor = np.minimum(FLOOR_RISE * self._floor, self._smooth)
+        self._noise = self._noise + NOISE_RATE * (1 - presence) * (power - self._noise)
+        noise = OVERESTIMATE * np.maximum(self._noise, self._floor)
+        ratio = np.divide(noise, power, out=np.zeros_like(power), where=power > 0)
+        gain: npt.NDArray[np.float64] = presence * np.maximum(0, 1 - ratio**2)
         return gain
