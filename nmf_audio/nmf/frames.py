@@ -40,7 +40,7 @@ class FrameSolver:
     eps : float, optional
         Added to the model, > 0.
     floor : float, optional
-        Activations that are not zero stay at this or above, > 0.
+        No activation falls below this; > 0. What starts lower, zeros above all, is not raised.
 
     Raises
     ------

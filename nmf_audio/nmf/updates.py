@@ -252,9 +252,10 @@ def statistics(problem: Problem, atoms: Array, h: Array, free: Array) -> tuple[A
 
 
 def keep_above_floor(old: Array, new: Array) -> Array:
-    """Raise what was not zero to 1e-10 of its atom's largest: no denormals, and zeros stay zero."""
+    """Let no entry fall below 1e-10 of its atom's largest: no denormals, and zeros stay zero."""
     floor = np.maximum(new.max(axis=1, keepdims=True) * new.dtype.type(1e-10), new.dtype.type(1e-30))
-    return np.where(old > 0, np.maximum(new, floor), old)
+    kept: Array = np.maximum(new, np.minimum(old, floor))
+    return kept
 
 
 def unit(atoms: Array) -> Array:

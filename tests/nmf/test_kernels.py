@@ -38,10 +38,15 @@ def run(code: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
+needs_jit = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="looks at compilation")
+
+
+@needs_jit
 def test_without_a_place_for_the_cache_it_works_and_warns_once() -> None:
     assert run(NO_CACHE) == "1 42"
 
 
+@needs_jit
 def test_a_missing_cache_folder_is_made(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there"
     code = "from nmf_audio.nmf import FrameSolver; print(FrameSolver([[1.0]]).solve([[2.0]], [[2.0]]).item())"

@@ -1,9 +1,9 @@
 """Multiplicative updates on frame-major arrays (see the package's docstring).
 
 Common arguments: `M` weights of V's shape, or of shape (0, n_features) for none; `gamma` the exponent of the
-update; `eps` is added to the model; activations that are not zero stay at `floor` or above, so that nothing
-decays into denormal numbers, and zeros stay zero. `eps`, `floor` and `gamma` have the arrays' dtype: a
-float64 scalar would turn the loops into float64 ones.
+update; `eps` is added to the model; no activation falls below `floor`, so that none decays into denormal numbers,
+but one that starts lower is not raised: zeros stay zero, and the cost does not rise. `eps`, `floor` and `gamma` have
+the arrays' dtype: a float64 scalar would turn the loops into float64 ones.
 """
 
 from typing import Any
@@ -65,8 +65,7 @@ def _multiply(H: Array, num: Array, den: Array, l1: Array, gamma: Any, floor: An
             elif gamma != 1:
                 q = q**gamma
             h = H[i, k]
-            new = max(h * q, floor)
-            H[i, k] = new if h > 0 else h
+            H[i, k] = max(h * q, min(h, floor))
 
 
 @jit
