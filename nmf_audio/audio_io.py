@@ -152,7 +152,7 @@ class AudioReader:
             except soundfile.LibsndfileError as error:
                 # what the decoder wrote before it failed is good
                 n = int(np.isfinite(block).all(axis=1).argmin())
-                self._note_end(n, str(error.error_string).rstrip("."))
+                self._note_end(n, str(error.error_string).removeprefix("Error : ").rstrip("."))
                 if n:
                     yield self._take(block[:n])
                 return

@@ -96,8 +96,15 @@ def say(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
     level : int
         The lowest verbosity that shows it: 1 always but with ``-q``, 2 only with ``-v``.
     """
-    if args.verbosity >= level:
+    if args.verbosity < level:
+        return
+    try:
         write_line(text, sys.stdout)
+    except BrokenPipeError:
+        # who read the lines has left (`| head`): the work goes on unseen
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def describe(error: BaseException) -> str:

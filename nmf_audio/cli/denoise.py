@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         type=Path,
-        help="where to write (one input only; its extension decides)",
+        help="where to write, if there is one input; its extension names the format",
     )
     files.add_argument(
         "--output-dir",
@@ -55,13 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sound.add_argument(
         "--reduction",
         metavar="DB",
-        default=str(defaults.DEFAULT_REDUCTION_DB),
+        default=f"{defaults.DEFAULT_REDUCTION_DB:g}",
         help="the most that noise is pushed down, in decibels (default: %(default)s)",
     )
     sound.add_argument(
         "--mix",
         metavar="SHARE",
-        default=str(defaults.DEFAULT_MIX),
+        default=f"{defaults.DEFAULT_MIX:g}",
         help="share of the denoised sound in the output; the rest is the input (default: %(default)s)",
     )
     common.add_verbosity(parser)
@@ -257,7 +257,8 @@ def _tell(args: argparse.Namespace, report: "Report") -> None:
     if report.n_clipped:
         parts.append(f"{report.n_clipped} samples clipped")
     common.say(args, f"{report.src} -> {report.dst}: {', '.join(parts)}")
-    detail = f"{report.sr} Hz, {report.n_channels} channels, {report.format} {report.subtype}"
+    channels = "1 channel" if report.n_channels == 1 else f"{report.n_channels} channels"
+    detail = f"{report.sr} Hz, {channels}, {report.format} {report.subtype}"
     common.say(args, f"  {detail}; method {report.method}, dictionary {report.dictionary}", level=2)
 
 

@@ -114,7 +114,7 @@ def test_quiet_and_verbose(run: Run, tmp_path: Path) -> None:
     assert run("a.wav", "-q") == (0, [], [])
     code, out, err = run("a.wav", "-v", "-f")
     assert (code, err) == (0, [])
-    assert out[1] == f"  {SR} Hz, 1 channels, WAV PCM_16; method classic, dictionary tiny"
+    assert out[1] == f"  {SR} Hz, 1 channel, WAV PCM_16; method classic, dictionary tiny"
 
 
 def test_mix_and_reduction_reach_the_denoiser(run: Run, tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_nmf_audio_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> Non
     assert caught.value.code == 0
     text = capsys.readouterr().out
     for name in cli_main.COMMANDS:
-        assert re.search(rf"^ +{name} ", text, re.MULTILINE)
+        assert re.search(rf"^ +{name}\b", text, re.MULTILINE)
 
 
 def test_the_help_has_every_default(capsys: pytest.CaptureFixture[str]) -> None:
@@ -344,8 +344,8 @@ def test_the_help_has_every_default(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert f"in decibels (default: {DEFAULT_REDUCTION_DB})" in text
-    assert f"the rest is the input (default: {DEFAULT_MIX})" in text
+    assert f"in decibels (default: {DEFAULT_REDUCTION_DB:g})" in text
+    assert f"the rest is the input (default: {DEFAULT_MIX:g})" in text
     assert ", ".join(METHOD_NAMES) in text
 
 
@@ -385,6 +385,19 @@ def test_ctrl_c_leaves_the_finished_and_no_halves(tmp_path: Path, options: list[
     assert out.startswith("short.wav -> ")
     assert names(tmp_path) == ["long.wav", "short.denoised.wav", "short.wav"]
     assert soundfile.info(tmp_path / "short.denoised.wav").frames == SR / 2
+
+
+def test_a_reader_that_leaves_does_not_end_the_batch(tmp_path: Path, options: list[str]) -> None:
+    for name in ("a.wav", "b.wav"):
+        write_noise(tmp_path / name)
+    ours, its = os.pipe()
+    os.close(ours)
+    process = subprocess.run(
+        [*COMMAND, *options, "a.wav", "b.wav"], cwd=tmp_path, stdout=its, stderr=subprocess.PIPE
+    )
+    os.close(its)
+    assert (process.returncode, process.stderr) == (0, b"")
+    assert "b.denoised.wav" in names(tmp_path)
 
 
 def peak_memory(words: list[str]) -> int:
