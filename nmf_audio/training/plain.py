@@ -14,6 +14,7 @@ from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import FrontEndSpec
 from nmf_audio.nmf import factorize
+from nmf_audio.training import defaults
 from nmf_audio.training.card import Origin, trained_on
 from nmf_audio.training.corpus import Corpus
 from nmf_audio.training.frames import Frames, analyse, long_term_spectrum, normalised_frames
@@ -37,11 +38,11 @@ def train_plain(
     source: str,
     n_components: int,
     one_group: str | None = None,
-    beta: float = 1.0,
-    l1_H: float = 0.0,
-    max_iter: int = 100,
-    n_frames: int = 50_000,
-    max_seconds: float = 3600.0,
+    beta: float = defaults.BETA,
+    l1_H: float = defaults.L1_H,
+    max_iter: int = defaults.MAX_ITER,
+    n_frames: int = defaults.N_FRAMES,
+    max_seconds: float = defaults.MAX_SECONDS,
     spec: FrontEndSpec | None = None,
     spectrum: Array | None = None,
     origins: Mapping[Path, Origin] | None = None,

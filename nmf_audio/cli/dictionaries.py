@@ -1,0 +1,152 @@
+"""The command ``nmf-audio dictionaries``: what is shipped, what is in a dictionary, how it looks."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from nmf_audio.cli import common
+from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nmf_audio.dictionary import Dictionary
+
+
+def add_parser(subparsers: common.Subparsers) -> None:
+    """Add ``nmf-audio dictionaries``."""
+    parser = subparsers.add_parser(
+        "dictionaries", help="list, describe and draw dictionaries", description="Look at dictionaries."
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="name the shipped ones", description="List what is shipped.")
+    info = actions.add_parser(
+        "info",
+        help="say what a dictionary holds and where it is from",
+        description="Say what a dictionary holds, what it was learned from, how and under which licence.",
+    )
+    plot = actions.add_parser(
+        "plot",
+        help="draw its atoms (needs the extra 'plot')",
+        description="Draw the atoms of a dictionary, grouped by source. Needs: pip install 'nmf-audio[plot]'",
+    )
+    for action in (info, plot):
+        action.add_argument("dictionary", metavar="NAME|FILE", help="a shipped dictionary or a file")
+    for action in (listing, info):
+        action.add_argument("--json", action="store_true", help="write JSON")
+    plot.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, required=True, help="picture to write: .png, .svg, .pdf"
+    )
+    plot.add_argument("--source", metavar="NAME", help="only this source's atoms, for example speech")
+    plot.add_argument("-f", "--force", action="store_true", help="replace a picture that exists")
+    for action in (listing, info, plot):
+        common.add_verbosity(action)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the arguments ask for.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What the parser gave.
+
+    Returns
+    -------
+    int
+        0.
+
+    Raises
+    ------
+    common.UsageError
+        If names or options are at fault; nothing is written then.
+    """
+    actions = {"list": _list, "info": _info, "plot": _plot}
+    return actions[args.action](args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from nmf_audio.dictionary import DEFAULT_NAME, load_dictionary, shipped_dictionaries
+
+    found = [load_dictionary(name) for name in shipped_dictionaries()]
+    if args.json:
+        _answer([_facts(dictionary) for dictionary in found])
+    for dictionary in [] if args.json else found:
+        default = " (default)" if dictionary.name == DEFAULT_NAME else ""
+        licence = dictionary.meta.get("licence", "licence not stated")
+        _answer(f"{dictionary.name}{default}: {dictionary.kind}, {_atoms(dictionary)}, {licence}")
+    return common.EXIT_DONE
+
+
+def _info(args: argparse.Namespace) -> int:
+    from nmf_audio.training.card import card_text
+
+    dictionary = _load(args, [])
+    _answer(_facts(dictionary) if args.json else card_text(dictionary).rstrip())
+    return common.EXIT_DONE
+
+
+def _plot(args: argparse.Namespace) -> int:
+    from nmf_audio.atomic import check_target, replacing
+    from nmf_audio.plots import new_axes, plot_atoms
+
+    ax = new_axes(12.0, 6.0)
+    formats = sorted(ax.figure.canvas.get_supported_filetypes())
+    faults: list[str] = []
+    suffix = args.output.suffix.removeprefix(".").lower()
+    if suffix not in formats:
+        faults.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
+    named = Path(args.dictionary)
+    try:
+        check_target(args.output, sources=[named] if named.is_file() else [], force=args.force)
+    except AudioFileError as error:
+        faults.append(str(error))
+    dictionary = _load(args, faults)
+    try:
+        plot_atoms(dictionary, source=args.source, ax=ax)
+    except ParameterError as error:
+        raise common.UsageError([str(error)]) from error
+    with replacing(args.output, force=args.force) as temporary:
+        cast("Figure", ax.figure).savefig(temporary, format=suffix, dpi=150)
+    common.say(args, f"{args.output}: {_atoms(dictionary)}")
+    return common.EXIT_DONE
+
+
+def _load(args: argparse.Namespace, faults: list[str]) -> "Dictionary":
+    """Load the dictionary that is named; raise all faults if there are any."""
+    from nmf_audio.dictionary import load_dictionary
+
+    try:
+        dictionary = load_dictionary(args.dictionary)
+    except DictionaryError as error:
+        raise common.UsageError([*faults, str(error)]) from error
+    if faults:
+        raise common.UsageError(faults)
+    return dictionary
+
+
+def _atoms(dictionary: "Dictionary") -> str:
+    counts = ", ".join(f"{dictionary.n_components(source)} {source}" for source in dictionary.sources)
+    return f"{counts} atoms of {dictionary.spec.n_bands} bands"
+
+
+def _facts(dictionary: "Dictionary") -> dict[str, Any]:
+    return {
+        "name": dictionary.name,
+        "kind": dictionary.kind,
+        "sources": {source: dictionary.n_components(source) for source in dictionary.sources},
+        "groups": [[g.name, g.source, g.start, g.stop] for g in dictionary.groups],
+        "spec": dictionary.spec.to_dict(),
+        "beta": dictionary.beta,
+        "power": dictionary.power,
+        "sha256": dictionary.sha256,
+        "meta": dict(dictionary.meta),
+    }
+
+
+def _answer(what: object) -> None:
+    """Write what was asked for to standard output, also with -q."""
+    text = what if isinstance(what, str) else json.dumps(what, indent=2, ensure_ascii=False)
+    common.write_line(text, sys.stdout)

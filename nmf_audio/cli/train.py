@@ -1,0 +1,268 @@
+"""The command ``nmf-audio train``: from recordings to a dictionary."""
+
+import argparse
+import math
+import os
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmf_audio.cli import common
+from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.training import defaults
+
+if TYPE_CHECKING:
+    from nmf_audio.dictionary import Dictionary
+    from nmf_audio.training.card import Origin
+
+EPILOG = """examples:
+  nmf-audio train speech voices -o voices.npz
+  nmf-audio train noise office street -o mine.npz --with voices.npz
+  nmf-audio train noise fan.wav -o mine.npz --with plain --replace
+
+A recording belongs to the group of its folder's name: a speaker, a kind of noise. Recordings that can't be read are
+named and left out.
+
+exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are at fault, nothing
+is written; 130 interrupted"""
+
+KINDS = {
+    "speech": "recordings of speech without noise; one group of atoms",
+    "noise": "recordings of noise without speech; a group of atoms for each folder name",
+}
+
+RANGES: dict[str, tuple[Callable[[str], float], float, float]] = {
+    "components": (int, 1, 65536),
+    "beta": (float, 0, 3),
+    "sparsity": (float, 0, math.inf),
+    "iterations": (int, 1, math.inf),
+    "frames": (int, 1, math.inf),
+    "minutes": (float, 0.001, math.inf),
+    "seed": (int, 0, math.inf),
+}
+
+
+def add_parser(subparsers: common.Subparsers) -> None:
+    """Add ``nmf-audio train``."""
+    parser = subparsers.add_parser(
+        "train", help="learn a dictionary from recordings", description="Learn a dictionary from recordings."
+    )
+    kinds = parser.add_subparsers(dest="source", metavar="SOURCE", required=True)
+    for source, text in KINDS.items():
+        _add_arguments(
+            kinds.add_parser(
+                source,
+                help=text,
+                description=f"Learn the atoms of a dictionary by non-negative matrix factorization from {text}.",
+                epilog=EPILOG,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            ),
+            source,
+        )
+
+
+def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "recordings",
+        metavar="RECORDINGS",
+        nargs="+",
+        type=Path,
+        help="files and folders, searched with all below; any format and rate",
+    )
+    files.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.npz",
+        type=Path,
+        required=True,
+        help="the dictionary; FILE.md is its card",
+    )
+    files.add_argument("-f", "--force", action="store_true", help="replace a dictionary and card that exist")
+    files.add_argument(
+        "--with", dest="other", metavar="NAME|FILE", help="a plain dictionary whose groups are put in as well"
+    )
+    files.add_argument("--replace", action="store_true", help=f"without the {source} atoms of --with")
+    learning = parser.add_argument_group("learning")
+    for option, name, value, text in (
+        ("--components", "N", defaults.N_COMPONENTS[source], "number of atoms"),
+        ("--beta", "BETA", defaults.BETA, "divergence: 1 Kullback-Leibler, 0 Itakura-Saito"),
+        ("--sparsity", "L1", defaults.L1_H, "penalty on the activations; 0.1 is a little"),
+        ("--iterations", "N", defaults.MAX_ITER, "iterations"),
+        ("--frames", "N", defaults.N_FRAMES, "most frames to learn from, drawn evenly over folders"),
+        ("--minutes", "MIN", defaults.MAX_SECONDS / 60, "most audio to read, drawn evenly over folders"),
+        ("--seed", "N", 0, "the same seed, recordings, machine and versions give the same bits"),
+    ):
+        learning.add_argument(
+            option, metavar=name, default=f"{value:g}", help=f"{text} (default: %(default)s)"
+        )
+    card = parser.add_argument_group("card")
+    card.add_argument("--licence", metavar="TEXT", help="licence of the dictionary")
+    card.add_argument(
+        "--manifest",
+        metavar="FILE.csv",
+        type=Path,
+        help="table that names where recordings are from: columns path (from its own folder), source, license",
+    )
+    common.add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Learn the dictionary that the arguments ask for.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What the parser gave.
+
+    Returns
+    -------
+    int
+        0, or 1 if a recording was left out.
+
+    Raises
+    ------
+    common.UsageError
+        If names or options are at fault; nothing is written then.
+    """
+    _one_thread()
+    from nmf_audio.frontend import FrontEndSpec
+    from nmf_audio.training.card import NOT_STATED, program_versions, write_card
+    from nmf_audio.training.corpus import CorpusWarning, find_recordings
+    from nmf_audio.training.merge import merge
+    from nmf_audio.training.plain import train_plain
+
+    faults: list[str] = []
+    numbers = _numbers(args, faults)
+    other, origins = _check_names(args, faults)
+    if faults:
+        raise common.UsageError(faults)
+    started = time.monotonic()
+    spec = FrontEndSpec() if other is None else other.spec
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CorpusWarning)
+        corpus = find_recordings(args.recordings, sr=spec.sr)
+        with common.progress_bar(args, f"learning {args.source}", unit="%") as progress:
+            try:
+                dictionary = train_plain(
+                    corpus,
+                    source=args.source,
+                    one_group="speech" if args.source == "speech" else None,
+                    n_components=int(numbers["components"]),
+                    beta=numbers["beta"],
+                    l1_H=numbers["sparsity"],
+                    max_iter=int(numbers["iterations"]),
+                    n_frames=int(numbers["frames"]),
+                    max_seconds=60 * numbers["minutes"],
+                    spec=spec,
+                    spectrum=None if other is None or args.source == "speech" else other.spectrum,
+                    origins=origins,
+                    rng=int(numbers["seed"]),
+                    progress=progress,
+                )
+            except ParameterError as error:
+                raise common.UsageError([str(error).replace("n_components=", "--components ")]) from error
+    for warning in caught:
+        common.report_fault(args, f"warning: {warning.message}")
+    commands = [_command(args)]
+    if other is not None:
+        dictionary = merge(dictionary, other, replace=args.replace)
+        commands = [*other.meta.get("commands", ()), *commands]
+    told = {"licence": args.licence or NOT_STATED, "commands": commands, "versions": program_versions()}
+    dictionary = replace(dictionary, name=args.output.stem, meta={**dictionary.meta, **told})
+    dictionary.save(args.output)
+    card = write_card(dictionary, args.output)
+    atoms = " + ".join(f"{dictionary.n_components(s)} {s}" for s in dictionary.sources)
+    minutes = (
+        sum(row["seconds"] for row in dictionary.meta["trained_on"] if row["source"] == args.source) / 60
+    )
+    taken = time.monotonic() - started
+    common.say(args, f"{args.output}: {atoms} atoms, {minutes:.1f} min heard in {taken:.1f} s; card {card}")
+    if len(dictionary.sources) == 1:
+        missing = "noise" if args.source == "speech" else "speech"
+        common.say(
+            args, f"to denoise with it, add {missing}: nmf-audio train {missing} ... --with {args.output}"
+        )
+    return common.EXIT_FAULT if caught else common.EXIT_DONE
+
+
+def _one_thread() -> None:
+    """Hold BLAS to one thread, which it reads when numpy is loaded.
+
+    The products are small: more threads wait for each other and lose, by far where other programs run beside;
+    and one thread gives the same bits on machines of one kind with other numbers of cores.
+    """
+    if "numpy" not in sys.modules:
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+
+
+def _numbers(args: argparse.Namespace, faults: list[str]) -> dict[str, float]:
+    """Return the options that are numbers, by name; add to `faults` those that are none or out of range."""
+    numbers = {}
+    for name, (kind, low, high) in RANGES.items():
+        text = getattr(args, name)
+        try:
+            numbers[name] = kind(text)
+        except ValueError:
+            faults.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
+            continue
+        if not low <= numbers[name] <= high:
+            upper = "" if high == math.inf else f" and at most {high:g}"
+            faults.append(f"--{name} {text}: must be at least {low:g}{upper}")
+    return numbers
+
+
+def _check_names(
+    args: argparse.Namespace, faults: list[str]
+) -> tuple["Dictionary | None", "dict[Path, Origin] | None"]:
+    """Return what --with and --manifest name; add to `faults` what is wrong with any name."""
+    from nmf_audio.atomic import check_target
+    from nmf_audio.dictionary import load_dictionary
+    from nmf_audio.training.card import card_path, read_manifest
+
+    faults += [f"{path}: does not exist" for path in args.recordings if not path.exists()]
+    inputs = [path for path in args.recordings if path.is_file()]
+    other = origins = None
+    if args.other is not None:
+        try:
+            other = load_dictionary(args.other)
+            inputs += [Path(args.other)] if Path(args.other).is_file() else []
+        except DictionaryError as error:
+            faults.append(f"--with: {error}")
+    elif args.replace:
+        faults.append("--replace: there is nothing to replace; name a dictionary by --with")
+    if other is not None and other.kind != "plain":
+        faults.append(f"--with {args.other}: is {other.kind}; only plain dictionaries can be put together")
+    if args.manifest is not None:
+        try:
+            origins = read_manifest(args.manifest)
+        except ParameterError as error:
+            faults.append(str(error))
+    if args.output.suffix != ".npz":
+        faults.append(f"-o {args.output}: the name of a dictionary must end in .npz")
+    for target in (args.output, card_path(args.output)):
+        try:
+            check_target(target, sources=inputs, force=args.force)
+        except AudioFileError as error:
+            faults.append(str(error))
+    return other, origins
+
+
+def _command(args: argparse.Namespace) -> str:
+    """Return the command again, without what doesn't change the dictionary."""
+    words = ["nmf-audio", "train", args.source, *map(str, args.recordings), "-o", str(args.output)]
+    standard = {"components": defaults.N_COMPONENTS[args.source], "beta": defaults.BETA}
+    standard |= {"sparsity": defaults.L1_H, "iterations": defaults.MAX_ITER, "frames": defaults.N_FRAMES}
+    standard |= {"minutes": defaults.MAX_SECONDS / 60, "seed": 0}
+    for name, value in standard.items():
+        if float(getattr(args, name)) != value:
+            words += [f"--{name}", getattr(args, name)]
+    for option, given in (("--with", args.other), ("--licence", args.licence), ("--manifest", args.manifest)):
+        words += [option, str(given)] if given is not None else []
+    return shlex.join([*words, *(["--replace"] if args.replace else [])])

@@ -1,0 +1,183 @@
+"""Pictures. Each function draws into a matplotlib Axes and returns it; needs the extra ``plot``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.dictionary import Dictionary
+from nmf_audio.errors import MissingExtraError, ParameterError
+from nmf_audio.frontend import band_edges, frame_size, stft
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["new_axes", "plot_atoms", "plot_spectrogram"]
+
+Array = npt.NDArray[np.float32]
+
+LABELLED_HZ = (0, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000)
+"""Frequencies that a band axis is labelled with."""
+
+
+def new_axes(width: float = 10.0, height: float = 5.0) -> Axes:
+    """Make Axes in a figure of their own, without a window.
+
+    Parameters
+    ----------
+    width, height : float
+        Size of the figure in inches.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        ``axes.figure.savefig(path)`` writes it.
+
+    Raises
+    ------
+    MissingExtraError
+        When matplotlib isn't installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError(
+            "matplotlib is not installed; pictures need it: pip install 'nmf-audio[plot]'"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def plot_atoms(
+    dictionary: Dictionary, *, source: str | None = None, range_db: float = 40.0, ax: Axes | None = None
+) -> Axes:
+    """Draw the atoms of a dictionary, one a column, grouped by source.
+
+    Within a group they are in the order of their mean frequency, not in that of the file.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        What to draw.
+    source : str, optional
+        Only this source; all if None.
+    range_db : float
+        Darkest shade, in decibels below each atom's largest band. Atoms describe bands divided by the long-term
+        spectrum of speech, and are drawn so.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones if None.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Atoms on the x axis, bands on the y axis, labelled in Hz.
+
+    Raises
+    ------
+    ParameterError
+        When the dictionary lacks the source or `range_db` isn't positive.
+    MissingExtraError
+        When matplotlib isn't installed.
+
+    Examples
+    --------
+    >>> from nmf_audio import load_dictionary
+    >>> ax = plot_atoms(load_dictionary("plain"), source="speech")
+    >>> ax.get_xlabel()
+    'atoms'
+    """
+    if not range_db > 0:
+        raise ParameterError(f"range_db={range_db}; must be above 0 dB; 40 is the default")
+    ax = new_axes() if ax is None else ax
+    columns, starts, names, position = [], [], [], 0
+    for wanted in dictionary.sources if source is None else (source,):
+        W = dictionary.columns(wanted)
+        groups = [group for group in dictionary.groups if group.source == wanted]
+        first = 0
+        for group in groups:
+            atoms = W[:, first : first + group.stop - group.start]
+            first += atoms.shape[1]
+            centre = (np.arange(len(W)) @ atoms) / atoms.sum(axis=0)
+            columns.append(atoms[:, np.argsort(centre, kind="stable")])
+            starts.append(position)
+            names.append(group.name if len(groups) > 1 or group.name == wanted else f"{wanted}: {group.name}")
+            position += atoms.shape[1]
+    W = np.concatenate(columns, axis=1)
+    level = W / W.max(axis=0)
+    decibels = (20 / dictionary.power) * np.log10(np.maximum(level, 1e-12))
+    image = ax.imshow(
+        decibels, origin="lower", aspect="auto", interpolation="nearest", cmap="magma", vmin=-range_db, vmax=0
+    )
+    ax.figure.colorbar(image, ax=ax, label="dB below the largest band", pad=0.01)
+    for start in starts[1:]:
+        ax.axvline(start - 0.5, color="white", linewidth=0.5)
+    middles = (np.array(starts) + np.array([*starts[1:], position]) - 1) / 2
+    ax.set_xticks(middles, names, rotation=90 if len(names) > 4 else 0, fontsize="small")
+    _label_bands(ax, dictionary)
+    ax.set_xlabel("atoms")
+    ax.set_title(f"dictionary {dictionary.name!r}")
+    return ax
+
+
+def plot_spectrogram(y: Array, sr: int, *, range_db: float = 80.0, ax: Axes | None = None) -> Axes:
+    """Draw the spectrogram of a waveform, in 32 ms frames as the denoiser sees it.
+
+    Parameters
+    ----------
+    y : ndarray, float (n_samples,)
+        Waveform of one channel.
+    sr : int
+        Sample rate, Hz.
+    range_db : float
+        Darkest shade, in decibels below the loudest cell.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones if None.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Time in seconds on the x axis, frequency in kHz on the y axis.
+
+    Raises
+    ------
+    ParameterError
+        When `y` isn't one channel with samples, `range_db` isn't positive or `sr` is out of range.
+    MissingExtraError
+        When matplotlib isn't installed.
+
+    Examples
+    --------
+    >>> y = np.sin(np.arange(16000) * 0.3).astype(np.float32)
+    >>> plot_spectrogram(y, 16000).get_ylabel()
+    'kHz'
+    """
+    y = np.asarray(y, dtype=np.float32)
+    if y.ndim != 1 or not y.size:
+        raise ParameterError(f"y has shape {y.shape}; must be (n_samples,) and not empty; give one channel")
+    if not range_db > 0:
+        raise ParameterError(f"range_db={range_db}; must be above 0 dB; 80 is the default")
+    n_fft = frame_size(sr)
+    ax = new_axes() if ax is None else ax
+    S = np.abs(stft(y, n_fft))
+    decibels = 20 * np.log10(np.maximum(S, 1e-12) / max(float(S.max()), 1e-12))
+    image = ax.imshow(
+        decibels,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=-range_db,
+        vmax=0,
+        extent=(0, S.shape[1] * (n_fft // 2) / sr, 0, sr / 2000),
+    )
+    ax.figure.colorbar(image, ax=ax, label="dB below the loudest cell", pad=0.01)
+    ax.set_xlabel("s")
+    ax.set_ylabel("kHz")
+    return ax
+
+
+def _label_bands(ax: Axes, dictionary: Dictionary) -> None:
+    centres = band_edges(dictionary.spec)
+    hz = [f for f in LABELLED_HZ if f <= centres[-1]]
+    ax.set_yticks(np.interp(hz, centres, np.arange(len(centres))), [str(f) for f in hz])
+    ax.set_ylabel("Hz")

@@ -1,0 +1,167 @@
+"""``nmf-audio train``: what it writes, what it says, how it ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nmf_audio.cli.main import main
+from nmf_audio.dictionary import Dictionary
+from tests.tiny import tiny_dictionary
+from tests.training.sounds import small_collection
+
+QUICK = ["--components", "6", "--iterations", "10"]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return small_collection(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folders: tuple[Path, Path],
+) -> Run:
+    """Run the command in a folder of its own that holds links ``speech`` and ``noise`` to recordings."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    for folder in folders:
+        Path(folder.name).symlink_to(folder, target_is_directory=True)
+
+    def call(*words: str | Path) -> tuple[int, str, str]:
+        code = main(["train", *map(str, words)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_the_real_command_learns_speech_then_noise_with_it(
+    tmp_path: Path, folders: tuple[Path, Path]
+) -> None:
+    command = [sys.executable, "-m", "nmf_audio.cli.main", "train"]
+    for words in (
+        ["speech", str(folders[0]), "-o", "voices.npz", *QUICK],
+        ["noise", str(folders[1]), "-o", "both.npz", "--with", "voices.npz", "--licence", "CC0", *QUICK],
+    ):
+        result = subprocess.run([*command, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stderr) == (0, "")
+    assert "both.npz: 6 speech + 6 noise atoms" in result.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["both.md", "both.npz", "voices.md", "voices.npz"]
+    both = Dictionary.load(tmp_path / "both.npz")
+    assert both.sources == ("speech", "noise")
+    assert [g.name for g in both.groups] == ["speech", "fan", "rain", "street"]
+    assert both.meta["licence"] == "CC0"
+    card = (tmp_path / "both.md").read_text(encoding="utf-8")
+    assert both.sha256 in card
+    for command_line in both.meta["commands"]:
+        assert f"    {command_line}\n" in card
+
+
+def test_the_command_on_the_card_gives_the_same_bits(run: Run) -> None:
+    code, _, _ = run("noise", "noise", "-o", "a.npz", "--seed", "5", "--beta", "0", *QUICK)
+    assert code == 0
+    first = Path("a.npz").read_bytes()
+    (command,) = Dictionary.load("a.npz").meta["commands"]
+    assert command == "nmf-audio train noise noise -o a.npz --components 6 --beta 0 --iterations 10 --seed 5"
+    assert run(*command.split()[2:], "--force")[0] == 0
+    assert Path("a.npz").read_bytes() == first
+
+
+def test_what_remains_to_be_done_is_said(run: Run) -> None:
+    _, out, _ = run("speech", "speech", "-o", "a.npz", *QUICK)
+    assert "nmf-audio train noise ... --with a.npz" in out
+    assert run("speech", "speech", "-o", "b.npz", "-q", *QUICK) == (0, "", "")
+
+
+def test_replace_leaves_the_other_noise_out(run: Run) -> None:
+    tiny_dictionary().save("tiny.npz")
+    run("noise", "noise/fan", "-o", "more.npz", "--with", "tiny.npz", *QUICK)
+    run("noise", "noise/fan", "-o", "only.npz", "--with", "tiny.npz", "--replace", *QUICK)
+    assert [g.name for g in Dictionary.load("more.npz").groups] == ["speech", "fan", "noise"]
+    assert [g.name for g in Dictionary.load("only.npz").groups] == ["speech", "fan"]
+
+
+def test_a_manifest_names_sources_and_licences(run: Run, folders: tuple[Path, Path]) -> None:
+    rows = [f"{kind}/a.wav,Field tapes,CC BY 3.0" for kind in ("fan", "rain")]
+    table = folders[1] / "manifest.csv"
+    table.write_text("\n".join(["path,source,license", *rows]), encoding="utf-8")
+    assert run("noise", "noise", "-o", "a.npz", "--manifest", "noise/manifest.csv", *QUICK)[0] == 0
+    card = Path("a.md").read_text(encoding="utf-8")
+    assert "| noise | Field tapes | CC BY 3.0 | 2 |" in card
+    assert "| noise | not stated | not stated | 1 |" in card
+
+
+def test_a_recording_that_cannot_be_read_is_named_and_costs_exit_code_1(run: Run, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF but no more")
+    code, out, err = run("speech", "speech", broken, "-o", "a.npz", *QUICK)
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert "warning: left out" in err
+    assert "broken.wav" in err
+    assert "a.npz: 6 speech atoms" in out
+    code, out, err = run("speech", broken, "-o", "b.npz", *QUICK)
+    assert (code, out) == (1, "")
+    assert "no readable recording" in err
+    assert not Path("b.npz").exists()
+
+
+def test_all_faults_of_names_and_options_are_listed_and_nothing_is_written(run: Run) -> None:
+    Path("there.npz").write_bytes(b"keep")
+    code, out, err = run(
+        *("noise", "absent", "noise", "-o", "there.npz", "--with", "no-such", "--manifest", "no.csv"),
+        *("--components", "many", "--beta", "-1", "--iterations", "0", "--seed", "1.5", "--sparsity", "nan"),
+    )
+    assert (code, out) == (2, "")
+    for fault in (
+        "absent: does not exist",
+        "there.npz: exists",
+        "no-such",
+        "no.csv",
+        "--components many: must be a whole number",
+        "--beta -1: must be at least 0 and at most 3",
+        "--iterations 0: must be at least 1",
+        "--seed 1.5: must be a whole number",
+        "--sparsity nan: must be at least 0",
+    ):
+        assert fault in err
+    assert len(err.splitlines()) == 9
+    assert all(line.startswith("nmf-audio train noise: ") for line in err.splitlines())
+    assert Path("there.npz").read_bytes() == b"keep"
+
+
+def test_names_that_can_not_be_meant(run: Run) -> None:
+    for words, fault in (
+        (["noise", "noise", "-o", "a.wav"], "must end in .npz"),
+        (["noise", "noise", "-o", "a.npz", "--replace"], "--replace: there is nothing to replace"),
+        (["noise", "noise/fan/a.wav", "-o", "no/a.npz"], "there is no folder no"),
+        (["noise", "noise", "-o", "a.npz", "--components", "2"], "--components 2; must be at least 3"),
+    ):
+        code, _, err = run(*words)
+        assert code == 2
+        assert fault in err
+    tiny_dictionary().save("tiny.npz")
+    code, _, err = run("noise", "noise", "-o", "tiny.npz", "--with", "tiny.npz", "--force", *QUICK)
+    assert code == 2
+    assert "is the input" in err
+    assert sorted(p.name for p in Path().iterdir()) == ["noise", "speech", "tiny.npz"]
+
+
+def test_a_card_that_exists_is_kept_without_force(run: Run) -> None:
+    Path("a.md").write_text("mine", encoding="utf-8")
+    code, _, err = run("speech", "speech", "-o", "a.npz", *QUICK)
+    assert code == 2
+    assert "a.md: exists" in err
+    assert Path("a.md").read_text(encoding="utf-8") == "mine"
+    assert run("speech", "speech", "-o", "a.npz", "--force", *QUICK)[0] == 0
+    assert Path("a.md").read_text(encoding="utf-8") != "mine"
