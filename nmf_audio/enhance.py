@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.decompose import METHODS, default_method, make_decomposition
+from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB
 from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.frontend import BandMap, check_rate
@@ -16,12 +17,7 @@ from nmf_audio.gains import floor_from_db
 from nmf_audio.samples import MAX_CHANNELS, check_samples
 from nmf_audio.stream import Stream
 
-__all__ = ["DEFAULT_MIX", "DEFAULT_REDUCTION_DB", "METHODS", "Denoiser", "denoise"]
-
-DEFAULT_REDUCTION_DB = 30.0
-"""The most that noise is pushed down; docs/quality.md has the measurement that chose it."""
-
-DEFAULT_MIX = 1.0
+__all__ = ["Denoiser", "denoise"]
 
 BLOCK = 1 << 16
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 import nmf_audio
+from nmf_audio.decompose import METHODS
+from nmf_audio.defaults import METHOD_NAMES
 
 PACKAGE = Path(nmf_audio.__file__).parent
 
 ORDER = [
-    {"errors"},
+    {"errors", "defaults"},
     {"atomic", "nmf", "frontend", "samples"},
     {"schema"},
     {"dictionary", "gains", "extension"},
@@ -68,6 +70,10 @@ def test_numba_lives_in_one_place(path: Path) -> None:
     ]
     if "kernels" not in path.parts:
         assert not any(name.split(".")[0] == "numba" for name in imports)
+
+
+def test_the_table_of_methods_and_the_names_in_the_help_agree() -> None:
+    assert tuple(METHODS) == METHOD_NAMES
 
 
 def test_the_public_names_can_be_imported() -> None:
