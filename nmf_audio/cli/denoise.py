@@ -150,6 +150,8 @@ def _plan(args: argparse.Namespace, faults: list[str]) -> list[tuple[Path, Path]
 
     inputs: list[Path] = args.inputs
     folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)
+    if Path("-") in (*inputs, args.output):
+        faults.append("-: standard input and output can't be used yet; name files")
     if args.output is not None and args.output_dir is not None:
         faults.append("-o and --output-dir are both given; give one of them")
     if args.output is not None and len(inputs) > 1:
@@ -157,6 +159,8 @@ def _plan(args: argparse.Namespace, faults: list[str]) -> list[tuple[Path, Path]
     jobs = []
     taken: dict[str, Path] = {}
     for src in inputs:
+        if src == Path("-"):
+            continue
         faults.extend(_input_faults(src))
         dst = args.output or default_output(src, args.output_dir)
         jobs.append((src, dst))

@@ -158,6 +158,8 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
     [
         (["a.wav", "b.wav", "-o", "c.wav"], "-o c.wav names one file for 2 inputs"),
         (["a.wav", "-o", "c.wav", "--output-dir", "d"], "-o and --output-dir are both given"),
+        (["-"], "-: standard input and output can't be used yet"),
+        (["a.wav", "-o", "-"], "-: standard input and output can't be used yet"),
         (["a.wav", "-o", "none/c.wav"], "none/c.wav: there is no folder none"),
         (["a.wav", "-o", "sub"], "sub: is a folder"),
         (["a.wav", "-o", "a.wav", "-f"], "a.wav: is the input a.wav itself"),
@@ -414,11 +416,11 @@ def test_memory_does_not_grow_with_the_length(
     tmp_path: Path, options: list[str], ext: str, subtype: str
 ) -> None:
     peaks = []
-    for minutes in (1, 10):
+    for minutes in (1, 6):
         src = write_noise(tmp_path / f"{minutes}.{ext}", 60 * minutes, subtype=subtype)
         peaks.append(peak_memory([*options, "-q", str(src)]))
-    # the ten minutes are 19 MB as float32
-    assert peaks[1] - peaks[0] < 10e6
+    # six minutes are 11.5 MB as float32
+    assert peaks[1] - peaks[0] < 5e6
 
 
 def shown_on_terminal(words: list[str]) -> bytes:
