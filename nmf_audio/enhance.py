@@ -130,7 +130,9 @@ class Denoiser:
             mix=self.mix,
         )
 
-    def denoise(self, y: npt.NDArray[Any], sr: int) -> npt.NDArray[Any]:
+    def denoise(
+        self, y: npt.NDArray[Any], sr: int, *, noise: npt.NDArray[Any] | None = None
+    ) -> npt.NDArray[Any]:
         """Denoise a whole signal.
 
         Parameters
@@ -139,6 +141,8 @@ class Denoiser:
             Samples, float32 or float64 with full scale 1.0, int16 or int32.
         sr : int
             Sample rate in Hz.
+        noise : ndarray (n,) or (n_channels, n), or None
+            The noise alone at the same rate, for `Stream.prime`.
 
         Returns
         -------
@@ -152,6 +156,8 @@ class Denoiser:
         """
         y = check_samples(y)
         stream = self.stream(sr, 1 if y.ndim == 1 else y.shape[0], n_samples=y.shape[-1])
+        if noise is not None:
+            stream.prime(noise)
         out = np.empty_like(y)
         position = 0
         for start in range(0, y.shape[-1], BLOCK):
@@ -170,6 +176,7 @@ def denoise(
     method: str | None = None,
     reduction_db: float = DEFAULT_REDUCTION_DB,
     mix: float = DEFAULT_MIX,
+    noise: npt.NDArray[Any] | None = None,
 ) -> npt.NDArray[Any]:
     """Return the speech of a noisy signal; see `Denoiser` for the parameters.
 
@@ -187,6 +194,8 @@ def denoise(
         The most that noise is pushed down, in decibels.
     mix : float
         Share of the denoised signal in the output.
+    noise : ndarray (n,) or (n_channels, n), or None
+        The noise alone at the same rate, for `Stream.prime`.
 
     Returns
     -------
@@ -207,7 +216,7 @@ def denoise(
     True
     """
     denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
-    return denoiser.denoise(y, sr)
+    return denoiser.denoise(y, sr, noise=noise)
 
 
 def _number(name: str, value: Any, low: float, high: float) -> float:

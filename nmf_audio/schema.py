@@ -14,6 +14,7 @@ lam          (L, K)       >= 0      sparsity
 g            (L, K)       (0, 2)    exponent of the multiplicative update
 A            (K, K | 2K)  >= 0      transition: what the last activations predict
 C            (K, K | 2K)  >= 0      inhibition: how sparse the last activations make the next
+C_mid        (K, K)|(0,0) >= 0      inhibition within the frame, before layer L // 2; empty without it
 b            (K,)         > 0       floor of the prediction
 slow_rate    (K,) | (0,)  [0, 1)    leak of the slow memory of the activations; empty without one
 rate_noise   (Rn,)        (0, 1)    leak of the running noise averages
@@ -38,7 +39,7 @@ __all__ = ["check_trained_arrays"]
 MAX_LAYERS, MAX_ATOMS, MAX_RUNNING = 32, 4096, 64
 
 NAMES = {
-    "W", "W_out", "out_floor", "lam", "g", "A", "C", "b", "slow_rate", "rate_noise", "rate_speech",
+    "W", "W_out", "out_floor", "lam", "g", "A", "C", "C_mid", "b", "slow_rate", "rate_noise", "rate_speech",
     "run_gain", "residual", "p",
 }  # fmt: skip
 
@@ -58,6 +59,8 @@ def check_trained_arrays(arrays: Mapping[str, npt.NDArray[np.float32]], n_bands:
     slow = arrays["slow_rate"].shape
     if slow not in {(0,), (n,)}:
         raise DictionaryError(f"slow_rate has shape {slow}; (0,) or ({n},) is expected")
+    if arrays["C_mid"].shape not in {(0, 0), (n, n)}:
+        raise DictionaryError(f"C_mid has shape {arrays['C_mid'].shape}; (0, 0) or ({n}, {n}) is expected")
     width = n + slow[0]
     shapes = {
         "W": (n_layers, n_bands, n_fixed), "W_out": (n_bands, n_fixed), "out_floor": (2, n_bands),
@@ -67,7 +70,7 @@ def check_trained_arrays(arrays: Mapping[str, npt.NDArray[np.float32]], n_bands:
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise DictionaryError(f"array {name!r} has shape {arrays[name].shape}; {shape} is expected")
-    for name in ("W", "W_out", "lam", "A", "C", "slow_rate"):
+    for name in ("W", "W_out", "lam", "A", "C", "C_mid", "slow_rate"):
         if not (arrays[name] >= 0).all():
             raise DictionaryError(f"array {name!r} has negative values")
     for name in ("out_floor", "g", "b", "rate_noise", "rate_speech", "run_gain", "p"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.decompose.base import Decomposition
+from nmf_audio.decompose.base import Decomposition, Estimate
 from nmf_audio.errors import ParameterError
 from nmf_audio.extension import HighBandGain
 from nmf_audio.frontend import BandMap, Normaliser, analysis_window
@@ -16,6 +17,8 @@ from nmf_audio.samples import check_finite, check_samples, from_float, to_float
 __all__ = ["Stream"]
 
 Array = npt.NDArray[np.float32]
+
+Observer = Callable[[Array, Estimate, Array], None]
 
 TILE = 64
 """Frames that are transformed at once; bounds the memory of a call. It has no influence on the result."""
@@ -43,6 +46,9 @@ class Stream:
         Smallest gain that is applied, in [0, 1].
     mix : float
         1 gives the kept source alone, 0 the signal as it came in.
+    observer : callable or None
+        Is given what was found in every few frames: band magnitudes (n_frames, n_observed), the estimate, and the
+        gains (n_frames, n_freq) that are applied.
 
     Attributes
     ----------
@@ -74,6 +80,7 @@ class Stream:
         source: str,
         floor_gain: float,
         mix: float,
+        observer: Observer | None = None,
     ) -> None:
         self.sr, self.n_channels, self.latency = band_map.sr, n_channels, band_map.n_fft
         self._decomposition = decomposition
@@ -83,7 +90,9 @@ class Stream:
         self._window = analysis_window(band_map.n_fft)
         self._normaliser = Normaliser(spectrum[: band_map.n_observed])
         self._high = HighBandGain(band_map) if band_map.n_covered < band_map.n_freq else None
+        self._observer = observer
         self._floor, self._mix = np.float32(floor_gain), np.float32(mix)
+        self._noise: Array | None = None
         # a stream runs from its first block at full speed: whatever has to be compiled or loaded is so now
         silence = np.zeros((1, band_map.n_observed), np.float32)
         decomposition.process(self._normaliser.process(silence).T)
@@ -93,11 +102,21 @@ class Stream:
         return f"<Stream of {self.n_channels} channels at {self.sr} Hz, latency {self.latency} samples>"
 
     def reset(self) -> None:
-        """Forget everything that came in; the same input then gives the same output to the bit."""
+        """Forget everything that came in; the same input then gives the same output to the bit.
+
+        What `prime` was given is not forgotten.
+        """
         self._decomposition.reset()
         self._normaliser.reset()
         if self._high is not None:
             self._high.reset()
+        self._start()
+        if self._noise is not None:
+            self._advance(self._noise)
+            self._start()
+
+    def _start(self) -> None:
+        """Put the signal's clock and buffers to its beginning."""
         shape = (self.n_channels, self._hop)
         self._previous = np.zeros(shape, np.float32)
         self._overlap = np.zeros(shape, np.float32)
@@ -108,6 +127,38 @@ class Stream:
         self._fixed: bool | None = None
         self._dtype: npt.DTypeLike = np.float32
         self._ndim = 1 if self.n_channels == 1 else 2
+
+    def prime(self, noise: npt.NDArray[Any]) -> None:
+        """Let the stream hear the noise alone before the signal begins, so that it knows it from the first word on.
+
+        Call it before the first block, or after `reset`; it holds until it is called again.
+
+        Parameters
+        ----------
+        noise : ndarray (n,) or (n_channels, n)
+            A second or more of the noise at the signal's rate, as loud as in the signal; (n,) stands for all
+            channels.
+
+        Raises
+        ------
+        ParameterError
+            If the noise has a wrong type or shape or holds NaN or Inf, or if the signal has begun.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nmf_audio import Denoiser
+        >>> stream = Denoiser().stream(16000)
+        >>> stream.prime(0.1 * np.random.default_rng(0).standard_normal(16000).astype(np.float32))
+        """
+        if self._n_in:
+            raise ParameterError(
+                f"the signal has begun ({self._n_in} samples are in); call reset() before prime()"
+            )
+        y = np.atleast_2d(check_samples(noise, 1 if np.ndim(noise) == 1 else self.n_channels))
+        check_finite(y)
+        self._noise = np.repeat(to_float(y), self.n_channels // len(y), axis=0)
+        self.reset()
 
     def process(self, block: npt.NDArray[Any], *, fixed: bool = False) -> npt.NDArray[Any]:
         """Take the next block and return what is ready.
@@ -212,4 +263,6 @@ class Stream:
         if self._high is not None:
             gains[:, n:] = self._high.process(joint[:, n:], bands, mask)
         floored: Array = np.maximum(gains, self._floor)
+        if self._observer is not None:
+            self._observer(bands, estimate, floored)
         return floored

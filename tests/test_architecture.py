@@ -18,7 +18,7 @@ PACKAGE = Path(nmf_audio.__file__).parent
 
 ORDER = [
     {"errors", "defaults"},
-    {"atomic", "nmf", "frontend", "samples"},
+    {"atomic", "containers", "nmf", "frontend", "samples"},
     {"schema"},
     {"dictionary", "gains", "extension"},
     {"decompose"},
@@ -99,4 +99,4 @@ def test_denoising_loads_nothing_slow(tmp_path: Path) -> None:
     arguments = [str(demo), "-o", str(tmp_path / "out.flac"), "-q"]
     code = f"from nmf_audio.cli.denoise import main; assert main({arguments!r}) == 0"
     loaded = _modules_after(code)
-    assert not loaded & {"librosa", "scipy.signal", "sklearn", "matplotlib", "torch", "soxr"}
+    assert not loaded & {"librosa", "scipy.signal", "sklearn", "matplotlib", "torch", "soxr", "numba"}

@@ -56,5 +56,7 @@ def test_pauses_are_denoised_above_the_dictionary(sr: int, snr_db: float, clean_
     pause = power < 1e-4 * power.max()
     pause[: round(sr / (frame_size(sr) // 2))] = False
     assert pause.sum() >= 10
-    before, after = (band_power(x, sr, 8200, 20000)[pause].sum() for x in (noisy, Denoiser().denoise(noisy, sr)))
+    before, after = (
+        band_power(x, sr, 8200, 20000)[pause].sum() for x in (noisy, Denoiser().denoise(noisy, sr))
+    )
     assert decibels(before / after) >= 10

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nmf_audio import Denoiser, ParameterError, Stream
 from nmf_audio.decompose import METHODS
+from nmf_audio.metrics import si_sdr
 
 Array = npt.NDArray[np.float32]
 NoisyAt = Callable[[int, int, float], Array]
@@ -175,3 +176,24 @@ def test_types_come_back_as_they_went_in(dtype: type, noisy_speech: Array) -> No
 def test_channel_counts_that_are_not_allowed(n_channels: object) -> None:
     with pytest.raises(ParameterError, match="n_channels="):
         DENOISER.stream(16000, n_channels)  # type: ignore[arg-type]
+
+
+def test_a_primed_stream_knows_the_noise_from_the_first_word(clean_speech: Array) -> None:
+    rng = np.random.default_rng(0)
+    noise = 0.05 * rng.standard_normal(16000 * 3 + len(clean_speech)).astype(np.float32)
+    alone, y = noise[: 16000 * 3], clean_speech + noise[16000 * 3 :]
+    plain, primed = (DENOISER.denoise(y, 16000, noise=n)[:16000] for n in (None, alone))
+    assert si_sdr(clean_speech[:16000], primed) > si_sdr(clean_speech[:16000], plain)
+
+
+def test_priming_survives_reset_and_is_refused_once_the_signal_has_begun(noisy_speech: Array) -> None:
+    y, noise = noisy_speech[:8000], noisy_speech[8000:20000]
+    stream = DENOISER.stream(16000, 2)
+    stream.prime(noise)
+    outputs = [np.concatenate([stream.process(np.stack([y, y])), stream.flush()], axis=1) for _ in range(2)]
+    np.testing.assert_array_equal(*outputs)
+    np.testing.assert_allclose(outputs[0][0], DENOISER.denoise(y, 16000, noise=noise), atol=1e-5)
+    assert np.abs(outputs[0][0] - DENOISER.denoise(y, 16000)).max() > 1e-4
+    stream.process(np.stack([y, y]))
+    with pytest.raises(ParameterError, match="has begun"):
+        stream.prime(noise)

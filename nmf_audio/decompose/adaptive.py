@@ -2,11 +2,12 @@
 
 For each frame v (n_bands,)::
 
-    trk  = noise power tracker of v**2                                      decompose/tracker.py
-    u    = running atoms: sqrt(trk), and averages of (1 - G) * v at three rates, each of unit norm
-    h    = activations of [W_s | W_n | u] for v, by multiplicative updates  the dictionary's columns come and go
-    S, N = W_s @ h_s, [W_n | u] @ h_n
-    G    = decision-directed log-MMSE gain of S**2 and N**2                 gains.log_mmse_gain
+    trk   = noise power tracker of v**2                                     decompose/tracker.py
+    u     = running atoms: sqrt(trk), and averages of (1 - G) * v at three rates, each of unit norm
+    h     = activations of [W_s | W_n | u] for v, by multiplicative updates; [W_n | u] @ h_n is the noise estimate N
+    lam_n = max(trk, N**2);  lam_s = min((W_s @ h_s)**2, max(v**2 - lam_n, 0))
+    xi    = a * (G_before * v_before)**2 / lam_n + (1 - a) * lam_s / lam_n
+    G     = log-MMSE gain of xi and v**2 / lam_n                            gains.log_mmse_gain
 
 after Ephraim & Malah (1985) for the gain and Lefevre, Bach & Fevotte (2011) for the idea to learn on line.
 """
@@ -55,14 +56,16 @@ class AdaptiveSettings:
     speech_atoms: bool = True
     running_atoms: bool = True
     noise_atoms: bool = True
-    n_iter: int = 15
-    l1_speech: float = 0.1
-    smoothing: float = 0.95
-    min_xi: float = 10**-2.5
+    n_iter: int = 8
+    l1_speech: float = 0.03
+    smoothing: float = 0.93
+    min_xi: float = 10**-1.5
 
 
 DEFAULT_SETTINGS = AdaptiveSettings()
-RATES = np.array([[0.82], [0.94], [0.985]], np.float32)
+RATES = np.array([[0.5], [0.8], [0.95]], np.float32)
+SPEECH_START, NOISE_START = np.float32(0.03), np.float32(0.1)
+"""Activations before the first update: what the tracker knows to be noise is not to be explained as speech."""
 
 
 class AdaptiveDecomposition:
@@ -110,39 +113,39 @@ class AdaptiveDecomposition:
         """Take the next frames V (n_bands, n_frames)."""
         spectra = np.empty((2, *V.shape), np.float32)
         gains = np.empty(V.shape, np.float32)
-        for t in range(V.shape[1]):
-            spectra[0, :, t], spectra[1, :, t], gains[:, t] = self._step(np.ascontiguousarray(V[:, t]))
-        return Estimate(spectra**self._power, np.stack([gains, 1 - gains]))
+        H = np.zeros((V.shape[1], self._W.shape[1]), np.float32)
+        for t, h in enumerate(H):
+            spectra[0, :, t], spectra[1, :, t], gains[:, t] = self._step(np.ascontiguousarray(V[:, t]), h)
+        return Estimate(spectra**self._power, np.stack([gains, 1 - gains]), H.T)
 
-    def _step(self, v: Array) -> tuple[Array, Array, Array]:
-        """Return speech and noise magnitudes and the speech gain of one frame."""
+    def _step(self, v: Array, h: Array) -> tuple[Array, Array, Array]:
+        """Return speech and noise magnitudes and the speech gain of one frame; fill its activations `h`."""
         power = np.square(v)
         tracked = np.maximum(self._tracker.step(power), np.float32(FLOOR**2))
+        speech_power, noise_power = np.maximum(power - tracked, 0), tracked
         if self._settings.speech_atoms:
-            speech, noise = self._decompose(v, np.sqrt(tracked))
-        else:
-            speech, noise = np.sqrt(np.maximum(power - tracked, 0)), np.sqrt(tracked)
-        noise_power = np.maximum(np.square(noise), np.float32(FLOOR**2))
+            speech, noise = self._decompose(v, np.sqrt(tracked), h)
+            noise_power = np.maximum(tracked, np.square(noise))
+            speech_power = np.minimum(np.square(speech), np.maximum(power - noise_power, 0))
         a = self._settings.smoothing
-        xi: Array = (a * np.square(self._speech_before) + (1 - a) * np.square(speech)) / noise_power
+        xi: Array = (a * np.square(self._speech_before) + (1 - a) * speech_power) / noise_power
         gain = log_mmse_gain(np.maximum(xi, np.float32(self._settings.min_xi)), power / noise_power)
         self._speech_before = gain * v
         if self._running is not None:
             self._running = RATES * self._running + (1 - RATES) * (1 - gain) * v
-        return speech, noise, gain
+        return np.sqrt(speech_power), np.sqrt(noise_power), gain
 
-    def _decompose(self, v: Array, tracked: Array) -> tuple[Array, Array]:
+    def _decompose(self, v: Array, tracked: Array, h: Array) -> tuple[Array, Array]:
         if self._running is None:
             self._running = np.repeat(tracked[None], len(RATES), axis=0)
         atoms = [tracked, *self._running] if self._settings.running_atoms else [tracked]
-        first = self._first_running
+        first, n = self._first_running, self._n_speech
         running = np.maximum(np.stack(atoms, axis=1), np.float32(FLOOR)) ** self._power
-        running /= np.linalg.norm(running, axis=0)
+        norms = np.linalg.norm(running, axis=0)
+        running /= norms
         self._solver.set_atoms(first, running)
-        h = np.ones(self._W.shape[1], np.float32)
+        self._W[:, first:] = running
+        h[:n], h[n:], h[first] = SPEECH_START, NOISE_START, norms[0]
         self._solver(v**self._power, h)
-        n = self._n_speech
-        W = self._W
-        W[:, first:] = running
-        speech, noise = W[:, :n] @ h[:n], W[:, n:] @ h[n:]
+        speech, noise = self._W[:, :n] @ h[:n], self._W[:, n:] @ h[n:]
         return speech ** (1 / self._power), noise ** (1 / self._power)

@@ -23,10 +23,13 @@ class Estimate:
         Spectrum estimate of each source, in the units of the normalised bands to the dictionary's power.
     masks : ndarray (n_sources, n_bands, n_frames), float32
         Share of each source in each cell, in [0, 1]; shares of one cell sum to 1.
+    H : ndarray (n_components, n_frames), float32
+        Activations: first those of the dictionary's atoms, in its order, then those of atoms that run.
     """
 
     spectra: Array
     masks: Array
+    H: Array
 
 
 class Decomposition(Protocol):

@@ -58,10 +58,9 @@ class ClassicDecomposition:
     def process(self, V: Array) -> Estimate:
         """Take the next frames V (n_bands, n_frames)."""
         spectra = np.empty((len(self.sources), *V.shape), np.float32)
-        h = np.empty(self._n_components, np.float32)
-        for t in range(V.shape[1]):
-            h[:] = 1
+        H = np.ones((V.shape[1], self._n_components), np.float32)
+        for t, h in enumerate(H):
             self._solver(np.ascontiguousarray(V[:, t] ** self._power), h)
             for i, (W, columns) in enumerate(self._blocks):
                 spectra[i, :, t] = W @ h[columns]
-        return Estimate(spectra, ratio_mask(spectra, self._exponent))
+        return Estimate(spectra, ratio_mask(spectra, self._exponent), H.T)

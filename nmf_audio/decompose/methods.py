@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nmf_audio.decompose.adaptive import AdaptiveDecomposition
 from nmf_audio.decompose.base import Decomposition
-from nmf_audio.decompose.classic import ClassicDecomposition
-from nmf_audio.decompose.trained import TrainedDecomposition
 from nmf_audio.dictionary import Dictionary
 
 __all__ = ["METHODS", "Method", "default_method", "make_decomposition"]
@@ -24,26 +21,43 @@ class Method:
     make: Callable[[Dictionary, int, bool], Decomposition]
 
 
+def _trained(dictionary: Dictionary, n_observed: int, compiled: bool) -> Decomposition:
+    from nmf_audio.decompose.trained import TrainedDecomposition
+
+    return TrainedDecomposition(dictionary, n_observed, compiled=compiled)
+
+
+def _adaptive(dictionary: Dictionary, n_observed: int, compiled: bool) -> Decomposition:
+    from nmf_audio.decompose.adaptive import AdaptiveDecomposition
+
+    return AdaptiveDecomposition(dictionary, n_observed)
+
+
+def _classic(dictionary: Dictionary, n_observed: int, compiled: bool) -> Decomposition:
+    from nmf_audio.decompose.classic import ClassicDecomposition
+
+    return ClassicDecomposition(dictionary, n_observed)
+
+
+# each method is imported when it is asked for: two of them load compiled kernels, which takes most of a second
 METHODS = {
     "trained": Method(
         "atoms trained to separate, running noise and speech atoms, unrolled recurrent updates",
         "trained",
         "trained",
-        lambda dictionary, n_observed, compiled: TrainedDecomposition(
-            dictionary, n_observed, compiled=compiled
-        ),
+        _trained,
     ),
     "adaptive": Method(
         "fixed atoms, noise tracker and noise atoms learned while it runs, log-MMSE gain",
         "plain",
         "plain",
-        lambda dictionary, n_observed, compiled: AdaptiveDecomposition(dictionary, n_observed),
+        _adaptive,
     ),
     "classic": Method(
         "fixed speech and noise atoms, Wiener mask: the textbook recipe",
         "plain",
         "plain",
-        lambda dictionary, n_observed, compiled: ClassicDecomposition(dictionary, n_observed),
+        _classic,
     ),
 }
 """Methods by name, the best first."""

@@ -45,5 +45,5 @@ class TrainedDecomposition:
     def process(self, V: Array) -> Estimate:
         """Take the next frames V (n_bands, n_frames)."""
         frames = np.ascontiguousarray(V.T)
-        speech, noise, mask, _ = self._nmf.process(frames, silence=SILENCE + FLOOR, floor=FLOOR)
-        return Estimate(np.stack([speech.T, noise.T]), np.stack([mask.T, 1 - mask.T]))
+        speech, noise, mask, H = self._nmf.process(frames, silence=SILENCE + FLOOR, floor=FLOOR)
+        return Estimate(np.stack([speech.T, noise.T]), np.stack([mask.T, 1 - mask.T]), H.T)

@@ -7,6 +7,7 @@ what was taken for noise and for speech so far. For each frame v, all quantities
     u    = running atoms and tracked floor, each divided by its sum
     h    = A @ [h, slow] + b;  d = C @ [h, slow]                     prediction and inhibition by the last frames
     for each layer l:
+        d += C_mid @ h                                               once, before layer n_layers // 2
         r  = v / ([W_l | u] @ h + EPS)
         h *= ([W_l | u].T @ r / (colsum_l + lam_l + d) + STEP_FLOOR) ** g_l
     slow = slow_rate * slow + (1 - slow_rate) * h
@@ -49,6 +50,7 @@ class Parameters(NamedTuple):
     den: Array
     g: Array
     AC: Array
+    C_mid: Array
     b: Array
     slow_rate: Array
     rates: Array
@@ -112,6 +114,7 @@ class UnrolledNMF:
             den=own(colsum + arrays["lam"]),
             g=own(arrays["g"]),
             AC=np.concatenate([arrays["A"], arrays["C"]]),
+            C_mid=own(arrays["C_mid"]),
             b=own(arrays["b"]),
             slow_rate=own(arrays["slow_rate"]),
             rates=np.concatenate([arrays["rate_noise"], arrays["rate_speech"]]),
@@ -212,6 +215,8 @@ def unrolled_frames(
         prediction = p.AC @ state.memory
         h, inhibition = prediction[:K] + p.b, prediction[K:]
         for layer, W in enumerate(p.W):
+            if layer == len(p.W) // 2 and len(p.C_mid):
+                inhibition = inhibition + p.C_mid @ h
             r = v / (W @ h[:n_fixed] + h[n_fixed:] @ u + EPS)
             step = np.concatenate([r @ W, u @ r]) / (p.den[layer] + inhibition) + STEP_FLOOR
             h = h * np.exp(p.g[layer] * np.log(step))

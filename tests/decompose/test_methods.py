@@ -8,7 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nmf_audio import Denoiser, Dictionary, DictionaryError, FrontEndSpec, Group, ParameterError, load_dictionary
+from nmf_audio import (
+    Denoiser,
+    Dictionary,
+    DictionaryError,
+    FrontEndSpec,
+    Group,
+    ParameterError,
+    load_dictionary,
+)
 from nmf_audio.decompose import METHODS, make_decomposition
 from nmf_audio.decompose.adaptive import AdaptiveDecomposition, AdaptiveSettings
 from nmf_audio.frontend import BandMap, Normaliser, stft

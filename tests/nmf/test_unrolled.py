@@ -35,6 +35,7 @@ def random_arrays(seed: int = 0, slow: bool = False) -> dict[str, Array]:
         "g": uniform(0.6, 1.3, N_LAYERS, K),
         "A": uniform(0, 1 / width, K, width),
         "C": uniform(0, 1 / width, K, width),
+        "C_mid": uniform(0, 1 / K, K, K) if slow else np.zeros((0, 0), np.float32),
         "b": uniform(0.01, 0.1, K),
         "slow_rate": uniform(0.8, 0.99, K) if slow else np.zeros(0, np.float32),
         "rate_noise": uniform(0.7, 0.98, RUN_NOISE),
@@ -46,7 +47,9 @@ def random_arrays(seed: int = 0, slow: bool = False) -> dict[str, Array]:
 
 
 def frames(n_frames: int = 40, n_bands: int = N_BANDS, seed: int = 1) -> Array:
-    return np.random.default_rng(seed).gamma(0.7, 1.5, (n_frames, n_bands)).astype(np.float32) + np.float32(FLOOR)
+    return np.random.default_rng(seed).gamma(0.7, 1.5, (n_frames, n_bands)).astype(np.float32) + np.float32(
+        FLOOR
+    )
 
 
 def oracle(a: dict[str, Array], V: Array) -> tuple[npt.NDArray[Any], ...]:
@@ -73,6 +76,8 @@ def oracle(a: dict[str, Array], V: Array) -> tuple[npt.NDArray[Any], ...]:
         z = np.concatenate([h, slow]) if len(p["slow_rate"]) else h
         h, d = p["A"] @ z + p["b"], p["C"] @ z
         for layer in range(N_LAYERS):
+            if layer == 1 and len(p["C_mid"]):
+                d = d + p["C_mid"] @ h
             D = np.concatenate([W[layer], u.T], axis=1)
             r = v / (D @ h + 1e-6)
             h = h * ((D.T @ r) / (D.sum(axis=0) + p["lam"][layer] + d) + 1e-5) ** p["g"][layer]
@@ -80,7 +85,11 @@ def oracle(a: dict[str, Array], V: Array) -> tuple[npt.NDArray[Any], ...]:
             slow = p["slow_rate"] * slow + (1 - p["slow_rate"]) * h
         run = [u[k] * p["run_gain"][k, :n_bands] * h[n_fixed + k] for k in range(N_RUN)]
         S = W_out[:, :N_SPEECH] @ h[:N_SPEECH] + sum(run[RUN_NOISE + 1 :]) + p["out_floor"][0, :n_bands]
-        N = W_out[:, N_SPEECH:] @ h[N_SPEECH:n_fixed] + sum(run[: RUN_NOISE + 1]) + p["out_floor"][1, :n_bands]
+        N = (
+            W_out[:, N_SPEECH:] @ h[N_SPEECH:n_fixed]
+            + sum(run[: RUN_NOISE + 1])
+            + p["out_floor"][1, :n_bands]
+        )
         odds = (S / N) ** p["p"] * ((v + FLOOR) / (S + N)) ** (p["p"] * p["residual"][:n_bands])
         m = odds / (1 + odds)
         if not silent:

@@ -108,6 +108,10 @@ def unrolled_frames(
         for k in range(K):
             h[k] = prediction[k] + p.b[k]
         for layer in range(n_layers):
+            if layer == n_layers // 2 and len(p.C_mid) > 0:
+                np.dot(p.C_mid, h, step)
+                for k in range(K):
+                    prediction[K + k] += step[k]
             np.dot(p.W[layer], h[:n_fixed], model)
             for k in range(len(u)):
                 for j in range(n_bands):
