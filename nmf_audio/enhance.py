@@ -15,7 +15,7 @@ from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.frontend import BandMap, check_rate
 from nmf_audio.gains import floor_from_db
 from nmf_audio.samples import MAX_CHANNELS, check_samples
-from nmf_audio.stream import Stream
+from nmf_audio.stream import Observer, Stream
 
 __all__ = ["Denoiser", "denoise"]
 
@@ -88,7 +88,14 @@ class Denoiser:
         settings = f"method={self.method!r}, reduction_db={self.reduction_db:g}, mix={self.mix:g}"
         return f"Denoiser({self.dictionary.name!r}, {settings})"
 
-    def stream(self, sr: int, n_channels: int = 1, *, n_samples: int | None = None) -> Stream:
+    def stream(
+        self,
+        sr: int,
+        n_channels: int = 1,
+        *,
+        n_samples: int | None = None,
+        observer: Observer | None = None,
+    ) -> Stream:
         """Return a new stream for one signal.
 
         Parameters
@@ -100,6 +107,8 @@ class Denoiser:
         n_samples : int or None
             Length of the signal, if known. Short signals are run without compiled loops, which start slower and
             run faster; both agree to 1e-5. It limits nothing.
+        observer : callable or None
+            Is given what was found in every few frames, see `Stream`; `nmf_audio.explain` uses it.
 
         Returns
         -------
@@ -128,6 +137,7 @@ class Denoiser:
             source="speech",
             floor_gain=floor_from_db(self.reduction_db),
             mix=self.mix,
+            observer=observer,
         )
 
     def denoise(

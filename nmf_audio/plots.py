@@ -14,7 +14,7 @@ from nmf_audio.frontend import band_edges, frame_size, stft
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["new_axes", "plot_atoms", "plot_spectrogram"]
+__all__ = ["new_axes", "plot_activations", "plot_atoms", "plot_cells", "plot_spectrogram"]
 
 Array = npt.NDArray[np.float32]
 
@@ -173,6 +173,135 @@ def plot_spectrogram(y: Array, sr: int, *, range_db: float = 80.0, ax: Axes | No
     ax.figure.colorbar(image, ax=ax, label="dB below the loudest cell", pad=0.01)
     ax.set_xlabel("s")
     ax.set_ylabel("kHz")
+    return ax
+
+
+def plot_cells(
+    values: Array,
+    times: npt.NDArray[np.float64],
+    hz: npt.NDArray[np.float64],
+    *,
+    label: str,
+    range_db: float | None = None,
+    reference: float = 1.0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a value for each band (or bin) and frame: magnitudes in decibels, or gains as they are.
+
+    Parameters
+    ----------
+    values : ndarray (n_bands, n_frames)
+        Non-negative values.
+    times : ndarray (n_frames,)
+        Centres of the frames in seconds.
+    hz : ndarray (n_bands,)
+        Centres of the bands in Hz, rising.
+    label : str
+        What is drawn, for the colour bar.
+    range_db : float, optional
+        Draw decibels, down to this much below `reference`; if None, draw the values from 0 to `reference`.
+    reference : float
+        The brightest shade.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones if None.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Time in seconds on the x axis, frequency in Hz on the y axis, spaced as the bands are.
+
+    Raises
+    ------
+    ParameterError
+        When shapes do not fit.
+    MissingExtraError
+        When matplotlib isn't installed.
+
+    Examples
+    --------
+    >>> ax = plot_cells(np.ones((2, 3)), np.arange(3.0), np.array([100.0, 200.0]), label="gain")
+    >>> ax.get_ylabel()
+    'Hz'
+    """
+    if values.shape != (len(hz), len(times)) or not values.size:
+        raise ParameterError(
+            f"values has shape {values.shape}; ({len(hz)}, {len(times)}) is needed, not empty"
+        )
+    ax = new_axes() if ax is None else ax
+    half = (times[-1] - times[0]) / max(len(times) - 1, 1) / 2
+    shades, low, high = np.asarray(values), 0.0, reference
+    if range_db is not None:
+        shades = 20 * np.log10(np.maximum(values, 1e-12) / max(reference, 1e-12))
+        low, high = -range_db, 0.0
+    image = ax.imshow(
+        shades,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="magma",
+        vmin=low,
+        vmax=high,
+        extent=(times[0] - half, times[-1] + half, -0.5, len(hz) - 0.5),
+    )
+    ax.figure.colorbar(image, ax=ax, label=label, pad=0.01)
+    ticks = [f for f in LABELLED_HZ if f <= hz[-1]]
+    ax.set_yticks(np.interp(ticks, hz, np.arange(len(hz))), [str(f) for f in ticks])
+    ax.set_xlabel("s")
+    ax.set_ylabel("Hz")
+    return ax
+
+
+def plot_activations(
+    H: Array, times: npt.NDArray[np.float64], names: list[str], *, ax: Axes | None = None
+) -> Axes:
+    """Draw activations over time, one atom a row, each row scaled to its own largest value.
+
+    Parameters
+    ----------
+    H : ndarray (n_components, n_frames)
+        Activations.
+    times : ndarray (n_frames,)
+        Centres of the frames in seconds.
+    names : list of str
+        Names of the rows.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones if None.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Time in seconds on the x axis, atoms on the y axis.
+
+    Raises
+    ------
+    ParameterError
+        When shapes do not fit.
+    MissingExtraError
+        When matplotlib isn't installed.
+
+    Examples
+    --------
+    >>> ax = plot_activations(np.ones((2, 3)), np.arange(3.0), ["speech 1", "rain 2"])
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['speech 1', 'rain 2']
+    """
+    if H.shape != (len(names), len(times)) or not H.size:
+        raise ParameterError(f"H has shape {H.shape}; ({len(names)}, {len(times)}) is needed, not empty")
+    ax = new_axes() if ax is None else ax
+    half = (times[-1] - times[0]) / max(len(times) - 1, 1) / 2
+    image = ax.imshow(
+        H / np.maximum(H.max(axis=1, keepdims=True), 1e-12),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="viridis",
+        vmin=0,
+        vmax=1,
+        extent=(times[0] - half, times[-1] + half, -0.5, len(names) - 0.5),
+    )
+    ax.figure.colorbar(image, ax=ax, label="share of its largest", pad=0.01)
+    ax.set_yticks(np.arange(len(names)), names, fontsize="x-small")
+    ax.set_xlabel("s")
     return ax
 
 

@@ -14,11 +14,11 @@ from nmf_audio.extension import HighBandGain
 from nmf_audio.frontend import BandMap, Normaliser, analysis_window
 from nmf_audio.samples import check_finite, check_samples, from_float, to_float
 
-__all__ = ["Stream"]
+__all__ = ["Observer", "Stream"]
 
 Array = npt.NDArray[np.float32]
 
-Observer = Callable[[Array, Estimate, Array], None]
+Observer = Callable[[Array, Array, Estimate, Array], None]
 
 TILE = 64
 """Frames that are transformed at once; bounds the memory of a call. It has no influence on the result."""
@@ -47,8 +47,8 @@ class Stream:
     mix : float
         1 gives the kept source alone, 0 the signal as it came in.
     observer : callable or None
-        Is given what was found in every few frames: band magnitudes (n_frames, n_observed), the estimate, and the
-        gains (n_frames, n_freq) that are applied.
+        Is given what was found in every few frames: band magnitudes and normalised bands (n_frames, n_observed),
+        the estimate, and the gains (n_frames, n_freq) that are applied.
 
     Attributes
     ----------
@@ -255,7 +255,8 @@ class Stream:
         # joined by power, so that channels of opposite phase do not cancel
         joint: Array = magnitudes[0] if self.n_channels == 1 else np.sqrt(np.square(magnitudes).mean(axis=0))
         bands = self._bands.pool(joint)
-        estimate = self._decomposition.process(self._normaliser.process(bands).T)
+        normalised = self._normaliser.process(bands)
+        estimate = self._decomposition.process(normalised.T)
         mask = estimate.masks[self._source].T
         gains = np.empty_like(joint)
         n = self._bands.n_covered
@@ -264,5 +265,5 @@ class Stream:
             gains[:, n:] = self._high.process(joint[:, n:], bands, mask)
         floored: Array = np.maximum(gains, self._floor)
         if self._observer is not None:
-            self._observer(bands, estimate, floored)
+            self._observer(bands, normalised, estimate, floored)
         return floored

@@ -190,8 +190,8 @@ def test_priming_survives_reset_and_is_refused_once_the_signal_has_begun(noisy_s
     y, noise = noisy_speech[:8000], noisy_speech[8000:20000]
     stream = DENOISER.stream(16000, 2)
     stream.prime(noise)
-    outputs = [np.concatenate([stream.process(np.stack([y, y])), stream.flush()], axis=1) for _ in range(2)]
-    np.testing.assert_array_equal(*outputs)
+    outputs = [np.concatenate([stream.process(np.stack([y, y])), stream.flush()], axis=1) for _ in (0, 1)]
+    np.testing.assert_array_equal(outputs[0], outputs[1])
     np.testing.assert_allclose(outputs[0][0], DENOISER.denoise(y, 16000, noise=noise), atol=1e-5)
     assert np.abs(outputs[0][0] - DENOISER.denoise(y, 16000)).max() > 1e-4
     stream.process(np.stack([y, y]))

@@ -12,6 +12,7 @@ COMMANDS = {
     "denoise": "nmf_audio.cli.denoise",
     "train": "nmf_audio.cli.train",
     "dictionaries": "nmf_audio.cli.dictionaries",
+    "explain": "nmf_audio.cli.explain",
 }
 
 

@@ -1,0 +1,146 @@
+"""The command ``nmf-audio explain``: a picture of why a sound was kept or removed."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from nmf_audio import defaults
+from nmf_audio.cli import common
+from nmf_audio.errors import NmfAudioError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nmf_audio.explain import Explanation
+
+MAX_SECONDS = 60.0
+N_ATOMS = 24
+RANGE_DB = 60.0
+
+
+def add_parser(subparsers: common.Subparsers) -> None:
+    """Add ``nmf-audio explain``."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="draw why a sound was kept or removed",
+        description="Draw a recording, the estimates of its speech and its noise, the gains that were applied, and "
+        "the atoms that were most active, over time.",
+    )
+    parser.add_argument("input", metavar="FILE", type=Path, help="recording to explain")
+    parser.add_argument(
+        "-o", "--output", metavar="PICTURE", type=Path, required=True, help="where to write, for example .png"
+    )
+    parser.add_argument("-f", "--force", action="store_true", help="replace a picture that exists")
+    parser.add_argument(
+        "--method",
+        metavar="NAME",
+        help=f"{', '.join(defaults.METHOD_NAMES)} (default: the best that the dictionary offers)",
+    )
+    parser.add_argument(
+        "--dictionary", metavar="NAME|FILE", help="a shipped dictionary or a file (default: the shipped one)"
+    )
+    parser.add_argument(
+        "--start", metavar="SECONDS", type=float, default=0.0, help="where to begin (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--seconds",
+        metavar="SECONDS",
+        type=float,
+        default=20.0,
+        help=f"how much to draw, at most {MAX_SECONDS:g} (default: %(default)g)",
+    )
+    common.add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw the picture.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What the parser gave.
+
+    Returns
+    -------
+    int
+        Exit code.
+
+    Raises
+    ------
+    common.UsageError
+        If names or options are at fault; nothing is written then.
+    """
+    from nmf_audio.atomic import check_target, replacing
+    from nmf_audio.enhance import Denoiser
+    from nmf_audio.explain import explain
+    from nmf_audio.plots import new_axes
+
+    figure = cast("Figure", new_axes(12.0, 14.0).figure)
+    figure.clear()
+    faults: list[str] = []
+    formats = sorted(figure.canvas.get_supported_filetypes())
+    suffix = args.output.suffix.removeprefix(".").lower()
+    if suffix not in formats:
+        faults.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
+    if not 0 <= args.start < float("inf"):
+        faults.append(f"--start {args.start:g}: must be 0 or more")
+    if not 0 < args.seconds <= MAX_SECONDS:
+        faults.append(f"--seconds {args.seconds:g}: must be above 0 and at most {MAX_SECONDS:g}")
+    denoiser = None
+    try:
+        check_target(args.output, sources=[args.input], force=args.force)
+        denoiser = Denoiser(args.dictionary, method=args.method)
+    except NmfAudioError as error:
+        faults.append(str(error))
+    if faults or denoiser is None:
+        raise common.UsageError(faults)
+    y, sr = _read(args.input, args.start, args.seconds)
+    found = explain(y, sr, denoiser)
+    _draw(found, figure)
+    figure.suptitle(f"{args.input.name}, {denoiser!r}")
+    with replacing(args.output, force=args.force) as temporary:
+        figure.savefig(temporary, format=suffix, dpi=100)
+    common.say(args, f"{args.output}: {y.shape[-1] / sr:.1f} s of {args.input.name}")
+    return common.EXIT_DONE
+
+
+def _read(path: Path, start: float, seconds: float) -> "tuple[np.ndarray, int]":
+    """Return the wanted part (n_channels, n_samples) and the sample rate."""
+    from nmf_audio.audio_io import AudioReader
+
+    with AudioReader(path) as reader:
+        first, last = round(start * reader.sr), round((start + seconds) * reader.sr)
+        position, parts = 0, []
+        for block in reader.blocks():
+            parts.append(block[:, max(first - position, 0) : max(last - position, 0)])
+            position += block.shape[1]
+            if position >= last:
+                break
+        y = np.concatenate(parts, axis=1) if parts else np.zeros((reader.n_channels, 0), np.float32)
+        if not y.shape[1]:
+            raise common.UsageError([f"--start {start:g}: {path} has only {position / reader.sr:.1f} s"])
+        return y, reader.sr
+
+
+def _draw(found: "Explanation", figure: "Figure") -> None:
+    from nmf_audio.plots import plot_activations, plot_cells
+
+    axes = figure.subplots(5, 1, height_ratios=[1, 1, 1, 1, 1.3], sharex=True)
+    peak = float(found.noisy.max())
+    parts = {"noisy": found.noisy, "speech estimate": found.speech, "noise estimate": found.noise}
+    for ax, (name, cells) in zip(axes, parts.items(), strict=False):
+        plot_cells(
+            cells, found.times, found.band_hz, label="dB", range_db=RANGE_DB, reference=peak, ax=ax
+        ).set_title(f"{name}, dB below the loudest cell of the noisy recording", fontsize="small")
+    plot_cells(found.gains, found.times, found.frequencies, label="gain", ax=axes[3]).set_title(
+        "the gains that were applied: 1 keeps, 0 removes", fontsize="small"
+    )
+    rows = found.strongest(N_ATOMS)
+    names = [found.atoms[k] for k in rows]
+    plot_activations(found.H[rows], found.times, names, ax=axes[4]).set_title(
+        f"the {len(rows)} atoms that were most active", fontsize="small"
+    )
+    for ax in axes[:-1]:
+        ax.set_xlabel("")

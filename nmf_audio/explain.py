@@ -1,0 +1,134 @@
+"""Why a sound was kept or removed: what the denoiser saw, estimated and applied, frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.decompose.base import Estimate
+from nmf_audio.enhance import Denoiser
+from nmf_audio.frontend import FLOOR, BandMap
+from nmf_audio.samples import check_samples
+
+__all__ = ["Explanation", "explain"]
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the denoiser saw, estimated and applied.
+
+    Attributes
+    ----------
+    denoised : ndarray
+        The denoised signal, as `Denoiser.denoise` gives it.
+    times : ndarray (n_frames,)
+        Centres of the frames in seconds.
+    band_hz : ndarray (n_bands,)
+        Centres of the bands in Hz.
+    frequencies : ndarray (n_freq,)
+        Frequencies of the bins in Hz.
+    noisy, speech, noise : ndarray (n_bands, n_frames), float32
+        Band magnitudes of the signal, and the estimates of its two parts in the same unit.
+    gains : ndarray (n_freq, n_frames), float32
+        The gains that made the output: with the noisy STFT they give `denoised`.
+    H : ndarray (n_components, n_frames), float32
+        Activations of the atoms.
+    atoms : tuple of str
+        Names of the atoms: source and number, for example ``'speech 12'``.
+    """
+
+    denoised: npt.NDArray[Any]
+    times: npt.NDArray[np.float64]
+    band_hz: npt.NDArray[np.float64]
+    frequencies: npt.NDArray[np.float64]
+    noisy: Array
+    speech: Array
+    noise: Array
+    gains: Array
+    H: Array
+    atoms: tuple[str, ...]
+
+    def strongest(self, n: int) -> list[int]:
+        """Return the rows of `H` with the largest sums, at most `n`, in the order of the atoms."""
+        order = np.argsort(-self.H.sum(axis=1, dtype=np.float64), kind="stable")[:n]
+        return sorted(int(k) for k in order)
+
+
+def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> Explanation:
+    """Denoise a signal and keep what was found on the way.
+
+    Parameters
+    ----------
+    y : ndarray (n_samples,) or (n_channels, n_samples)
+        Samples. Everything is kept in memory: some seconds or a minute are meant.
+    sr : int
+        Sample rate in Hz.
+    denoiser : Denoiser or None
+        Whose decisions to explain; None takes the default one.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    ParameterError
+        If `y` or `sr` is not allowed, or `y` is empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = 0.1 * np.random.default_rng(0).standard_normal(16000).astype(np.float32)
+    >>> found = explain(noise, 16000)
+    >>> bool(found.noise.mean() > found.speech.mean())
+    True
+    """
+    y = check_samples(y)
+    denoiser = Denoiser() if denoiser is None else denoiser
+    found: list[tuple[Array, Array, Estimate, Array]] = []
+    stream = denoiser.stream(
+        sr,
+        1 if y.ndim == 1 else y.shape[0],
+        n_samples=y.shape[-1],
+        observer=lambda *tile: found.append(tile),
+    )
+    ready = stream.process(y)
+    denoised = np.concatenate([ready, stream.flush()], axis=-1)
+    band_map = BandMap(denoiser.dictionary.spec, sr)
+    bands, normalised, estimates, gains = zip(*found, strict=True)
+    n_frames = -(-y.shape[-1] // band_map.hop_length) + 1
+    noisy = np.concatenate(bands)[:n_frames].T
+    spectra = np.concatenate([e.spectra for e in estimates], axis=2)[:, :, :n_frames]
+    spectra = spectra ** np.float32(1 / denoiser.dictionary.power)
+    weight = denoiser.dictionary.spectrum[: len(noisy), None]
+    # one factor a frame takes the estimates back from normalised bands to magnitudes
+    seen = (np.concatenate(normalised)[:n_frames].T - FLOOR).sum(axis=0)
+    level = np.divide((noisy / weight).sum(axis=0), seen, out=np.zeros_like(seen), where=seen > 0)
+    speech, noise = spectra * weight * level
+    H = np.concatenate([e.H for e in estimates], axis=1)[:, :n_frames]
+    return Explanation(
+        denoised=denoised,
+        times=np.arange(noisy.shape[1]) * np.float64(band_map.hop_length / sr),
+        band_hz=band_map.centres,
+        frequencies=np.arange(band_map.n_freq) * np.float64(sr / band_map.n_fft),
+        noisy=noisy,
+        speech=speech,
+        noise=noise,
+        gains=np.concatenate(gains)[:n_frames].T,
+        H=H,
+        atoms=_names(denoiser, len(H)),
+    )
+
+
+def _names(denoiser: Denoiser, n_components: int) -> tuple[str, ...]:
+    names = []
+    for group in denoiser.dictionary.groups:
+        label = group.source if group.name == group.source else f"{group.source}: {group.name}"
+        names += [f"{label} {k - group.start}" for k in range(group.start, group.stop)]
+    running = n_components - len(names)
+    return (*names, *(f"running {k}" for k in range(running)))
