@@ -1,4 +1,4 @@
-"""Gains above the dictionary's top: what a dictionary of 8 kHz does to a recording of 48 kHz.
+"""Gains above the dictionary's top: what a dictionary of 16 kHz does to a recording of 48 kHz.
 
 Speech above 8 kHz comes with speech just below it, so the top bands' mask says when there is speech; a noise floor
 of its own says how much of a high band is noise. For each high band, with P its power in this frame::
@@ -24,7 +24,7 @@ __all__ = ["HighBandGain"]
 Array = npt.NDArray[np.float32]
 
 TOP_BANDS_FROM = 0.5
-"""The mask is looked at from this part of the dictionary's top frequency upwards (4 kHz for 8 kHz)."""
+"""The mask is looked at from this part of the dictionary's top frequency upwards (3.9 kHz for 7.7 kHz)."""
 
 ABSENT, PRESENT = 0.2, 0.7
 SMOOTHING = 0.7
@@ -45,7 +45,7 @@ class HighBandGain:
 
     def __init__(self, band_map: BandMap) -> None:
         f = np.arange(band_map.n_covered, band_map.n_freq) * (band_map.sr / band_map.n_fft)
-        top = band_map.spec.top_hz
+        top = float(band_map.centres[-1])
         n = max(1, math.ceil(BANDS_PER_OCTAVE * math.log2(band_map.sr / 2 / top)))
         edges = top * (band_map.sr / 2 / top) ** (np.arange(1, n) / n)
         self._band = np.searchsorted(edges, f)

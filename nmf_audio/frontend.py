@@ -204,7 +204,8 @@ class BandMap:
 
     Every bin lies between two neighbouring band centres and is shared between the two in proportion (triangles in
     Hz), so spreading is linear interpolation and pooling its transpose. Bands whose centre lies above half the
-    sample rate are *missing*: they are not among `observed`, rather than being zero.
+    sample rate are *missing*: they are not among `observed`, rather than being zero. At rates above the spec's own
+    the highest band is missing too: its recordings had nothing there but the slope of an anti-aliasing filter.
 
     Parameters
     ----------
@@ -220,7 +221,7 @@ class BandMap:
     n_observed : int
         Bands that exist at this rate: the first `n_observed` of the spec's.
     n_covered : int
-        Bins up to the spec's top frequency: the first `n_covered` of ``n_freq = n_fft // 2 + 1``.
+        Bins up to the highest observed band: the first `n_covered` of ``n_freq = n_fft // 2 + 1``.
     centres : ndarray (n_observed,), float64
         Centres of the observed bands in Hz.
     """
@@ -233,8 +234,12 @@ class BandMap:
         centres = band_edges(spec)
         f = np.arange(self.n_freq) * (sr / self.n_fft)
         self.n_observed = int(np.searchsorted(centres, sr / 2 + 1e-6, side="right"))
-        self.n_covered = int(np.searchsorted(f, spec.top_hz + 1e-6, side="right"))
+        if sr > spec.sr:
+            # the highest band lies where the training recordings' anti-aliasing filters left nothing
+            self.n_observed = spec.n_bands - 1
         self.centres = centres = centres[: self.n_observed]
+        top = centres[-1] if sr > spec.sr else sr / 2
+        self.n_covered = int(np.searchsorted(f, top + 1e-6, side="right"))
         f = f[: self.n_covered]
         lower = np.clip(np.searchsorted(centres, f, side="right") - 1, 0, self.n_observed - 2)
         upper_part = np.clip((f - centres[lower]) / (centres[lower + 1] - centres[lower]), 0, 1)
@@ -293,7 +298,7 @@ class BandMap:
 def band_matrix(spec: FrontEndSpec, sr: int) -> Array:
     """Return Bands (n_bands, n_freq), float32: the share of every STFT bin in every band.
 
-    Columns up to the top band sum to 1, columns above are 0; rows of bands above ``sr / 2`` are 0.
+    Columns up to the highest observed band sum to 1, columns above are 0; rows of missing bands are 0.
 
     Parameters
     ----------
