@@ -20,6 +20,7 @@ from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.noise import check_section, read_noise
 from nmf_audio.stream import Stream
 
 __all__ = ["Report", "default_output", "denoise_file"]
@@ -107,6 +108,8 @@ def denoise_file(
     method: str | None = None,
     reduction_db: float = DEFAULT_REDUCTION_DB,
     mix: float = DEFAULT_MIX,
+    noise: str | os.PathLike[str] | None = None,
+    noise_from: tuple[float, float] | None = None,
     force: bool = False,
     progress: Callable[[float, float], None] | None = None,
 ) -> Report:
@@ -127,6 +130,11 @@ def denoise_file(
         The most that noise is pushed down, in decibels.
     mix : float
         Share of the denoised signal in the output, 0 to 1; the rest is the input.
+    noise : str, path or None
+        A recording of the noise alone, a second or more, as loud as it is in `src`; the denoiser hears it first.
+        Its rate may be another; mono stands for all channels, and another number of channels is averaged.
+    noise_from : (start, end) or None
+        Seconds of `src` where there is noise alone, to be heard first.
     force : bool
         Replace `dst` if it exists.
     progress : callable, optional
@@ -160,17 +168,23 @@ def denoise_file(
     >>> report.dst.name, report.seconds, report.subtype
     ('noisy.denoised.wav', 2.0, 'PCM_16')
     """
-    start = time.perf_counter()
+    started = time.perf_counter()
     src = Path(src)
     dst = default_output(src) if dst is None else Path(dst)
     denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
-    check_target(dst, sources=[src], force=force)
+    check_noise(noise, noise_from)
+    check_target(dst, sources=[src] if noise is None else [src, noise], force=force)
     with AudioReader(src) as reader:
         container = container_for(dst, reader.container, (reader.n_samples or 0) * reader.n_channels)
         try:
-            stream = denoiser.stream(reader.sr, reader.n_channels)
+            stream = denoiser.stream(reader.sr, reader.n_channels, n_samples=reader.n_samples)
         except ParameterError as error:
             raise AudioFileError(f"{src}: {error}") from error
+        if noise is not None:
+            stream.prime(read_noise(noise, reader.sr, reader.n_channels))
+        elif noise_from is not None:
+            start, end = noise_from
+            stream.prime(read_noise(src, reader.sr, reader.n_channels, start=start, end=end))
         with (
             replacing(dst, force=force) as temporary,
             AudioWriter(
@@ -194,11 +208,37 @@ def denoise_file(
         subtype=container.subtype,
         method=denoiser.method,
         dictionary=denoiser.dictionary.name,
-        elapsed_seconds=time.perf_counter() - start,
+        elapsed_seconds=time.perf_counter() - started,
         removed_db=removed_db,
         n_clipped=writer.n_clipped,
         warnings=tuple(warnings),
     )
+
+
+def check_noise(noise: str | os.PathLike[str] | None, noise_from: tuple[float, float] | None) -> None:
+    """Check what says where the noise alone is, as far as names and numbers show.
+
+    Parameters
+    ----------
+    noise : str, path or None
+        A recording of the noise.
+    noise_from : (start, end) or None
+        Seconds of the recording itself.
+
+    Raises
+    ------
+    ParameterError
+        If both are given, or `noise_from` is no part of a recording.
+    """
+    if noise_from is None:
+        return
+    if noise is not None:
+        raise ParameterError(
+            f"noise={os.fspath(noise)!r} and noise_from={noise_from} are both given; give one"
+        )
+    if not isinstance(noise_from, tuple) or len(noise_from) != 2:
+        raise ParameterError(f"noise_from={noise_from!r}; (start, end) in seconds is needed")
+    check_section("noise_from", *noise_from)
 
 
 def _pump(

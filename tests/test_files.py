@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from nmf_audio.audio_io import AudioReader
+from nmf_audio.decompose import METHODS
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB, METHOD_NAMES
-from nmf_audio.enhance import METHODS, Denoiser
+from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 from nmf_audio.files import Report, default_output, denoise_file
+from nmf_audio.noise import read_noise
 from tests.tiny import SR, noise, tiny_dictionary, truncate, write_noise
 
 TINY = tiny_dictionary()
@@ -240,3 +243,60 @@ def test_options_are_checked_before_anything_is_written(tmp_path: Path) -> None:
 )
 def test_default_names(src: str, folder: str | None, expected: str) -> None:
     assert default_output(src, folder) == Path(expected)
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("noise_channels", [1, 2, 3])
+@pytest.mark.parametrize("noise_sr", [SR, 11025])
+def test_noise_is_heard_first(tmp_path: Path, n_channels: int, noise_channels: int, noise_sr: int) -> None:
+    src = write_noise(tmp_path / "a.wav", 1.5, n_channels=n_channels, subtype="FLOAT")
+    room = write_noise(tmp_path / "room.wav", 1, sr=noise_sr, n_channels=noise_channels, subtype="FLOAT")
+    report = run(src, method="adaptive", noise=room)
+    heard = soundfile.read(room, dtype="float32", always_2d=True)[0].T
+    if noise_channels not in (1, n_channels):
+        heard = heard.mean(axis=0, keepdims=True)
+    if noise_sr != SR:
+        heard = soxr.resample(heard.T, noise_sr, SR).T
+    heard = heard[0] if len(heard) == 1 else heard
+    y = np.ascontiguousarray(soundfile.read(src, dtype="float32", always_2d=True)[0].T)
+    denoiser = Denoiser(TINY, method="adaptive")
+    expected = denoiser.denoise(y, SR, noise=heard)
+    out = soundfile.read(report.dst, dtype="float32", always_2d=True)[0].T
+    np.testing.assert_allclose(out, expected, atol=1e-6)
+    assert not np.allclose(out, denoiser.denoise(y, SR), atol=1e-3)
+
+
+def test_noise_from_the_recording_itself(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav", 3, subtype="FLOAT")
+    soundfile.write(tmp_path / "part.wav", soundfile.read(src)[0][SR : 2 * SR], SR, subtype="FLOAT")
+    a = run(src, tmp_path / "b.wav", method="adaptive", noise=tmp_path / "part.wav")
+    b = run(src, tmp_path / "c.wav", method="adaptive", noise_from=(1, 2))
+    assert a.dst.read_bytes() == b.dst.read_bytes()
+
+
+def test_of_long_noise_the_first_minute_is_read(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "room.wav", 70, n_channels=2)
+    assert read_noise(src, SR, 2).shape == (2, 60 * SR)
+    assert read_noise(src, SR, 1, start=65).shape == (5 * SR,)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"noise": "none.wav"}, AudioFileError, "none.wav"),
+        ({"noise": "b.wav", "noise_from": (0, 1)}, ParameterError, "both given"),
+        ({"noise_from": 3}, ParameterError, r"noise_from=3; \(start, end\)"),
+        ({"noise_from": (1, 1)}, ParameterError, "noise_from: from 1 s to 1 s"),
+        ({"noise_from": (-1, 1)}, ParameterError, "noise_from: from -1 s to 1 s"),
+        ({"noise_from": (0, np.nan)}, ParameterError, "noise_from: from 0 s to nan s"),
+        ({"noise_from": ("0", 1)}, ParameterError, "noise_from='0'; a number"),
+        ({"noise_from": (5, 6)}, AudioFileError, r"a\.wav: has no noise from 5 s on; it ends at 1 s"),
+    ],
+)
+def test_noise_that_cannot_be_used(
+    tmp_path: Path, options: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    src = write_noise(tmp_path / "a.wav")
+    with pytest.raises(error, match=words):
+        run(src, **options)
+    assert names(tmp_path) == ["a.wav"]

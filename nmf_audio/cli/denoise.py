@@ -1,18 +1,15 @@
 """The command ``denoise``: recordings in, their speech out."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nmf_audio import defaults
-from nmf_audio.cli import common
-from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.cli import common, planning, settings
 
 if TYPE_CHECKING:
-    from nmf_audio.enhance import Denoiser
     from nmf_audio.files import Report
 
 DESCRIPTION = "Remove the noise from recordings of speech."
@@ -20,6 +17,7 @@ EPILOG = """examples:
   denoise noisy.wav                           writes noisy.denoised.wav
   denoise noisy.wav -o clean.flac
   denoise *.wav --output-dir clean
+  denoise talk.wav --noise-from 0:2.5         the first 2.5 s are noise alone
 
 exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
 written; 130 interrupted"""
@@ -63,6 +61,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         default=f"{defaults.DEFAULT_MIX:g}",
         help="share of the denoised sound in the output; the rest is the input (default: %(default)s)",
+    )
+    noise = parser.add_argument_group(
+        "the noise alone", "heard first, so that it is known from the first word on"
+    )
+    noise.add_argument(
+        "--noise",
+        metavar="FILE",
+        type=Path,
+        help="a second or more of the noise, as loud as in the recordings",
+    )
+    noise.add_argument(
+        "--noise-from",
+        metavar="START-END",
+        help="where in each recording there is noise alone: 0:2.5 (seconds), or 1:58-2:01.5 (m:s)",
     )
     common.add_verbosity(parser)
 
@@ -113,12 +125,13 @@ def run(args: argparse.Namespace) -> int:
     from nmf_audio.files import denoise_file
 
     faults: list[str] = []
-    jobs = _plan(args, faults)
-    denoiser = _denoiser(args, faults)
+    jobs = planning.plan(args, faults)
+    denoiser = settings.denoiser_of(args, faults)
+    noise = settings.noise_of(args, faults)
     if faults or denoiser is None:
         raise common.UsageError(faults)
     if args.output_dir is not None:
-        _make_folder(args.output_dir)
+        planning.make_folder(args.output_dir)
     all_done = True
     for src, dst in jobs:
         try:
@@ -130,6 +143,7 @@ def run(args: argparse.Namespace) -> int:
                     method=denoiser.method,
                     reduction_db=denoiser.reduction_db,
                     mix=denoiser.mix,
+                    **noise,
                     force=args.force,
                     progress=progress,
                 )
@@ -141,109 +155,6 @@ def run(args: argparse.Namespace) -> int:
         _tell(args, report)
         all_done = all_done and report.status == "done"
     return common.EXIT_DONE if all_done else common.EXIT_FAULT
-
-
-def _plan(args: argparse.Namespace, faults: list[str]) -> list[tuple[Path, Path]]:
-    """Return inputs with their outputs; add to `faults` what their names show to be wrong."""
-    from nmf_audio.atomic import check_target
-    from nmf_audio.files import default_output
-
-    inputs: list[Path] = args.inputs
-    folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)
-    if Path("-") in (*inputs, args.output):
-        faults.append("-: standard input and output can't be used yet; name files")
-    if args.output is not None and args.output_dir is not None:
-        faults.append("-o and --output-dir are both given; give one of them")
-    if args.output is not None and len(inputs) > 1:
-        faults.append(f"-o {args.output} names one file for {len(inputs)} inputs; give --output-dir")
-    jobs = []
-    taken: dict[str, Path] = {}
-    for src in inputs:
-        if src == Path("-"):
-            continue
-        faults.extend(_input_faults(src))
-        dst = args.output or default_output(src, args.output_dir)
-        jobs.append((src, dst))
-        if args.output is not None and len(inputs) > 1:
-            continue
-        real = os.path.realpath(dst)
-        if real in taken:
-            faults.append(f"{taken[real]} and {src} have the same output {dst}; write to different folders")
-            continue
-        taken[real] = src
-        if folder_exists:
-            try:
-                check_target(dst, sources=inputs, force=args.force)
-            except AudioFileError as error:
-                faults.append(str(error))
-    return jobs
-
-
-def _input_faults(src: Path) -> list[str]:
-    try:
-        if src.is_file():
-            return []
-        src.stat()
-    except OSError as error:
-        return [f"{src}: {error.strerror}"]
-    if src.is_dir():
-        return [f"{src}: is a folder; name the files in it"]
-    return [f"{src}: is no regular file; copy its content to one first"]
-
-
-def _check_folder(folder: Path, faults: list[str]) -> bool:
-    """Whether the folder exists; add to `faults` what keeps it from being made."""
-    existing = folder.absolute()
-    while not os.path.lexists(existing):
-        existing = existing.parent
-    if not existing.is_dir():
-        faults.append(f"--output-dir {folder}: {existing} is no folder")
-    elif not os.access(existing, os.W_OK | os.X_OK):
-        faults.append(f"--output-dir {folder}: no permission to write to {existing}")
-    return folder.is_dir()
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise common.UsageError([f"--output-dir {folder}: can't be made: {error.strerror}"]) from error
-
-
-def _denoiser(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None":
-    """Return the denoiser that the options ask for; add to `faults` all that is wrong with them."""
-    from nmf_audio.enhance import Denoiser
-
-    options: dict[str, Any] = {
-        "dictionary": args.dictionary,
-        "method": args.method,
-        "reduction_db": _number(args.reduction),
-        "mix": _number(args.mix),
-    }
-    try:
-        return Denoiser(**options)
-    except (ParameterError, DictionaryError) as error:
-        found = {str(error): None}
-    # the first fault hid the others: each option alone shows its own
-    for name, value in options.items():
-        fault_of_option = DictionaryError if name == "dictionary" and value is not None else ParameterError
-        try:
-            Denoiser(**{name: value})
-        except fault_of_option as error:
-            found[str(error)] = None
-        except DictionaryError:
-            # that of the shipped dictionary, which stood in for the one that was named
-            continue
-    faults.extend(text.replace("reduction_db=", "reduction=") for text in found)
-    return None
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        # refused with the others, by the words of the function that knows the range
-        return text
 
 
 def _tell(args: argparse.Namespace, report: "Report") -> None:

@@ -1,0 +1,112 @@
+"""What the options of the sound ask for, and all that is wrong with them."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nmf_audio.cli.times import parse_section
+from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+
+if TYPE_CHECKING:
+    from nmf_audio.enhance import Denoiser
+
+Value = TypeVar("Value")
+
+_OPTIONS = {"reduction_db": "reduction", "noise_from": "noise-from"}
+
+
+def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None":
+    """Make the denoiser that the options ask for.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `dictionary`, `method`, `reduction` and `mix`.
+    faults : list of str
+        Is added all that is wrong with them.
+
+    Returns
+    -------
+    Denoiser or None
+        None if something is wrong.
+    """
+    from nmf_audio.enhance import Denoiser
+
+    options: dict[str, Any] = {
+        "dictionary": args.dictionary,
+        "method": args.method,
+        "reduction_db": _number(args.reduction),
+        "mix": _number(args.mix),
+    }
+    try:
+        return Denoiser(**options)
+    except (ParameterError, DictionaryError) as error:
+        found = {str(error): None}
+    # the first fault hid the others: each option alone shows its own
+    for name, value in options.items():
+        fault_of_option = DictionaryError if name == "dictionary" and value is not None else ParameterError
+        try:
+            Denoiser(**{name: value})
+        except fault_of_option as error:
+            found[str(error)] = None
+        except DictionaryError:
+            # that of the shipped dictionary, which stood in for the one that was named
+            continue
+    faults.extend(_as_options(text) for text in found)
+    return None
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        # refused with the others, by the words of the function that knows the range
+        return text
+
+
+def noise_of(args: argparse.Namespace, faults: list[str]) -> dict[str, Any]:
+    """Return the keywords of `denoise_file` that say where the noise alone is.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `noise` and `noise_from`.
+    faults : list of str
+        Is added what is wrong with them.
+
+    Returns
+    -------
+    dict
+        `noise` and `noise_from`.
+    """
+    from nmf_audio.audio_io import AudioReader
+    from nmf_audio.files import check_noise
+
+    noise: Path | None = args.noise
+    section = _read(args.noise_from, "--noise-from", parse_section, faults)
+    try:
+        check_noise(noise, section)
+    except ParameterError as error:
+        faults.append(_as_options(str(error)))
+    if noise is not None:
+        try:
+            AudioReader(noise).close()
+        except AudioFileError as error:
+            faults.append(f"--noise {error}")
+    return {"noise": noise, "noise_from": section}
+
+
+def _read(text: str | None, option: str, parse: Callable[[str], Value], faults: list[str]) -> Value | None:
+    try:
+        return None if text is None else parse(text)
+    except ValueError as error:
+        faults.append(f"{option} {error}")
+        return None
+
+
+def _as_options(text: str) -> str:
+    """Put what a function says of its arguments into the words of the command."""
+    for name, option in _OPTIONS.items():
+        text = text.replace(f"{name}=", f"{option}=").replace(f"{name}:", f"{option}:")
+    return text
