@@ -92,9 +92,12 @@ def measure(beta: float, options: argparse.Namespace) -> str:
         return done[0]
 
     goal = beta_divergence(V, W @ theirs().T, beta)
-    enough, H = 1, activations(V, W, beta=beta, n_iter=1)
-    while beta_divergence(V, W @ H, beta) > goal and enough < 4 * n_iter:
-        enough, H = enough + 1, activations(V, W, beta=beta, n_iter=1, H=H)
+    enough = 1
+    while (
+        beta_divergence(V, W @ activations(V, W, beta=beta, n_iter=enough), beta) > goal
+        and enough < 4 * n_iter
+    ):
+        enough += 1
     shapes = (options.frames, options.features, options.atoms)
     widths = sorted({min(w, options.frames) for w in (64, 128, 256, options.frames)})
     ours, to_goal, sklearn_time, *bare = best_of(
