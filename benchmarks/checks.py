@@ -6,18 +6,19 @@ Each check gives a Markdown table with one line a system.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pairs import SCORE_SR, Pair, read_pair
-from scoring import Row, evaluate, mean, table
+from scoring import Row, evaluate, mean, means_table, table
 from systems import System, run
 
 from nmf_audio.metrics import active_frames, edge_windows
 
-__all__ = ["Map", "clean", "level", "noise_alone", "onsets", "rate", "stereo"]
+__all__ = ["Map", "clean", "level", "noise_alone", "onsets", "rate", "reduction", "stereo"]
 
 Array = npt.NDArray[np.float32]
 Map = Callable[[Callable[[Pair], Any], Sequence[Pair]], Iterable[Any]]
@@ -29,6 +30,7 @@ ONSET_SNR_DB = 10.0
 ONSET_FILES = 20
 PROBE = np.float32(1e-3)
 LEVELS_DB = (-30.0, 30.0)
+REDUCTIONS_DB = (12.0, 18.0, 24.0, 30.0, 40.0, 60.0)
 
 
 def clean(each: Map, pairs: Sequence[Pair], systems: Sequence[System]) -> str:
@@ -54,6 +56,13 @@ def rate(each: Map, pairs: Sequence[Pair], systems: Sequence[System], sr: int) -
         differences = [f"{y - x:+.{n}f}" for x, y, n in zip(*scores, (3, 3, 2), strict=True)]
         lines.append([system.name, *(f"{x} ({d})" for x, d in zip(at_sr, differences, strict=True))])
     return table([f"at {sr} Hz (change)", "PESQ", "ESTOI", "SI-SDR dB"], lines)
+
+
+def reduction(each: Map, pairs: Sequence[Pair], systems: Sequence[System]) -> str:
+    """The first system with other limits to how far noise is pushed down."""
+    first = systems[0]
+    limited = [replace(first, name=f"{first.name}, {db:g} dB", reduction_db=db) for db in REDUCTIONS_DB]
+    return means_table([replace(row, cpu=None) for row in _rows(each, pairs, limited, SCORE_SR)])
 
 
 def noise_alone(each: Map, pairs: Sequence[Pair], systems: Sequence[System]) -> str:

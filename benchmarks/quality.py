@@ -44,6 +44,7 @@ CHECKS: dict[str, tuple[str, Callable[..., str]]] = {
     "onsets": ("what word onsets and ends lose, at 10 dB", checks.onsets),
     "level": ("30 dB quieter and louder copies", checks.level),
     "stereo": ("L = R and L = -R", checks.stereo),
+    "reduction": ("other values of reduction_db", checks.reduction),
 }
 ALL_RATE = 48000
 
@@ -91,6 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     own = [
         System(method, method, args.dictionary) for method in args.methods if _fits(method, args.dictionary)
     ]
+    if not own and (chosen or rate):
+        parser.error(
+            f"--methods {' '.join(args.methods)} with --dictionary {args.dictionary}: nothing to check"
+        )
     # children read this when they load numpy
     os.environ.update(peers.ONE_THREAD)
     failed = False

@@ -38,6 +38,8 @@ class System:
         Parts of the method ``adaptive`` that are used; None for the method as shipped.
     stored : Path or None
         Folder with finished results ``<pair>.npy`` at the pair's rate: a peer's.
+    reduction_db : float
+        The most that noise is pushed down.
     """
 
     name: str
@@ -45,6 +47,7 @@ class System:
     dictionary: str | None = None
     settings: AdaptiveSettings | None = None
     stored: Path | None = None
+    reduction_db: float = DEFAULT_REDUCTION_DB
 
 
 NOISY = System("noisy (nothing done)")
@@ -55,7 +58,9 @@ ABLATIONS = {
     "adaptive: + running noise atoms": AdaptiveSettings(
         speech_atoms=True, noise_atoms=False, running_atoms=True
     ),
-    "adaptive: + the dictionary's noise atoms": AdaptiveSettings(),
+    "adaptive: + the dictionary's noise atoms": AdaptiveSettings(
+        speech_atoms=True, noise_atoms=True, running_atoms=True
+    ),
 }
 """Each row adds a part to the one above."""
 
@@ -81,7 +86,7 @@ def run(system: System, y: Array, sr: int) -> tuple[Array, float | None]:
     """
     if system.method is None:
         return y, None
-    denoiser = _warm_denoiser(system.method, system.dictionary, sr)
+    denoiser = _warm_denoiser(system.method, system.dictionary, system.reduction_db, sr)
     start = time.process_time()
     out = (
         denoiser.denoise(y, sr)
@@ -92,8 +97,8 @@ def run(system: System, y: Array, sr: int) -> tuple[Array, float | None]:
 
 
 @lru_cache(maxsize=8)
-def _warm_denoiser(method: str, dictionary: str | None, sr: int) -> Denoiser:
-    denoiser = Denoiser(dictionary, method=method)
+def _warm_denoiser(method: str, dictionary: str | None, reduction_db: float, sr: int) -> Denoiser:
+    denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db)
     denoiser.denoise(np.zeros(sr // 2, np.float32), sr)
     return denoiser
 
