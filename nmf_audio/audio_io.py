@@ -18,7 +18,7 @@ from nmf_audio.errors import AudioFileError
 
 __all__ = ["AudioReader", "AudioWriter"]
 
-Array = npt.NDArray[np.float32]
+Samples = npt.NDArray[np.floating[Any]]
 
 _MAX_BLOCK_VALUES = 2**20
 # full scale is 1.0; the square of this, summed over a frame, is far below the largest float32
@@ -135,12 +135,17 @@ class AudioReader:
         """Close the file."""
         self._file.close()
 
-    def blocks(self) -> Iterator[Array]:
+    def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
         """Yield the samples in blocks of about a second; the memory needed does not grow with the file.
+
+        Parameters
+        ----------
+        dtype : type
+            float32, or float64 for all bits of 32-bit integers and of doubles.
 
         Yields
         ------
-        ndarray (n_channels, n), float32
+        ndarray (n_channels, n), dtype
             Samples, full scale 1.0.
 
         Raises
@@ -150,7 +155,7 @@ class AudioReader:
         """
         n_block = max(1, min(self.sr, _MAX_BLOCK_VALUES // self.n_channels))
         while True:
-            block = np.full((n_block, self.n_channels), np.nan, np.float32)
+            block = np.full((n_block, self.n_channels), np.nan, dtype)
             try:
                 n = len(self._file.read(out=block))
             except soundfile.LibsndfileError as error:
@@ -165,7 +170,7 @@ class AudioReader:
                 return
             yield self._take(block[:n])
 
-    def _take(self, block: Array) -> Array:
+    def _take(self, block: Samples) -> Samples:
         good = np.abs(block) <= _LARGEST
         if not good.all():
             n, channel = (int(i) for i in np.argwhere(~good)[0])
@@ -191,7 +196,7 @@ class AudioReader:
         self.damage = f"is truncated or damaged: {n_read / self.sr:.2f} s{promised} could be read{because}"
 
 
-def _to_integers(y: Array, bits: int) -> tuple[npt.NDArray[np.signedinteger[Any]], int]:
+def _to_integers(y: Samples, bits: int) -> tuple[npt.NDArray[np.signedinteger[Any]], int]:
     """Return (n, n_channels) saturated integers in the high bits of 16 or 32, and how many were out."""
     full_scale = 2 ** (bits - 1)
     scaled = np.rint(y.T * (np.float32(full_scale) if bits <= 24 else np.float64(full_scale)))
@@ -199,6 +204,13 @@ def _to_integers(y: Array, bits: int) -> tuple[npt.NDArray[np.signedinteger[Any]
     width = 16 if bits <= 16 else 32
     integers = np.clip(scaled, -full_scale, full_scale - 1).astype(f"int{width}")
     return np.ascontiguousarray(integers << (width - bits)), n_clipped
+
+
+def _from_integers(data: npt.NDArray[np.signedinteger[Any]], dtype: np.dtype[Any]) -> Samples:
+    """Undo `_to_integers`: the (n_channels, n) samples that (n, n_channels) integers stand for."""
+    full_scale = 2.0 ** (8 * data.dtype.itemsize - 1)
+    samples: Samples = np.divide(data.T, full_scale, dtype=dtype)
+    return samples
 
 
 class AudioWriter:
@@ -229,6 +241,8 @@ class AudioWriter:
         Values that were out of the range of the integers.
     warnings : list of str
         What was left out.
+    container : Container
+        What is being written.
 
     Raises
     ------
@@ -249,7 +263,7 @@ class AudioWriter:
         self.n_written = self.n_clipped = 0
         self.warnings: list[str] = []
         self._path, self._label, self._bits = path, label or str(path), pcm_bits(container.subtype)
-        self._container = container
+        self.container = container
         try:
             self._file = _open(
                 path, "w", sr, n_channels, container.subtype, container.endian, container.format
@@ -267,7 +281,7 @@ class AudioWriter:
         lost = []
         for name, value in tags.items():
             # libsndfile hands UTF-8 to MP3's Latin-1 fields
-            if self._container.format == "MP3" and not value.isascii():
+            if self.container.format == "MP3" and not value.isascii():
                 lost.append(name)
                 continue
             try:
@@ -282,7 +296,7 @@ class AudioWriter:
     def _warn_of_tags(self, names: Iterable[str]) -> None:
         names = [name for name in names if name not in _OWN_TAGS]
         if names:
-            self.warnings.append(f"tags that {self._container.format} does not keep here: {', '.join(names)}")
+            self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(names)}")
 
     def __enter__(self) -> Self:
         return self
@@ -295,13 +309,19 @@ class AudioWriter:
         else:
             self._abandon()
 
-    def write(self, y: Array) -> None:
+    def write(self, y: Samples) -> Samples:
         """Append a block.
 
         Parameters
         ----------
-        y : ndarray (n_channels, n), float32
+        y : ndarray (n_channels, n), float32 or float64
             Samples, full scale 1.0.
+
+        Returns
+        -------
+        ndarray (n_channels, n)
+            The samples as the file now has them (before the encoding, for lossy ones): rounded to its integers.
+            float64 for more than 24 bits, else the type of `y`.
 
         Raises
         ------
@@ -309,17 +329,19 @@ class AudioWriter:
             If the disk did not take it.
         """
         if y.shape[1] == 0:
-            return
+            return y
         data: npt.NDArray[Any] = np.ascontiguousarray(y.T)
         if self._bits is not None:
             data, n_clipped = _to_integers(y, self._bits)
             self.n_clipped += n_clipped
+            y = _from_integers(data, y.dtype if self._bits <= 24 else np.dtype(np.float64))
         try:
             self._file.write(data)
         except (soundfile.LibsndfileError, AssertionError) as error:
             # soundfile asserts that libsndfile took all it was given
             raise self._write_error() from error
         self.n_written += y.shape[1]
+        return y
 
     def close(self) -> None:
         """End the file and check that all of it is there.
@@ -339,7 +361,7 @@ class AudioWriter:
         except soundfile.LibsndfileError as error:
             if self.n_written == 0:
                 raise AudioFileError(
-                    f"{self._label}: {self._container.format} with {self._container.subtype} can't hold a "
+                    f"{self._label}: {self.container.format} with {self.container.subtype} can't hold a "
                     "recording without samples; name an output of another format"
                 ) from error
             raise self._write_error() from error

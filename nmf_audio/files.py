@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,68 +16,22 @@ import numpy.typing as npt
 from nmf_audio.atomic import check_target, replacing
 from nmf_audio.audio_io import AudioReader, AudioWriter
 from nmf_audio.containers import container_for
-from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB
+from nmf_audio.defaults import CHANNEL_MODES, DEFAULT_CHANNELS, DEFAULT_MIX, DEFAULT_REDUCTION_DB
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
-from nmf_audio.noise import check_section, read_noise
-from nmf_audio.stream import Stream
+from nmf_audio.noise import read_noise
+from nmf_audio.pump import Processor, SeparateChannels, pump
+from nmf_audio.report import Report
+from nmf_audio.sections import check_section, cut
 
-__all__ = ["Report", "default_output", "denoise_file"]
+__all__ = ["Report", "check_options", "default_output", "denoise_file"]
 
-
-@dataclass(frozen=True)
-class Report:
-    """What became of one file.
-
-    Parameters
-    ----------
-    src, dst : Path
-        The recording, and what was written.
-    status : {'done', 'partial'}
-        ``partial``: the recording is truncated or damaged; what could be read was denoised.
-    seconds : float
-        Length of what was written.
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    format, subtype : str
-        Container and coding of what was written, in libsndfile's words.
-    method, dictionary : str
-        How, and the name of the dictionary.
-    elapsed_seconds : float
-        Time that it took.
-    removed_db : float
-        Level of the input over that of the output, in decibels: 10 log10(sum x^2 / sum y^2). 0 for silence.
-    n_clipped : int
-        Values that left the range of the output's integers and were saturated.
-    warnings : tuple of str
-        Sentences about what was lost.
-    """
-
-    src: Path
-    dst: Path
-    status: Literal["done", "partial"]
-    seconds: float
-    sr: int
-    n_channels: int
-    format: str
-    subtype: str
-    method: str
-    dictionary: str
-    elapsed_seconds: float
-    removed_db: float
-    n_clipped: int
-    warnings: tuple[str, ...]
-
-    @property
-    def real_time_factor(self) -> float:
-        """Seconds of audio per second of work: above 1 is faster than real time."""
-        return self.seconds / max(self.elapsed_seconds, 1e-9)
+PathLike = str | os.PathLike[str]
+Progress = Callable[[float, float], None]
 
 
-def default_output(src: str | os.PathLike[str], folder: str | os.PathLike[str] | None = None) -> Path:
+def default_output(src: PathLike, folder: PathLike | None = None) -> Path:
     """Return where the denoised recording goes if nobody says so.
 
     Parameters
@@ -100,18 +54,56 @@ def default_output(src: str | os.PathLike[str], folder: str | os.PathLike[str] |
     return (src.parent if folder is None else Path(folder)) / f"{src.stem}.denoised{src.suffix}"
 
 
-def denoise_file(
-    src: str | os.PathLike[str],
-    dst: str | os.PathLike[str] | None = None,
+def check_options(
     *,
-    dictionary: Dictionary | str | os.PathLike[str] | None = None,
+    noise: PathLike | None = None,
+    noise_from: tuple[float, float] | None = None,
+    channels: str = DEFAULT_CHANNELS,
+    start: float | None = None,
+    end: float | None = None,
+) -> None:
+    """Check options of `denoise_file` that `Denoiser` does not know, as far as names and numbers show.
+
+    Parameters
+    ----------
+    noise, noise_from, channels, start, end
+        See `denoise_file`.
+
+    Raises
+    ------
+    ParameterError
+        If one of them is not allowed, or not beside another.
+    """
+    if channels not in CHANNEL_MODES:
+        raise ParameterError(f"channels={channels!r}; allowed are {', '.join(CHANNEL_MODES)}")
+    check_section("start and end", start, end)
+    if noise_from is None:
+        return
+    if noise is not None:
+        raise ParameterError(
+            f"noise={os.fspath(noise)!r} and noise_from={noise_from} are both given; give one"
+        )
+    if not isinstance(noise_from, tuple) or len(noise_from) != 2:
+        raise ParameterError(f"noise_from={noise_from!r}; (start, end) in seconds is needed")
+    check_section("noise_from", *noise_from)
+
+
+def denoise_file(
+    src: PathLike,
+    dst: PathLike | None = None,
+    *,
+    dictionary: Dictionary | PathLike | None = None,
     method: str | None = None,
     reduction_db: float = DEFAULT_REDUCTION_DB,
     mix: float = DEFAULT_MIX,
-    noise: str | os.PathLike[str] | None = None,
+    noise: PathLike | None = None,
     noise_from: tuple[float, float] | None = None,
+    channels: str = DEFAULT_CHANNELS,
+    start: float | None = None,
+    end: float | None = None,
+    keep_noise: PathLike | None = None,
     force: bool = False,
-    progress: Callable[[float, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Report:
     """Denoise a recording into another file of the same rate, channels, length, container and coding.
 
@@ -135,8 +127,16 @@ def denoise_file(
         Its rate may be another; mono stands for all channels, and another number of channels is averaged.
     noise_from : (start, end) or None
         Seconds of `src` where there is noise alone, to be heard first.
+    channels : {'linked', 'independent'}
+        Linked channels get the same gains, so that the stereo image stays; independent ones each their own, as
+        for speakers with a microphone and a channel of their own.
+    start, end : float or None
+        Seconds: only this part of the recording is denoised and written. It comes out as if it were all there is.
+    keep_noise : str, path or None
+        Where to write what was removed: input minus output as written, before encoding for lossy formats. In
+        integers the two add up to the input exactly, in floats to one unit in the last place.
     force : bool
-        Replace `dst` if it exists.
+        Replace `dst` and `keep_noise` if they exist.
     progress : callable, optional
         Called after each block with the seconds done and the seconds there are. What it raises ends the work,
         and leaves nothing behind.
@@ -172,35 +172,47 @@ def denoise_file(
     src = Path(src)
     dst = default_output(src) if dst is None else Path(dst)
     denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
-    check_noise(noise, noise_from)
-    check_target(dst, sources=[src] if noise is None else [src, noise], force=force)
-    with AudioReader(src) as reader:
-        container = container_for(dst, reader.container, (reader.n_samples or 0) * reader.n_channels)
-        try:
-            stream = denoiser.stream(reader.sr, reader.n_channels, n_samples=reader.n_samples)
-        except ParameterError as error:
-            raise AudioFileError(f"{src}: {error}") from error
+    check_options(noise=noise, noise_from=noise_from, channels=channels, start=start, end=end)
+    _check_targets(src, dst, noise, keep_noise, force)
+    with ExitStack() as stack:
+        reader = stack.enter_context(AudioReader(src))
+        stream = _stream(denoiser, reader, channels)
         if noise is not None:
             stream.prime(read_noise(noise, reader.sr, reader.n_channels))
         elif noise_from is not None:
-            start, end = noise_from
-            stream.prime(read_noise(src, reader.sr, reader.n_channels, start=start, end=end))
-        with (
-            replacing(dst, force=force) as temporary,
-            AudioWriter(
-                temporary, reader.sr, reader.n_channels, container, tags=reader.tags, label=str(dst)
-            ) as writer,
-        ):
-            removed_db = _pump(reader, stream, writer, progress)
-    warnings = list(writer.warnings)
+            stream.prime(
+                read_noise(src, reader.sr, reader.n_channels, start=noise_from[0], end=noise_from[1])
+            )
+        part = _Part(reader, start, end)
+
+        def opened(target: Path) -> AudioWriter:
+            container = container_for(target, reader.container, (part.n_samples or 0) * reader.n_channels)
+            temporary = stack.enter_context(replacing(target, force=force))
+            return stack.enter_context(
+                AudioWriter(
+                    temporary, reader.sr, reader.n_channels, container, tags=reader.tags, label=str(target)
+                )
+            )
+
+        writer = opened(dst)
+        removed = None if keep_noise is None else opened(Path(keep_noise))
+        # more digits than float32 has matter only where the removed part must add up to them
+        dtype = np.float64 if removed and reader.container.subtype in ("PCM_32", "DOUBLE") else np.float32
+        blocks = part.blocks(dtype, progress)
+        levels = pump(blocks, stream, writer.write, None if removed is None else removed.write)
+        damage = part.damage()
+    warnings = [f"{damage}; what could be read was denoised"] if damage else []
+    warnings += writer.warnings
+    container = writer.container
     if container.subtype != reader.container.subtype and container.format == reader.container.format:
         warnings.append(f"{reader.container.subtype} can't be written; it is now {container.subtype}")
-    if reader.damage:
-        warnings.insert(0, f"{reader.damage}; what could be read was denoised")
+    if removed is not None and removed.n_clipped:
+        warnings.append(f"{keep_noise}: {removed.n_clipped} samples clipped; there the two do not add up")
     return Report(
         src=src,
         dst=dst,
-        status="partial" if reader.damage else "done",
+        status="partial" if damage else "done",
+        keep_noise=None if keep_noise is None else Path(keep_noise),
         seconds=writer.n_written / reader.sr,
         sr=reader.sr,
         n_channels=reader.n_channels,
@@ -209,65 +221,62 @@ def denoise_file(
         method=denoiser.method,
         dictionary=denoiser.dictionary.name,
         elapsed_seconds=time.perf_counter() - started,
-        removed_db=removed_db,
+        level_before_db=levels.before_db,
+        level_after_db=levels.after_db,
+        removed_db=levels.removed_db,
         n_clipped=writer.n_clipped,
         warnings=tuple(warnings),
     )
 
 
-def check_noise(noise: str | os.PathLike[str] | None, noise_from: tuple[float, float] | None) -> None:
-    """Check what says where the noise alone is, as far as names and numbers show.
+def _check_targets(
+    src: Path, dst: Path, noise: PathLike | None, keep_noise: PathLike | None, force: bool
+) -> None:
+    sources = [src] if noise is None else [src, noise]
+    check_target(dst, sources=sources, force=force)
+    if keep_noise is not None:
+        check_target(keep_noise, sources=sources, force=force)
+        if os.path.realpath(keep_noise) == os.path.realpath(dst):
+            raise AudioFileError(f"{dst}: is the output for both the speech and the noise; name another")
 
-    Parameters
-    ----------
-    noise : str, path or None
-        A recording of the noise.
-    noise_from : (start, end) or None
-        Seconds of the recording itself.
 
-    Raises
-    ------
-    ParameterError
-        If both are given, or `noise_from` is no part of a recording.
-    """
-    if noise_from is None:
-        return
-    if noise is not None:
-        raise ParameterError(
-            f"noise={os.fspath(noise)!r} and noise_from={noise_from} are both given; give one"
+def _stream(denoiser: Denoiser, reader: AudioReader, channels: str) -> Processor:
+    try:
+        if channels == "linked":
+            return denoiser.stream(reader.sr, reader.n_channels, n_samples=reader.n_samples)
+        return SeparateChannels(
+            [denoiser.stream(reader.sr, n_samples=reader.n_samples) for _ in range(reader.n_channels)]
         )
-    if not isinstance(noise_from, tuple) or len(noise_from) != 2:
-        raise ParameterError(f"noise_from={noise_from!r}; (start, end) in seconds is needed")
-    check_section("noise_from", *noise_from)
+    except ParameterError as error:
+        raise AudioFileError(f"{reader.path}: {error}") from error
 
 
-def _pump(
-    reader: AudioReader,
-    stream: Stream,
-    writer: AudioWriter,
-    progress: Callable[[float, float], None] | None,
-) -> float:
-    """Send all of a file through the stream; return by how many decibels its level fell."""
-    energy_in = energy_out = 0.0
+class _Part:
+    """The part of a recording that is wanted, and what is missing of it."""
 
-    def emit(y: npt.NDArray[np.float32]) -> float:
-        writer.write(np.atleast_2d(y))
-        return _energy(y)
+    def __init__(self, reader: AudioReader, start: float | None, end: float | None) -> None:
+        self._reader = reader
+        first, last = check_section("start and end", start, end)
+        self._first, self._last = round(first * reader.sr), last * reader.sr
+        if math.isfinite(self._last):
+            self._last = round(self._last)
+        self.n_samples = None
+        if reader.n_samples is not None:
+            self.n_samples = int(max(min(self._last, reader.n_samples) - self._first, 0))
 
-    for block in reader.blocks():
-        energy_in += _energy(block)
-        energy_out += emit(stream.process(block))
-        if progress is not None:
-            total = max(reader.n_samples or 0, reader.n_read)
-            progress(reader.n_read / reader.sr, total / reader.sr)
-    energy_out += emit(stream.flush())
-    if reader.n_read == 0 and reader.damage:
-        raise AudioFileError(f"{reader.path}: {reader.damage}")
-    if energy_in == 0:
-        return 0.0
-    # the blocks differ, so that the sums of the same samples may differ in their last digits
-    return round(10 * math.log10(energy_in / energy_out), 6) + 0.0 if energy_out > 0 else math.inf
+    def blocks(
+        self, dtype: type[np.floating[Any]], progress: Progress | None
+    ) -> Iterator[npt.NDArray[np.floating[Any]]]:
+        sr, n_done = self._reader.sr, 0
+        for block in cut(self._reader.blocks(dtype), self._first, self._last):
+            yield block
+            n_done += block.shape[1]
+            if progress is not None:
+                progress(n_done / sr, max(self.n_samples or 0, n_done) / sr)
+        if n_done == 0 and (self._first or self._reader.damage):
+            there = f"ends at {self._reader.n_read / sr:g} s, before the start at {self._first / sr:g} s"
+            raise AudioFileError(f"{self._reader.path}: {self._reader.damage or there}")
 
-
-def _energy(y: npt.NDArray[np.float32]) -> float:
-    return float(np.sum(np.square(y, dtype=np.float64)))
+    def damage(self) -> str | None:
+        """Say what is missing of the part, once its blocks were taken."""
+        return None if self._reader.n_read >= self._last else self._reader.damage

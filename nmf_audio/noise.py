@@ -4,56 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.audio_io import AudioReader
-from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.errors import AudioFileError
+from nmf_audio.sections import cut
 
-__all__ = ["check_section", "read_noise"]
+__all__ = ["read_noise"]
 
 MAX_SECONDS = 60.0
 """More of the noise teaches a stream nothing new, and would have to be held in memory."""
-
-
-def check_section(name: str, start: Any, end: Any) -> tuple[float, float]:
-    """Return start and end of a part of a recording in seconds, if they are such.
-
-    Parameters
-    ----------
-    name : str
-        What messages call the part.
-    start : float or None
-        Seconds; None is the beginning.
-    end : float or None
-        Seconds; None is the end of the recording.
-
-    Returns
-    -------
-    tuple of float
-        Start, and end or infinity.
-
-    Raises
-    ------
-    ParameterError
-        If they are no numbers, negative, or the part is empty.
-
-    Examples
-    --------
-    >>> check_section("section", 0.5, None)
-    (0.5, inf)
-    """
-    first, last = (0.0 if start is None else start), (math.inf if end is None else end)
-    for value in (first, last):
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            raise ParameterError(f"{name}={value!r}; a number of seconds is needed")
-    if not (0 <= first < last and first < math.inf):
-        raise ParameterError(
-            f"{name}: from {first:g} s to {last:g} s; the start must be 0 s or later, the end after the start"
-        )
-    return float(first), float(last)
 
 
 def read_noise(
@@ -94,12 +56,7 @@ def read_noise(
     """
     with AudioReader(path) as reader:
         first, last = round(start * reader.sr), round(min(end, start + MAX_SECONDS) * reader.sr)
-        blocks = []
-        for block in reader.blocks():
-            position = reader.n_read - block.shape[1]
-            blocks.append(block[:, max(first - position, 0) : max(last - position, 0)])
-            if reader.n_read >= last:
-                break
+        blocks = list(cut(reader.blocks(), first, last))
         seconds = reader.n_read / reader.sr
     y = np.concatenate([*blocks, np.zeros((reader.n_channels, 0), np.float32)], axis=1)
     if y.shape[1] == 0:

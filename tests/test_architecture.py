@@ -18,14 +18,14 @@ PACKAGE = Path(nmf_audio.__file__).parent
 
 ORDER = [
     {"errors", "defaults"},
-    {"atomic", "containers", "nmf", "frontend", "samples"},
+    {"atomic", "containers", "nmf", "frontend", "samples", "report", "sections"},
     {"schema"},
     {"dictionary", "gains", "extension"},
     {"decompose"},
     {"stream"},
     {"enhance"},
     {"explain"},
-    {"audio_io", "metrics", "plots"},
+    {"audio_io", "pump", "metrics", "plots"},
     {"noise"},
     {"files"},
     {"training"},

@@ -23,6 +23,15 @@ exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or op
 written; 130 interrupted"""
 
 
+class _ShowPresets(argparse.Action):
+    """``--show-preset``: what the presets stand for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        for name, values in defaults.PRESETS.items():
+            print(f"{name:9}--reduction {values['reduction_db']:g} --mix {values['mix']:g}")
+        parser.exit()
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command to a parser."""
     files = parser.add_argument_group("files")
@@ -40,6 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder for the outputs, made if it is missing (default: beside each input)",
     )
+    files.add_argument(
+        "--keep-noise",
+        metavar="FILE",
+        help="write what was removed too; for many inputs a pattern, such as '{stem}.noise{ext}'",
+    )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
     sound = parser.add_argument_group("sound")
     sound.add_argument(
@@ -53,15 +67,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sound.add_argument(
         "--reduction",
         metavar="DB",
-        default=f"{defaults.DEFAULT_REDUCTION_DB:g}",
-        help="the most that noise is pushed down, in decibels (default: %(default)s)",
+        help="the most that noise is pushed down, in decibels "
+        f"(default: {defaults.DEFAULT_REDUCTION_DB:g}, or what the preset says)",
     )
     sound.add_argument(
         "--mix",
         metavar="SHARE",
-        default=f"{defaults.DEFAULT_MIX:g}",
-        help="share of the denoised sound in the output; the rest is the input (default: %(default)s)",
+        help="share of the denoised sound in the output; the rest is the input "
+        f"(default: {defaults.DEFAULT_MIX:g}, or what the preset says)",
     )
+    sound.add_argument(
+        "--preset",
+        choices=tuple(defaults.PRESETS),
+        help="values of these options for a purpose (default: none); those that are given win",
+    )
+    sound.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="show the presets and leave")
+    sound.add_argument(
+        "--channels",
+        metavar="|".join(defaults.CHANNEL_MODES),
+        default=defaults.DEFAULT_CHANNELS,
+        help="linked: the same gains for all channels, so that the stereo image stays; independent: each its own, "
+        "as for one speaker a channel (default: %(default)s)",
+    )
+    part = parser.add_argument_group("part", "denoise and write only a part of each recording")
+    part.add_argument("--start", metavar="TIME", help="in seconds, m:s or h:m:s (default: the beginning)")
+    part.add_argument("--end", metavar="TIME", help="the same (default: the end)")
     noise = parser.add_argument_group(
         "the noise alone", "heard first, so that it is known from the first word on"
     )
@@ -127,29 +157,30 @@ def run(args: argparse.Namespace) -> int:
     faults: list[str] = []
     jobs = planning.plan(args, faults)
     denoiser = settings.denoiser_of(args, faults)
-    noise = settings.noise_of(args, faults)
+    options = settings.signal_options(args, faults)
     if faults or denoiser is None:
         raise common.UsageError(faults)
     if args.output_dir is not None:
         planning.make_folder(args.output_dir)
     all_done = True
-    for src, dst in jobs:
+    for job in jobs:
         try:
-            with common.progress_bar(args, src.name, unit="s") as progress:
+            with common.progress_bar(args, job.src.name, unit="s") as progress:
                 report = denoise_file(
-                    src,
-                    dst,
+                    job.src,
+                    job.dst,
                     dictionary=denoiser.dictionary,
                     method=denoiser.method,
                     reduction_db=denoiser.reduction_db,
                     mix=denoiser.mix,
-                    **noise,
+                    keep_noise=job.keep_noise,
+                    **options,
                     force=args.force,
                     progress=progress,
                 )
         except Exception as error:
             # one bad file must not cost the night's batch
-            common.report_fault(args, error, about=src)
+            common.report_fault(args, error, about=job.src)
             all_done = False
             continue
         _tell(args, report)

@@ -2,10 +2,10 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nmf_audio.cli.times import parse_section
+from nmf_audio import defaults
+from nmf_audio.cli.times import parse_section, parse_time
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None
     Parameters
     ----------
     args : argparse.Namespace
-        Has `dictionary`, `method`, `reduction` and `mix`.
+        Has `dictionary`, `method`, `preset`, `reduction` and `mix`.
     faults : list of str
         Is added all that is wrong with them.
 
@@ -36,9 +36,12 @@ def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None
     options: dict[str, Any] = {
         "dictionary": args.dictionary,
         "method": args.method,
-        "reduction_db": _number(args.reduction),
-        "mix": _number(args.mix),
+        **(defaults.PRESETS[args.preset] if args.preset else {}),
     }
+    if args.reduction is not None:
+        options["reduction_db"] = _number(args.reduction)
+    if args.mix is not None:
+        options["mix"] = _number(args.mix)
     try:
         return Denoiser(**options)
     except (ParameterError, DictionaryError) as error:
@@ -65,36 +68,41 @@ def _number(text: str) -> float | str:
         return text
 
 
-def noise_of(args: argparse.Namespace, faults: list[str]) -> dict[str, Any]:
-    """Return the keywords of `denoise_file` that say where the noise alone is.
+def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any]:
+    """Return the keywords of `denoise_file` that say what of a recording is heard, and how.
 
     Parameters
     ----------
     args : argparse.Namespace
-        Has `noise` and `noise_from`.
+        Has `noise`, `noise_from`, `channels`, `start` and `end`.
     faults : list of str
         Is added what is wrong with them.
 
     Returns
     -------
     dict
-        `noise` and `noise_from`.
+        The same names, as `denoise_file` takes them.
     """
     from nmf_audio.audio_io import AudioReader
-    from nmf_audio.files import check_noise
+    from nmf_audio.files import check_options
 
-    noise: Path | None = args.noise
-    section = _read(args.noise_from, "--noise-from", parse_section, faults)
+    options: dict[str, Any] = {
+        "noise": args.noise,
+        "noise_from": _read(args.noise_from, "--noise-from", parse_section, faults),
+        "channels": args.channels,
+        "start": _read(args.start, "--start", parse_time, faults),
+        "end": _read(args.end, "--end", parse_time, faults),
+    }
     try:
-        check_noise(noise, section)
+        check_options(**options)
     except ParameterError as error:
         faults.append(_as_options(str(error)))
-    if noise is not None:
+    if args.noise is not None:
         try:
-            AudioReader(noise).close()
+            AudioReader(args.noise).close()
         except AudioFileError as error:
             faults.append(f"--noise {error}")
-    return {"noise": noise, "noise_from": section}
+    return options
 
 
 def _read(text: str | None, option: str, parse: Callable[[str], Value], faults: list[str]) -> Value | None:

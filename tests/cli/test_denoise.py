@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,45 +23,8 @@ from nmf_audio import __version__
 from nmf_audio.cli import main as cli_main
 from nmf_audio.cli.denoise import main
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB, METHOD_NAMES
-from tests.tiny import SR, noise, tiny_dictionary, truncate, write_noise
-
-COMMAND = [sys.executable, "-m", "nmf_audio.cli.denoise"]
-Run = Callable[..., tuple[int, list[str], list[str]]]
-
-
-@pytest.fixture(scope="session")
-def dictionary_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("dictionary") / "tiny.npz"
-    tiny_dictionary().save(path)
-    return path
-
-
-@pytest.fixture
-def options(dictionary_file: Path) -> list[str]:
-    """What makes the command quick."""
-    return ["--dictionary", str(dictionary_file), "--method", "classic"]
-
-
-@pytest.fixture
-def run(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    options: list[str],
-) -> Run:
-    """Run the command in a folder of its own; returns the exit code and the lines of stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str | Path) -> tuple[int, list[str], list[str]]:
-        code = main([*options, *map(str, words)])
-        captured = capsys.readouterr()
-        return code, captured.out.splitlines(), captured.err.splitlines()
-
-    return call
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+from tests.cli.helpers import COMMAND, Run, names
+from tests.tiny import SR, noise, truncate, write_noise
 
 
 @contextlib.contextmanager
@@ -130,45 +93,6 @@ def test_mix_and_reduction_reach_the_denoiser(run: Run, tmp_path: Path) -> None:
     )
 
 
-def test_noise_reaches_the_denoiser(run: Run, tmp_path: Path) -> None:
-    write_noise(tmp_path / "a.wav", 2)
-    write_noise(tmp_path / "room.flac", 1, sr=16000, n_channels=2)
-    adaptive = ["a.wav", "--method", "adaptive", "-o"]
-    assert run(*adaptive, "plain.wav")[0] == 0
-    assert run(*adaptive, "room.wav", "--noise", "room.flac")[0] == 0
-    assert run(*adaptive, "from.wav", "--noise-from", "0:1.5")[0] == 0
-    assert run(*adaptive, "same.wav", "--noise-from", "0-0:01.5")[0] == 0
-    outputs = [(tmp_path / f"{name}.wav").read_bytes() for name in ("plain", "room", "from", "same")]
-    assert len(set(outputs)) == 3
-    assert outputs[2] == outputs[3]
-
-
-def test_faults_of_the_noise_come_with_the_others(run: Run, tmp_path: Path) -> None:
-    write_noise(tmp_path / "a.wav")
-    write_noise(tmp_path / "room.wav")
-    (tmp_path / "text.wav").write_text("no audio")
-    for words, faults in [
-        (["--noise", "none.wav"], ["--noise none.wav: can't be read: No such file or directory"]),
-        (["--noise", "text.wav", "--mix", "2"], ["mix=2.0; ", "--noise text.wav: holds no audio"]),
-        (
-            ["--noise", "room.wav", "--noise-from", "0:1"],
-            ["noise='room.wav' and noise-from=(0.0, 1.0) are both"],
-        ),
-        (["--noise-from", "2:1"], ["noise-from: from 2 s to 1 s; the start must be"]),
-        (["--noise-from", "soon"], ["--noise-from soon; START:END in seconds"]),
-        (["--noise-from", "1-x"], ["--noise-from x; seconds, m:s or h:m:s"]),
-        (["-o", "room.wav", "-f", "--noise", "room.wav"], ["room.wav: is the input room.wav itself"]),
-    ]:
-        code, out, err = run("a.wav", *words)
-        assert (code, out) == (2, [])
-        assert len(err) == len(faults), err
-        for line, fault in zip(err, faults, strict=True):
-            assert line.startswith(f"denoise: {fault}")
-    assert names(tmp_path) == ["a.wav", "room.wav", "text.wav"]
-    code, _, err = run("a.wav", "--noise-from", "3:4")
-    assert (code, err) == (1, ["denoise: a.wav: has no noise from 3 s on; it ends at 1 s"])
-
-
 def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) -> None:
     write_noise(tmp_path / "a.wav")
     (tmp_path / "b.wav").write_bytes(b"no audio, but that shows later")
@@ -182,10 +106,10 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
     assert (code, out) == (2, [])
     assert err == [
         "denoise: none.wav: No such file or directory",
-        "denoise: b.denoised.wav: exists; give --force (force=True) to replace it",
         "denoise: folder: is a folder; name the files in it",
         "denoise: pipe: is no regular file; copy its content to one first",
-        "denoise: a.wav and a.wav have the same output a.denoised.wav; write to different folders",
+        "denoise: b.denoised.wav: exists; give --force (force=True) to replace it",
+        "denoise: a.wav and a.wav have the same output a.denoised.wav; write to different folders or names",
         "denoise: reduction='loud'; a number from 0 to 100 is allowed",
         "denoise: mix=2.0; a number from 0 to 1 is allowed",
     ]
@@ -385,8 +309,8 @@ def test_the_help_has_every_default(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert caught.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert f"in decibels (default: {DEFAULT_REDUCTION_DB:g})" in text
-    assert f"the rest is the input (default: {DEFAULT_MIX:g})" in text
+    assert f"in decibels (default: {DEFAULT_REDUCTION_DB:g}, or what the preset says)" in text
+    assert f"the rest is the input (default: {DEFAULT_MIX:g}, or what the preset says)" in text
     assert ", ".join(METHOD_NAMES) in text
 
 

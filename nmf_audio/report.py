@@ -1,0 +1,73 @@
+"""What became of a recording."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one recording.
+
+    Parameters
+    ----------
+    src, dst : Path
+        The recording, and what was written.
+    status : {'done', 'partial', 'failed', 'skipped'}
+        ``partial``: the recording is truncated or damaged; what could be read was denoised. ``failed`` and
+        ``skipped`` come from `denoise_files` only: nothing was written, and all that follows says nothing.
+    error : Exception or None
+        Why it failed.
+    keep_noise : Path or None
+        Where what was removed is.
+    seconds : float
+        Length of what was written.
+    sr : int
+        Sample rate in Hz of what was written.
+    n_channels : int
+        Channels.
+    format, subtype : str
+        Container and coding of what was written, in libsndfile's words.
+    method, dictionary : str
+        How, and the name of the dictionary.
+    elapsed_seconds : float
+        Time that it took.
+    level_before_db, level_after_db : float
+        Level of the recording and of what came out, in decibels below full scale: 10 log10 of the mean square of
+        the samples. Minus infinity for silence.
+    removed_db : float
+        Level of the input over that of the output, in decibels: 10 log10(sum x^2 / sum y^2). 0 for silence.
+    n_clipped : int
+        Values that left the range of the output's integers and were saturated.
+    warnings : tuple of str
+        Sentences about what was lost.
+    """
+
+    src: Path
+    dst: Path
+    status: Literal["done", "partial", "failed", "skipped"]
+    error: Exception | None = None
+    keep_noise: Path | None = None
+    seconds: float = 0.0
+    sr: int = 0
+    n_channels: int = 0
+    format: str = ""
+    subtype: str = ""
+    method: str = ""
+    dictionary: str = ""
+    elapsed_seconds: float = 0.0
+    level_before_db: float = -math.inf
+    level_after_db: float = -math.inf
+    removed_db: float = 0.0
+    n_clipped: int = 0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of audio per second of work: above 1 is faster than real time."""
+        return self.seconds / max(self.elapsed_seconds, 1e-9)

@@ -1,0 +1,42 @@
+"""The command ``denoise`` with a small dictionary, in a folder of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nmf_audio.cli.denoise import main
+from tests.cli.helpers import Run
+from tests.tiny import tiny_dictionary
+
+
+@pytest.fixture(scope="session")
+def dictionary_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("dictionary") / "tiny.npz"
+    tiny_dictionary().save(path)
+    return path
+
+
+@pytest.fixture
+def options(dictionary_file: Path) -> list[str]:
+    """What makes the command quick."""
+    return ["--dictionary", str(dictionary_file), "--method", "classic"]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+) -> Run:
+    """Run the command in a folder of its own; returns the exit code and the lines of stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str | Path) -> tuple[int, list[str], list[str]]:
+        code = main([*options, *map(str, words)])
+        captured = capsys.readouterr()
+        return code, captured.out.splitlines(), captured.err.splitlines()
+
+    return call
