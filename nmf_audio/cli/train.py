@@ -89,10 +89,11 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
     )
     files.add_argument("--replace", action="store_true", help=f"without the {source} atoms of --with")
     learning = parser.add_argument_group("learning")
+    text = "128" if source == "speech" else "3 for each folder, at least 8"
+    learning.add_argument("--components", metavar="N", help=f"number of atoms (default: {text})")
     for option, name, value, text in (
-        ("--components", "N", defaults.N_COMPONENTS[source], "number of atoms"),
         ("--beta", "BETA", defaults.BETA, "divergence: 1 Kullback-Leibler, 0 Itakura-Saito"),
-        ("--sparsity", "L1", defaults.L1_H, "penalty on the activations; 0.1 is a little"),
+        ("--sparsity", "L1", defaults.L1_H, "penalty on the activations: fewer and fuller atoms"),
         ("--iterations", "N", defaults.MAX_ITER, "iterations"),
         ("--frames", "N", defaults.N_FRAMES, "most frames to learn from, drawn evenly over folders"),
         ("--minutes", "MIN", defaults.MAX_SECONDS / 60, "most audio to read, drawn evenly over folders"),
@@ -153,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
                     corpus,
                     source=args.source,
                     one_group="speech" if args.source == "speech" else None,
-                    n_components=int(numbers["components"]),
+                    n_components=None if args.components is None else int(numbers["components"]),
                     beta=numbers["beta"],
                     l1_H=numbers["sparsity"],
                     max_iter=int(numbers["iterations"]),
@@ -207,6 +208,8 @@ def _numbers(args: argparse.Namespace, faults: list[str]) -> dict[str, float]:
     numbers = {}
     for name, (kind, low, high) in RANGES.items():
         text = getattr(args, name)
+        if text is None:
+            continue
         try:
             numbers[name] = kind(text)
         except ValueError:
@@ -257,9 +260,9 @@ def _check_names(
 def _command(args: argparse.Namespace) -> str:
     """Return the command again, without what doesn't change the dictionary."""
     words = ["nmf-audio", "train", args.source, *map(str, args.recordings), "-o", str(args.output)]
-    standard = {"components": defaults.N_COMPONENTS[args.source], "beta": defaults.BETA}
-    standard |= {"sparsity": defaults.L1_H, "iterations": defaults.MAX_ITER, "frames": defaults.N_FRAMES}
-    standard |= {"minutes": defaults.MAX_SECONDS / 60, "seed": 0}
+    words += [] if args.components is None else ["--components", args.components]
+    standard = {"beta": defaults.BETA, "sparsity": defaults.L1_H, "iterations": defaults.MAX_ITER}
+    standard |= {"frames": defaults.N_FRAMES, "minutes": defaults.MAX_SECONDS / 60, "seed": 0}
     for name, value in standard.items():
         if float(getattr(args, name)) != value:
             words += [f"--{name}", getattr(args, name)]

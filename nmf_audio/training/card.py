@@ -144,7 +144,8 @@ def card_text(dictionary: Dictionary) -> str:
     meta = dictionary.meta
     counts = " + ".join(f"{dictionary.n_components(source)} {source}" for source in dictionary.sources)
     divergence = {1.0: "Kullback-Leibler (beta 1)", 0.0: "Itakura-Saito (beta 0)", 2.0: "Euclidean (beta 2)"}
-    versions = ", ".join(f"{name} {number}" for name, number in meta.get("versions", {}).items())
+    named = sorted(meta.get("versions", {}).items(), key=lambda item: (item[0] != "nmf-audio", item[0]))
+    versions = ", ".join(f"{name} {number}" for name, number in named)
     facts = [
         ("kind", dictionary.kind),
         ("atoms", f"{counts}, of {dictionary.spec.n_bands} bands"),

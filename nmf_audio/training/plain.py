@@ -36,7 +36,7 @@ def train_plain(
     corpus: Corpus,
     *,
     source: str,
-    n_components: int,
+    n_components: int | None = None,
     one_group: str | None = None,
     beta: float = defaults.BETA,
     l1_H: float = defaults.L1_H,
@@ -60,8 +60,8 @@ def train_plain(
         Recordings, at the spec's sample rate.
     source : str
         What they are: ``'speech'``, ``'noise'`` or any name.
-    n_components : int
-        Atoms, all groups together.
+    n_components : int, optional
+        Atoms, all groups together. None: see `nmf_audio.training.defaults.n_components`.
     one_group : str, optional
         Name of the one group for everything. None: one group for each folder name.
     beta : float
@@ -111,9 +111,11 @@ def train_plain(
     <Dictionary 'unsaved': plain, 4 noise atoms of 100 bands>
     """
     spec = FrontEndSpec() if spec is None else spec
+    n_groups = len(corpus.groups)
+    if n_components is None:
+        n_components = defaults.n_components(n_groups, one_group=one_group is not None)
     _check(corpus, spec, n_components, beta, l1_H, max_iter, n_frames)
-    n_groups = 1 if one_group else len(corpus.groups)
-    if n_components < n_groups:
+    if one_group is None and n_components < n_groups:
         raise ParameterError(
             f"n_components={n_components}; must be at least {n_groups}, one atom for each folder; "
             "ask for more or put recordings together"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nmf_audio.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary, load_dictionary, shipped_dictionaries
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.training.card import (
     Origin,
@@ -113,6 +113,13 @@ def test_recordings_are_summed_up_by_where_they_are_from(tmp_path: Path) -> None
         ("not stated", "not stated", 1, 4.0),
         ("X", "CC0", 2, 3.0),
     ]
+
+
+def test_the_card_of_the_shipped_plain_dictionary_is_that_of_its_file() -> None:
+    plain = load_dictionary("plain")
+    assert card_path(shipped_dictionaries()["plain"]).read_text(encoding="utf-8") == card_text(plain)
+    assert plain.meta["licence"] == "CC BY-SA 4.0"
+    assert plain.sources == ("speech", "noise")
 
 
 def test_versions_name_the_program_first() -> None:

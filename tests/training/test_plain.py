@@ -17,7 +17,7 @@ from nmf_audio.training.merge import merge
 from nmf_audio.training.plain import power_of, share_atoms, train_plain
 from tests.training.sounds import hiss, small_collection, voice, write
 
-QUICK: dict[str, Any] = {"n_components": 6, "max_iter": 15, "rng": 0}
+QUICK: dict[str, Any] = {"n_components": 6, "max_iter": 15, "l1_H": 0.0, "rng": 0}
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +141,12 @@ def test_kinds_that_are_harder_to_describe_get_more_atoms(tmp_path: Path) -> Non
     assert counts["rich"] > counts["plain"] >= 1
 
 
+def test_the_default_number_of_atoms_grows_with_the_kinds(noise_corpus: Corpus) -> None:
+    quick: dict[str, Any] = {"max_iter": 1, "rng": 0}
+    assert train_plain(noise_corpus, source="noise", **quick).n_components("noise") == 9
+    assert train_plain(noise_corpus, source="noise", one_group="all", **quick).n_components("noise") == 128
+
+
 def test_share_atoms_keeps_its_promises() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
@@ -168,7 +174,7 @@ def test_progress_goes_from_nothing_to_everything(noise_corpus: Corpus) -> None:
 
 
 def test_sparsity_is_bought_with_fit(speech_corpus: Corpus, speech: Dictionary) -> None:
-    sparse = train_plain(speech_corpus, source="speech", one_group="speech", l1_H=5.0, **QUICK)
+    sparse = train_plain(speech_corpus, source="speech", one_group="speech", **(QUICK | {"l1_H": 5.0}))
     spectrum = speech.spectrum
     assert misfit(sparse.arrays["W"], speech_corpus, spectrum) > misfit(
         speech.arrays["W"], speech_corpus, spectrum
