@@ -10,7 +10,7 @@ from nmf_audio.nmf.checks import Array, Free, count, number
 from nmf_audio.nmf.factorization import factorize
 from nmf_audio.nmf.init import INITS
 from nmf_audio.nmf.online import OnlineAtoms
-from nmf_audio.nmf.updates import Norm, activations, check_norm
+from nmf_audio.nmf.updates import MAX_MOMENTUM, Norm, activations, check_norm
 
 __all__ = ["NMF"]
 
@@ -25,7 +25,7 @@ class NMF:
     ----------
     n_components : int
         Number of atoms.
-    beta, init, l1_H, l1_W, norm, max_iter, tol, rng
+    beta, init, l1_H, l1_W, norm, max_iter, tol, momentum, rng
         As in `factorize`.
     rho : float in [0, 1], optional
         `partial_fit`: how much of the past each batch keeps.
@@ -72,6 +72,7 @@ class NMF:
         norm: Norm = None,
         max_iter: int = 200,
         tol: float = 1e-4,
+        momentum: float = 0.0,
         rho: float = 0.9,
         batch_iter: int = 20,
         rng: int | np.random.Generator | None = None,
@@ -87,6 +88,7 @@ class NMF:
         self.norm: Norm = norm
         self.max_iter = count(max_iter, "max_iter")
         self.tol = number(tol, "tol", low=0.0)
+        self.momentum = number(momentum, "momentum", 0.0, MAX_MOMENTUM)
         self.rho = number(rho, "rho", 0.0, 1.0)
         self.batch_iter = count(batch_iter, "batch_iter")
         self.rng = rng
@@ -150,7 +152,7 @@ class NMF:
         result = factorize(
             V, self.n_components, self.beta, init=self.init, W=W, H=H, free=free, l1_H=self.l1_H,
             l1_W=self.l1_W, norm=self.norm, weights=weights, max_iter=self.max_iter, tol=self.tol,
-            rng=self.rng,
+            momentum=self.momentum, rng=self.rng,
         )  # fmt: skip
         self.W_, self.n_iter_, self.reconstruction_err_ = result.W, result.n_iter, result.cost
         self._online = None
@@ -181,7 +183,7 @@ class NMF:
         """
         return factorize(
             V, self.n_components, self.beta, W=self._fitted(), H=H, free=(), l1_H=self.l1_H, weights=weights,
-            max_iter=self.max_iter, tol=self.tol,
+            max_iter=self.max_iter, tol=self.tol, momentum=self.momentum,
         ).H  # fmt: skip
 
     def inverse_transform(self, H: ArrayLike) -> Array:

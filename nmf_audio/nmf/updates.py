@@ -18,6 +18,9 @@ __all__ = ["activations", "update_H", "update_W"]
 TILE = 128
 """Frames that run all their iterations together: the product is at full speed, and they stay in the cache."""
 
+MAX_MOMENTUM = 0.999
+"""At 1 the factors of `extrapolate` have no bound."""
+
 Norm = Literal["l2"] | None
 
 
@@ -206,7 +209,7 @@ def activations(
     """
     problem = prepare(V, beta, weights)
     atoms, h = frame_major(problem, W, H)
-    momentum = number(momentum, "momentum", 0.0, 0.999)
+    momentum = number(momentum, "momentum", 0.0, MAX_MOMENTUM)
     run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter"), momentum)
     return public(problem, h)
 

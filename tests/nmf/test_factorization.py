@@ -75,6 +75,22 @@ def test_ends_when_the_cost_stands_still(example: Make) -> None:
     assert result.cost < 1.05 * factorize(V, 3, tol=0, max_iter=500, rng=0).cost
 
 
+@pytest.mark.parametrize("norm", [None, "l2"])
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
+def test_momentum_saves_half_the_iterations(example: Make, beta: float, norm: Any) -> None:
+    V, W, H = example(n_features=30, n_frames=50)
+    options: dict[str, Any] = {"W": W, "H": H, "l1_H": 0.1 if norm else 0.0, "norm": norm, "tol": 0}
+    costs: list[float] = []
+    plain = factorize(V, beta=beta, max_iter=100, **options)
+    fast = factorize(
+        V, beta=beta, max_iter=50, momentum=0.9, callback=lambda n, c: costs.append(c), **options
+    )
+    assert fast.cost < plain.cost
+    assert np.all(np.diff(costs) < 0)
+    part = factorize(V, beta=beta, max_iter=50, momentum=0.9, free=slice(3), **options)
+    assert_array_equal(part.W[:, 3], W[:, 3])
+
+
 @pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
 def test_scale_goes_to_the_activations(example: Make, beta: float) -> None:
     V, _, _ = example()
@@ -214,6 +230,7 @@ def test_tiny_and_silent_data(shape: tuple[int, int], beta: float) -> None:
         ({"weights": -np.ones((3, 4))}, r"weights\[0, 0\]=-1"),
         ({"weights": np.zeros((3, 4))}, "weights are all 0"),
         ({"max_iter": 0}, "max_iter=0"),
+        ({"momentum": 1.0}, r"momentum=1.0; give a finite number in \[0, 0.999\]"),
         ({"tol": -1.0}, "tol=-1.0; give a finite number >= 0"),
     ],
 )

@@ -29,7 +29,7 @@ def test_is_factorize_with_a_memory(example: Make) -> None:
 def test_defaults_are_those_of_the_function() -> None:
     function, method = inspect.signature(factorize).parameters, inspect.signature(NMF).parameters
     shared = set(function) & set(method) - {"n_components"}
-    assert shared >= {"beta", "init", "l1_H", "l1_W", "norm", "max_iter", "tol", "rng"}
+    assert shared >= {"beta", "init", "l1_H", "l1_W", "norm", "max_iter", "tol", "momentum", "rng"}
     for name in shared:
         assert function[name].default == method[name].default
 
@@ -101,6 +101,7 @@ def test_before_fit_there_are_no_atoms() -> None:
         ({"norm": "max"}, "norm='max'"),
         ({"max_iter": -3}, "max_iter=-3"),
         ({"tol": np.inf}, "tol=inf"),
+        ({"momentum": 1.5}, "momentum=1.5"),
         ({"rho": -0.1}, "rho=-0.1"),
         ({"batch_iter": 0}, "batch_iter=0"),
     ],

@@ -9,7 +9,12 @@ A kernel calls only kernels of its own file, since numba's cache on disk does no
 """
 
 from nmf_audio.nmf.kernels._jit import jit
-from nmf_audio.nmf.kernels.multiplicative import atom_statistics, infer_frames, update_activations
+from nmf_audio.nmf.kernels.multiplicative import (
+    atom_statistics,
+    extrapolate,
+    infer_frames,
+    update_activations,
+)
 from nmf_audio.nmf.kernels.unrolled import unrolled_frames
 
-__all__ = ["atom_statistics", "infer_frames", "jit", "unrolled_frames", "update_activations"]
+__all__ = ["atom_statistics", "extrapolate", "infer_frames", "jit", "unrolled_frames", "update_activations"]

@@ -64,12 +64,12 @@ def _multiply(Y: Array, num: Array, den: Array, l1: Array, gamma: Any, floor: An
                 q = np.sqrt(q)
             elif gamma != 1:
                 q = q**gamma
-            H[i, k] = max(Y[i, k] * q, min(H[i, k], floor))
+            H[i, k] = max(Y[i, k] * q, min(Y[i, k], floor))
 
 
 @jit
-def _extrapolate(H: Array, previous: Array, a: Any, Y: Array) -> None:
-    """Y <- about H * (H / previous)**a, previous <- H.
+def extrapolate(H: Array, previous: Array, a: Any, floor: Any, Y: Array) -> None:
+    """Y <- about H * (H / previous)**a for a > 0, previous <- H; Y may be H.
 
     The power is replaced by its Pade approximant at 1, x**a ~ ((1+a)*x + 1-a) / ((1-a)*x + 1+a): no logarithm, and
     never a factor beyond (1+a) / (1-a) either way.
@@ -80,8 +80,9 @@ def _extrapolate(H: Array, previous: Array, a: Any, Y: Array) -> None:
         for k in range(n_components):
             h, p = H[i, k], previous[i, k]
             d = (one - a) * h + (one + a) * p
-            Y[i, k] = h * ((one + a) * h + (one - a) * p) / d if d > 0 else h
+            y = h * ((one + a) * h + (one - a) * p) / d if d > 0 else h
             previous[i, k] = h
+            Y[i, k] = max(y, min(h, floor))
 
 
 @jit
@@ -140,7 +141,7 @@ def update_activations(
             a = min(V.dtype.type((t - 1) / t_next), momentum)
             t = t_next
             if a > 0:
-                _extrapolate(H[start:stop], previous[:n], a, Y[:n])
+                extrapolate(H[start:stop], previous[:n], a, floor, Y[:n])
             else:
                 Y[:n] = H[start:stop]
             if gram:
