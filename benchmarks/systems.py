@@ -53,14 +53,9 @@ class System:
 NOISY = System("noisy (nothing done)")
 
 ABLATIONS = {
-    "adaptive: tracker alone": AdaptiveSettings(speech_atoms=False, noise_atoms=False, running_atoms=False),
-    "adaptive: + speech atoms": AdaptiveSettings(speech_atoms=True, noise_atoms=False, running_atoms=False),
-    "adaptive: + running noise atoms": AdaptiveSettings(
-        speech_atoms=True, noise_atoms=False, running_atoms=True
-    ),
-    "adaptive: + the dictionary's noise atoms": AdaptiveSettings(
-        speech_atoms=True, noise_atoms=True, running_atoms=True
-    ),
+    "adaptive: tracker alone": AdaptiveSettings(speech_atoms=False, running_atoms=False),
+    "adaptive: + speech atoms": AdaptiveSettings(speech_atoms=True, running_atoms=False),
+    "adaptive: + running noise atoms": AdaptiveSettings(speech_atoms=True, running_atoms=True),
 }
 """Each row adds a part to the one above."""
 

@@ -4,12 +4,14 @@ For each frame v (n_bands,)::
 
     trk   = noise power tracker of v**2                                     decompose/tracker.py
     u     = running atoms: sqrt(trk), and averages of (1 - G) * v at three rates, each of unit norm
-    h     = activations of [W_s | W_n | u] for v, by multiplicative updates; [W_n | u] @ h_n is the noise estimate N
-    lam_n = max(trk, N**2);  lam_s = min((W_s @ h_s)**2, max(v**2 - lam_n, 0))
+    h     = activations of [W_s | u] for v, by multiplicative updates;  S = W_s @ h_s,  N = u @ h_u
+    lam_n = sqrt(trk * N**2)                                                geometric mean of the two estimates
+    lam_s = sqrt(S**2 * max(v**2 - lam_n, 0))                               likewise
     xi    = a * (G_before * v_before)**2 / lam_n + (1 - a) * lam_s / lam_n
     G     = log-MMSE gain of xi and v**2 / lam_n                            gains.log_mmse_gain
 
-after Ephraim & Malah (1985) for the gain and Lefevre, Bach & Fevotte (2011) for the idea to learn on line.
+after Ephraim & Malah (1985) for the gain and Lefevre, Bach & Fevotte (2011) for the idea to learn on line. The
+dictionary's own noise atoms are not used: on noise that they were not learned from they take speech away (measured).
 """
 
 from __future__ import annotations
@@ -40,9 +42,7 @@ class AdaptiveSettings:
     speech_atoms : bool
         Take speech and noise spectra from the decomposition; else from the tracker alone.
     running_atoms : bool
-        Learn noise atoms while it runs.
-    noise_atoms : bool
-        Use the dictionary's noise atoms too.
+        Learn noise atoms while it runs; else the tracked noise is the only noise atom.
     n_iter : int
         Multiplicative updates a frame.
     l1_speech : float
@@ -55,16 +55,15 @@ class AdaptiveSettings:
 
     speech_atoms: bool = True
     running_atoms: bool = True
-    noise_atoms: bool = True
-    n_iter: int = 8
-    l1_speech: float = 0.03
-    smoothing: float = 0.93
+    n_iter: int = 4
+    l1_speech: float = 0.0
+    smoothing: float = 0.9
     min_xi: float = 10**-1.5
 
 
 DEFAULT_SETTINGS = AdaptiveSettings()
 RATES = np.array([[0.5], [0.8], [0.95]], np.float32)
-SPEECH_START, NOISE_START = np.float32(0.03), np.float32(0.1)
+SPEECH_START, NOISE_START = np.float32(0.1), np.float32(0.3)
 """Activations before the first update: what the tracker knows to be noise is not to be explained as speech."""
 
 
@@ -90,12 +89,10 @@ class AdaptiveDecomposition:
         self._power = np.float32(dictionary.power)
         self._n_bands = n_observed
         speech = dictionary.columns("speech")[:n_observed]
-        noise = dictionary.columns("noise")[:n_observed] if settings.noise_atoms else speech[:, :0]
-        self._n_speech = speech.shape[1]
+        self._n_speech, self._n_noise = speech.shape[1], dictionary.n_components("noise")
         n_running = 1 + (len(RATES) if settings.running_atoms else 0)
-        W = np.concatenate([speech, noise, np.ones((n_observed, n_running), np.float32)], axis=1)
+        W = np.concatenate([speech, np.ones((n_observed, n_running), np.float32)], axis=1)
         W = W / np.maximum(np.linalg.norm(W, axis=0), 1e-6)
-        self._first_running = W.shape[1] - n_running
         l1 = np.zeros(W.shape[1], np.float32)
         l1[: self._n_speech] = settings.l1_speech
         self._W = W
@@ -113,9 +110,11 @@ class AdaptiveDecomposition:
         """Take the next frames V (n_bands, n_frames)."""
         spectra = np.empty((2, *V.shape), np.float32)
         gains = np.empty(V.shape, np.float32)
-        H = np.zeros((V.shape[1], self._W.shape[1]), np.float32)
-        for t, h in enumerate(H):
+        H = np.zeros((V.shape[1], self._W.shape[1] + self._n_noise), np.float32)
+        for t in range(V.shape[1]):
+            h = np.zeros(self._W.shape[1], np.float32)
             spectra[0, :, t], spectra[1, :, t], gains[:, t] = self._step(np.ascontiguousarray(V[:, t]), h)
+            H[t, : self._n_speech], H[t, self._n_speech + self._n_noise :] = np.split(h, [self._n_speech])
         return Estimate(spectra**self._power, np.stack([gains, 1 - gains]), H.T)
 
     def _step(self, v: Array, h: Array) -> tuple[Array, Array, Array]:
@@ -125,8 +124,8 @@ class AdaptiveDecomposition:
         speech_power, noise_power = np.maximum(power - tracked, 0), tracked
         if self._settings.speech_atoms:
             speech, noise = self._decompose(v, np.sqrt(tracked), h)
-            noise_power = np.maximum(tracked, np.square(noise))
-            speech_power = np.minimum(np.square(speech), np.maximum(power - noise_power, 0))
+            noise_power = np.maximum(np.sqrt(tracked) * noise, np.float32(FLOOR**2))
+            speech_power = speech * np.sqrt(np.maximum(power - noise_power, 0))
         a = self._settings.smoothing
         xi: Array = (a * np.square(self._speech_before) + (1 - a) * speech_power) / noise_power
         gain = log_mmse_gain(np.maximum(xi, np.float32(self._settings.min_xi)), power / noise_power)
@@ -139,13 +138,13 @@ class AdaptiveDecomposition:
         if self._running is None:
             self._running = np.repeat(tracked[None], len(RATES), axis=0)
         atoms = [tracked, *self._running] if self._settings.running_atoms else [tracked]
-        first, n = self._first_running, self._n_speech
+        n = self._n_speech
         running = np.maximum(np.stack(atoms, axis=1), np.float32(FLOOR)) ** self._power
         norms = np.linalg.norm(running, axis=0)
         running /= norms
-        self._solver.set_atoms(first, running)
-        self._W[:, first:] = running
-        h[:n], h[n:], h[first] = SPEECH_START, NOISE_START, norms[0]
+        self._solver.set_atoms(n, running)
+        self._W[:, n:] = running
+        h[:n], h[n:], h[n] = SPEECH_START, NOISE_START, norms[0]
         self._solver(v**self._power, h)
         speech, noise = self._W[:, :n] @ h[:n], self._W[:, n:] @ h[n:]
         return speech ** (1 / self._power), noise ** (1 / self._power)

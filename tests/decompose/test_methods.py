@@ -97,12 +97,11 @@ def test_each_part_of_adaptive_changes_the_result(noisy_speech: Array) -> None:
         AdaptiveSettings(),
         AdaptiveSettings(speech_atoms=False),
         AdaptiveSettings(running_atoms=False),
-        AdaptiveSettings(noise_atoms=not AdaptiveSettings().noise_atoms),
     ]
     masks = [AdaptiveDecomposition(dictionary, len(V), s).process(V).masks for s in settings]
     for i, a in enumerate(masks):
         for b in masks[:i]:
-            assert np.abs(a - b).max() > 1e-3
+            assert np.abs(a - b).max() > 1e-2
 
 
 @pytest.mark.parametrize("method", ["classic", "adaptive"])
