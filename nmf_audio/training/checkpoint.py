@@ -1,0 +1,78 @@
+"""The state of a training on the disk: a npz of arrays and one JSON text, written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import DictionaryError
+
+__all__ = ["load_checkpoint", "save_checkpoint"]
+
+Array = npt.NDArray[Any]
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str], arrays: Mapping[str, Array], facts: Mapping[str, Any]
+) -> None:
+    """Write arrays and facts that JSON can hold, replacing the file only once the new one is whole.
+
+    Raises
+    ------
+    DictionaryError
+        When it can't be written.
+    """
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        try:
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+                archive.writestr("facts.json", json.dumps(dict(facts)))
+                for name, array in arrays.items():
+                    buffer = io.BytesIO()
+                    np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
+                    archive.writestr(f"{name}.npy", buffer.getvalue())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise DictionaryError(f"{target}: the checkpoint can't be written: {error.strerror}") from error
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Read what `save_checkpoint` wrote.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+    facts : dict
+
+    Raises
+    ------
+    DictionaryError
+        When it can't be read or is no checkpoint.
+    """
+    source = Path(path)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            facts = json.loads(archive.read("facts.json"))
+            arrays = {
+                name.removesuffix(".npy"): np.lib.format.read_array(
+                    io.BytesIO(archive.read(name)), allow_pickle=False
+                )
+                for name in archive.namelist()
+                if name.endswith(".npy")
+            }
+    except OSError as error:
+        raise DictionaryError(f"{source}: the checkpoint can't be read: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise DictionaryError(f"{source}: this is no checkpoint, or it is damaged: {error}") from error
+    return arrays, facts

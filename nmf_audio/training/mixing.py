@@ -1,0 +1,308 @@
+"""Noisy speech made on the fly, with the speech that is wanted from it.
+
+Speakers and kinds of noise are drawn evenly, whatever each has. Both are equalised at random (second-order filters,
+as RNNoise does, Valin 2018), played a little slower or faster, mixed at -5 to 20 dB and, more rarely, at up to 40 dB
+or without noise; a part is band-limited like a telephone or a compressed file, in a room, begins with silence,
+changes its level, or holds no speech. Numbers are probabilities unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+from scipy.signal import butter, lfilter, sosfilt
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.training.synthetic import (
+    chirps,
+    clicks,
+    coloured_noise,
+    hum,
+    modulated_noise,
+    random_spectrum,
+    reverberate,
+    unit,
+)
+
+__all__ = ["Batch", "Mixer", "Sounds", "with_speeds"]
+
+Array = npt.NDArray[np.float32]
+Sounds = dict[str, list[list[Array]]]
+"""For each group its clips, each at all speeds."""
+
+SPEECH_SPEEDS = (5 / 6, 8 / 9, 16 / 17, 1.0, 17 / 16, 9 / 8, 6 / 5)
+NOISE_SPEEDS = (5 / 7, 5 / 6, 1.0, 6 / 5, 7 / 5)
+
+TWO_NOISES, ADDED_HISS = 0.4, 0.1
+SYNTHETIC = {"babble": 0.05, "chirps": 0.05, "clicks": 0.04, "hum": 0.03, "modulated": 0.04, "coloured": 0.05}
+BY_KIND, BACKWARDS, JOINED, NOISE_ROOM, NOISE_SPECTRUM, SPEECH_SPECTRUM = 0.5, 0.2, 0.08, 0.08, 0.37, 0.2
+NOISE_SPECTRUM_DB, SPEECH_SPECTRUM_DB = 5.0, 3.0
+NEARLY_CLEAN, CLEAN, NO_SPEECH = 0.08, 0.04, 0.07
+ROOM, BAND_LIMIT, NOISE_LIMIT, SPEECH_LIMIT, NOISE_LEVEL = 0.13, 0.11, 0.03, 0.03, 0.15
+SILENT_HEAD, LATE_SPEECH, LEVEL_CHANGE = 0.03, 0.04, 0.05
+LOWEST_SNR, HIGHEST_SNR, NEARLY_CLEAN_SNR, CLEAN_SNR = -5.0, 20.0, 40.0, 70.0
+CUTOFFS = (3000, 3400, 3700, 4000, 4500, 5000, 5500, 6000, 6500, 7000)
+"""Hz."""
+
+
+class Batch(NamedTuple):
+    """Mixtures and what is wanted from them.
+
+    Attributes
+    ----------
+    wanted, mixture : ndarray (batch, n_samples), float32
+        Speech as it should come out, noisy speech. Standard deviations about 1.
+    present : ndarray (batch,), bool
+        Where there is any speech.
+    """
+
+    wanted: Array
+    mixture: Array
+    present: npt.NDArray[np.bool_]
+
+
+def with_speeds(clips: Mapping[str, Sequence[Array]], speeds: Sequence[float]) -> Sounds:
+    """Return the clips of each group at zero mean and unit deviation, resampled to each speed.
+
+    Parameters
+    ----------
+    clips : mapping of str to sequence of ndarray
+        Clips of each group, float32.
+    speeds : sequence of float
+        1 leaves as it is; above 1 is shorter and higher.
+
+    Returns
+    -------
+    dict
+        For each group its clips, each a list with one array a speed. Silent clips are left out.
+    """
+    sounds: Sounds = {}
+    for group, members in clips.items():
+        for clip in members:
+            x = clip - clip.mean(dtype=np.float64).astype(np.float32)
+            if x.std() > 0:
+                x = x / x.std()
+                variants = [x if v == 1 else soxr.resample(x, v, 1.0).astype(np.float32) for v in speeds]
+                sounds.setdefault(group, []).append(variants)
+    return sounds
+
+
+class Mixer:
+    """Draws mixtures.
+
+    Parameters
+    ----------
+    speech, noise : dict
+        What `with_speeds` gave: speakers and kinds of noise.
+    n_samples : int
+        Length of a mixture.
+    sr : int
+        Sample rate in Hz.
+    rng : Generator
+        All randomness; its state is the mixer's.
+    plain : bool
+        One recorded noise at -5, 0, 5, 10 dB in turn and nothing else: for scores.
+
+    Raises
+    ------
+    ParameterError
+        When there is no speech or no noise.
+    """
+
+    def __init__(
+        self,
+        speech: Sounds,
+        noise: Sounds,
+        *,
+        n_samples: int,
+        sr: int,
+        rng: np.random.Generator,
+        plain: bool = False,
+    ) -> None:
+        for name, sounds in (("speech", speech), ("noise", noise)):
+            if not sounds:
+                raise ParameterError(f"{name}={{}}; needs at least one recording that is not silent")
+        self._speech, self._noise = speech, noise
+        self._speakers, self._kinds = sorted(speech), sorted(noise)
+        self._all_noise = [variants for kind in self._kinds for variants in noise[kind]]
+        self._n, self._sr, self._plain = n_samples, sr, plain
+        self.rng = rng
+        top = 0.45 * sr
+        self._low_pass = [butter(8, c, fs=sr, output="sos") for c in CUTOFFS if c < top]
+        self._telephone = butter(2, 300, "high", fs=sr, output="sos")
+
+    def batch(self, size: int) -> Batch:
+        """Return `size` mixtures."""
+        wanted, mixture = (np.empty((size, self._n), np.float32) for _ in range(2))
+        present = np.empty(size, np.bool_)
+        for i in range(size):
+            item = self._plain_item(i) if self._plain else self._item()
+            wanted[i], mixture[i], present[i] = item
+        return Batch(wanted, mixture, present)
+
+    def say(self) -> Array:
+        """Return n_samples of one speaker: a piece of a clip, or clips joined with pauses when they are short."""
+        rng, n = self.rng, self._n
+        clips = self._speech[self._speakers[rng.integers(len(self._speakers))]]
+        speed = rng.integers(len(clips[0]))
+        x = clips[rng.integers(len(clips))][speed]
+        parts, total = [x], len(x)
+        while total < n:
+            pause = np.zeros(int(rng.uniform(0.05, 0.5) * self._sr), np.float32)
+            x = clips[rng.integers(len(clips))][speed]
+            parts += [pause, x]
+            total += len(pause) + len(x)
+        joined = np.concatenate(parts)
+        start = rng.integers(0, len(joined) - n + 1)
+        return joined[start : start + n]
+
+    def recorded_noise(self) -> Array:
+        """Return n_samples of a recorded noise, repeated when it is short, sometimes backwards.
+
+        Half of the draws are even over kinds, half over recordings: kinds with one recording would be learned by
+        heart otherwise.
+        """
+        rng, n = self.rng, self._n
+        clips = self._all_noise
+        if rng.random() < BY_KIND:
+            clips = self._noise[self._kinds[rng.integers(len(self._kinds))]]
+        variants = clips[rng.integers(len(clips))]
+        x = variants[rng.integers(len(variants))]
+        if len(x) < n:
+            x = np.tile(x, -(-n // len(x)) + 1)
+        start = rng.integers(0, len(x) - n + 1)
+        piece = x[start : start + n]
+        return piece[::-1] if rng.random() < BACKWARDS else piece
+
+    def equalised_speech(self) -> Array:
+        """Return speech of unit deviation, equalised at random."""
+        s = self._equalise(self.say())
+        if self.rng.random() < SPEECH_SPECTRUM:
+            s = random_spectrum(s, SPEECH_SPECTRUM_DB, self.rng)
+        return unit(s)
+
+    def equalised_noise(self) -> Array:
+        """Return noise of unit deviation, recorded or synthetic, equalised at random."""
+        rng, n = self.rng, self._n
+        p, chosen = rng.random(), "recorded"
+        for name, share in SYNTHETIC.items():
+            if 0 <= p < share:
+                chosen = name
+            p -= share
+        makers: dict[str, Callable[[], Array]] = {
+            "recorded": self._varied_noise,
+            "babble": self._babble,
+            "chirps": lambda: chirps(n, self._sr, rng),
+            "clicks": lambda: clicks(n, self._sr, rng),
+            "hum": lambda: hum(n, self._sr, rng),
+            "modulated": lambda: modulated_noise(n, self._sr, rng),
+            "coloured": lambda: coloured_noise(n, rng),
+        }
+        return unit(self._equalise(makers[chosen]()))
+
+    def _varied_noise(self) -> Array:
+        """A recorded noise, sometimes followed by another, in a room, or with a random spectrum."""
+        rng = self.rng
+        x = self.recorded_noise()
+        if rng.random() < JOINED:
+            cut = int(rng.uniform(0.2, 0.8) * self._n)
+            x = np.concatenate([x[:cut], self.recorded_noise()[cut:]])
+        p = rng.random()
+        if p < NOISE_ROOM:
+            return reverberate(x, self._sr, rng)[0]
+        return random_spectrum(x, NOISE_SPECTRUM_DB, rng) if p < NOISE_ROOM + NOISE_SPECTRUM else x
+
+    def _babble(self) -> Array:
+        """4 to 8 speakers at once."""
+        x = np.zeros(self._n, np.float32)
+        for _ in range(self.rng.integers(4, 9)):
+            x += np.float32(self.rng.uniform(0.4, 1)) * unit(self.say())
+        return x
+
+    def _equalise(self, x: Array) -> Array:
+        r = self.rng.uniform(-3 / 8, 3 / 8, 4).astype(np.float32)
+        one = np.ones(1, np.float32)
+        y: Array = lfilter(np.concatenate([one, r[:2]]), np.concatenate([one, r[2:]]), x)
+        return y
+
+    def _plain_item(self, i: int) -> tuple[Array, Array, bool]:
+        s, z = unit(self.say()), unit(self.recorded_noise())
+        return s, s + z * np.float32(10 ** (-5 * (i % 4 - 1) / 20)), True
+
+    def _item(self) -> tuple[Array, Array, bool]:
+        rng = self.rng
+        s, z = self.equalised_speech(), self.equalised_noise()
+        if rng.random() < TWO_NOISES:
+            z = unit(z + np.float32(rng.uniform(0.2, 1)) * self.equalised_noise())
+        if rng.random() < ADDED_HISS:
+            hiss = rng.standard_normal(self._n, dtype=np.float32)
+            z = unit(z + np.float32(rng.uniform(0.05, 1)) * hiss)
+        p = rng.random()
+        if p < CLEAN:
+            snr = CLEAN_SNR
+        elif p < CLEAN + NEARLY_CLEAN:
+            snr = rng.uniform(HIGHEST_SNR, NEARLY_CLEAN_SNR)
+        else:
+            snr = rng.uniform(LOWEST_SNR, HIGHEST_SNR)
+        z = z * np.float32(10 ** (-snr / 20))
+        wet = s
+        if rng.random() < ROOM:
+            wet, s = reverberate(s, self._sr, rng)
+        s, wet, z = self._limit_bands(s, wet, z)
+        if rng.random() < NOISE_LEVEL:
+            z = z * self._levels(4, 5.0)
+        present = not (rng.random() < NO_SPEECH and snr < CLEAN_SNR)
+        if not present:
+            s = wet = np.zeros(self._n, np.float32)
+        s, wet, z = self._shape_time(s, wet, z)
+        level = np.float32(10 ** (rng.uniform(-8, 8) / 20))
+        return s * level, (wet + z) * level, present
+
+    def _limit_bands(self, s: Array, wet: Array, z: Array) -> tuple[Array, Array, Array]:
+        rng = self.rng
+        p = rng.random()
+        low = self._low_pass[rng.integers(len(self._low_pass))] if self._low_pass else None
+        if low is None or p >= BAND_LIMIT + NOISE_LIMIT + SPEECH_LIMIT:
+            return s, wet, z
+
+        def limit(x: Array, sos: npt.NDArray[np.float64]) -> Array:
+            y: Array = sosfilt(sos, x).astype(np.float32)
+            return y
+
+        if p < BAND_LIMIT:
+            sos = np.concatenate([low, self._telephone]) if rng.random() < 0.3 else low
+            return limit(s, sos), limit(wet, sos), limit(z, sos)
+        if p < BAND_LIMIT + NOISE_LIMIT:
+            return s, wet, limit(z, low)
+        return limit(s, low), limit(wet, low), z
+
+    def _shape_time(self, s: Array, wet: Array, z: Array) -> tuple[Array, Array, Array]:
+        """A silent or faint head, speech that begins late, or changes of level."""
+        rng = self.rng
+        p = rng.random()
+        if p < SILENT_HEAD:
+            faint = 0.0 if rng.random() < 0.6 else 10 ** (-rng.uniform(50, 80) / 20)
+            gate = self._head(rng.uniform(0.02, 1.2), faint)
+            return s * gate, wet * gate, z * gate
+        if p < SILENT_HEAD + LATE_SPEECH:
+            gate = self._head(rng.uniform(0.3, 1.5), 0.0)
+            return s * gate, wet * gate, z
+        if p < SILENT_HEAD + LATE_SPEECH + LEVEL_CHANGE:
+            gate = self._levels(3, 8.0)
+            return s * gate, wet * gate, z * gate
+        return s, wet, z
+
+    def _head(self, seconds: float, gain: float) -> Array:
+        gate = np.ones(self._n, np.float32)
+        gate[: int(seconds * self._sr)] = gain
+        return gate
+
+    def _levels(self, n_points: int, deviation: float) -> Array:
+        """Gains that change between a few random points, `deviation` in dB."""
+        at = np.sort(self.rng.uniform(0, self._n, n_points))
+        gains = 10 ** (self.rng.normal(0, deviation, n_points) / 20)
+        return np.interp(np.arange(self._n), at, gains).astype(np.float32)

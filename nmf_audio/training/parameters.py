@@ -1,0 +1,173 @@
+"""Parameters of the unrolled decomposition while they are trained.
+
+A trained dictionary holds non-negative arrays (`nmf_audio.schema`). Training works on *free* variables of the same
+names and shapes, any real numbers: logarithms of what is positive, logits of what lies between two bounds, the
+inverse of softplus for the sparsity. `to_arrays` and `from_arrays` go from one to the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import ParameterError
+
+__all__ = ["Array", "Arrays", "from_arrays", "initial", "sigmoid", "to_arrays"]
+
+Array = npt.NDArray[np.float32]
+Arrays = dict[str, Array]
+
+LOGARITHMS = ("out_floor", "A", "C", "C_mid", "b", "run_gain", "p")
+RATES = ("slow_rate", "rate_noise", "rate_speech")
+
+RATES_NOISE = (-1.0, 1.5, 2.8, 4.2)
+"""Logits of the running noise averages' leaks to start from: time constants of 1 to 60 frames."""
+
+RATES_SPEECH = (-3.0, 0.0, 2.5)
+"""The same of the running speech averages."""
+
+
+def initial(
+    W_speech: Array,
+    W_noise: Array,
+    *,
+    n_layers: int = 4,
+    slow: bool = True,
+    mid: bool = True,
+    rng: int | np.random.Generator | None = None,
+) -> Arrays:
+    """Start from two plain dictionaries.
+
+    Parameters
+    ----------
+    W_speech, W_noise : ndarray (n_bands, n_components), float32
+        Atoms by KL-NMF of normalised frames. From random atoms training does not take off.
+    n_layers : int
+        Layers; all start with the same atoms.
+    slow : bool
+        With a slow memory: leaky averages of the activations that predict and inhibit beside the last ones.
+    mid : bool
+        With an inhibition within the frame, half way through the layers.
+    rng : int, Generator, optional
+        Randomness of transition and inhibition.
+
+    Returns
+    -------
+    dict of str to ndarray, float32
+        Free variables.
+
+    Raises
+    ------
+    ParameterError
+        When the two dictionaries have different bands, or `n_layers` is below 1.
+    """
+    if W_speech.ndim != 2 or W_noise.ndim != 2 or len(W_speech) != len(W_noise):
+        raise ParameterError(
+            f"W_speech and W_noise of shapes {W_speech.shape}, {W_noise.shape}; must have the same bands as rows"
+        )
+    if n_layers < 1:
+        raise ParameterError(f"n_layers={n_layers}; must be at least 1; 4 is the default")
+    generator = np.random.default_rng(rng)
+    W = np.concatenate([W_speech, W_noise], axis=1)
+    W = W / W.sum(axis=0)
+    n_bands, n_fixed = W.shape
+    n_speech = W_speech.shape[1]
+    n_run = len(RATES_NOISE) + 1 + len(RATES_SPEECH)
+    K = n_fixed + n_run
+
+    def spread(row_sum: float, deviation: float) -> npt.NDArray[np.float64]:
+        return math.log(row_sum / K) + deviation * generator.standard_normal((K, K))
+
+    # What inhibits starts at row sums of 1: from small values it hardly moves.
+    stay = np.full(K, 0.4)
+    stay[n_speech : K - len(RATES_SPEECH)] = 0.8
+    A, C = spread(0.2, 0.1), spread(1.0, 0.5)
+    np.fill_diagonal(A, np.log(stay) + 0.1 * generator.standard_normal(K))
+    if slow:
+        A = np.concatenate([A, spread(0.02, 0.1)], axis=1)
+        C = np.concatenate([C, spread(0.3, 0.5)], axis=1)
+    logs = np.log(np.maximum(W, 1e-3 * W.max(axis=0)))
+    free = {
+        "W": np.repeat(logs[None], n_layers, axis=0),
+        "W_out": logs,
+        "out_floor": np.full((2, n_bands), -6.0),
+        "lam": np.full((n_layers, K), -3.0),
+        "g": np.zeros((n_layers, K)),
+        "A": A,
+        "C": C,
+        "C_mid": spread(0.3, 0.5) if mid else np.zeros((0, 0)),
+        "b": np.full(K, np.log(0.05)),
+        "slow_rate": generator.permutation(np.linspace(1.5, 4.0, K)) if slow else np.zeros(0),
+        "rate_noise": np.array(RATES_NOISE),
+        "rate_speech": np.array(RATES_SPEECH),
+        "run_gain": np.zeros((n_run, n_bands)),
+        "residual": np.full(n_bands, 0.3),
+        "p": np.array(0.5),
+    }
+    return {name: np.ascontiguousarray(x, np.float32).reshape(x.shape) for name, x in free.items()}
+
+
+def to_arrays(free: Mapping[str, Array]) -> Arrays:
+    """Turn free variables into the arrays of a trained dictionary.
+
+    Parameters
+    ----------
+    free : mapping of str to ndarray
+        What `initial` gave, or training made of it.
+
+    Returns
+    -------
+    dict of str to ndarray, float32
+        As `nmf_audio.schema` describes them.
+    """
+    W = np.exp(free["W"])
+    arrays = {
+        "W": W / W.sum(axis=1, keepdims=True),
+        "W_out": np.exp(free["W_out"]),
+        "lam": np.logaddexp(free["lam"], np.float32(0)),
+        "g": 2 * sigmoid(free["g"]),
+        "residual": np.array(free["residual"]),
+    }
+    arrays |= {name: np.exp(free[name]) for name in LOGARITHMS}
+    arrays |= {name: sigmoid(free[name]) for name in RATES}
+    return {name: np.asarray(x, np.float32) for name, x in arrays.items()}
+
+
+def from_arrays(arrays: Mapping[str, Array]) -> Arrays:
+    """Turn the arrays of a trained dictionary into free variables: the inverse of `to_arrays`.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        A trained dictionary's.
+
+    Returns
+    -------
+    dict of str to ndarray, float32
+        Free variables; what lies at a bound is moved a little inside, so that it can still be trained.
+    """
+    tiny = 1e-12
+
+    def logit(x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        y = np.clip(x.astype(np.float64), 1e-6, 1 - 1e-6)
+        return np.log(y / (1 - y))
+
+    free: dict[str, npt.NDArray[np.float64]] = {
+        name: np.log(np.maximum(arrays[name].astype(np.float64), tiny))
+        for name in ("W", "W_out", *LOGARITHMS)
+    }
+    free |= {name: logit(arrays[name]) for name in RATES}
+    free["lam"] = np.log(np.expm1(np.maximum(arrays["lam"].astype(np.float64), tiny)))
+    free["g"] = logit(arrays["g"] / 2)
+    free["residual"] = arrays["residual"].astype(np.float64)
+    return {name: np.asarray(free[name], np.float32) for name in arrays}
+
+
+def sigmoid(x: Array) -> Array:
+    """Return the logistic function of x."""
+    one = np.float32(1)
+    return np.asarray(one / (one + np.exp(-x)), np.float32)

@@ -1,0 +1,240 @@
+"""Forward and backward pass of batches through the unrolled decomposition: masks, and gradients by all parameters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.frontend import FLOOR, SILENCE
+from nmf_audio.nmf.kernels import unrolled_train as kernels
+from nmf_audio.training.parameters import Array, Arrays, sigmoid, to_arrays
+
+__all__ = ["Network"]
+
+
+class _Parameters(NamedTuple):
+    W: Array
+    out_speech: Array
+    out_noise: Array
+    out_floor: Array
+    den: Array
+    g: Array
+    AC: Array
+    C_mid: Array
+    mid: int
+    b: Array
+    slow_rate: Array
+    rates: Array
+    run_gain: Array
+    residual: Array
+    p: Array
+    n_run_noise: int
+
+
+class _Data(NamedTuple):
+    V: Array
+    floor: Array
+    silent: npt.NDArray[np.bool_]
+    start: npt.NDArray[np.int64]
+
+
+class _Saved(NamedTuple):
+    H: Array
+    memory: Array
+    d: Array
+    d_mid: Array
+    r: Array
+    step: Array
+    log_step: Array
+    running: Array
+    scale: Array
+    speech: Array
+    noise: Array
+    mask: Array
+
+
+class _Gradients(NamedTuple):
+    q: Array
+    model: Array
+    prediction: Array
+    d_mid: Array
+    speech: Array
+    noise: Array
+    den: Array
+    g: Array
+    b: Array
+    slow_rate: Array
+    rates: Array
+    run_gain: Array
+    residual: Array
+    p: Array
+
+
+class Network:
+    """Forward and backward pass of a batch of signals through the unrolled decomposition.
+
+    Parameters
+    ----------
+    free : dict of str to ndarray, float32
+        Free variables. They are read anew at each forward pass, so an optimiser may change them in place.
+    n_speech : int
+        Number of speech atoms among the fixed ones; they come first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nmf_audio.training.parameters import initial
+    >>> rng = np.random.default_rng(0)
+    >>> free = initial(rng.random((10, 4)), rng.random((10, 3)), rng=0)
+    >>> network = Network(free, n_speech=4)
+    >>> mask = network.forward(rng.random((2, 20, 10), np.float32))
+    >>> gradients = network.backward(np.ones_like(mask))
+    >>> mask.shape, gradients["W"].shape
+    ((2, 20, 10), (4, 10, 7))
+    """
+
+    def __init__(self, free: Arrays, n_speech: int) -> None:
+        self.free, self.n_speech = free, n_speech
+        self._buffers: dict[tuple[int, int], tuple[_Saved, _Gradients]] = {}
+        self._last: tuple[_Parameters, _Data, _Saved, _Gradients] | None = None
+
+    def forward(self, V: Array) -> Array:
+        """Return the masks (batch, n_frames, n_bands) of normalised frames V of the same shape."""
+        frames = np.ascontiguousarray(V.transpose(1, 0, 2), np.float32)
+        n_frames, batch, _ = frames.shape
+        silent = frames.mean(axis=2) <= np.float32(SILENCE + FLOOR)
+        data = _Data(frames, np.empty_like(frames), silent, np.empty(batch, np.int64))
+        kernels.track_floor(data.V, data.silent, data.start, data.floor)
+        p = self._parameters()
+        saved, gradients = self._room(n_frames, batch)
+        kernels.forward(data, np.float32(FLOOR), p, saved)
+        self._last = p, data, saved, gradients
+        return saved.mask.transpose(1, 0, 2)
+
+    def backward(self, d_masks: Array) -> Arrays:
+        """Return the gradient by each free variable, given that by the last forward pass's masks.
+
+        Parameters
+        ----------
+        d_masks : ndarray (batch, n_frames, n_bands), float32
+            Gradient of a loss by the masks.
+
+        Returns
+        -------
+        dict of str to ndarray, float32
+            Of the names and shapes of the free variables.
+
+        Raises
+        ------
+        ParameterError
+            When no forward pass went before.
+        """
+        if self._last is None:
+            raise ParameterError("backward() needs the masks of a forward pass; call forward(V) first")
+        p, data, saved, g = self._last
+        for x in (g.den, g.g, g.b, g.slow_rate, g.rates, g.run_gain, g.residual, g.p):
+            x[:] = 0
+        by_time = np.ascontiguousarray(d_masks.transpose(1, 0, 2), np.float32)
+        kernels.backward(data, np.float32(FLOOR), p, saved, by_time, g)
+        return self._by_free(p, saved, g)
+
+    def _parameters(self) -> _Parameters:
+        arrays = to_arrays(self.free)
+        n_layers, n_bands, n_fixed = arrays["W"].shape
+        K = len(arrays["b"])
+        W = np.zeros((n_layers, n_bands, K), np.float32)
+        W[:, :, :n_fixed] = arrays["W"]
+        return _Parameters(
+            W=W,
+            out_speech=np.ascontiguousarray(arrays["W_out"][:, : self.n_speech].T),
+            out_noise=np.ascontiguousarray(arrays["W_out"][:, self.n_speech :].T),
+            out_floor=arrays["out_floor"],
+            den=1 + arrays["lam"],
+            g=arrays["g"],
+            AC=np.ascontiguousarray(np.concatenate([arrays["A"], arrays["C"]]).T),
+            C_mid=np.ascontiguousarray(arrays["C_mid"].T),
+            mid=n_layers // 2 if len(arrays["C_mid"]) else -1,
+            b=arrays["b"],
+            slow_rate=arrays["slow_rate"],
+            rates=np.concatenate([arrays["rate_noise"], arrays["rate_speech"]]),
+            run_gain=arrays["run_gain"],
+            residual=arrays["residual"],
+            p=arrays["p"].reshape(1),
+            n_run_noise=len(arrays["rate_noise"]),
+        )
+
+    def _room(self, T: int, B: int) -> tuple[_Saved, _Gradients]:
+        """Arrays for batches of this shape; the last few shapes are kept."""
+        if (T, B) not in self._buffers:
+            if len(self._buffers) >= 3:
+                self._buffers.clear()
+            L, F, _ = self.free["W"].shape
+            K, M = self.free["A"].shape
+            R = len(self.free["run_gain"])
+            T_mid = T if len(self.free["C_mid"]) else 0
+
+            def room(*shape: int) -> Array:
+                return np.zeros(shape, np.float32)
+
+            saved = _Saved(
+                H=room(L + 1, T, B, K), memory=room(T + 1, B, M), d=room(T, B, K), d_mid=room(T_mid, B, K),
+                r=room(L, T, B, F), step=room(L, T, B, K), log_step=room(L, T, B, K),
+                running=room(T + 1, B, R - 1, F), scale=room(T, B, R),
+                speech=room(T, B, F), noise=room(T, B, F), mask=room(T, B, F),
+            )  # fmt: skip
+            gradients = _Gradients(
+                q=room(L, T, B, K), model=room(L, T, B, F), prediction=room(T, B, 2 * K), d_mid=room(T_mid, B, K),
+                speech=room(T, B, F), noise=room(T, B, F), den=room(L, K), g=room(L, K), b=room(K),
+                slow_rate=room(len(self.free["slow_rate"])), rates=room(R - 1), run_gain=room(R, F), residual=room(F),
+                p=room(1),
+            )  # fmt: skip
+            self._buffers[T, B] = saved, gradients
+        return self._buffers[T, B]
+
+    def _by_free(self, p: _Parameters, s: _Saved, g: _Gradients) -> Arrays:
+        """One product for each matrix, then the chain rule through exponentials and sigmoids."""
+        L, _, n_fixed = self.free["W"].shape
+        K = len(self.free["A"])
+        T = len(s.mask)
+
+        def flat(x: Array) -> Array:
+            return x.reshape(-1, x.shape[-1])
+
+        dW = np.empty_like(self.free["W"])
+        for layer in range(L):
+            dW[layer] = (flat(s.r[layer]).T @ flat(g.q[layer]) + flat(g.model[layer]).T @ flat(s.H[layer]))[
+                :, :n_fixed
+            ]
+        W = p.W[:, :, :n_fixed]
+        H = flat(s.H[L])
+        d_out = [
+            flat(g.speech).T @ H[:, : self.n_speech] * p.out_speech.T,
+            flat(g.noise).T @ H[:, self.n_speech : n_fixed] * p.out_noise.T,
+        ]
+        dAC = (flat(s.memory[:T]).T @ flat(g.prediction) * p.AC).T
+        n_noise = p.n_run_noise
+        d_rates = g.rates * p.rates * (1 - p.rates)
+        gradients = {
+            "W": W * (dW - (W * dW).sum(axis=1, keepdims=True)),
+            "W_out": np.concatenate(d_out, axis=1),
+            "out_floor": np.stack([flat(g.speech).sum(axis=0), flat(g.noise).sum(axis=0)]) * p.out_floor,
+            "lam": g.den * sigmoid(self.free["lam"]),
+            "g": g.g * p.g * (1 - p.g / 2),
+            "A": dAC[:K],
+            "C": dAC[K:],
+            "C_mid": (flat(s.H[p.mid]).T @ flat(g.d_mid) * p.C_mid).T if p.mid >= 0 else self.free["C_mid"],
+            "b": g.b * p.b,
+            "slow_rate": g.slow_rate * p.slow_rate * (1 - p.slow_rate),
+            "rate_noise": d_rates[:n_noise],
+            "rate_speech": d_rates[n_noise:],
+            "run_gain": g.run_gain * p.run_gain,
+            "residual": g.residual,
+            "p": (g.p * p.p)[0],
+        }
+        return {
+            name: np.ascontiguousarray(gradients[name], np.float32).reshape(x.shape)
+            for name, x in self.free.items()
+        }

@@ -1,0 +1,176 @@
+"""Training the denoiser: it learns, goes on bit for bit, and says what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nmf_audio.dictionary import Dictionary
+from nmf_audio.errors import DictionaryError, ParameterError
+from nmf_audio.frontend import FrontEndSpec
+from nmf_audio.training.corpus import find_recordings
+from nmf_audio.training.denoiser import DenoiserSettings, DenoiserTraining, Progress, train_denoiser
+from nmf_audio.training.losses import Weights
+from nmf_audio.training.optimiser import Adam, learning_rate
+from nmf_audio.training.sounds import Recordings, read_recordings
+from tests.training.sounds import small_collection
+
+SPEC = FrontEndSpec(sr=8000, linear_to_hz=1000.0, n_high=8)
+SMALL = DenoiserSettings(
+    n_speech=8, n_noise=6, n_layers=2, n_steps=6, batch_size=2, seconds=0.5, highest_rate=0.02, seed=3
+)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    speech, noise = small_collection(tmp_path_factory.mktemp("collection"))
+    return read_recordings(
+        find_recordings([speech], sr=SPEC.sr), find_recordings([noise], sr=SPEC.sr), held_out=0.4, rng=0
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(recordings: Recordings) -> Dictionary:
+    return train_denoiser(recordings, SMALL, spec=SPEC)
+
+
+def test_the_loss_falls(recordings: Recordings) -> None:
+    settings = replace(SMALL, n_steps=80, batch_size=4, seconds=1.0)
+    training = DenoiserTraining(recordings, settings, spec=SPEC)
+    before = training.score()
+    losses = [training.step() for _ in range(80)]
+    after = training.score()
+    assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:10])
+    assert after["loss"] < 0.9 * before["loss"]
+    assert after["sdr"] > before["sdr"] + 0.5
+
+
+def test_a_training_that_was_stopped_goes_on_bit_for_bit(
+    recordings: Recordings, trained: Dictionary, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "state.ckpt"
+    stopped = DenoiserTraining(recordings, SMALL, spec=SPEC)
+    for _ in range(3):
+        stopped.step()
+    stopped.save(checkpoint)
+    steps: list[int] = []
+    resumed = train_denoiser(
+        recordings,
+        SMALL,
+        spec=SPEC,
+        checkpoint=checkpoint,
+        resume=True,
+        progress=lambda p: steps.append(p.step),
+    )
+    assert steps == [4, 5, 6]
+    assert resumed.sha256 == trained.sha256
+
+
+def test_the_dictionary_can_be_saved_and_tells_its_making(trained: Dictionary, tmp_path: Path) -> None:
+    trained.save(tmp_path / "mine.npz")
+    again = Dictionary.load(tmp_path / "mine.npz")
+    assert again.sha256 == trained.sha256
+    assert again.kind == "trained"
+    assert (again.n_components("speech"), again.n_components("noise")) == (8, 6)
+    told = again.meta["denoiser"]
+    assert told["steps_done"] == 6
+    assert told["settings"]["seed"] == 3
+    assert set(told["held_out"]) == {"loss", "comp", "asym", "env", "sdr"}
+    assert {row["source"] for row in again.meta["trained_on"]} == {"speech", "noise"}
+
+
+def test_progress_and_scores_come_as_asked(recordings: Recordings, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    train_denoiser(
+        recordings,
+        SMALL,
+        spec=SPEC,
+        checkpoint=tmp_path / "c",
+        checkpoint_steps=4,
+        progress=told.append,
+    )
+    assert [p.step for p in told] == [1, 2, 3, 4, 5, 6]
+    assert [p.step for p in told if p.score] == [4, 6]
+    assert (tmp_path / "c").exists()
+
+
+def test_training_goes_on_from_a_trained_dictionary(recordings: Recordings, trained: Dictionary) -> None:
+    tuned = DenoiserTraining(recordings, replace(SMALL, n_speech=99), start=trained)
+    same = tuned.dictionary()
+    assert tuned.spec == SPEC
+    for name, x in trained.arrays.items():
+        np.testing.assert_allclose(same.arrays[name], x, rtol=1e-4, atol=1e-6, err_msg=name)
+    tuned.step()
+    assert tuned.dictionary().sha256 != same.sha256
+
+
+def test_minutes_choose_the_steps_and_leave_the_start_alone(recordings: Recordings) -> None:
+    training = DenoiserTraining(recordings, SMALL, spec=SPEC)
+    before = training.dictionary().sha256
+    assert training.seconds_per_step() > 0
+    assert training.step_number == 0
+    assert training.dictionary().sha256 == before
+    told: list[Progress] = []
+    train_denoiser(recordings, SMALL, spec=SPEC, minutes=1e-4, progress=told.append)
+    assert told[-1].step == told[-1].n_steps
+
+
+def test_a_checkpoint_of_another_training_is_refused(recordings: Recordings, tmp_path: Path) -> None:
+    training = DenoiserTraining(recordings, SMALL, spec=SPEC)
+    training.save(tmp_path / "c")
+    other = DenoiserTraining(recordings, replace(SMALL, weights=Weights(asym=0.5)), spec=SPEC)
+    with pytest.raises(ParameterError, match="settings"):
+        other.restore(tmp_path / "c")
+    fewer = recordings._replace(noise=dict(list(recordings.noise.items())[:1]))
+    with pytest.raises(ParameterError, match="recordings"):
+        DenoiserTraining(fewer, SMALL, spec=SPEC).restore(tmp_path / "c")
+    (tmp_path / "broken").write_bytes(b"no archive")
+    with pytest.raises(DictionaryError, match="no checkpoint"):
+        training.restore(tmp_path / "broken")
+    with pytest.raises(DictionaryError, match="can't be read"):
+        training.restore(tmp_path / "missing")
+    with pytest.raises(DictionaryError, match="can't be written"):
+        training.save(tmp_path / "missing" / "c")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_steps": 0}, "n_steps=0"),
+        ({"seconds": 0.1}, "seconds=0.1"),
+        ({"highest_rate": 0.0}, "highest_rate=0.0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change: dict[str, float], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        replace(SMALL, **change)  # type: ignore[arg-type]
+
+
+def test_arguments_out_of_range_are_refused(recordings: Recordings) -> None:
+    with pytest.raises(ParameterError, match="minutes=0"):
+        train_denoiser(recordings, SMALL, minutes=0)
+    with pytest.raises(ParameterError, match="checkpoint_steps=0"):
+        train_denoiser(recordings, SMALL, checkpoint_steps=0)
+    with pytest.raises(ParameterError, match="resume=True"):
+        train_denoiser(recordings, SMALL, resume=True)
+
+
+def test_held_out_speakers_are_not_learned_from(recordings: Recordings) -> None:
+    assert recordings.speech
+    assert recordings.held_out_speech
+    assert not set(recordings.speech) & set(recordings.held_out_speech)
+
+
+def test_adam_finds_a_minimum_and_skips_what_is_not_finite() -> None:
+    target = np.linspace(-1, 1, 5).astype(np.float32)
+    adam = Adam({"x": np.zeros(5, np.float32)}, decay=0.9)
+    for step in range(400):
+        adam.step({"x": adam.free["x"] - target}, learning_rate(step, 400, 0.05))
+    np.testing.assert_allclose(adam.free["x"], target, atol=1e-2)
+    np.testing.assert_allclose(adam.average["x"], target, atol=1e-2)
+    kept = adam.free["x"].copy()
+    assert not np.isfinite(adam.step({"x": np.full(5, np.nan, np.float32)}, 0.05))
+    assert np.array_equal(adam.free["x"], kept)

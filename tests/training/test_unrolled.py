@@ -1,0 +1,124 @@
+"""Gradients through the unrolled recurrence, and agreement with what denoises."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.frontend import FLOOR, SILENCE
+from nmf_audio.nmf.kernels import unrolled_train as kernels
+from nmf_audio.nmf.unrolled import UnrolledNMF
+from nmf_audio.schema import check_trained_arrays
+from nmf_audio.training.parameters import Arrays, from_arrays, initial, to_arrays
+from nmf_audio.training.unrolled import Network
+
+Array = npt.NDArray[np.float32]
+
+N_BANDS, N_SPEECH, N_NOISE = 12, 6, 5
+VARIANTS = [(False, False), (True, False), (False, True), (True, True)]
+
+
+def random_free(slow: bool, mid: bool, seed: int = 0) -> Arrays:
+    """Free variables near the start, every one of them disturbed."""
+    rng = np.random.default_rng(seed)
+    W_speech, W_noise = (rng.random((N_BANDS, n), np.float32) ** 4 for n in (N_SPEECH, N_NOISE))
+    free = initial(W_speech, W_noise, n_layers=3, slow=slow, mid=mid, rng=rng)
+    return {name: np.asarray(x + 0.1 * rng.standard_normal(x.shape), np.float32) for name, x in free.items()}
+
+
+def batch(n_frames: int = 25, seed: int = 1) -> Array:
+    """Three signals: one begins with silence, one pauses."""
+    rng = np.random.default_rng(seed)
+    V = rng.gamma(0.7, 1.5, (3, n_frames, N_BANDS)).astype(np.float32)
+    V[0, :6] = 0
+    V[1, 10:16] = 0
+    return V + np.float32(FLOOR)
+
+
+@pytest.mark.parametrize(("slow", "mid"), VARIANTS)
+def test_every_gradient_is_the_slope_of_the_loss(slow: bool, mid: bool) -> None:
+    rng = np.random.default_rng(2)
+    free, V = random_free(slow, mid), batch()
+    network = Network(free, N_SPEECH)
+    weights = rng.standard_normal(V.shape).astype(np.float32)
+    network.forward(V)
+    gradients = network.backward(weights)
+
+    def loss() -> float:
+        return float((network.forward(V).astype(np.float64) * weights).sum())
+
+    assert set(gradients) == set(free)
+    for name, x in free.items():
+        if not x.size:
+            continue
+        direction = rng.standard_normal(x.shape).astype(np.float32)
+        kept = x.copy()
+        free[name][...] = kept + np.float32(3e-3) * direction
+        above = loss()
+        free[name][...] = kept - np.float32(3e-3) * direction
+        below = loss()
+        free[name][...] = kept
+        slope = float((gradients[name].astype(np.float64) * direction).sum())
+        size = float(np.linalg.norm(gradients[name]))
+        assert (above - below) / 6e-3 == pytest.approx(slope, abs=0.01 * size + 2e-3), name
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("slow", "mid"), VARIANTS)
+def test_masks_are_those_of_the_denoiser(slow: bool, mid: bool, compiled: bool) -> None:
+    free, V = random_free(slow, mid), batch(40)
+    masks = Network(free, N_SPEECH).forward(V)
+    nmf = UnrolledNMF(to_arrays(free), n_speech=N_SPEECH, n_observed=N_BANDS, compiled=compiled)
+    for signal, mask in zip(V, masks, strict=True):
+        nmf.reset()
+        np.testing.assert_allclose(nmf.process(signal, SILENCE + FLOOR, FLOOR)[2], mask, atol=1e-5)
+
+
+@pytest.mark.parametrize(("slow", "mid"), VARIANTS)
+def test_parameters_fit_the_schema_and_survive_the_way_back(slow: bool, mid: bool) -> None:
+    arrays = to_arrays(random_free(slow, mid))
+    assert check_trained_arrays(arrays, N_BANDS) == N_SPEECH + N_NOISE
+    again = to_arrays(from_arrays(arrays))
+    for name, x in arrays.items():
+        np.testing.assert_allclose(again[name], x, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_what_the_floor_tracks_is_the_recursion() -> None:
+    V = np.ascontiguousarray(batch(60).transpose(1, 0, 2))
+    silent = V.mean(axis=2) <= SILENCE + FLOOR
+    floor, start = np.empty_like(V), np.empty(3, np.int64)
+    kernels.track_floor(V, silent, start, floor)
+    assert start.tolist() == [6, 0, 0]
+    for i in range(3):
+        smooth = tracked = V[0, i].astype(np.float64)
+        for t in range(len(V)):
+            if t <= start[i]:
+                smooth = tracked = V[t, i].astype(np.float64)
+            elif not silent[t, i]:
+                smooth = 0.8 * smooth + 0.2 * V[t, i]
+                tracked = np.minimum(1.006 * tracked, smooth)
+            np.testing.assert_allclose(floor[t, i], tracked, rtol=1e-4)
+
+
+def test_fast_logarithm_and_exponential() -> None:
+    x = np.geomspace(1e-30, 1e30, 2001).astype(np.float32)
+    y = np.linspace(-80, 80, 2001).astype(np.float32)
+    logs = np.array([kernels._log(v) for v in x])
+    powers = np.array([kernels._exp(v) for v in y])
+    np.testing.assert_allclose(logs, np.log(x.astype(np.float64)), rtol=3e-7, atol=2e-7)
+    np.testing.assert_allclose(powers, np.exp(y.astype(np.float64)), rtol=5e-7)
+
+
+def test_gradient_without_masks_is_refused() -> None:
+    with pytest.raises(ParameterError, match="forward"):
+        Network(random_free(True, True), N_SPEECH).backward(batch())
+
+
+def test_start_needs_the_same_bands_and_a_layer() -> None:
+    W = np.ones((4, 2), np.float32)
+    with pytest.raises(ParameterError, match="same bands"):
+        initial(W, np.ones((5, 2), np.float32))
+    with pytest.raises(ParameterError, match="n_layers=0"):
+        initial(W, W, n_layers=0)
