@@ -121,14 +121,16 @@ class AdaptiveDecomposition:
         """Return speech and noise magnitudes and the speech gain of one frame; fill its activations `h`."""
         power = np.square(v)
         tracked = np.maximum(self._tracker.step(power), np.float32(FLOOR**2))
-        speech_power, noise_power = np.maximum(power - tracked, 0), tracked
+        noise_power: Array = tracked
+        speech_power: Array = np.maximum(power - tracked, 0)
         if self._settings.speech_atoms:
             speech, noise = self._decompose(v, np.sqrt(tracked), h)
             noise_power = np.maximum(np.sqrt(tracked) * noise, np.float32(FLOOR**2))
             speech_power = speech * np.sqrt(np.maximum(power - noise_power, 0))
         a = self._settings.smoothing
-        xi: Array = (a * np.square(self._speech_before) + (1 - a) * speech_power) / noise_power
-        gain = log_mmse_gain(np.maximum(xi, np.float32(self._settings.min_xi)), power / noise_power)
+        xi = (a * np.square(self._speech_before) + (1 - a) * speech_power) / noise_power
+        xi = np.maximum(xi, self._settings.min_xi).astype(np.float32)
+        gain = log_mmse_gain(xi, power / noise_power)
         self._speech_before = gain * v
         if self._running is not None:
             self._running = RATES * self._running + (1 - RATES) * (1 - gain) * v
