@@ -93,7 +93,12 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
     learning.add_argument("--components", metavar="N", help=f"number of atoms (default: {text})")
     for option, name, value, text in (
         ("--beta", "BETA", defaults.BETA, "divergence: 1 Kullback-Leibler, 0 Itakura-Saito"),
-        ("--sparsity", "L1", defaults.L1_H, "penalty on the activations: fewer and fuller atoms"),
+        (
+            "--sparsity",
+            "L1",
+            defaults.l1_h(one_group=source == "speech"),
+            "penalty on the activations: fewer and fuller atoms",
+        ),
         ("--iterations", "N", defaults.MAX_ITER, "iterations"),
         ("--frames", "N", defaults.N_FRAMES, "most frames to learn from, drawn evenly over folders"),
         ("--minutes", "MIN", defaults.MAX_SECONDS / 60, "most audio to read, drawn evenly over folders"),
@@ -261,7 +266,11 @@ def _command(args: argparse.Namespace) -> str:
     """Return the command again, without what doesn't change the dictionary."""
     words = ["nmf-audio", "train", args.source, *map(str, args.recordings), "-o", str(args.output)]
     words += [] if args.components is None else ["--components", args.components]
-    standard = {"beta": defaults.BETA, "sparsity": defaults.L1_H, "iterations": defaults.MAX_ITER}
+    standard = {
+        "beta": defaults.BETA,
+        "sparsity": defaults.l1_h(one_group=args.source == "speech"),
+        "iterations": defaults.MAX_ITER,
+    }
     standard |= {"frames": defaults.N_FRAMES, "minutes": defaults.MAX_SECONDS / 60, "seed": 0}
     for name, value in standard.items():
         if float(getattr(args, name)) != value:

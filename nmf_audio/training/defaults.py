@@ -3,10 +3,9 @@
 Those of numbers of atoms and sparsity are what served ``classic`` best on mixtures of unheard speakers and noise.
 """
 
-__all__ = ["BETA", "L1_H", "MAX_ITER", "MAX_SECONDS", "N_FRAMES", "n_components"]
+__all__ = ["BETA", "MAX_ITER", "MAX_SECONDS", "N_FRAMES", "l1_h", "n_components"]
 
 BETA = 1.0
-L1_H = 1.0
 MAX_ITER = 100
 N_FRAMES = 50_000
 MAX_SECONDS = 3600.0
@@ -33,3 +32,24 @@ def n_components(n_groups: int, *, one_group: bool) -> int:
     111
     """
     return 128 if one_group else max(8, 3 * n_groups)
+
+
+def l1_h(*, one_group: bool) -> float:
+    """Return the penalty on activations.
+
+    Parameters
+    ----------
+    one_group : bool
+        Whether all become one group of atoms, as speech does.
+
+    Returns
+    -------
+    float
+        1 for one group, whose many atoms it keeps apart; 0 for the few atoms of a kind of noise.
+
+    Examples
+    --------
+    >>> l1_h(one_group=True)
+    1.0
+    """
+    return 1.0 if one_group else 0.0

@@ -39,7 +39,7 @@ def train_plain(
     n_components: int | None = None,
     one_group: str | None = None,
     beta: float = defaults.BETA,
-    l1_H: float = defaults.L1_H,
+    l1_H: float | None = None,
     max_iter: int = defaults.MAX_ITER,
     n_frames: int = defaults.N_FRAMES,
     max_seconds: float = defaults.MAX_SECONDS,
@@ -66,9 +66,10 @@ def train_plain(
         Name of the one group for everything. None: one group for each folder name.
     beta : float
         1 Kullback-Leibler on magnitudes; 0 Itakura-Saito on powers, see `power_of`.
-    l1_H : float
+    l1_H : float, optional
         Penalty on the activations: above 0, fewer and fuller atoms explain a frame (sparse NMF with atoms of
-        unit norm, Le Roux, Weninger & Hershey 2015). Frames are about 1 in every band.
+        unit norm, Le Roux, Weninger & Hershey 2015). Frames are about 1 in every band. None: see
+        `nmf_audio.training.defaults.l1_h`.
     max_iter : int
         Iterations.
     n_frames : int
@@ -114,6 +115,8 @@ def train_plain(
     n_groups = len(corpus.groups)
     if n_components is None:
         n_components = defaults.n_components(n_groups, one_group=one_group is not None)
+    if l1_H is None:
+        l1_H = defaults.l1_h(one_group=one_group is not None)
     _check(corpus, spec, n_components, beta, l1_H, max_iter, n_frames)
     if one_group is None and n_components < n_groups:
         raise ParameterError(
