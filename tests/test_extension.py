@@ -30,7 +30,8 @@ def band_power(y: Array, sr: int, low_hz: float, high_hz: float) -> npt.NDArray[
     n_fft = frame_size(sr)
     f = np.arange(n_fft // 2 + 1) * sr / n_fft
     X = stft(y, n_fft)[(f > low_hz) & (f < high_hz)]
-    return np.square(np.abs(X), dtype=np.float64).sum(axis=0)
+    power: npt.NDArray[np.float64] = np.square(np.abs(X), dtype=np.float64).sum(axis=0)
+    return power
 
 
 def decibels(ratio: float) -> float:

@@ -128,9 +128,9 @@ class AdaptiveDecomposition:
             noise_power = np.maximum(np.sqrt(tracked) * noise, np.float32(FLOOR**2))
             speech_power = speech * np.sqrt(np.maximum(power - noise_power, 0))
         a = self._settings.smoothing
-        gamma: Array = power / noise_power
-        xi: Array = (a * np.square(self._speech_before) + (1 - a) * speech_power) / noise_power
-        gain = log_mmse_gain(np.maximum(xi, self._settings.min_xi).astype(np.float32), gamma)
+        gamma = np.asarray(power / noise_power, np.float32)
+        xi = (a * np.square(self._speech_before) + (1 - a) * speech_power) / noise_power
+        gain = log_mmse_gain(np.asarray(np.maximum(xi, self._settings.min_xi), np.float32), gamma)
         self._speech_before = gain * v
         if self._running is not None:
             self._running = RATES * self._running + (1 - RATES) * (1 - gain) * v

@@ -60,7 +60,8 @@ def oracle(a: dict[str, Array], V: Array) -> tuple[npt.NDArray[Any], ...]:
     W, W_out = p["W"][:, :n_bands], p["W_out"][:n_bands]
     h = p["b"].copy()
     slow = p["b"].copy()
-    running = floor = smooth = None
+    running: Any = None
+    floor = smooth = V[0]
     out: list[list[Any]] = [[], [], [], []]
     for v in V.astype(np.float64):
         silent = v.mean() <= SILENCE
