@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nmf_audio.batch import denoise_files
     from nmf_audio.dictionary import Dictionary, Group, load_dictionary, shipped_dictionaries
     from nmf_audio.enhance import Denoiser, denoise
     from nmf_audio.errors import (
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
         NmfAudioError,
         ParameterError,
     )
-    from nmf_audio.files import Report, denoise_file
+    from nmf_audio.files import denoise_file
     from nmf_audio.frontend import FrontEndSpec
     from nmf_audio.nmf import NMF
+    from nmf_audio.report import Report
     from nmf_audio.stream import Stream
 
 __version__ = "0.1.0"
@@ -42,10 +44,11 @@ _HOME = {
     "NMF": "nmf",
     "NmfAudioError": "errors",
     "ParameterError": "errors",
-    "Report": "files",
+    "Report": "report",
     "Stream": "stream",
     "denoise": "enhance",
     "denoise_file": "files",
+    "denoise_files": "batch",
     "load_dictionary": "dictionary",
     "shipped_dictionaries": "dictionary",
 }
@@ -66,6 +69,7 @@ __all__ = [
     "__version__",
     "denoise",
     "denoise_file",
+    "denoise_files",
     "load_dictionary",
     "shipped_dictionaries",
 ]

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Container", "container_for", "pcm_bits", "unfinished"]
+__all__ = ["EXTENSIONS", "Container", "container_for", "pcm_bits", "unfinished"]
 
-# extension -> (container, subtype to prefer when the input's is unknown to it)
-_EXTENSIONS: dict[str, tuple[str, str | None]] = {
+EXTENSIONS: dict[str, tuple[str, str | None]] = {
     ".wav": ("WAV", None),
     ".flac": ("FLAC", None),
     ".ogg": ("OGG", "VORBIS"),
@@ -27,6 +26,7 @@ _EXTENSIONS: dict[str, tuple[str, str | None]] = {
     ".au": ("AU", None),
     ".snd": ("AU", None),
 }
+"""Extension -> container, and subtype to prefer when the input's is unknown to it."""
 _RIFF_FAMILY = ("WAV", "WAVEX", "RF64")
 
 _NEAREST = {
@@ -134,7 +134,7 @@ def container_for(target: Path, source: Container, n_values: int = 0) -> Contain
     """
     import soundfile
 
-    name, preferred = _EXTENSIONS.get(target.suffix.lower(), (source.format, None))
+    name, preferred = EXTENSIONS.get(target.suffix.lower(), (source.format, None))
     if name == "WAV" and source.format in _RIFF_FAMILY:
         name = source.format
     endian = source.endian if name == source.format else "FILE"

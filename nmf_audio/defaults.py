@@ -4,6 +4,7 @@ __all__ = [
     "CHANNEL_MODES",
     "DEFAULT_CHANNELS",
     "DEFAULT_MIX",
+    "DEFAULT_NAME",
     "DEFAULT_REDUCTION_DB",
     "METHOD_NAMES",
     "PRESETS",
@@ -19,6 +20,9 @@ DEFAULT_MIX = 1.0
 CHANNEL_MODES = ("linked", "independent")
 
 DEFAULT_CHANNELS = "linked"
+
+DEFAULT_NAME = "{stem}.denoised{ext}"
+"""How an output is called: ``{stem}`` and ``{ext}`` are those of the recording."""
 
 PRESETS = {
     "speech": {"reduction_db": DEFAULT_REDUCTION_DB, "mix": DEFAULT_MIX},

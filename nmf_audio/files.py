@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +17,13 @@ import numpy.typing as npt
 from nmf_audio.atomic import check_target, replacing
 from nmf_audio.audio_io import AudioReader, AudioWriter
 from nmf_audio.containers import container_for
-from nmf_audio.defaults import CHANNEL_MODES, DEFAULT_CHANNELS, DEFAULT_MIX, DEFAULT_REDUCTION_DB
+from nmf_audio.defaults import (
+    CHANNEL_MODES,
+    DEFAULT_CHANNELS,
+    DEFAULT_MIX,
+    DEFAULT_NAME,
+    DEFAULT_REDUCTION_DB,
+)
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
@@ -31,7 +38,7 @@ PathLike = str | os.PathLike[str]
 Progress = Callable[[float, float], None]
 
 
-def default_output(src: PathLike, folder: PathLike | None = None) -> Path:
+def default_output(src: PathLike, folder: PathLike | None = None, *, name: str = DEFAULT_NAME) -> Path:
     """Return where the denoised recording goes if nobody says so.
 
     Parameters
@@ -40,6 +47,8 @@ def default_output(src: PathLike, folder: PathLike | None = None) -> Path:
         The recording.
     folder : str or path, optional
         Where to put the output; beside the recording by default.
+    name : str
+        Its name, with ``{stem}`` and ``{ext}`` for those of the recording.
 
     Returns
     -------
@@ -49,9 +58,14 @@ def default_output(src: PathLike, folder: PathLike | None = None) -> Path:
     --------
     >>> default_output("talks/monday.wav").as_posix()
     'talks/monday.denoised.wav'
+    >>> default_output("talks/monday.wav", "clean", name="{stem}.flac").as_posix()
+    'clean/monday.flac'
     """
     src = Path(src)
-    return (src.parent if folder is None else Path(folder)) / f"{src.stem}.denoised{src.suffix}"
+    parts = {"{stem}": src.stem, "{ext}": src.suffix}
+    # in one pass: a stem may itself look like a part
+    filled = re.sub("|".join(map(re.escape, parts)), lambda match: parts[match.group()], name)
+    return (src.parent if folder is None else Path(folder)) / filled
 
 
 def check_options(

@@ -28,6 +28,7 @@ ORDER = [
     {"audio_io", "pump", "metrics", "plots"},
     {"noise"},
     {"files"},
+    {"batch"},
     {"training"},
     {"cli"},
 ]

@@ -99,7 +99,8 @@ def say(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
     if args.verbosity < level:
         return
     try:
-        write_line(text, sys.stdout)
+        with _beside_bar(args):
+            write_line(text, sys.stdout)
     except BrokenPipeError:
         # who read the lines has left (`| head`): the work goes on unseen
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -146,10 +147,12 @@ def report_fault(args: argparse.Namespace, fault: str | BaseException, *, about:
     """
     if isinstance(fault, BaseException):
         if args.debug:
-            write_line("".join(traceback.format_exception(fault)).rstrip(), sys.stderr)
+            with _beside_bar(args):
+                write_line("".join(traceback.format_exception(fault)).rstrip(), sys.stderr)
         fault = describe(fault)
     where = "" if str(about) in fault else f"{about}: "
-    write_line(f"{args.prog}: {where}{fault}", sys.stderr)
+    with _beside_bar(args):
+        write_line(f"{args.prog}: {where}{fault}", sys.stderr)
 
 
 @contextmanager
@@ -245,4 +248,20 @@ def progress_bar(
             bar.total = total
             bar.update(done - bar.n)
 
-        yield update
+        args.bar_is_shown = True
+        try:
+            yield update
+        finally:
+            args.bar_is_shown = False
+
+
+@contextmanager
+def _beside_bar(args: argparse.Namespace) -> Iterator[None]:
+    """Take the progress bar away while a line is written, if there is one."""
+    if not getattr(args, "bar_is_shown", False):
+        yield
+        return
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        yield

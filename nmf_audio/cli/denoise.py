@@ -1,22 +1,24 @@
 """The command ``denoise``: recordings in, their speech out."""
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, planning, settings
+from nmf_audio.cli import common, planning, settings, telling
 
 if TYPE_CHECKING:
-    from nmf_audio.files import Report
+    from nmf_audio.report import Report
 
 DESCRIPTION = "Remove the noise from recordings of speech."
 EPILOG = """examples:
   denoise noisy.wav                           writes noisy.denoised.wav
   denoise noisy.wav -o clean.flac
   denoise *.wav --output-dir clean
+  denoise -r talks --output-dir clean --jobs 4 --skip-existing
   denoise talk.wav --noise-from 0:2.5         the first 2.5 s are noise alone
 
 exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
@@ -35,7 +37,12 @@ class _ShowPresets(argparse.Action):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command to a parser."""
     files = parser.add_argument_group("files")
-    files.add_argument("inputs", metavar="FILE", nargs="+", type=Path, help="recording to denoise")
+    files.add_argument(
+        "inputs",
+        metavar="FILE",
+        nargs="+",
+        help="recording to denoise, or a pattern such as 'talks/*.wav'; with -r a folder",
+    )
     files.add_argument(
         "-o",
         "--output",
@@ -50,11 +57,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the outputs, made if it is missing (default: beside each input)",
     )
     files.add_argument(
+        "--name",
+        metavar="PATTERN",
+        help=f"how outputs are called (default: {defaults.DEFAULT_NAME}: stem and extension of the input)",
+    )
+    files.add_argument("-r", "--recursive", action="store_true", help="denoise all recordings in folders")
+    files.add_argument(
         "--keep-noise",
         metavar="FILE",
         help="write what was removed too; for many inputs a pattern, such as '{stem}.noise{ext}'",
     )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
+    many = parser.add_argument_group("many files")
+    many.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        default="1",
+        help="files that are worked on at the same time (default: %(default)s)",
+    )
+    many.add_argument("--skip-existing", action="store_true", help="leave inputs alone whose output exists")
+    many.add_argument(
+        "-n", "--dry-run", action="store_true", help="say what would be read and written, and write nothing"
+    )
     sound = parser.add_argument_group("sound")
     sound.add_argument(
         "--method",
@@ -152,60 +177,60 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
-    from nmf_audio.files import denoise_file
-
+    if args.jobs != "1":
+        # several threads of BLAS in each of several jobs only get into each other's way
+        os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
     faults: list[str] = []
     jobs = planning.plan(args, faults)
+    n_jobs = settings.jobs_of(args, faults)
     denoiser = settings.denoiser_of(args, faults)
     options = settings.signal_options(args, faults)
     if faults or denoiser is None:
         raise common.UsageError(faults)
-    if args.output_dir is not None:
-        planning.make_folder(args.output_dir)
-    all_done = True
-    for job in jobs:
-        try:
-            with common.progress_bar(args, job.src.name, unit="s") as progress:
-                report = denoise_file(
-                    job.src,
-                    job.dst,
-                    dictionary=denoiser.dictionary,
-                    method=denoiser.method,
-                    reduction_db=denoiser.reduction_db,
-                    mix=denoiser.mix,
-                    keep_noise=job.keep_noise,
-                    **options,
-                    force=args.force,
-                    progress=progress,
-                )
-        except Exception as error:
-            # one bad file must not cost the night's batch
-            common.report_fault(args, error, about=job.src)
-            all_done = False
-            continue
-        _tell(args, report)
-        all_done = all_done and report.status == "done"
-    return common.EXIT_DONE if all_done else common.EXIT_FAULT
+    if args.dry_run:
+        return common.EXIT_FAULT if telling.tell_plan(args, jobs) else common.EXIT_DONE
+    planning.make_folders(args, [job for job in jobs if not job.skip])
+    options |= {
+        "dictionary": denoiser.dictionary,
+        "method": denoiser.method,
+        "reduction_db": denoiser.reduction_db,
+        "mix": denoiser.mix,
+        "force": args.force,
+    }
+    reports: list[Report] = []
+    try:
+        for report in _denoise_all(args, jobs, n_jobs, options):
+            telling.tell(args, report)
+            reports.append(report)
+    finally:
+        any_fault = telling.tell_faults(args, reports)
+    return common.EXIT_FAULT if any_fault else common.EXIT_DONE
 
 
-def _tell(args: argparse.Namespace, report: "Report") -> None:
-    """Say what became of a file."""
-    for warning in report.warnings:
-        if report.status != "done" or args.verbosity >= 1:
-            common.report_fault(args, f"warning: {warning}", about=report.src)
-    parts = [f"{report.seconds:.1f} s in {report.elapsed_seconds:.2f} s"]
-    factor = report.real_time_factor
-    if factor >= 1:
-        parts.append(f"{factor:.0f} times faster than real time")
-    elif factor > 0:
-        parts.append(f"{1 / factor:.1f} times slower than real time")
-    parts.append(f"{report.removed_db:.1f} dB removed")
-    if report.n_clipped:
-        parts.append(f"{report.n_clipped} samples clipped")
-    common.say(args, f"{report.src} -> {report.dst}: {', '.join(parts)}")
-    channels = "1 channel" if report.n_channels == 1 else f"{report.n_channels} channels"
-    detail = f"{report.sr} Hz, {channels}, {report.format} {report.subtype}"
-    common.say(args, f"  {detail}; method {report.method}, dictionary {report.dictionary}", level=2)
+def _denoise_all(
+    args: argparse.Namespace, jobs: list[planning.Job], n_jobs: int, options: dict[str, Any]
+) -> "Iterator[Report]":
+    from nmf_audio.batch import run_in_order, work_on
+
+    works = [
+        work_on(job.src, job.dst, skip_existing=job.skip, keep_noise=job.keep_noise, **options)
+        for job in jobs
+    ]
+    alone = len(jobs) == 1
+    shares = [0.0] * len(jobs)
+    label = jobs[0].src.name if alone else f"{len(jobs)} recordings"
+    with common.progress_bar(args, label, unit="s" if alone else "") as bar:
+
+        def advance(i: int, done: float, total: float) -> None:
+            shares[i] = done / total if total else 1.0
+            if bar is None:
+                return
+            if alone:
+                bar(done, total)
+            else:
+                bar(sum(shares), len(shares))
+
+        yield from run_in_order(works, jobs=n_jobs, progress=advance)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,10 +2,13 @@
 
 import argparse
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nmf_audio.cli import common
+from nmf_audio.cli.inputs import Input, find_inputs
 from nmf_audio.errors import AudioFileError
 
 
@@ -19,11 +22,14 @@ class Job:
         The recording and its output.
     keep_noise : Path or None
         Where what was removed goes.
+    skip : bool
+        The output exists, and that is why there is nothing to do.
     """
 
     src: Path
     dst: Path
     keep_noise: Path | None = None
+    skip: bool = False
 
     @property
     def targets(self) -> tuple[Path, ...]:
@@ -32,12 +38,13 @@ class Job:
 
 
 def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
-    """Find the output of each input, without touching anything.
+    """Find the recordings and their outputs, without touching anything.
 
     Parameters
     ----------
     args : argparse.Namespace
-        Has `inputs`, `output`, `output_dir`, `keep_noise`, `noise` and `force`.
+        Has `inputs`, `recursive`, `output`, `output_dir`, `name`, `keep_noise`, `skip_existing`, `noise` and
+        `force`.
     faults : list of str
         Is added what the names show to be wrong.
 
@@ -46,46 +53,70 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
     list of Job
         In the order of the inputs.
     """
-    from nmf_audio.files import default_output
-
-    inputs: list[Path] = args.inputs
-    folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)
-    if Path("-") in (*inputs, args.output):
+    inputs = find_inputs(args.inputs, recursive=args.recursive, faults=faults)
+    if "-" in (*args.inputs, str(args.output)):
         faults.append("-: standard input and output can't be used yet; name files")
     if args.output is not None and args.output_dir is not None:
         faults.append("-o and --output-dir are both given; give one of them")
+    if args.output is not None and args.name is not None:
+        faults.append("-o and --name are both given; give one of them")
+    if args.skip_existing and args.force:
+        faults.append("--skip-existing and --force are both given; give one of them")
+    if args.name is not None and not _is_pattern(args.name):
+        faults.append(
+            f"--name {args.name}; a name with {{stem}}, without folders, is needed: {{stem}}.clean{{ext}}"
+        )
     several = len(inputs) > 1
-    if args.output is not None and several:
+    one_output = args.output is not None and several
+    if one_output:
         faults.append(f"-o {args.output} names one file for {len(inputs)} inputs; give --output-dir")
-    one_noise = args.keep_noise is not None and several and "{stem}" not in args.keep_noise
+    one_noise = args.keep_noise is not None and several and not _is_pattern(args.keep_noise)
     if one_noise:
         faults.append(
             f"--keep-noise {args.keep_noise} names one file for {len(inputs)} inputs; "
-            "give a pattern, such as '{stem}.noise{ext}'"
+            "give a pattern, such as {stem}.noise{ext}"
         )
-    jobs = []
-    for src in inputs:
-        if src == Path("-"):
-            continue
-        faults.extend(_input_faults(src))
-        dst = args.output or default_output(src, args.output_dir)
-        jobs.append(Job(src, dst, None if args.keep_noise is None else _named(args.keep_noise, src, dst)))
-    if not (several and args.output is not None) and not one_noise:
+    folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)
+    jobs = _without_outputs(inputs, [_job(entry, args) for entry in inputs])
+    if not one_output and not one_noise:
         _check_targets(jobs, args, folder_exists, faults)
     return jobs
 
 
-def _named(pattern: str, src: Path, beside: Path) -> Path:
-    """Fill a pattern in, and put what is one beside another file; a name without braces stands for itself."""
-    if "{stem}" not in pattern:
-        return Path(pattern)
-    return beside.parent / pattern.replace("{stem}", src.stem).replace("{ext}", beside.suffix)
+def _is_pattern(name: str) -> bool:
+    return "{stem}" in name and re.fullmatch(r"[^{}/\\]*", re.sub(r"\{(stem|ext)\}", "", name)) is not None
+
+
+def _job(entry: Input, args: argparse.Namespace) -> Job:
+    from nmf_audio import defaults
+    from nmf_audio.files import default_output
+
+    src = entry.path
+    folder = src.parent if args.output_dir is None else args.output_dir / entry.folder
+    dst = args.output or default_output(src, folder, name=args.name or defaults.DEFAULT_NAME)
+    keep_noise = None
+    if args.keep_noise is not None:
+        is_pattern = _is_pattern(args.keep_noise)
+        keep_noise = (
+            default_output(src, dst.parent, name=args.keep_noise) if is_pattern else Path(args.keep_noise)
+        )
+    return Job(src, dst, keep_noise, skip=args.skip_existing and dst.is_file())
+
+
+def _without_outputs(inputs: Sequence[Input], jobs: Sequence[Job]) -> list[Job]:
+    """Leave out what was found in a folder but is only the output of another recording, of an earlier day."""
+    outputs = {os.path.realpath(target) for job in jobs for target in job.targets}
+    return [
+        job
+        for entry, job in zip(inputs, jobs, strict=True)
+        if not (entry.found and os.path.realpath(entry.path) in outputs)
+    ]
 
 
 def _check_targets(jobs: list[Job], args: argparse.Namespace, folder_exists: bool, faults: list[str]) -> None:
     from nmf_audio.atomic import check_target
 
-    sources = [*args.inputs] if args.noise is None else [*args.inputs, args.noise]
+    sources = [job.src for job in jobs] + ([] if args.noise is None else [args.noise])
     taken: dict[str, Job] = {}
     for job in jobs:
         for dst in job.targets:
@@ -97,23 +128,12 @@ def _check_targets(jobs: list[Job], args: argparse.Namespace, folder_exists: boo
                 continue
             taken[real] = job
             # what lies in a folder that is yet to be made can't be in the way
-            if folder_exists or args.output_dir not in dst.parents:
+            made = args.output_dir in dst.parents and (not folder_exists or not dst.parent.is_dir())
+            if not made and not job.skip:
                 try:
                     check_target(dst, sources=sources, force=args.force)
                 except AudioFileError as error:
                     faults.append(str(error))
-
-
-def _input_faults(src: Path) -> list[str]:
-    try:
-        if src.is_file():
-            return []
-        src.stat()
-    except OSError as error:
-        return [f"{src}: {error.strerror}"]
-    if src.is_dir():
-        return [f"{src}: is a folder; name the files in it"]
-    return [f"{src}: is no regular file; copy its content to one first"]
 
 
 def _check_folder(folder: Path, faults: list[str]) -> bool:
@@ -128,20 +148,25 @@ def _check_folder(folder: Path, faults: list[str]) -> bool:
     return folder.is_dir()
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of the outputs.
+def make_folders(args: argparse.Namespace, jobs: Sequence[Job]) -> None:
+    """Make the folder of the outputs, and those in it.
 
     Parameters
     ----------
-    folder : Path
-        The folder; those above it are made too.
+    args : argparse.Namespace
+        Has `output_dir`.
+    jobs : sequence of Job
+        What will be written.
 
     Raises
     ------
     common.UsageError
-        If it can't be made.
+        If one can't be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise common.UsageError([f"--output-dir {folder}: can't be made: {error.strerror}"]) from error
+    if args.output_dir is None:
+        return
+    for folder in dict.fromkeys([args.output_dir, *(job.dst.parent for job in jobs)]):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise common.UsageError([f"--output-dir {folder}: can't be made: {error.strerror}"]) from error

@@ -68,6 +68,30 @@ def _number(text: str) -> float | str:
         return text
 
 
+def jobs_of(args: argparse.Namespace, faults: list[str]) -> int:
+    """Return how many recordings are worked on at a time.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `jobs`.
+    faults : list of str
+        Is added what is wrong with it.
+
+    Returns
+    -------
+    int
+        1 if it is wrong.
+    """
+    from nmf_audio.batch import check_jobs
+
+    try:
+        return check_jobs(int(args.jobs) if args.jobs.isdecimal() else args.jobs)
+    except ParameterError as error:
+        faults.append(str(error))
+        return 1
+
+
 def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any]:
     """Return the keywords of `denoise_file` that say what of a recording is heard, and how.
 

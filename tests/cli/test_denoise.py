@@ -7,7 +7,6 @@ import fcntl
 import os
 import re
 import resource
-import signal
 import struct
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from nmf_audio import __version__
 from nmf_audio.cli import main as cli_main
 from nmf_audio.cli.denoise import main
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB, METHOD_NAMES
+from nmf_audio.files import denoise_file
 from tests.cli.helpers import COMMAND, Run, names
 from tests.tiny import SR, noise, truncate, write_noise
 
@@ -106,7 +106,7 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
     assert (code, out) == (2, [])
     assert err == [
         "denoise: none.wav: No such file or directory",
-        "denoise: folder: is a folder; name the files in it",
+        "denoise: folder: is a folder; give -r to denoise the recordings in it",
         "denoise: pipe: is no regular file; copy its content to one first",
         "denoise: b.denoised.wav: exists; give --force (force=True) to replace it",
         "denoise: a.wav and a.wav have the same output a.denoised.wav; write to different folders or names",
@@ -259,16 +259,16 @@ def test_debug_shows_where(run: Run, tmp_path: Path) -> None:
 def test_a_fault_of_the_program_does_not_end_the_batch(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import nmf_audio.files
+    import nmf_audio.batch
 
-    genuine = nmf_audio.files.denoise_file
+    genuine = denoise_file
 
     def fragile(src: Path, *args: object, **keywords: object) -> object:
         if src.name == "a.wav":
             raise ZeroDivisionError("oops")
         return genuine(src, *args, **keywords)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(nmf_audio.files, "denoise_file", fragile)
+    monkeypatch.setattr(nmf_audio.batch, "denoise_file", fragile)
     write_noise(tmp_path / "a.wav")
     write_noise(tmp_path / "b.wav")
     code, out, err = run("a.wav", "b.wav")
@@ -326,30 +326,6 @@ main([{word!r}])
     lines = result.stdout.splitlines()
     assert lines[-1] == "False"
     assert lines[0].startswith("usage: denoise" if word == "--help" else f"denoise {__version__}")
-
-
-def test_ctrl_c_leaves_the_finished_and_no_halves(tmp_path: Path, options: list[str]) -> None:
-    write_noise(tmp_path / "short.wav", 0.5)
-    write_noise(tmp_path / "long.wav", 600)
-    process = subprocess.Popen(
-        [*COMMAND, *options, "short.wav", "long.wav"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    # the second file is being written once the first is whole and a temporary one is there
-    while not (
-        "short.denoised.wav" in names(tmp_path) and any(name.endswith(".part") for name in names(tmp_path))
-    ):
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err == "denoise: interrupted\n"
-    assert out.startswith("short.wav -> ")
-    assert names(tmp_path) == ["long.wav", "short.denoised.wav", "short.wav"]
-    assert soundfile.info(tmp_path / "short.denoised.wav").frames == SR / 2
 
 
 def test_a_reader_that_leaves_does_not_end_the_batch(tmp_path: Path, options: list[str]) -> None:

@@ -1,0 +1,203 @@
+"""Many recordings: in threads, in order, one broken file costing that file only."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.files import default_output, denoise_file
+from nmf_audio.report import Report
+
+__all__ = ["check_jobs", "denoise_files", "run_in_order", "work_on"]
+
+PathLike = str | os.PathLike[str]
+Progress = Callable[[float, float], None]
+Work = Callable[[Progress], Report]
+
+MAX_JOBS = 256
+
+
+class _StoppedError(Exception):
+    """Ends a recording that nobody waits for any more."""
+
+
+def denoise_files(
+    files: Iterable[PathLike | tuple[PathLike, PathLike]],
+    *,
+    jobs: int = 1,
+    skip_existing: bool = False,
+    progress: Callable[[float, int], None] | None = None,
+    **options: Any,
+) -> Iterator[Report]:
+    """Denoise recordings, some at a time.
+
+    Parameters
+    ----------
+    files : iterable of path, or of (src, dst)
+        The recordings, and where to write if not to ``<stem>.denoised<ext>`` beside them.
+    jobs : int
+        How many recordings are worked on at the same time, 1 to 256, each in a thread. Set the environment
+        variable ``OPENBLAS_NUM_THREADS=1`` before numpy is imported, so that they don't get into each other's way.
+    skip_existing : bool
+        Leave recordings alone whose output exists.
+    progress : callable or None
+        Called, in the caller's thread, with the number of recordings done (with decimals) and of all. What it
+        raises ends the work: halves are removed, finished ones stay. So does closing the iterator, or Ctrl-C.
+    **options
+        As for `denoise_file`, but `keep_noise`.
+
+    Yields
+    ------
+    Report
+        One for each recording, in their order. An exception that `denoise_file` raised is in `Report.error`,
+        with the status ``failed``; the rest goes on.
+
+    Raises
+    ------
+    ParameterError
+        If `jobs` is not allowed, or two recordings have the same output. Nothing is written then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/a.wav", np.zeros(16000), 16000)
+    ...     reports = list(denoise_files([f"{folder}/a.wav", f"{folder}/none.wav"], jobs=2))
+    >>> [report.status for report in reports]
+    ['done', 'failed']
+    """
+    check_jobs(jobs)
+    pairs = [_pair(entry) for entry in files]
+    taken: dict[str, Path] = {}
+    for src, dst in pairs:
+        other = taken.setdefault(os.path.realpath(dst), src)
+        if other is not src:
+            raise ParameterError(f"files: {other} and {src} have the same output {dst}; name others")
+    works = [work_on(src, dst, skip_existing=skip_existing, **options) for src, dst in pairs]
+    shares = [0.0] * len(pairs)
+
+    def advance(i: int, done: float, total: float) -> None:
+        shares[i] = done / total if total else 1.0
+        if progress is not None:
+            progress(sum(shares), len(shares))
+
+    return run_in_order(works, jobs=jobs, progress=advance)
+
+
+def check_jobs(jobs: Any) -> int:
+    """Return a number of jobs if it is one.
+
+    Raises
+    ------
+    ParameterError
+        If it is not.
+    """
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= MAX_JOBS:
+        raise ParameterError(f"jobs={jobs!r}; a whole number from 1 to {MAX_JOBS} is allowed")
+    return jobs
+
+
+def _pair(entry: PathLike | tuple[PathLike, PathLike]) -> tuple[Path, Path]:
+    if isinstance(entry, tuple):
+        return Path(entry[0]), Path(entry[1])
+    return Path(entry), default_output(entry)
+
+
+def work_on(src: Path, dst: Path, *, skip_existing: bool = False, **options: Any) -> Work:
+    """Return what denoises one recording and reports whatever becomes of it.
+
+    Parameters
+    ----------
+    src, dst : Path
+        The recording and its output.
+    skip_existing : bool
+        Leave it alone if the output exists.
+    **options
+        As for `denoise_file`.
+
+    Returns
+    -------
+    callable
+        For `run_in_order`.
+    """
+
+    def work(progress: Progress) -> Report:
+        if skip_existing and os.path.lexists(dst):
+            return Report(src, dst, "skipped")
+        try:
+            return denoise_file(src, dst, progress=progress, **options)
+        except _StoppedError:
+            raise
+        except Exception as error:
+            # one bad file must not cost the night's batch
+            return Report(src, dst, "failed", error=error)
+
+    return work
+
+
+def run_in_order(
+    works: Iterable[Work], *, jobs: int = 1, progress: Callable[[int, float, float], None]
+) -> Iterator[Report]:
+    """Do works in threads and yield what they return in their order.
+
+    Ctrl-C reaches the caller's thread only: the works end between two blocks, by an exception that their progress
+    call raises, so that none is interrupted while it puts a file in its place.
+
+    Parameters
+    ----------
+    works : iterable of callable
+        Each takes a callable (done, total) that it calls as it goes, and returns a report.
+    jobs : int
+        How many at a time.
+    progress : callable
+        Called in the caller's thread with the number of the work and what it said (done, total).
+
+    Yields
+    ------
+    Report
+        In the order of the works.
+    """
+    works = list(works)
+    stop = threading.Event()
+    events: queue.SimpleQueue[tuple[int, Report | BaseException | tuple[float, float]]] = queue.SimpleQueue()
+
+    def do(i: int) -> None:
+        def advance(done: float, total: float) -> None:
+            if stop.is_set():
+                raise _StoppedError
+            events.put((i, (done, total)))
+
+        try:
+            events.put((i, works[i](advance)))
+        except BaseException as error:
+            events.put((i, error))
+
+    finished: dict[int, Report] = {}
+    n_yielded = 0
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for i in range(len(works)):
+            pool.submit(do, i)
+        while n_yielded < len(works):
+            i, what = events.get()
+            if isinstance(what, BaseException):
+                raise what
+            if isinstance(what, Report):
+                finished[i] = what
+                progress(i, 1, 1)
+            else:
+                progress(i, *what)
+            while n_yielded in finished:
+                yield finished.pop(n_yielded)
+                n_yielded += 1
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)

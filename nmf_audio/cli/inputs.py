@@ -1,0 +1,91 @@
+"""Which recordings the words of a command line name: files, patterns, folders."""
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Input:
+    """A recording that was named or found.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    folder : Path
+        Where it lies below the folder that was named; ``.`` if it was named itself.
+    found : bool
+        It was found in a folder.
+    """
+
+    path: Path
+    folder: Path = Path()
+    found: bool = False
+
+
+def find_inputs(words: Sequence[str], *, recursive: bool, faults: list[str]) -> list[Input]:
+    """Return the recordings that words stand for.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Files; patterns such as ``talks/*.wav`` or ``**/*.flac``, which some shells leave to the program; folders.
+    recursive : bool
+        Look into folders, and those in them, for files with an extension of audio.
+    faults : list of str
+        Is added what can't be read, as far as names show.
+
+    Returns
+    -------
+    list of Input
+        In the order of the words, by name where one word stands for several; each recording once.
+    """
+    inputs = []
+    for word in words:
+        path = Path(word)
+        if glob.has_magic(word) and not os.path.lexists(path):
+            # Path.glob takes no absolute patterns
+            matches = [Path(match) for match in sorted(glob.glob(word, recursive=True))]  # noqa: PTH207
+            if not matches:
+                faults.append(f"{word}: no file matches this pattern")
+            inputs += [Input(match) for match in matches if not match.is_dir()]
+        elif recursive and path.is_dir():
+            found = list(_in_folder(path, faults))
+            if not found:
+                faults.append(f"{word}: holds no recordings (files with an extension of audio, such as .wav)")
+            inputs += found
+        else:
+            fault = _fault(path)
+            if fault:
+                faults.append(fault)
+            inputs.append(Input(path))
+    return inputs
+
+
+def _in_folder(root: Path, faults: list[str]) -> Iterator[Input]:
+    from nmf_audio.containers import EXTENSIONS
+
+    def note(error: OSError) -> None:
+        faults.append(f"{error.filename}: {error.strerror}")
+
+    for folder, folders, names in os.walk(root, onerror=note):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.suffix.lower() in EXTENSIONS and not name.startswith(".") and path.is_file():
+                yield Input(path, Path(folder).relative_to(root), found=True)
+
+
+def _fault(path: Path) -> str | None:
+    try:
+        if path.is_file():
+            return None
+        path.stat()
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    if path.is_dir():
+        return f"{path}: is a folder; give -r to denoise the recordings in it"
+    return f"{path}: is no regular file; copy its content to one first"

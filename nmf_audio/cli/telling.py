@@ -1,0 +1,107 @@
+"""What the command ``denoise`` says of each recording."""
+
+import argparse
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from nmf_audio.cli import common
+from nmf_audio.cli.planning import Job
+
+if TYPE_CHECKING:
+    from nmf_audio.report import Report
+
+
+def tell(args: argparse.Namespace, report: "Report") -> None:
+    """Say what became of a recording, if it is no fault.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See `common.add_verbosity`.
+    report : Report
+        What became of it.
+    """
+    if report.status == "failed":
+        return
+    if report.status == "skipped":
+        common.say(args, f"{report.src}: skipped, {report.dst} exists")
+        return
+    if report.status == "done" and args.verbosity >= 1:
+        for warning in report.warnings:
+            common.report_fault(args, f"warning: {warning}", about=report.src)
+    parts = [f"{report.seconds:.1f} s in {report.elapsed_seconds:.2f} s"]
+    factor = report.real_time_factor
+    if factor >= 1:
+        parts.append(f"{factor:.0f} times faster than real time")
+    elif factor > 0:
+        parts.append(f"{1 / factor:.1f} times slower than real time")
+    parts.append(f"{report.removed_db:.1f} dB removed")
+    if report.n_clipped:
+        parts.append(f"{report.n_clipped} samples clipped")
+    common.say(args, f"{report.src} -> {report.dst}: {', '.join(parts)}")
+    channels = "1 channel" if report.n_channels == 1 else f"{report.n_channels} channels"
+    detail = f"{report.sr} Hz, {channels}, {report.format} {report.subtype}"
+    common.say(args, f"  {detail}; method {report.method}, dictionary {report.dictionary}", level=2)
+
+
+def tell_faults(args: argparse.Namespace, reports: Iterable["Report"]) -> bool:
+    """List all that went wrong.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See `common.add_verbosity`.
+    reports : iterable of Report
+        What became of the recordings.
+
+    Returns
+    -------
+    bool
+        Whether anything did.
+    """
+    any_fault = False
+    for report in reports:
+        if report.error is not None:
+            common.report_fault(args, report.error, about=report.src)
+        elif report.status == "partial":
+            for warning in report.warnings:
+                common.report_fault(args, f"warning: {warning}", about=report.src)
+        any_fault |= report.status in ("failed", "partial")
+    return any_fault
+
+
+def tell_plan(args: argparse.Namespace, jobs: Iterable[Job]) -> bool:
+    """Say what would be done, and list what can't be read.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See `common.add_verbosity`.
+    jobs : iterable of Job
+        What would be done.
+
+    Returns
+    -------
+    bool
+        Whether anything can't be read.
+    """
+    from nmf_audio.audio_io import AudioReader
+    from nmf_audio.errors import AudioFileError
+
+    refused = []
+    for job in jobs:
+        if job.skip:
+            common.say(args, f"{job.src}: would be skipped, {job.dst} exists")
+            continue
+        try:
+            with AudioReader(job.src) as reader:
+                seconds = f"{reader.n_samples / reader.sr:.1f} s, " if reader.n_samples is not None else ""
+                channels = "1 channel" if reader.n_channels == 1 else f"{reader.n_channels} channels"
+                what = f"{seconds}{reader.sr} Hz, {channels}"
+        except AudioFileError as error:
+            refused.append(error)
+            continue
+        common.say(args, f"{job.src} -> {' and '.join(map(str, job.targets))} ({what})")
+    for fault in refused:
+        common.report_fault(args, fault)
+    return bool(refused)

@@ -1,0 +1,223 @@
+"""The command ``denoise`` with many files: which are found, in what order, and what stops."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from nmf_audio.defaults import DEFAULT_NAME
+from nmf_audio.files import default_output
+from tests.cli.helpers import COMMAND, Run, names
+from tests.tiny import SR, truncate, write_noise
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def talks(tmp_path: Path) -> Path:
+    """A folder with recordings, a folder in it, and what is none."""
+    folder = tmp_path / "talks"
+    (folder / "day 2" / "[late]").mkdir(parents=True)
+    (folder / ".trash").mkdir()
+    for name in ("b.wav", "a.FLAC", "day 2/c.ogg", "day 2/[late]/d.wav", ".trash/x.wav", ".hidden.wav"):
+        format_name = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG"}[name.rsplit(".")[-1].lower()]
+        subtype = "VORBIS" if format_name == "OGG" else "PCM_16"
+        write_noise(folder / name, 0.5, name=format_name, subtype=subtype)
+    (folder / "notes.txt").write_text("no recording")
+    return folder
+
+
+def test_a_folder_is_walked_by_name(run: Run, talks: Path) -> None:
+    code, out, err = run("-r", "talks")
+    assert (code, err) == (0, [])
+    assert [line.split(" -> ")[0] for line in out] == [
+        "talks/a.FLAC",
+        "talks/b.wav",
+        "talks/day 2/c.ogg",
+        "talks/day 2/[late]/d.wav",
+    ]
+    assert {"a.denoised.FLAC", "b.denoised.wav", "day 2/c.denoised.ogg", "day 2/[late]/d.denoised.wav"} < set(
+        tree(talks)
+    )
+
+
+def test_the_next_day_outputs_are_no_inputs(run: Run, talks: Path) -> None:
+    assert run("-r", "talks")[0] == 0
+    before = tree(talks)
+    code, out, err = run("-r", "talks", "--skip-existing")
+    assert (code, err) == (0, [])
+    assert [line.split(": ")[1] for line in out] == [
+        f"skipped, talks/{name} exists"
+        for name in (
+            "a.denoised.FLAC",
+            "b.denoised.wav",
+            "day 2/c.denoised.ogg",
+            "day 2/[late]/d.denoised.wav",
+        )
+    ]
+    assert tree(talks) == before
+    write_noise(talks / "day 2" / "new.wav", 0.1)
+    code, out, _ = run("-r", "talks", "--skip-existing")
+    assert code == 0
+    assert [line for line in out if "skipped" not in line] == [
+        line for line in out if line.startswith("talks/day 2/new.wav -> ")
+    ]
+    assert len(out) == 5
+    code, _, err = run("-r", "talks")
+    assert code == 2
+    assert len(err) == 5
+
+
+def test_folders_are_rebuilt_below_the_output_folder(run: Run, talks: Path, tmp_path: Path) -> None:
+    expected = ["a.denoised.FLAC", "b.denoised.wav", "day 2/[late]/d.denoised.wav", "day 2/c.denoised.ogg"]
+    assert run("-r", "talks", "--output-dir", "clean")[0] == 0
+    assert tree(tmp_path / "clean") == expected
+    assert run("-r", "talks", "--output-dir", "talks/clean")[0] == 0
+    assert run("-r", "talks", "--output-dir", "talks/clean", "-f")[0] == 0
+    assert tree(talks / "clean") == expected
+
+
+def test_names_by_pattern(run: Run, talks: Path, tmp_path: Path) -> None:
+    assert run("-r", "talks", "--output-dir", "clean", "--name", "{stem}{ext}")[0] == 0
+    assert tree(tmp_path / "clean") == ["a.FLAC", "b.wav", "day 2/[late]/d.wav", "day 2/c.ogg"]
+    assert run("talks/b.wav", "--name", "{stem} (clean).flac")[0] == 0
+    assert soundfile.info(talks / "b (clean).flac").format == "FLAC"
+    assert default_output("x/a{ext}.wav", name=DEFAULT_NAME) == Path("x/a{ext}.denoised.wav")
+
+
+def test_patterns_are_expanded_here(run: Run, talks: Path) -> None:
+    code, out, _ = run("talks/*.wav", "talks/**/[c-d].*", "--dry-run")
+    assert code == 0
+    assert [line.split(" -> ")[0] for line in out] == [
+        "talks/b.wav",
+        "talks/day 2/[late]/d.wav",
+        "talks/day 2/c.ogg",
+    ]
+    # a name that looks like a pattern, but is there, is a name
+    assert run("talks/day 2/[late]/d.wav")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        (["talks"], "talks: is a folder; give -r"),
+        (["*.mp3"], "*.mp3: no file matches this pattern"),
+        (["-r", "empty"], "empty: holds no recordings"),
+        (["talks/b.wav", "--name", "same.wav"], "--name same.wav; a name with {stem}"),
+        (["talks/b.wav", "--name", "../{stem}.wav"], "--name ../{stem}.wav; a name with {stem}"),
+        (["talks/b.wav", "--name", "{stem}{n}.wav"], "--name {stem}{n}.wav; a name with {stem}"),
+        (["talks/b.wav", "--name", "{stem}{ext}", "-f"], "talks/b.wav: is the input talks/b.wav itself"),
+        (["talks/b.wav", "--name", "{stem}.x.wav", "-o", "c.wav"], "-o and --name are both given"),
+        (["talks/b.wav", "--skip-existing", "-f"], "--skip-existing and --force are both given"),
+        (["talks/b.wav", "--jobs", "0"], "jobs=0; a whole number from 1 to 256"),
+        (["talks/b.wav", "--jobs", "two"], "jobs='two'; a whole number from 1 to 256"),
+        (["-r", "talks", "--keep-noise", "n.wav"], "--keep-noise n.wav names one file for 4 inputs"),
+    ],
+)
+def test_faults(run: Run, talks: Path, tmp_path: Path, words: list[str], fault: str) -> None:
+    (tmp_path / "empty").mkdir()
+    before = tree(tmp_path)
+    code, out, err = run(*words)
+    assert (code, out) == (2, [])
+    assert len(err) == 1
+    assert err[0].startswith(f"denoise: {fault}"), err
+    assert tree(tmp_path) == before
+
+
+def test_a_dry_run_writes_nothing_and_says_all(run: Run, talks: Path, tmp_path: Path) -> None:
+    write_noise(talks / "b.denoised.wav", 0.1)
+    (talks / "z.wav").write_text("no recording")
+    before = tree(tmp_path)
+    code, out, err = run("-r", "talks", "--output-dir", "new/deep", "-n", "--keep-noise", "{stem}.n{ext}")
+    assert code == 1
+    assert out[0] == (
+        "talks/a.FLAC -> new/deep/a.denoised.FLAC and new/deep/a.n.FLAC (0.5 s, 8000 Hz, 1 channel)"
+    )
+    assert len(out) == 5
+    assert err == [
+        "denoise: talks/z.wav: holds no audio that can be read; WAV, FLAC, OGG, MP3, AIFF and others can"
+    ]
+    code, out, err = run("-r", "talks", "-n", "--skip-existing")
+    assert "talks/b.wav: would be skipped, talks/b.denoised.wav exists" in out
+    code, out, err = run("talks/b.wav", "-n")
+    assert (code, out, err) == (
+        2,
+        [],
+        ["denoise: talks/b.denoised.wav: exists; give --force (force=True) to replace it"],
+    )
+    assert tree(tmp_path) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_jobs_keep_the_order_and_the_samples(run: Run, tmp_path: Path) -> None:
+    for i, seconds in enumerate([6, 0.1, 3, 0.2, 0.1, 2]):
+        write_noise(tmp_path / f"{i}.wav", seconds)
+    truncate(tmp_path / "2.wav")
+    (tmp_path / "3.wav").write_text("no recording")
+    one = run("?.wav", "--output-dir", "one")
+    three = run("?.wav", "--output-dir", "three", "--jobs", "3")
+    assert [line.split(" ")[0] for line in three[1]] == ["0.wav", "1.wav", "2.wav", "4.wav", "5.wav"]
+    assert one[0] == three[0] == 1
+    assert one[2] == three[2]
+    assert [line.split(":")[1] for line in three[2]] == [" 2.wav", " 3.wav"]
+    assert names(tmp_path / "one") == names(tmp_path / "three")
+    for name in names(tmp_path / "one"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
+
+
+def test_with_jobs_blas_has_one_thread(tmp_path: Path, options: list[str]) -> None:
+    src = write_noise(tmp_path / "a.wav", 0.1)
+    code = f"""
+from nmf_audio.cli.denoise import main
+from threadpoolctl import threadpool_info
+assert main({[*options, "-q", "--jobs", "2", str(src)]!r}) == 0
+print({{pool["num_threads"] for pool in threadpool_info()}})
+"""
+    environment = {name: text for name, text in os.environ.items() if "NUM_THREADS" not in name}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert result.stdout == "{1}\n"
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_at_any_moment_leaves_the_finished_and_no_halves(
+    tmp_path: Path, options: list[str], jobs: str
+) -> None:
+    rng = random.Random(jobs)
+    for i in range(12):
+        write_noise(tmp_path / f"{i:02}.wav", 40)
+    inputs = names(tmp_path)
+    n_interrupted = 0
+    for moment in range(10):
+        out = tmp_path / "out" / str(moment)
+        words = [*options, "??.wav", "--output-dir", str(out), "--jobs", jobs]
+        process = subprocess.Popen(
+            [*COMMAND, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        # before its own code runs there is nobody who could put an interrupt into words
+        while not out.is_dir():
+            assert process.poll() is None
+        try:
+            process.wait(timeout=rng.uniform(0, 2))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+        said, err = process.communicate(timeout=60)
+        if process.returncode != 0:
+            n_interrupted += 1
+            assert (process.returncode, err) == (130, "denoise: interrupted\n")
+        for name in names(out):
+            assert name.endswith(".denoised.wav")
+            assert soundfile.info(out / name).frames == 40 * SR
+        assert len(said.splitlines()) <= len(names(out))
+    assert n_interrupted > 0
+    assert names(tmp_path) == [*inputs, "out"]
