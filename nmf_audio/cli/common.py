@@ -53,11 +53,12 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_verbosity(parser: argparse.ArgumentParser) -> None:
+def add_verbosity(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     """Add ``-q``, ``-v`` and ``--debug``.
 
     The arguments then have `verbosity` (0 quiet, 1 normal, 2 verbose), `debug`, and `prog`, the name of the
-    command: what the other functions here look at.
+    command: what the other functions here look at. If a command sets `stdout_is_taken`, lines go to standard error.
+    Returns the group of options, for more of the kind.
     """
     group = parser.add_argument_group("messages")
     level = group.add_mutually_exclusive_group()
@@ -67,6 +68,7 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
     level.add_argument("-v", "--verbose", dest="verbosity", action="store_const", const=2, help="say more")
     group.add_argument("--debug", action="store_true", help="show the traceback of a fault")
     parser.set_defaults(verbosity=1, prog=parser.prog)
+    return group
 
 
 def write_line(text: str, stream: TextIO) -> None:
@@ -85,7 +87,7 @@ def write_line(text: str, stream: TextIO) -> None:
 
 
 def say(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
-    """Write a line to standard output, if the person wants to hear it.
+    """Write a line to standard output, or to standard error if that is taken, if the person wants to hear it.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def say(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
         return
     try:
         with _beside_bar(args):
-            write_line(text, sys.stdout)
+            write_line(text, sys.stderr if getattr(args, "stdout_is_taken", False) else sys.stdout)
     except BrokenPipeError:
         # who read the lines has left (`| head`): the work goes on unseen
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, planning, settings, telling
+from nmf_audio.cli import common, document, planning, settings, telling
 
 if TYPE_CHECKING:
     from nmf_audio.report import Report
@@ -131,7 +131,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="START-END",
         help="where in each recording there is noise alone: 0:2.5 (seconds), or 1:58-2:01.5 (m:s)",
     )
-    common.add_verbosity(parser)
+    group = common.add_verbosity(parser)
+    group.add_argument(
+        "--json",
+        metavar="FILE",
+        nargs="?",
+        const=document.STDOUT,
+        help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
+        "error. The name must end in .json",
+    )
 
 
 def add_parser(subparsers: common.Subparsers) -> None:
@@ -180,17 +188,20 @@ def run(args: argparse.Namespace) -> int:
     if args.jobs != "1":
         # several threads of BLAS in each of several jobs only get into each other's way
         os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    args.stdout_is_taken = args.json == document.STDOUT
     faults: list[str] = []
     jobs = planning.plan(args, faults)
     n_jobs = settings.jobs_of(args, faults)
     denoiser = settings.denoiser_of(args, faults)
     options = settings.signal_options(args, faults)
+    document.check(args, [target for job in jobs for target in job.targets], faults)
     if faults or denoiser is None:
         raise common.UsageError(faults)
     if args.dry_run:
         return common.EXIT_FAULT if telling.tell_plan(args, jobs) else common.EXIT_DONE
     planning.make_folders(args, [job for job in jobs if not job.skip])
-    options |= {
+    settings_of_all = {
+        **options,
         "dictionary": denoiser.dictionary,
         "method": denoiser.method,
         "reduction_db": denoiser.reduction_db,
@@ -199,11 +210,15 @@ def run(args: argparse.Namespace) -> int:
     }
     reports: list[Report] = []
     try:
-        for report in _denoise_all(args, jobs, n_jobs, options):
-            telling.tell(args, report)
+        for report in _denoise_all(args, jobs, n_jobs, settings_of_all):
             reports.append(report)
+            telling.tell(args, report)
     finally:
         any_fault = telling.tell_faults(args, reports)
+        if args.json is not None:
+            document.write(
+                args, document.build(reports, denoiser, options, complete=len(reports) == len(jobs))
+            )
     return common.EXIT_FAULT if any_fault else common.EXIT_DONE
 
 
