@@ -134,7 +134,8 @@ def card_text(dictionary: Dictionary) -> str:
     ----------
     dictionary : Dictionary
         Its `meta` may hold ``licence`` (str), ``commands`` (list of str), ``versions`` (dict), ``trained_on``
-        and ``training`` (lists of dicts, as `train_plain` makes them).
+        and ``training`` (lists of dicts, as `train_plain` makes them), ``notes`` (list of paragraphs that stand
+        in place of the promise that the same command gives the same bits).
 
     Returns
     -------
@@ -159,7 +160,8 @@ def card_text(dictionary: Dictionary) -> str:
     parts = [f"# Dictionary `{dictionary.name}`", _table(("", ""), facts), "## How it was made"]
     commands = meta.get("commands", ())
     parts.append("\n".join(f"    {command}" for command in commands) or NOT_STATED.capitalize() + ".")
-    parts.append("The same recordings, machine and versions give the same bits.")
+    notes = meta.get("notes", ())
+    parts += notes or ["The same recordings, machine and versions give the same bits."]
     learned = [
         (row["source"], row["origin"], row["licence"], row["recordings"], f"{row['seconds'] / 60:.1f}")
         for row in meta.get("trained_on", ())
@@ -171,8 +173,9 @@ def card_text(dictionary: Dictionary) -> str:
         (row["source"], row["n_frames"], row["max_iter"], row["seed"], row["cost_per_frame"])
         for row in meta.get("training", ())
     ]
-    header = ("source", "frames", "iterations", "seed", "cost a frame")
-    parts += ["## Fit to what it was learned from", _table(header, scores)]
+    if scores:
+        header = ("source", "frames", "iterations", "seed", "cost a frame")
+        parts += ["## Fit to what it was learned from", _table(header, scores)]
     return "\n\n".join(parts) + "\n"
 
 
