@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmf_audio.cli import common
+from nmf_audio.cli import common, train_denoiser
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 from nmf_audio.training import defaults
 
@@ -64,6 +64,16 @@ def add_parser(subparsers: common.Subparsers) -> None:
             ),
             source,
         )
+    text = "a dictionary that is trained to separate speech from noise: what `denoise` uses by default"
+    train_denoiser.add_arguments(
+        kinds.add_parser(
+            "denoiser",
+            help=text,
+            description=f"Train {text}.",
+            epilog=train_denoiser.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
 
 
 def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
@@ -137,6 +147,8 @@ def run(args: argparse.Namespace) -> int:
         If names or options are at fault; nothing is written then.
     """
     _one_thread()
+    if args.source == "denoiser":
+        return train_denoiser.run(args)
     from nmf_audio.frontend import FrontEndSpec
     from nmf_audio.training.card import NOT_STATED, program_versions, write_card
     from nmf_audio.training.corpus import CorpusWarning, find_recordings

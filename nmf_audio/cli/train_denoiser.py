@@ -1,0 +1,264 @@
+"""The command ``nmf-audio train denoiser``: a dictionary that is trained to separate."""
+
+import argparse
+import shlex
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmf_audio.cli import common
+from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+
+if TYPE_CHECKING:
+    from nmf_audio.dictionary import Dictionary
+    from nmf_audio.training.card import Origin
+    from nmf_audio.training.denoiser import Progress
+
+EPILOG = """examples:
+  nmf-audio train denoiser --speech voices --noise noises -o mine.npz --minutes 60
+  nmf-audio train denoiser --speech my_voice --noise my_office -o mine.npz --from shipped --minutes 20
+  nmf-audio train denoiser --speech voices --noise noises -o mine.npz --minutes 60 --resume
+
+A folder is a speaker, or a kind of noise; all are heard equally often. A few are held out, and the score on them is
+shown as it goes. It runs on one processor core.
+
+exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are at fault, nothing
+is written; 130 interrupted: the checkpoint stays, and --resume goes on from it"""
+
+SHIPPED = "shipped"
+
+NUMBERS: dict[str, tuple[Callable[[str], float], float, float, str]] = {
+    "minutes": (float, 0.01, 100_000, "how long to train; fewer minutes give fewer steps"),
+    "steps": (int, 1, 10_000_000, "how long to train, in steps of the optimiser (default: 17400)"),
+    "speech-atoms": (int, 2, 2048, "speech atoms (default: 160)"),
+    "noise-atoms": (int, 2, 2048, "noise atoms (default: 96)"),
+    "layers": (int, 1, 16, "multiplicative updates a frame (default: 4)"),
+    "seed": (
+        int,
+        0,
+        2**63 - 1,
+        "the same seed, recordings, steps, machine and versions give the same bits (default: 0)",
+    ),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command to a parser."""
+    files = parser.add_argument_group("files")
+    for source in ("speech", "noise"):
+        files.add_argument(
+            f"--{source}",
+            metavar="PATH",
+            nargs="+",
+            type=Path,
+            required=True,
+            help=f"files and folders of {source} alone, searched with all below; any format and rate",
+        )
+    files.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.npz",
+        type=Path,
+        required=True,
+        help="the dictionary; FILE.md is its card, FILE.checkpoint keeps the state of the training",
+    )
+    files.add_argument("-f", "--force", action="store_true", help="replace files that exist")
+    learning = parser.add_argument_group("learning")
+    learning.add_argument(
+        "--from",
+        dest="start",
+        metavar="NAME|FILE",
+        help=f"go on from a trained dictionary; {SHIPPED!r} is the one that comes with the program",
+    )
+    learning.add_argument("--resume", action="store_true", help="go on from FILE.checkpoint if it is there")
+    for name, (_, _, _, text) in NUMBERS.items():
+        learning.add_argument(f"--{name}", metavar="MIN" if name == "minutes" else "N", help=text)
+    card = parser.add_argument_group("card")
+    card.add_argument("--licence", metavar="TEXT", help="licence of the dictionary")
+    card.add_argument(
+        "--manifest",
+        metavar="FILE.csv",
+        type=Path,
+        help="table that names where recordings are from: columns path (from its own folder), source, license",
+    )
+    common.add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train the dictionary that the arguments ask for.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What the parser gave.
+
+    Returns
+    -------
+    int
+        0, or 1 if a recording was left out.
+
+    Raises
+    ------
+    common.UsageError
+        If names or options are at fault; nothing is written then.
+    """
+    from nmf_audio.frontend import FrontEndSpec
+    from nmf_audio.training.card import NOT_STATED, program_versions, write_card
+    from nmf_audio.training.corpus import CorpusWarning, find_recordings
+    from nmf_audio.training.denoiser import train_denoiser
+    from nmf_audio.training.sounds import read_recordings
+
+    faults: list[str] = []
+    numbers = _numbers(args, faults)
+    start, origins = _check_names(args, faults)
+    if faults:
+        raise common.UsageError(faults)
+    started = time.monotonic()
+    spec = FrontEndSpec() if start is None else start.spec
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CorpusWarning)
+        speech, noise = (find_recordings(paths, sr=spec.sr) for paths in (args.speech, args.noise))
+        common.say(args, "reading the recordings")
+        seed = int(numbers.get("seed", 0))
+        recordings = read_recordings(speech, noise, origins=origins, rng=seed)
+        with common.progress_bar(args, "training", unit="%") as progress:
+            dictionary = train_denoiser(
+                recordings,
+                _settings(numbers, seed),
+                minutes=numbers.get("minutes"),
+                spec=spec,
+                start=start,
+                checkpoint=_checkpoint(args),
+                resume=args.resume,
+                progress=_teller(args, progress),
+            )
+    for warning in caught:
+        common.report_fault(args, f"warning: {warning.message}")
+    told: dict[str, Any] = {
+        "licence": args.licence or NOT_STATED,
+        "commands": [*(start.meta.get("commands", ()) if start else ()), _command(args)],
+        "versions": program_versions(),
+    }
+    if args.minutes is not None:
+        steps = dictionary.meta["denoiser"]["steps_done"]
+        told["notes"] = [
+            f"The time allowed {steps} steps; with --steps {steps} in place of --minutes, the same recordings, "
+            "machine and versions give the same bits."
+        ]
+    dictionary = replace(dictionary, name=args.output.stem, meta={**dictionary.meta, **told})
+    dictionary.save(args.output)
+    card = write_card(dictionary, args.output)
+    score = _score_text(dictionary.meta["denoiser"]["held_out"])
+    taken = (time.monotonic() - started) / 60
+    common.say(args, f"{args.output}: trained in {taken:.1f} min; held out: {score}; card {card}")
+    return common.EXIT_FAULT if caught else common.EXIT_DONE
+
+
+def _checkpoint(args: argparse.Namespace) -> Path:
+    return Path(args.output).with_suffix(".checkpoint")
+
+
+def _settings(numbers: dict[str, float], seed: int) -> Any:
+    from nmf_audio.training.denoiser import DenoiserSettings
+
+    names = {"speech-atoms": "n_speech", "noise-atoms": "n_noise", "layers": "n_layers", "steps": "n_steps"}
+    chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
+    return DenoiserSettings(seed=seed, **chosen)
+
+
+def _teller(
+    args: argparse.Namespace, progress: Callable[[float, float], None] | None
+) -> "Callable[[Progress], None]":
+    """Return what tells of a step: the bar moves, and scores on held-out mixtures are lines of their own."""
+
+    def tell(now: "Progress") -> None:
+        if progress is not None:
+            progress(100.0 * now.step / now.n_steps, 100.0)
+        if now.score is not None:
+            common.say(args, f"step {now.step} of {now.n_steps}: held out: {_score_text(now.score)}")
+
+    return tell
+
+
+def _score_text(score: dict[str, float]) -> str:
+    return f"loss {score['loss']:.4f}, SI-SDR {score['sdr']:.2f} dB"
+
+
+def _numbers(args: argparse.Namespace, faults: list[str]) -> dict[str, float]:
+    """Return the options that are numbers, by name; add to `faults` those that are none or out of range."""
+    numbers = {}
+    for name, (kind, low, high, _) in NUMBERS.items():
+        text = getattr(args, name.replace("-", "_"))
+        if text is None:
+            continue
+        try:
+            numbers[name] = kind(text)
+        except ValueError:
+            faults.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
+            continue
+        if not low <= numbers[name] <= high:
+            faults.append(f"--{name} {text}: must be at least {low:g} and at most {high:g}")
+    if args.minutes is not None and args.steps is not None:
+        faults.append("--minutes and --steps: give one of them")
+    if args.start is not None:
+        faults += [
+            f"--{name}: --from has its own sizes"
+            for name in ("speech-atoms", "noise-atoms", "layers")
+            if name in numbers
+        ]
+    return numbers
+
+
+def _check_names(
+    args: argparse.Namespace, faults: list[str]
+) -> tuple["Dictionary | None", "dict[Path, Origin] | None"]:
+    """Return what --from and --manifest name; add to `faults` what is wrong with any name."""
+    from nmf_audio.atomic import check_target
+    from nmf_audio.dictionary import load_dictionary
+    from nmf_audio.training.card import card_path, read_manifest
+
+    named = [*args.speech, *args.noise]
+    faults += [f"{path}: does not exist" for path in named if not path.exists()]
+    inputs = [path for path in named if path.is_file()]
+    start = origins = None
+    if args.start is not None:
+        try:
+            start = load_dictionary(None if args.start == SHIPPED else args.start)
+            inputs += [Path(args.start)] if Path(args.start).is_file() else []
+        except DictionaryError as error:
+            faults.append(f"--from: {error}")
+    if start is not None and start.kind != "trained":
+        faults.append(
+            f"--from {args.start}: is {start.kind}; only a trained dictionary can be trained further"
+        )
+    if args.manifest is not None:
+        try:
+            origins = read_manifest(args.manifest)
+        except ParameterError as error:
+            faults.append(str(error))
+    if args.output.suffix != ".npz":
+        faults.append(f"-o {args.output}: the name of a dictionary must end in .npz")
+    if _checkpoint(args).exists() and not (args.resume or args.force):
+        faults.append(f"{_checkpoint(args)}: exists; --resume goes on from it, --force starts anew")
+    for target in (args.output, card_path(args.output)):
+        try:
+            check_target(target, sources=inputs, force=args.force)
+        except AudioFileError as error:
+            faults.append(str(error))
+    return start, origins
+
+
+def _command(args: argparse.Namespace) -> str:
+    """Return the command again, without what doesn't change the dictionary."""
+    words = ["nmf-audio", "train", "denoiser"]
+    words += ["--speech", *map(str, args.speech), "--noise", *map(str, args.noise), "-o", str(args.output)]
+    words += [] if args.start is None else ["--from", args.start]
+    for name in NUMBERS:
+        text = getattr(args, name.replace("-", "_"))
+        words += [] if text is None else [f"--{name}", text]
+    words += [] if args.licence is None else ["--licence", args.licence]
+    words += [] if args.manifest is None else ["--manifest", str(args.manifest)]
+    return shlex.join(words)
