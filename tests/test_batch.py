@@ -1,0 +1,109 @@
+"""denoise_files: order, faults, progress, and all ways to end it early; one Denoiser for many."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from nmf_audio import Denoiser, ParameterError, denoise_files
+from tests.tiny import SR, noise, tiny_dictionary, write_noise
+
+OPTIONS: dict[str, Any] = {"dictionary": tiny_dictionary(), "method": "classic"}
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> list[Path]:
+    return [write_noise(tmp_path / f"{i}.wav", seconds) for i, seconds in enumerate([5, 0.2, 3, 0.1])]
+
+
+def outputs(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if len(path.stem) > 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_reports_come_in_order_and_a_fault_costs_its_file_only(recordings: list[Path], jobs: int) -> None:
+    recordings[1].write_text("no recording")
+    reports = list(denoise_files(recordings, jobs=jobs, **OPTIONS))
+    assert [report.src for report in reports] == recordings
+    assert [report.status for report in reports] == ["done", "failed", "done", "done"]
+    assert "holds no audio" in str(reports[1].error)
+    assert outputs(recordings[0].parent) == ["0.denoised.wav", "2.denoised.wav", "3.denoised.wav"]
+
+
+def test_pairs_name_outputs_and_existing_ones_may_be_skipped(recordings: list[Path], tmp_path: Path) -> None:
+    pair = (recordings[0], tmp_path / "clean.flac")
+    assert [report.status for report in denoise_files([pair], **OPTIONS)] == ["done"]
+    assert soundfile.info(tmp_path / "clean.flac").frames == 5 * SR
+    assert [report.status for report in denoise_files([pair], **OPTIONS)] == ["failed"]
+    assert [report.status for report in denoise_files([pair], skip_existing=True, **OPTIONS)] == ["skipped"]
+
+
+@pytest.mark.parametrize("jobs", [0, 257, 1.5, "2", True])
+def test_jobs_are_checked_at_the_call(recordings: list[Path], jobs: Any) -> None:
+    with pytest.raises(ParameterError, match="jobs="):
+        denoise_files(recordings, jobs=jobs)
+
+
+def test_two_recordings_with_one_output_are_refused_at_the_call(recordings: list[Path]) -> None:
+    with pytest.raises(ParameterError, match="have the same output"):
+        denoise_files([(recordings[0], "x.wav"), (recordings[1], "x.wav")])
+    with pytest.raises(ParameterError, match="have the same output"):
+        denoise_files([recordings[0], recordings[0]])
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_progress_rises_to_the_number_of_recordings_in_the_thread_of_the_caller(
+    recordings: list[Path], jobs: int
+) -> None:
+    seen: list[float] = []
+
+    def progress(done: float, total: int) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        assert total == len(recordings)
+        seen.append(done)
+
+    list(denoise_files(recordings, jobs=jobs, progress=progress, **OPTIONS))
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(len(recordings))
+    assert len(seen) > len(recordings)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_progress_raises_ends_the_work(tmp_path: Path, jobs: int) -> None:
+    src = write_noise(tmp_path / "a.wav", 600)
+
+    def cancel(done: float, total: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        list(denoise_files([src, tmp_path / "none.wav"], jobs=jobs, progress=cancel, **OPTIONS))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_closing_the_iterator_keeps_the_finished_and_no_halves(tmp_path: Path) -> None:
+    short, long = write_noise(tmp_path / "a.wav", 0.1), write_noise(tmp_path / "b.wav", 1200)
+    reports = denoise_files([short, long], **OPTIONS)
+    assert next(iter(reports)).status == "done"
+    reports.close()  # type: ignore[attr-defined]
+    assert outputs(tmp_path) == ["a.denoised.wav"]
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_one_denoiser_serves_many_threads_and_can_be_pickled() -> None:
+    denoiser = Denoiser(OPTIONS["dictionary"], method="adaptive", reduction_db=20, mix=0.5)
+    signals = [(noise(2)[:, 0] * (1 + i)).astype(np.float32) for i in range(6)]
+    expected = [denoiser.denoise(y, SR) for y in signals]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda y: denoiser.denoise(y, SR), signals))
+    copy = pickle.loads(pickle.dumps(denoiser))
+    assert repr(copy) == repr(denoiser) == "Denoiser('tiny', method='adaptive', reduction_db=20, mix=0.5)"
+    found.append(copy.denoise(signals[0], SR))
+    for a, b in zip([*expected, expected[0]], found, strict=True):
+        np.testing.assert_array_equal(a, b)
