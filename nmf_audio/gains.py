@@ -84,8 +84,8 @@ def log_mmse_gain(xi: Array, gamma: Array) -> Array:
 
     Examples
     --------
-    >>> log_mmse_gain(np.array([100.0]), np.array([100.0])).round(2).tolist()
-    [0.99]
+    >>> round(float(log_mmse_gain(np.array([100.0]), np.array([100.0]))[0]), 2)
+    0.99
     """
     wiener = xi / (1 + xi)
     # E1 goes to infinity as v goes to 0; the gain is limited to 1 long before
