@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio import Denoiser, Dictionary
+from nmf_audio.bands import BandMap
 from nmf_audio.decompose.adaptive import AdaptiveDecomposition, AdaptiveSettings
 from nmf_audio.defaults import DEFAULT_REDUCTION_DB
-from nmf_audio.frontend import BandMap
 from nmf_audio.gains import floor_from_db
 from nmf_audio.stream import Stream
 

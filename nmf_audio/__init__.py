@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nmf_audio.bands import FrontEndSpec
     from nmf_audio.batch import denoise_files
     from nmf_audio.dictionary import Dictionary, Group, load_dictionary, shipped_dictionaries
     from nmf_audio.enhance import Denoiser, denoise
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         ParameterError,
     )
     from nmf_audio.files import denoise_file
-    from nmf_audio.frontend import FrontEndSpec
     from nmf_audio.nmf import NMF
     from nmf_audio.report import Report
     from nmf_audio.stream import Stream
@@ -38,7 +38,7 @@ _HOME = {
     "Denoiser": "enhance",
     "Dictionary": "dictionary",
     "DictionaryError": "errors",
-    "FrontEndSpec": "frontend",
+    "FrontEndSpec": "bands",
     "Group": "dictionary",
     "MissingExtraError": "errors",
     "NMF": "nmf",

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
-from nmf_audio.frontend import FrontEndSpec
 from nmf_audio.schema import check_trained_arrays
 
 __all__ = ["DEFAULT_NAME", "Dictionary", "Group", "load_dictionary", "shipped_dictionaries"]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.bands import BandMap, check_rate
 from nmf_audio.decompose import METHODS, default_method, make_decomposition
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB
 from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.errors import DictionaryError, ParameterError
-from nmf_audio.frontend import BandMap, check_rate
 from nmf_audio.gains import floor_from_db
 from nmf_audio.samples import MAX_CHANNELS, check_samples
 from nmf_audio.stream import Observer, Stream

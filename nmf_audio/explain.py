@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.bands import BandMap
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.enhance import Denoiser
-from nmf_audio.frontend import FLOOR, BandMap
+from nmf_audio.frontend import FLOOR
 from nmf_audio.samples import check_samples
 
 __all__ = ["Explanation", "explain"]

@@ -17,7 +17,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.frontend import BandMap
+from nmf_audio.bands import BandMap
 
 __all__ = ["HighBandGain"]
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.bands import BandMap
 from nmf_audio.decompose.base import Decomposition, Estimate
 from nmf_audio.errors import ParameterError
 from nmf_audio.extension import HighBandGain
-from nmf_audio.frontend import BandMap, Normaliser, analysis_window
+from nmf_audio.frontend import Normaliser, analysis_window
 from nmf_audio.samples import check_finite, check_samples, from_float, to_float
 
 __all__ = ["Observer", "Stream"]

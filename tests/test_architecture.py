@@ -18,7 +18,7 @@ PACKAGE = Path(nmf_audio.__file__).parent
 
 ORDER = [
     {"errors", "defaults"},
-    {"atomic", "containers", "nmf", "frontend", "samples", "report", "sections"},
+    {"atomic", "containers", "nmf", "bands", "frontend", "samples", "report", "sections"},
     {"schema"},
     {"dictionary", "gains", "extension"},
     {"decompose"},

@@ -5,8 +5,9 @@ import numpy.typing as npt
 import pytest
 
 from nmf_audio import Denoiser
+from nmf_audio.bands import FrontEndSpec, band_matrix, frame_size
 from nmf_audio.explain import explain
-from nmf_audio.frontend import FrontEndSpec, band_matrix, frame_size, istft, stft
+from nmf_audio.frontend import istft, stft
 
 Array = npt.NDArray[np.float32]
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from nmf_audio.bands import FrontEndSpec
 from nmf_audio.dictionary import Dictionary, Group
-from nmf_audio.frontend import FrontEndSpec
 
 SR = 8000
 

@@ -149,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
     _one_thread()
     if args.source == "denoiser":
         return train_denoiser.run(args)
-    from nmf_audio.frontend import FrontEndSpec
+    from nmf_audio.bands import FrontEndSpec
     from nmf_audio.training.card import NOT_STATED, program_versions, write_card
     from nmf_audio.training.corpus import CorpusWarning, find_recordings
     from nmf_audio.training.merge import merge

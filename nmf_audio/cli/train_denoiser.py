@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
-    from nmf_audio.frontend import FrontEndSpec
+    from nmf_audio.bands import FrontEndSpec
     from nmf_audio.training.card import NOT_STATED, program_versions, write_card
     from nmf_audio.training.corpus import CorpusWarning, find_recordings
     from nmf_audio.training.denoiser import train_denoiser

@@ -18,9 +18,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.bands import FrontEndSpec, band_matrix, frame_size
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.errors import ParameterError
-from nmf_audio.frontend import FrontEndSpec, Normaliser, band_matrix, frame_size
+from nmf_audio.frontend import Normaliser
 from nmf_audio.nmf import factorize
 from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
 from nmf_audio.training.losses import Loss, Weights

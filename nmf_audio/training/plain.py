@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nmf_audio.bands import FrontEndSpec
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.errors import ParameterError
-from nmf_audio.frontend import FrontEndSpec
 from nmf_audio.nmf import factorize
 from nmf_audio.training import defaults
 from nmf_audio.training.card import Origin, trained_on

@@ -17,9 +17,10 @@ from nmf_audio import (
     ParameterError,
     load_dictionary,
 )
+from nmf_audio.bands import BandMap
 from nmf_audio.decompose import METHODS, make_decomposition
 from nmf_audio.decompose.adaptive import AdaptiveDecomposition, AdaptiveSettings
-from nmf_audio.frontend import BandMap, Normaliser, stft
+from nmf_audio.frontend import Normaliser, stft
 from nmf_audio.metrics import si_sdr
 
 Array = npt.NDArray[np.float32]

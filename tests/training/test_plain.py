@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from nmf_audio.bands import FrontEndSpec
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
-from nmf_audio.frontend import FrontEndSpec
 from nmf_audio.nmf import activations, beta_divergence
 from nmf_audio.training.corpus import Corpus, find_recordings
 from nmf_audio.training.frames import analyse, long_term_spectrum, normalised_frames
