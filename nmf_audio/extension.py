@@ -6,7 +6,7 @@ of its own says how much of a high band is noise. For each high band, with P its
     presence = energy-weighted mean of the mask over the top bands, .2 and less -> 0, .7 and more -> 1
     smooth   = .7 * smooth + .3 * P
     floor    = min(1.006 * floor, smooth)              minimum tracking: 1.6 dB a second up, at once down
-    noise    = noise + .1 * (1 - presence) * (P - noise)
+    noise    = noise + .1 * (1 - presence) * (P - noise) + .03 * presence * (floor - noise)
     gain     = presence * max(0, 1 - (1.5 * max(noise, floor) / P) ** 2)
 """
 
@@ -29,7 +29,7 @@ TOP_BANDS_FROM = 0.5
 ABSENT, PRESENT = 0.2, 0.7
 SMOOTHING = 0.7
 FLOOR_RISE = 1.006
-NOISE_RATE = 0.1
+NOISE_RATE, FORGETTING_RATE = 0.1, 0.03
 OVERESTIMATE = 1.5
 BANDS_PER_OCTAVE = 3
 
@@ -92,7 +92,9 @@ class HighBandGain:
             self._noise = (1 - presence) * power
         self._smooth = SMOOTHING * self._smooth + (1 - SMOOTHING) * power
         self._floor = np.minimum(FLOOR_RISE * self._floor, self._smooth)
-        self._noise = self._noise + NOISE_RATE * (1 - presence) * (power - self._noise)
+        learned = NOISE_RATE * (1 - presence) * (power - self._noise)
+        forgotten = FORGETTING_RATE * presence * (self._floor - self._noise)
+        self._noise = self._noise + learned + forgotten
         noise = OVERESTIMATE * np.maximum(self._noise, self._floor)
         ratio = np.divide(noise, power, out=np.zeros_like(power), where=power > 0)
         gain: npt.NDArray[np.float64] = presence * np.maximum(0, 1 - ratio**2)
