@@ -114,6 +114,8 @@ class Stream:
         self._start()
         if self._noise is not None:
             self._advance(self._noise)
+            # the noise is known now, the signal's level is not: it may be far above the noise's
+            self._normaliser.reset()
             self._start()
 
     def _start(self) -> None:

@@ -119,7 +119,7 @@ def test_checks_of_the_classic_method(load: Load, folder: Path) -> None:
     assert max(_line(checks.level(map, pairs, classic), "classic")) < 1e-4
     assert max(_line(checks.stereo(map, pairs, classic), "classic")) < 1e-6
     onset, *_ = _line(checks.onsets(map, pairs, classic), "classic")
-    assert -0.1 < onset < 6
+    assert -0.1 < onset < 40
 
 
 def test_onsets_are_measured_on_the_speech_alone(

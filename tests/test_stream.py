@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from nmf_audio import Denoiser, ParameterError, Stream
 from nmf_audio.decompose import METHODS
-from nmf_audio.metrics import si_sdr
 
 Array = npt.NDArray[np.float32]
 NoisyAt = Callable[[int, int, float], Array]
@@ -178,12 +177,11 @@ def test_channel_counts_that_are_not_allowed(n_channels: object) -> None:
         DENOISER.stream(16000, n_channels)  # type: ignore[arg-type]
 
 
-def test_a_primed_stream_knows_the_noise_from_the_first_word(clean_speech: Array) -> None:
-    rng = np.random.default_rng(0)
-    noise = 0.05 * rng.standard_normal(16000 * 3 + len(clean_speech)).astype(np.float32)
-    alone, y = noise[: 16000 * 3], clean_speech + noise[16000 * 3 :]
-    plain, primed = (DENOISER.denoise(y, 16000, noise=n)[:16000] for n in (None, alone))
-    assert si_sdr(clean_speech[:16000], primed) > si_sdr(clean_speech[:16000], plain)
+def test_a_primed_stream_knows_the_noise_from_the_first_frame_on() -> None:
+    noise = 0.05 * np.random.default_rng(0).standard_normal(16000 * 4).astype(np.float32)
+    alone, y = noise[: 16000 * 3], noise[16000 * 3 :]
+    plain, primed = (DENOISER.denoise(y, 16000, noise=n)[:4000] for n in (None, alone))
+    assert np.std(primed) < 0.7 * np.std(plain)
 
 
 def test_priming_survives_reset_and_is_refused_once_the_signal_has_begun(noisy_speech: Array) -> None:

@@ -15,7 +15,7 @@ import soundfile
 
 from nmf_audio import __version__
 from nmf_audio.dictionary import Dictionary
-from tests.cli.helpers import COMMAND, Run, names
+from tests.cli.helpers import COMMAND, Run, names, take_interrupts
 from tests.tiny import SR, truncate, write_noise
 
 PAGE = Path(__file__).parents[2] / "docs" / "report.md"
@@ -135,6 +135,7 @@ def test_after_an_interrupt_the_document_says_so(tmp_path: Path, options: list[s
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=take_interrupts,
     )
     assert process.stdout is not None
     assert process.stdout.readline().startswith(b"1.wav -> ")

@@ -14,7 +14,7 @@ import soundfile
 
 from nmf_audio.defaults import DEFAULT_NAME
 from nmf_audio.files import default_output
-from tests.cli.helpers import COMMAND, Run, names
+from tests.cli.helpers import COMMAND, Run, names, take_interrupts
 from tests.tiny import SR, truncate, write_noise
 
 
@@ -202,13 +202,18 @@ def test_ctrl_c_at_any_moment_leaves_the_finished_and_no_halves(
         out = tmp_path / "out" / str(moment)
         words = [*options, "??.wav", "--output-dir", str(out), "--jobs", jobs]
         process = subprocess.Popen(
-            [*COMMAND, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*COMMAND, *words],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=take_interrupts,
         )
         # before its own code runs there is nobody who could put an interrupt into words
         while not out.is_dir():
             assert process.poll() is None
         try:
-            process.wait(timeout=rng.uniform(0, 2))
+            process.wait(timeout=rng.uniform(0, 0.5))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
         said, err = process.communicate(timeout=60)
