@@ -7,13 +7,12 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmf_audio.cli import common, train_denoiser
-from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.cli import common, learning, train_denoiser
+from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ KINDS = {
     "noise": "recordings of noise without speech; a group of atoms for each folder name",
 }
 
-RANGES: dict[str, tuple[Callable[[str], float], float, float]] = {
+RANGES: dict[str, learning.Range] = {
     "components": (int, 1, 65536),
     "beta": (float, 0, 3),
     "sparsity": (float, 0, math.inf),
@@ -98,9 +97,9 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         "--with", dest="other", metavar="NAME|FILE", help="a plain dictionary whose groups are put in as well"
     )
     files.add_argument("--replace", action="store_true", help=f"without the {source} atoms of --with")
-    learning = parser.add_argument_group("learning")
+    group = parser.add_argument_group("learning")
     text = "128" if source == "speech" else "3 for each folder, at least 8"
-    learning.add_argument("--components", metavar="N", help=f"number of atoms (default: {text})")
+    group.add_argument("--components", metavar="N", help=f"number of atoms (default: {text})")
     for option, name, value, text in (
         ("--beta", "BETA", defaults.BETA, "divergence: 1 Kullback-Leibler, 0 Itakura-Saito"),
         (
@@ -114,17 +113,8 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         ("--minutes", "MIN", defaults.MAX_SECONDS / 60, "most audio to read, drawn evenly over folders"),
         ("--seed", "N", 0, "the same seed, recordings, machine and versions give the same bits"),
     ):
-        learning.add_argument(
-            option, metavar=name, default=f"{value:g}", help=f"{text} (default: %(default)s)"
-        )
-    card = parser.add_argument_group("card")
-    card.add_argument("--licence", metavar="TEXT", help="licence of the dictionary")
-    card.add_argument(
-        "--manifest",
-        metavar="FILE.csv",
-        type=Path,
-        help="table that names where recordings are from: columns path (from its own folder), source, license",
-    )
+        group.add_argument(option, metavar=name, default=f"{value:g}", help=f"{text} (default: %(default)s)")
+    learning.add_card_arguments(parser)
     common.add_verbosity(parser)
 
 
@@ -156,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     from nmf_audio.training.plain import train_plain
 
     faults: list[str] = []
-    numbers = _numbers(args, faults)
+    numbers = learning.read_numbers(args, RANGES, faults)
     other, origins = _check_names(args, faults)
     if faults:
         raise common.UsageError(faults)
@@ -220,57 +210,18 @@ def _one_thread() -> None:
             os.environ.setdefault(name, "1")
 
 
-def _numbers(args: argparse.Namespace, faults: list[str]) -> dict[str, float]:
-    """Return the options that are numbers, by name; add to `faults` those that are none or out of range."""
-    numbers = {}
-    for name, (kind, low, high) in RANGES.items():
-        text = getattr(args, name)
-        if text is None:
-            continue
-        try:
-            numbers[name] = kind(text)
-        except ValueError:
-            faults.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
-            continue
-        if not low <= numbers[name] <= high:
-            upper = "" if high == math.inf else f" and at most {high:g}"
-            faults.append(f"--{name} {text}: must be at least {low:g}{upper}")
-    return numbers
-
-
 def _check_names(
     args: argparse.Namespace, faults: list[str]
 ) -> tuple["Dictionary | None", "dict[Path, Origin] | None"]:
     """Return what --with and --manifest name; add to `faults` what is wrong with any name."""
-    from nmf_audio.atomic import check_target
-    from nmf_audio.dictionary import load_dictionary
-    from nmf_audio.training.card import card_path, read_manifest
-
-    faults += [f"{path}: does not exist" for path in args.recordings if not path.exists()]
-    inputs = [path for path in args.recordings if path.is_file()]
-    other = origins = None
-    if args.other is not None:
-        try:
-            other = load_dictionary(args.other)
-            inputs += [Path(args.other)] if Path(args.other).is_file() else []
-        except DictionaryError as error:
-            faults.append(f"--with: {error}")
-    elif args.replace:
+    inputs = learning.check_recordings(args.recordings, faults)
+    other = learning.load_named(
+        "--with", args.other, "plain", "only plain dictionaries can be put together", inputs, faults
+    )
+    if args.replace and args.other is None:
         faults.append("--replace: there is nothing to replace; name a dictionary by --with")
-    if other is not None and other.kind != "plain":
-        faults.append(f"--with {args.other}: is {other.kind}; only plain dictionaries can be put together")
-    if args.manifest is not None:
-        try:
-            origins = read_manifest(args.manifest)
-        except ParameterError as error:
-            faults.append(str(error))
-    if args.output.suffix != ".npz":
-        faults.append(f"-o {args.output}: the name of a dictionary must end in .npz")
-    for target in (args.output, card_path(args.output)):
-        try:
-            check_target(target, sources=inputs, force=args.force)
-        except AudioFileError as error:
-            faults.append(str(error))
+    origins = learning.read_origins(args, faults)
+    learning.check_output(args, inputs, faults)
     return other, origins
 
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmf_audio.cli import common
-from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.cli import common, learning
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
@@ -30,18 +29,21 @@ is written; 130 interrupted: the checkpoint stays, and --resume goes on from it"
 
 SHIPPED = "shipped"
 
-NUMBERS: dict[str, tuple[Callable[[str], float], float, float, str]] = {
-    "minutes": (float, 0.01, 100_000, "how long to train; fewer minutes give fewer steps"),
-    "steps": (int, 1, 10_000_000, "how long to train, in steps of the optimiser (default: 17400)"),
-    "speech-atoms": (int, 2, 2048, "speech atoms (default: 160)"),
-    "noise-atoms": (int, 2, 2048, "noise atoms (default: 96)"),
-    "layers": (int, 1, 16, "multiplicative updates a frame (default: 4)"),
-    "seed": (
-        int,
-        0,
-        2**63 - 1,
-        "the same seed, recordings, steps, machine and versions give the same bits (default: 0)",
-    ),
+RANGES: dict[str, learning.Range] = {
+    "minutes": (float, 0.01, 100_000),
+    "steps": (int, 1, 10_000_000),
+    "speech-atoms": (int, 2, 2048),
+    "noise-atoms": (int, 2, 2048),
+    "layers": (int, 1, 16),
+    "seed": (int, 0, 2**63 - 1),
+}
+MEANINGS = {
+    "minutes": "how long to train; fewer minutes give fewer steps",
+    "steps": "how long to train, in steps of the optimiser (default: 17400)",
+    "speech-atoms": "speech atoms (default: 160)",
+    "noise-atoms": "noise atoms (default: 96)",
+    "layers": "multiplicative updates a frame (default: 4)",
+    "seed": "the same seed, recordings, steps, machine and versions give the same bits (default: 0)",
 }
 
 
@@ -66,24 +68,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the dictionary; FILE.md is its card, FILE.checkpoint keeps the state of the training",
     )
     files.add_argument("-f", "--force", action="store_true", help="replace files that exist")
-    learning = parser.add_argument_group("learning")
-    learning.add_argument(
+    group = parser.add_argument_group("learning")
+    group.add_argument(
         "--from",
         dest="start",
         metavar="NAME|FILE",
         help=f"go on from a trained dictionary; {SHIPPED!r} is the one that comes with the program",
     )
-    learning.add_argument("--resume", action="store_true", help="go on from FILE.checkpoint if it is there")
-    for name, (_, _, _, text) in NUMBERS.items():
-        learning.add_argument(f"--{name}", metavar="MIN" if name == "minutes" else "N", help=text)
-    card = parser.add_argument_group("card")
-    card.add_argument("--licence", metavar="TEXT", help="licence of the dictionary")
-    card.add_argument(
-        "--manifest",
-        metavar="FILE.csv",
-        type=Path,
-        help="table that names where recordings are from: columns path (from its own folder), source, license",
-    )
+    group.add_argument("--resume", action="store_true", help="go on from FILE.checkpoint if it is there")
+    for name, text in MEANINGS.items():
+        group.add_argument(f"--{name}", metavar="MIN" if name == "minutes" else "N", help=text)
+    learning.add_card_arguments(parser)
     common.add_verbosity(parser)
 
 
@@ -188,27 +183,13 @@ def _score_text(score: dict[str, float]) -> str:
 
 
 def _numbers(args: argparse.Namespace, faults: list[str]) -> dict[str, float]:
-    """Return the options that are numbers, by name; add to `faults` those that are none or out of range."""
-    numbers = {}
-    for name, (kind, low, high, _) in NUMBERS.items():
-        text = getattr(args, name.replace("-", "_"))
-        if text is None:
-            continue
-        try:
-            numbers[name] = kind(text)
-        except ValueError:
-            faults.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
-            continue
-        if not low <= numbers[name] <= high:
-            faults.append(f"--{name} {text}: must be at least {low:g} and at most {high:g}")
+    """Return the options that are numbers, by name; add to `faults` what is wrong with them."""
+    numbers = learning.read_numbers(args, RANGES, faults)
     if args.minutes is not None and args.steps is not None:
         faults.append("--minutes and --steps: give one of them")
     if args.start is not None:
-        faults += [
-            f"--{name}: --from has its own sizes"
-            for name in ("speech-atoms", "noise-atoms", "layers")
-            if name in numbers
-        ]
+        sizes = ("speech-atoms", "noise-atoms", "layers")
+        faults += [f"--{name}: --from has its own sizes" for name in sizes if name in numbers]
     return numbers
 
 
@@ -216,38 +197,17 @@ def _check_names(
     args: argparse.Namespace, faults: list[str]
 ) -> tuple["Dictionary | None", "dict[Path, Origin] | None"]:
     """Return what --from and --manifest name; add to `faults` what is wrong with any name."""
-    from nmf_audio.atomic import check_target
-    from nmf_audio.dictionary import load_dictionary
-    from nmf_audio.training.card import card_path, read_manifest
+    from nmf_audio.dictionary import DEFAULT_NAME
 
-    named = [*args.speech, *args.noise]
-    faults += [f"{path}: does not exist" for path in named if not path.exists()]
-    inputs = [path for path in named if path.is_file()]
-    start = origins = None
-    if args.start is not None:
-        try:
-            start = load_dictionary(None if args.start == SHIPPED else args.start)
-            inputs += [Path(args.start)] if Path(args.start).is_file() else []
-        except DictionaryError as error:
-            faults.append(f"--from: {error}")
-    if start is not None and start.kind != "trained":
-        faults.append(
-            f"--from {args.start}: is {start.kind}; only a trained dictionary can be trained further"
-        )
-    if args.manifest is not None:
-        try:
-            origins = read_manifest(args.manifest)
-        except ParameterError as error:
-            faults.append(str(error))
-    if args.output.suffix != ".npz":
-        faults.append(f"-o {args.output}: the name of a dictionary must end in .npz")
+    inputs = learning.check_recordings([*args.speech, *args.noise], faults)
+    name = DEFAULT_NAME if args.start == SHIPPED else args.start
+    start = learning.load_named(
+        "--from", name, "trained", "only a trained dictionary can be trained further", inputs, faults
+    )
+    origins = learning.read_origins(args, faults)
     if _checkpoint(args).exists() and not (args.resume or args.force):
         faults.append(f"{_checkpoint(args)}: exists; --resume goes on from it, --force starts anew")
-    for target in (args.output, card_path(args.output)):
-        try:
-            check_target(target, sources=inputs, force=args.force)
-        except AudioFileError as error:
-            faults.append(str(error))
+    learning.check_output(args, inputs, faults)
     return start, origins
 
 
@@ -256,7 +216,7 @@ def _command(args: argparse.Namespace) -> str:
     words = ["nmf-audio", "train", "denoiser"]
     words += ["--speech", *map(str, args.speech), "--noise", *map(str, args.noise), "-o", str(args.output)]
     words += [] if args.start is None else ["--from", args.start]
-    for name in NUMBERS:
+    for name in RANGES:
         text = getattr(args, name.replace("-", "_"))
         words += [] if text is None else [f"--{name}", text]
     words += [] if args.licence is None else ["--licence", args.licence]

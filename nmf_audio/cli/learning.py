@@ -1,0 +1,114 @@
+"""What the commands that learn dictionaries share: numbers, names, the card's arguments."""
+
+import argparse
+import math
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+
+if TYPE_CHECKING:
+    from nmf_audio.dictionary import Dictionary
+    from nmf_audio.training.card import Origin
+
+Range = tuple[Callable[[str], float], float, float]
+"""Type of a number, and the lowest and highest that are allowed."""
+
+
+def add_card_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--licence`` and ``--manifest``."""
+    card = parser.add_argument_group("card")
+    card.add_argument("--licence", metavar="TEXT", help="licence of the dictionary")
+    card.add_argument(
+        "--manifest",
+        metavar="FILE.csv",
+        type=Path,
+        help="table that names where recordings are from: columns path (from its own folder), source, license",
+    )
+
+
+def read_numbers(
+    args: argparse.Namespace, ranges: Mapping[str, Range], faults: list[str]
+) -> dict[str, float]:
+    """Return the options that are numbers, by name; add to `faults` those that are none or out of range."""
+    numbers = {}
+    for name, (kind, low, high) in ranges.items():
+        text = getattr(args, name.replace("-", "_"))
+        if text is None:
+            continue
+        try:
+            numbers[name] = kind(text)
+        except ValueError:
+            faults.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
+            continue
+        if not low <= numbers[name] <= high:
+            upper = "" if high == math.inf else f" and at most {high:g}"
+            faults.append(f"--{name} {text}: must be at least {low:g}{upper}")
+    return numbers
+
+
+def check_recordings(recordings: Iterable[Path], faults: list[str]) -> list[Path]:
+    """Return which of the recordings are files; add to `faults` those that do not exist."""
+    named = list(recordings)
+    faults += [f"{path}: does not exist" for path in named if not path.exists()]
+    return [path for path in named if path.is_file()]
+
+
+def load_named(
+    option: str, name: str | None, kind: str, why: str, inputs: list[Path], faults: list[str]
+) -> "Dictionary | None":
+    """Return the dictionary that an option names, and note its file in `inputs`.
+
+    Parameters
+    ----------
+    option, name : str
+        The option and what it was given; None for nothing.
+    kind, why : str
+        The kind that it must be of, and the end of the sentence if it is not.
+    inputs : list of Path
+        Files that are read.
+    faults : list of str
+        Where to say what is wrong.
+    """
+    from nmf_audio.dictionary import load_dictionary
+
+    if name is None:
+        return None
+    try:
+        dictionary = load_dictionary(name)
+    except DictionaryError as error:
+        faults.append(f"{option}: {error}")
+        return None
+    if Path(name).is_file():
+        inputs.append(Path(name))
+    if dictionary.kind != kind:
+        faults.append(f"{option} {name}: is {dictionary.kind}; {why}")
+    return dictionary
+
+
+def read_origins(args: argparse.Namespace, faults: list[str]) -> "dict[Path, Origin] | None":
+    """Return what ``--manifest`` says; add to `faults` what is wrong with it."""
+    from nmf_audio.training.card import read_manifest
+
+    if args.manifest is None:
+        return None
+    try:
+        return read_manifest(args.manifest)
+    except ParameterError as error:
+        faults.append(str(error))
+        return None
+
+
+def check_output(args: argparse.Namespace, inputs: Iterable[Path], faults: list[str]) -> None:
+    """Add to `faults` what keeps the dictionary or its card from being written."""
+    from nmf_audio.atomic import check_target
+    from nmf_audio.training.card import card_path
+
+    if args.output.suffix != ".npz":
+        faults.append(f"-o {args.output}: the name of a dictionary must end in .npz")
+    for target in (args.output, card_path(args.output)):
+        try:
+            check_target(target, sources=inputs, force=args.force)
+        except AudioFileError as error:
+            faults.append(str(error))
