@@ -12,7 +12,7 @@ __all__ = [
 
 METHOD_NAMES = ("trained", "adaptive", "classic")
 
-DEFAULT_REDUCTION_DB = 30.0
+DEFAULT_REDUCTION_DB = 40.0
 """The most that noise is pushed down; docs/quality.md has the measurement that chose it."""
 
 DEFAULT_MIX = 1.0

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from nmf_audio import __version__
+from nmf_audio.defaults import DEFAULT_REDUCTION_DB
 from nmf_audio.dictionary import Dictionary
 from tests.cli.helpers import COMMAND, Run, names, take_interrupts
 from tests.tiny import SR, truncate, write_noise
@@ -71,7 +72,7 @@ def test_the_page_describes_the_document(run: Run, tmp_path: Path, dictionary_fi
     assert (document["schema"], document["version"], document["complete"]) == (1, __version__, True)
     assert document["dictionary"] == {"name": "tiny", "sha256": Dictionary.load(dictionary_file).sha256}
     assert document["parameters"] == {
-        "reduction_db": 30,
+        "reduction_db": DEFAULT_REDUCTION_DB,
         "mix": 1,
         "noise": None,
         "noise_from": [0, 0.5],
