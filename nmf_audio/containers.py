@@ -139,6 +139,9 @@ def container_for(target: Path, source: Container, n_values: int = 0) -> Contain
         name = source.format
     endian = source.endian if name == source.format else "FILE"
     candidates = [source.subtype, *_NEAREST.get(source.subtype, ()), preferred]
+    if name != source.format and source.subtype.startswith("MPEG"):
+        # libsndfile says that a WAV may hold MP3, and then writes it at some rates only; few programs read it
+        candidates = [preferred]
     if name == "OGG" and preferred == "OPUS":
         candidates.insert(0, "OPUS")
     subtype = next((s for s in candidates if s and soundfile.check_format(name, s)), None)

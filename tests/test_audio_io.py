@@ -379,6 +379,8 @@ def test_an_exception_inside_closes_the_file(tmp_path: Path) -> None:
         ("a.ogg", ("WAV", "PCM_16"), ("OGG", "VORBIS")),
         ("a.mp3", ("MP3", "MPEG_LAYER_III"), ("MP3", "MPEG_LAYER_III")),
         ("a.mp3", ("FLAC", "PCM_24"), ("MP3", "MPEG_LAYER_III")),
+        ("a.wav", ("MP3", "MPEG_LAYER_III"), ("WAV", "PCM_16")),
+        ("a.flac", ("MP3", "MPEG_LAYER_III"), ("FLAC", "PCM_16")),
         ("a.unknown", ("CAF", "ALAC_24"), ("CAF", "ALAC_24")),
         ("clean", ("AIFF", "PCM_16"), ("AIFF", "PCM_16")),
     ],
