@@ -26,13 +26,13 @@ from nmf_audio.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.schema import check_trained_arrays
 
-__all__ = ["DEFAULT_NAME", "Dictionary", "Group", "load_dictionary", "shipped_dictionaries"]
+__all__ = ["DEFAULT_DICTIONARY", "Dictionary", "Group", "load_dictionary", "shipped_dictionaries"]
 
 Array = npt.NDArray[np.float32]
 
 FORMAT_VERSION = 1
 KINDS = ("plain", "trained")
-DEFAULT_NAME = "trained"
+DEFAULT_DICTIONARY = "trained"
 
 MAX_ARRAYS = 64
 MAX_ARRAY_BYTES = 128 * 2**20
@@ -371,14 +371,14 @@ def load_dictionary(dictionary: Dictionary | str | os.PathLike[str] | None = Non
 
     Examples
     --------
-    >>> load_dictionary().name == DEFAULT_NAME
+    >>> load_dictionary().name == DEFAULT_DICTIONARY
     True
     """
     if isinstance(dictionary, Dictionary):
         return dictionary
     shipped = shipped_dictionaries()
     if dictionary is None:
-        dictionary = DEFAULT_NAME
+        dictionary = DEFAULT_DICTIONARY
     if isinstance(dictionary, str) and dictionary in shipped:
         return Dictionary.load(shipped[dictionary])
     if not isinstance(dictionary, str | os.PathLike):

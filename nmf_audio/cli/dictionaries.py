@@ -68,13 +68,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from nmf_audio.dictionary import DEFAULT_NAME, load_dictionary, shipped_dictionaries
+    from nmf_audio.dictionary import DEFAULT_DICTIONARY, load_dictionary, shipped_dictionaries
 
     found = [load_dictionary(name) for name in shipped_dictionaries()]
     if args.json:
         _answer([_facts(dictionary) for dictionary in found])
     for dictionary in [] if args.json else found:
-        default = " (default)" if dictionary.name == DEFAULT_NAME else ""
+        default = " (default)" if dictionary.name == DEFAULT_DICTIONARY else ""
         licence = dictionary.meta.get("licence", "licence not stated")
         _answer(f"{dictionary.name}{default}: {dictionary.kind}, {_atoms(dictionary)}, {licence}")
     return common.EXIT_DONE

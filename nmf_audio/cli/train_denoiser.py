@@ -197,10 +197,10 @@ def _check_names(
     args: argparse.Namespace, faults: list[str]
 ) -> tuple["Dictionary | None", "dict[Path, Origin] | None"]:
     """Return what --from and --manifest name; add to `faults` what is wrong with any name."""
-    from nmf_audio.dictionary import DEFAULT_NAME
+    from nmf_audio.dictionary import DEFAULT_DICTIONARY
 
     inputs = learning.check_recordings([*args.speech, *args.noise], faults)
-    name = DEFAULT_NAME if args.start == SHIPPED else args.start
+    name = DEFAULT_DICTIONARY if args.start == SHIPPED else args.start
     start = learning.load_named(
         "--from", name, "trained", "only a trained dictionary can be trained further", inputs, faults
     )
