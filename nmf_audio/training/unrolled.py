@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import FLOOR, SILENCE
-from nmf_audio.nmf.kernels import unrolled_train as kernels
+from nmf_audio.nmf.kernels import unrolled_backward, unrolled_forward
 from nmf_audio.training.parameters import Array, Arrays, sigmoid, to_arrays
 
 __all__ = ["Network"]
@@ -107,10 +107,10 @@ class Network:
         n_frames, batch, _ = frames.shape
         silent = frames.mean(axis=2) <= np.float32(SILENCE + FLOOR)
         data = _Data(frames, np.empty_like(frames), silent, np.empty(batch, np.int64))
-        kernels.track_floor(data.V, data.silent, data.start, data.floor)
+        unrolled_forward.track_floor(data.V, data.silent, data.start, data.floor)
         p = self._parameters()
         saved, gradients = self._room(n_frames, batch)
-        kernels.forward(data, np.float32(FLOOR), p, saved)
+        unrolled_forward.forward(data, np.float32(FLOOR), p, saved)
         self._last = p, data, saved, gradients
         return saved.mask.transpose(1, 0, 2)
 
@@ -138,7 +138,7 @@ class Network:
         for x in (g.den, g.g, g.b, g.slow_rate, g.rates, g.run_gain, g.residual, g.p):
             x[:] = 0
         by_time = np.ascontiguousarray(d_masks.transpose(1, 0, 2), np.float32)
-        kernels.backward(data, np.float32(FLOOR), p, saved, by_time, g)
+        unrolled_backward.backward(data, np.float32(FLOOR), p, saved, by_time, g)
         return self._by_free(p, saved, g)
 
     def _parameters(self) -> _Parameters:

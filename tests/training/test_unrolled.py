@@ -8,7 +8,7 @@ import pytest
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import FLOOR, SILENCE
-from nmf_audio.nmf.kernels import unrolled_train as kernels
+from nmf_audio.nmf.kernels import log_exp, unrolled_forward
 from nmf_audio.nmf.unrolled import UnrolledNMF
 from nmf_audio.schema import check_trained_arrays
 from nmf_audio.training.parameters import Arrays, from_arrays, initial, to_arrays
@@ -89,7 +89,7 @@ def test_what_the_floor_tracks_is_the_recursion() -> None:
     V = np.ascontiguousarray(batch(60).transpose(1, 0, 2))
     silent = V.mean(axis=2) <= SILENCE + FLOOR
     floor, start = np.empty_like(V), np.empty(3, np.int64)
-    kernels.track_floor(V, silent, start, floor)
+    unrolled_forward.track_floor(V, silent, start, floor)
     assert start.tolist() == [6, 0, 0]
     for i in range(3):
         smooth = tracked = V[0, i].astype(np.float64)
@@ -105,8 +105,8 @@ def test_what_the_floor_tracks_is_the_recursion() -> None:
 def test_fast_logarithm_and_exponential() -> None:
     x = np.geomspace(1e-30, 1e30, 2001).astype(np.float32)
     y = np.linspace(-80, 80, 2001).astype(np.float32)
-    logs = np.array([kernels._log(v) for v in x])
-    powers = np.array([kernels._exp(v) for v in y])
+    logs = np.array([log_exp.log(v) for v in x])
+    powers = np.array([log_exp.exp(v) for v in y])
     np.testing.assert_allclose(logs, np.log(x.astype(np.float64)), rtol=3e-7, atol=2e-7)
     np.testing.assert_allclose(powers, np.exp(y.astype(np.float64)), rtol=5e-7)
 

@@ -5,7 +5,8 @@ so all matrices lie *frame-major*, the transpose of the public functions: V (n_f
 (n_frames, n_components), W (n_components, n_features), each C-contiguous and of one dtype (float32 or
 float64). One array per dictionary serves both products: BLAS reads it either way round at the same speed.
 
-A kernel calls only kernels of its own file, since numba's cache on disk does not see changes elsewhere.
+A kernel calls only kernels of its own file, since numba's cache on disk does not see changes elsewhere; the
+exceptions, two files that training shares, say so.
 """
 
 from nmf_audio.nmf.kernels._jit import jit

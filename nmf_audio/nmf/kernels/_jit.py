@@ -27,8 +27,8 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     Parameters
     ----------
     function : callable
-        Loops over arrays and `numpy.dot` with `out`. It may call other kernels of its own file only: the
-        cache on disk is renewed when the file of a kernel changes, and looks at no other.
+        Loops over arrays and `numpy.dot` with `out`. It should call kernels of its own file only: the cache
+        on disk is renewed when the file of a kernel changes, and looks at no other.
 
     Returns
     -------
