@@ -92,7 +92,7 @@ class FrameSolver:
         self._refresh(slice(None))
 
     @property
-    def W(self) -> Array:  # noqa: N802 - the field's letter
+    def W(self) -> Array:
         """The atoms: a copy, (n_features, n_components)."""
         atoms: Array = self._atoms.T.copy()
         return atoms

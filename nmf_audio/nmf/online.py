@@ -70,7 +70,7 @@ class OnlineAtoms:
         self._A = start**power * self._B
 
     @property
-    def W(self) -> Array:  # noqa: N802 - the field's letter
+    def W(self) -> Array:
         """All atoms as they are now: a copy, (n_features, n_components)."""
         atoms: Array = self._atoms.T.copy()
         return atoms

@@ -24,7 +24,7 @@ MAX_MOMENTUM = 0.999
 Norm = Literal["l2"] | None
 
 
-def update_H(  # noqa: N802 - the field's letters
+def update_H(
     V: ArrayLike,
     W: ArrayLike,
     H: ArrayLike,
@@ -88,7 +88,7 @@ def update_H(  # noqa: N802 - the field's letters
     return public(problem, h)
 
 
-def update_W(  # noqa: N802 - the field's letters
+def update_W(
     V: ArrayLike,
     W: ArrayLike,
     H: ArrayLike,
