@@ -12,7 +12,7 @@ from nmf_audio.bands import BandMap
 from nmf_audio.decompose.base import Decomposition, Estimate
 from nmf_audio.errors import ParameterError
 from nmf_audio.extension import HighBandGain
-from nmf_audio.frontend import Normaliser, analysis_window
+from nmf_audio.frame_path import Analysis, ComplexArray, Resynthesis
 from nmf_audio.samples import check_finite, check_samples, from_float, to_float
 
 __all__ = ["Observer", "Stream"]
@@ -20,9 +20,6 @@ __all__ = ["Observer", "Stream"]
 Array = npt.NDArray[np.float32]
 
 Observer = Callable[[Array, Array, Estimate, Array], None]
-
-TILE = 64
-"""Frames that are transformed at once; bounds the memory of a call. It has no influence on the result."""
 
 
 class Stream:
@@ -84,19 +81,14 @@ class Stream:
         observer: Observer | None = None,
     ) -> None:
         self.sr, self.n_channels, self.latency = band_map.sr, n_channels, band_map.n_fft
-        self._decomposition = decomposition
         self._source = decomposition.sources.index(source)
         self._bands = band_map
-        self._hop = band_map.hop_length
-        self._window = analysis_window(band_map.n_fft)
-        self._normaliser = Normaliser(spectrum[: band_map.n_observed])
         self._high = HighBandGain(band_map) if band_map.n_covered < band_map.n_freq else None
         self._observer = observer
         self._floor, self._mix = np.float32(floor_gain), np.float32(mix)
         self._noise: Array | None = None
-        # a stream runs from its first block at full speed: whatever has to be compiled or loaded is so now
-        silence = np.zeros((1, band_map.n_observed), np.float32)
-        decomposition.process(self._normaliser.process(silence).T)
+        self._analysis = Analysis(decomposition, spectrum, band_map)
+        self._resynthesis = Resynthesis(band_map.n_fft, n_channels, 1, self._gains)
         self.reset()
 
     def __repr__(self) -> str:
@@ -107,26 +99,21 @@ class Stream:
 
         What `prime` was given is not forgotten.
         """
-        self._decomposition.reset()
-        self._normaliser.reset()
+        self._analysis.reset()
         if self._high is not None:
             self._high.reset()
         self._start()
         if self._noise is not None:
             self._advance(self._noise)
             # the noise is known now, the signal's level is not: it may be far above the noise's
-            self._normaliser.reset()
+            self._analysis.reset_level()
             self._start()
 
     def _start(self) -> None:
         """Put the signal's clock and buffers to its beginning."""
-        shape = (self.n_channels, self._hop)
-        self._previous = np.zeros(shape, np.float32)
-        self._overlap = np.zeros(shape, np.float32)
-        self._pending = np.zeros((self.n_channels, 0), np.float32)
+        self._resynthesis.reset()
         self._queue = np.zeros((self.n_channels, 0), np.float32)
         self._n_in = self._n_out = 0
-        self._n_lead = self._hop
         self._fixed: bool | None = None
         self._dtype: npt.DTypeLike = np.float32
         self._ndim = 1 if self.n_channels == 1 else 2
@@ -219,47 +206,17 @@ class Stream:
 
     def _advance(self, y: Array) -> Array:
         """Run all frames that `y` completes; return the samples that they complete."""
-        y = np.concatenate([self._pending, y], axis=1)
-        n_frames = y.shape[1] // self._hop
-        tiles = [y[:, i * self._hop : min(i + TILE, n_frames) * self._hop] for i in range(0, n_frames, TILE)]
-        # a copy, so that a long block is not kept alive by the few samples left of it
-        self._pending = y[:, n_frames * self._hop :].copy()
-        outputs = [self._run(tile) for tile in tiles]
-        out = np.concatenate(outputs, axis=1) if outputs else np.zeros((self.n_channels, 0), np.float32)
-        # what the first frame completes lies before the start
-        lead = min(self._n_lead, out.shape[1])
-        self._n_lead -= lead
-        self._n_out += out.shape[1] - lead
-        return out[:, lead:]
-
-    def _run(self, tile: Array) -> Array:
-        """Take whole hops (n_channels, n_frames * hop); return the hops before them, processed."""
-        hop = self._hop
-        y = np.concatenate([self._previous, tile], axis=1)
-        self._previous = tile[:, -hop:].copy()
-        frames = np.lib.stride_tricks.sliding_window_view(y, 2 * hop, axis=1)[:, ::hop]
-        X = np.asarray(np.fft.rfft(frames * self._window, axis=2), np.complex64)
-        X *= self._gains(X)
-        frames = np.asarray(np.fft.irfft(X, 2 * hop, axis=2), np.float32) * self._window
-        out = frames[:, :, :hop].copy()
-        out[:, 0] += self._overlap
-        out[:, 1:] += frames[:, :-1, hop:]
-        self._overlap = frames[:, -1, hop:].copy()
-        wet: Array = out.reshape(self.n_channels, -1)
+        dry, (wet,) = self._resynthesis.advance(y)
+        self._n_out += wet.shape[1]
         if self._mix == 1:
-            return wet
-        dry = y[:, :-hop]
+            kept: Array = wet
+            return kept
         mixed: Array = dry + self._mix * (wet - dry)
         return mixed
 
-    def _gains(self, X: npt.NDArray[np.complex64]) -> Array:
-        """Return the gains (n_frames, n_freq) that all channels X (n_channels, n_frames, n_freq) share."""
-        magnitudes: Array = np.abs(X)
-        # joined by power, so that channels of opposite phase do not cancel
-        joint: Array = magnitudes[0] if self.n_channels == 1 else np.sqrt(np.square(magnitudes).mean(axis=0))
-        bands = self._bands.pool(joint)
-        normalised = self._normaliser.process(bands)
-        estimate = self._decomposition.process(normalised.T)
+    def _gains(self, X: ComplexArray) -> Array:
+        """Return the gains (1, n_frames, n_freq) that all channels X (n_channels, n_frames, n_freq) share."""
+        joint, bands, normalised, estimate = self._analysis.process(X)
         mask = estimate.masks[self._source].T
         gains = np.empty_like(joint)
         n = self._bands.n_covered
@@ -269,4 +226,4 @@ class Stream:
         floored: Array = np.maximum(gains, self._floor)
         if self._observer is not None:
             self._observer(bands, normalised, estimate, floored)
-        return floored
+        return floored[None]

@@ -22,6 +22,7 @@ ORDER = [
     {"schema"},
     {"dictionary", "gains", "extension"},
     {"decompose"},
+    {"frame_path"},
     {"stream"},
     {"enhance"},
     {"explain"},

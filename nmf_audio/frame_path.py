@@ -1,0 +1,162 @@
+"""The path that every signal takes, frame after frame: from blocks to spectra, to what is found in them, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.bands import BandMap
+from nmf_audio.decompose.base import Decomposition, Estimate
+from nmf_audio.frontend import Normaliser, analysis_window
+
+__all__ = ["Analysis", "ComplexArray", "Found", "Resynthesis"]
+
+Array = npt.NDArray[np.float32]
+ComplexArray = npt.NDArray[np.complex64]
+
+TILE = 64
+"""Frames that are transformed at once; bounds the memory of a call. It has no influence on the result."""
+
+
+class Found(NamedTuple):
+    """What was found in some frames.
+
+    Attributes
+    ----------
+    joint : ndarray (n_frames, n_freq), float32
+        Magnitudes, all channels joined by power.
+    bands, normalised : ndarray (n_frames, n_observed), float32
+        Band magnitudes, and what the decomposition took.
+    estimate : Estimate
+        What it made of them.
+    """
+
+    joint: Array
+    bands: Array
+    normalised: Array
+    estimate: Estimate
+
+
+class Analysis:
+    """Spectra in, estimates of the sources out, with state.
+
+    Parameters
+    ----------
+    decomposition : Decomposition
+        Takes the first ``band_map.n_observed`` bands.
+    spectrum : ndarray (n_bands,), float32
+        Long-term spectrum that bands are divided by.
+    band_map : BandMap
+        Front end at the signal's rate.
+    """
+
+    def __init__(self, decomposition: Decomposition, spectrum: Array, band_map: BandMap) -> None:
+        self._decomposition, self._bands = decomposition, band_map
+        self._normaliser = Normaliser(spectrum[: band_map.n_observed])
+        # a stream runs from its first block at full speed: whatever has to be compiled or loaded is so now
+        silence = np.zeros((1, band_map.n_observed), np.float32)
+        decomposition.process(self._normaliser.process(silence).T)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames so far."""
+        self._decomposition.reset()
+        self._normaliser.reset()
+
+    def reset_level(self) -> None:
+        """Forget the level, but not what the decomposition has learned."""
+        self._normaliser.reset()
+
+    def process(self, X: ComplexArray) -> Found:
+        """Take the next frames X (n_channels, n_frames, n_freq)."""
+        magnitudes: Array = np.abs(X)
+        # joined by power, so that channels of opposite phase do not cancel
+        joint: Array = magnitudes[0] if len(X) == 1 else np.sqrt(np.square(magnitudes).mean(axis=0))
+        bands = self._bands.pool(joint)
+        normalised = self._normaliser.process(bands)
+        return Found(joint, bands, normalised, self._decomposition.process(normalised.T))
+
+
+class Resynthesis:
+    """Blocks in, blocks of one or more masked signals out, one hop later.
+
+    Parameters
+    ----------
+    n_fft : int
+        Frame length in samples; the hop is half of it.
+    n_channels : int
+        Channels of the signal.
+    n_outputs : int
+        Signals that come out.
+    gains : callable
+        Takes the next frames' spectra X (n_channels, n_frames, n_freq), returns gains (n_outputs, n_frames, n_freq)
+        that all channels share.
+    """
+
+    def __init__(
+        self, n_fft: int, n_channels: int, n_outputs: int, gains: Callable[[ComplexArray], Array]
+    ) -> None:
+        self._hop = n_fft // 2
+        self._window = analysis_window(n_fft)
+        self._n_channels, self._n_outputs = n_channels, n_outputs
+        self._gains = gains
+        self.reset()
+
+    def reset(self) -> None:
+        """Put the clock and the buffers to the beginning of a signal."""
+        shape = (self._n_channels, self._hop)
+        self._previous = np.zeros(shape, np.float32)
+        self._overlap = np.zeros((self._n_outputs, *shape), np.float32)
+        self._pending = np.zeros((self._n_channels, 0), np.float32)
+        self._n_lead = self._hop
+
+    def advance(self, y: Array) -> tuple[Array, Array]:
+        """Run all frames that the next samples complete.
+
+        Parameters
+        ----------
+        y : ndarray (n_channels, n), float32
+            The next samples.
+
+        Returns
+        -------
+        dry : ndarray (n_channels, m), float32
+            The samples that are complete, as they came in.
+        wet : ndarray (n_outputs, n_channels, m), float32
+            The same samples of what comes out.
+        """
+        hop = self._hop
+        y = np.concatenate([self._pending, y], axis=1)
+        n_frames = y.shape[1] // hop
+        tiles = [y[:, i * hop : min(i + TILE, n_frames) * hop] for i in range(0, n_frames, TILE)]
+        # a copy, so that a long block is not kept alive by the few samples left of it
+        self._pending = y[:, n_frames * hop :].copy()
+        parts = [self._run(tile) for tile in tiles]
+        if not parts:
+            return y[:, :0], np.zeros((self._n_outputs, self._n_channels, 0), np.float32)
+        dry = np.concatenate([part for part, _ in parts], axis=1)
+        wet = np.concatenate([part for _, part in parts], axis=2)
+        # what the first frame completes lies before the start
+        lead = min(self._n_lead, dry.shape[1])
+        self._n_lead -= lead
+        return dry[:, lead:], wet[:, :, lead:]
+
+    def _run(self, tile: Array) -> tuple[Array, Array]:
+        """Take whole hops (n_channels, n_frames * hop); return the hops before them, as they were and masked."""
+        hop = self._hop
+        y = np.concatenate([self._previous, tile], axis=1)
+        self._previous = tile[:, -hop:].copy()
+        frames = np.lib.stride_tricks.sliding_window_view(y, 2 * hop, axis=1)[:, ::hop]
+        X = np.asarray(np.fft.rfft(frames * self._window, axis=2), np.complex64)
+        wet = np.empty((self._n_outputs, *tile.shape), np.float32)
+        for i, gains in enumerate(self._gains(X)):
+            masked = np.asarray(np.fft.irfft(X * gains, 2 * hop, axis=2), np.float32) * self._window
+            out = masked[:, :, :hop].copy()
+            out[:, 0] += self._overlap[i]
+            out[:, 1:] += masked[:, :-1, hop:]
+            self._overlap[i] = masked[:, -1, hop:]
+            wet[i] = out.reshape(self._n_channels, -1)
+        return y[:, :-hop], wet
