@@ -25,15 +25,6 @@ exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or op
 written; 130 interrupted"""
 
 
-class _ShowPresets(argparse.Action):
-    """``--show-preset``: what the presets stand for."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        for name, values in defaults.PRESETS.items():
-            print(f"{name:9}--reduction {values['reduction_db']:g} --mix {values['mix']:g}")
-        parser.exit()
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command to a parser."""
     files = parser.add_argument_group("files")
@@ -81,32 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-n", "--dry-run", action="store_true", help="say what would be read and written, and write nothing"
     )
     sound = parser.add_argument_group("sound")
-    sound.add_argument(
-        "--method",
-        metavar="NAME",
-        help=f"{', '.join(defaults.METHOD_NAMES)} (default: the best that the dictionary offers)",
-    )
-    sound.add_argument(
-        "--dictionary", metavar="NAME|FILE", help="a shipped dictionary or a file (default: the shipped one)"
-    )
-    sound.add_argument(
-        "--reduction",
-        metavar="DB",
-        help="the most that noise is pushed down, in decibels "
-        f"(default: {defaults.DEFAULT_REDUCTION_DB:g}, or what the preset says)",
-    )
-    sound.add_argument(
-        "--mix",
-        metavar="SHARE",
-        help="share of the denoised sound in the output; the rest is the input "
-        f"(default: {defaults.DEFAULT_MIX:g}, or what the preset says)",
-    )
-    sound.add_argument(
-        "--preset",
-        choices=tuple(defaults.PRESETS),
-        help="values of these options for a purpose (default: none); those that are given win",
-    )
-    sound.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="show the presets and leave")
+    settings.add_sound_arguments(sound)
     sound.add_argument(
         "--channels",
         metavar="|".join(defaults.CHANNEL_MODES),

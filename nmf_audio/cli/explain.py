@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from nmf_audio import defaults
-from nmf_audio.cli import common
+from nmf_audio.cli import common, settings
 from nmf_audio.errors import NmfAudioError
 
 if TYPE_CHECKING:
@@ -33,14 +32,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "-o", "--output", metavar="PICTURE", type=Path, required=True, help="where to write, for example .png"
     )
     parser.add_argument("-f", "--force", action="store_true", help="replace a picture that exists")
-    parser.add_argument(
-        "--method",
-        metavar="NAME",
-        help=f"{', '.join(defaults.METHOD_NAMES)} (default: the best that the dictionary offers)",
-    )
-    parser.add_argument(
-        "--dictionary", metavar="NAME|FILE", help="a shipped dictionary or a file (default: the shipped one)"
-    )
+    settings.add_method_arguments(parser)
     parser.add_argument(
         "--start", metavar="SECONDS", type=float, default=0.0, help="where to begin (default: %(default)g)"
     )

@@ -16,6 +16,50 @@ Value = TypeVar("Value")
 _OPTIONS = {"reduction_db": "reduction", "noise_from": "noise-from"}
 
 
+class _ShowPresets(argparse.Action):
+    """``--show-preset``: what the presets stand for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        for name, values in defaults.PRESETS.items():
+            print(f"{name:9}--reduction {values['reduction_db']:g} --mix {values['mix']:g}")
+        parser.exit()
+
+
+def add_method_arguments(group: "argparse._ActionsContainer") -> None:
+    """Add ``--method`` and ``--dictionary``."""
+    group.add_argument(
+        "--method",
+        metavar="NAME",
+        help=f"{', '.join(defaults.METHOD_NAMES)} (default: the best that the dictionary offers)",
+    )
+    group.add_argument(
+        "--dictionary", metavar="NAME|FILE", help="a shipped dictionary or a file (default: the shipped one)"
+    )
+
+
+def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
+    """Add what `denoiser_of` reads, and ``--show-preset``."""
+    add_method_arguments(group)
+    group.add_argument(
+        "--reduction",
+        metavar="DB",
+        help="the most that noise is pushed down, in decibels "
+        f"(default: {defaults.DEFAULT_REDUCTION_DB:g}, or what the preset says)",
+    )
+    group.add_argument(
+        "--mix",
+        metavar="SHARE",
+        help="share of the denoised sound in the output; the rest is the input "
+        f"(default: {defaults.DEFAULT_MIX:g}, or what the preset says)",
+    )
+    group.add_argument(
+        "--preset",
+        choices=tuple(defaults.PRESETS),
+        help="values of these options for a purpose (default: none); those that are given win",
+    )
+    group.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="show the presets and leave")
+
+
 def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None":
     """Make the denoiser that the options ask for.
 
