@@ -60,6 +60,10 @@ class DenoiserSettings:
         Updates a frame.
     slow, mid : bool
         With slow memory, with inhibition within the frame.
+    inhibition, running : bool
+        With any inhibition, with running atoms.
+    learn_atoms : bool
+        Train the fixed atoms; else they stay as KL-NMF left them.
     n_steps : int
         Steps of the optimiser.
     batch_size : int
@@ -79,6 +83,9 @@ class DenoiserSettings:
     n_layers: int = 4
     slow: bool = True
     mid: bool = True
+    inhibition: bool = True
+    running: bool = True
+    learn_atoms: bool = True
     n_steps: int = 17_400
     batch_size: int = 16
     seconds: float = 3.0
@@ -183,7 +190,10 @@ class DenoiserTraining:
         rate = learning_rate(self.step_number, self.n_steps, self.settings.highest_rate)
         batch = self._mixer.batch(self.settings.batch_size)
         parts, d_masks = self._through(self._network, *batch, learn=True)
-        self._adam.step(self._network.backward(d_masks), rate)
+        gradients = self._network.backward(d_masks)
+        if not self.settings.learn_atoms:
+            del gradients["W"], gradients["W_out"]
+        self._adam.step(gradients, rate)
         return parts["loss"]
 
     def score(self) -> dict[str, float]:
@@ -305,6 +315,8 @@ class DenoiserTraining:
             n_layers=settings.n_layers,
             slow=settings.slow,
             mid=settings.mid,
+            inhibition=settings.inhibition,
+            running=settings.running,
             rng=rng,
         )
         return spectrum, free

@@ -22,6 +22,9 @@ Array = npt.NDArray[np.float32]
 Arrays = dict[str, Array]
 
 LOGARITHMS = ("out_floor", "A", "C", "C_mid", "b", "run_gain", "p")
+ABSENT = -60.0
+"""Logarithm of a part that is left out: so small that neither data nor gradients move it."""
+
 RATES = ("slow_rate", "rate_noise", "rate_speech")
 
 RATES_NOISE = (-1.0, 1.5, 2.8, 4.2)
@@ -38,6 +41,8 @@ def initial(
     n_layers: int = 4,
     slow: bool = True,
     mid: bool = True,
+    inhibition: bool = True,
+    running: bool = True,
     rng: int | np.random.Generator | None = None,
 ) -> Arrays:
     """Start from two plain dictionaries.
@@ -52,6 +57,10 @@ def initial(
         With a slow memory: leaky averages of the activations that predict and inhibit beside the last ones.
     mid : bool
         With an inhibition within the frame, half way through the layers.
+    inhibition : bool
+        With any inhibition; without, `mid` counts for nothing.
+    running : bool
+        With running atoms; without, they stay in the arrays and are never active.
     rng : int, Generator, optional
         Randomness of transition and inhibition.
 
@@ -90,6 +99,13 @@ def initial(
     if slow:
         A = np.concatenate([A, spread(0.02, 0.1)], axis=1)
         C = np.concatenate([C, spread(0.3, 0.5)], axis=1)
+    b = np.full(K, np.log(0.05))
+    if not inhibition:
+        mid = False
+        C[:] = ABSENT
+    if not running:
+        b[n_fixed:] = ABSENT
+        A[n_fixed:] = ABSENT
     logs = np.log(np.maximum(W, 1e-3 * W.max(axis=0)))
     free = {
         "W": np.repeat(logs[None], n_layers, axis=0),
@@ -100,7 +116,7 @@ def initial(
         "A": A,
         "C": C,
         "C_mid": spread(0.3, 0.5) if mid else np.zeros((0, 0)),
-        "b": np.full(K, np.log(0.05)),
+        "b": b,
         "slow_rate": generator.permutation(np.linspace(1.5, 4.0, K)) if slow else np.zeros(0),
         "rate_noise": np.array(RATES_NOISE),
         "rate_speech": np.array(RATES_SPEECH),

@@ -174,3 +174,27 @@ def test_adam_finds_a_minimum_and_skips_what_is_not_finite() -> None:
     kept = adam.free["x"].copy()
     assert not np.isfinite(adam.step({"x": np.full(5, np.nan, np.float32)}, 0.05))
     assert np.array_equal(adam.free["x"], kept)
+
+
+@pytest.mark.parametrize(
+    ("settings", "still"),
+    [
+        (replace(SMALL, inhibition=False), "C"),
+        (replace(SMALL, running=False), "b"),
+        (replace(SMALL, learn_atoms=False), "W"),
+    ],
+)
+def test_a_part_that_is_left_out_stays_out(
+    recordings: Recordings, settings: DenoiserSettings, still: str
+) -> None:
+    training = DenoiserTraining(recordings, settings, spec=SPEC)
+    before = training.dictionary().arrays
+    for _ in range(3):
+        training.step()
+    after = training.dictionary().arrays
+    n_fixed = before["W"].shape[2]
+    chosen = slice(None) if settings.running else slice(n_fixed, None)
+    np.testing.assert_array_equal(after[still][chosen], before[still][chosen])
+    assert not np.array_equal(after["lam"], before["lam"])
+    if settings.learn_atoms:
+        assert after[still][chosen].max() < 1e-20
