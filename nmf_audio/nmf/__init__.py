@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.init import initialize
     from nmf_audio.nmf.model import NMF
     from nmf_audio.nmf.online import OnlineAtoms
+    from nmf_audio.nmf.tensor import TensorFactorization, factorize_tensor
     from nmf_audio.nmf.updates import activations, update_H, update_W
 
 _HOMES = {
@@ -22,9 +23,11 @@ _HOMES = {
     "Factorization": "factorization",
     "FrameSolver": "frames",
     "OnlineAtoms": "online",
+    "TensorFactorization": "tensor",
     "activations": "updates",
     "beta_divergence": "divergences",
     "factorize": "factorization",
+    "factorize_tensor": "tensor",
     "initialize": "init",
     "update_H": "updates",
     "update_W": "updates",
@@ -35,9 +38,11 @@ __all__ = [
     "Factorization",
     "FrameSolver",
     "OnlineAtoms",
+    "TensorFactorization",
     "activations",
     "beta_divergence",
     "factorize",
+    "factorize_tensor",
     "initialize",
     "update_H",
     "update_W",

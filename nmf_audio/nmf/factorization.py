@@ -138,7 +138,11 @@ def factorize(
         h[:, chosen] *= length[chosen]
 
     def objective() -> float:
-        return _cost(problem, atoms, h) + float(h.sum(0) @ penalty_H) + float(atoms.sum(1) @ penalty_W)
+        return (
+            total_divergence(problem, atoms, h)
+            + float(h.sum(0) @ penalty_H)
+            + float(atoms.sum(1) @ penalty_W)
+        )
 
     unit_of_cost = problem.scale**problem.beta
     watched = tol > 0 or callback is not None
@@ -218,7 +222,7 @@ def _start(
     return (atoms, h) if H is None else frame_major(problem, atoms.T, H)
 
 
-def _cost(problem: Problem, atoms: Array, h: Array) -> float:
+def total_divergence(problem: Problem, atoms: Array, h: Array) -> float:
     total = 0.0
     for first in range(0, problem.n_frames, BLOCK):
         block = slice(first, first + BLOCK)

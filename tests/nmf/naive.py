@@ -117,3 +117,19 @@ class Online:
             self.A, self.B = self.A * s ** (b - 2) * s, self.B * s ** (b - 1) * s
         else:
             self.A, self.B = self.A * s, self.B * s ** (b - 1) * s
+
+
+def tensor_step(V: Any, Q: Any, W: Any, H: Any, beta: float) -> tuple[Array, Array, Array]:
+    """One iteration of NTF: H, then W, then Q."""
+
+    def ratio(subscripts: str, a: Any, b: Any) -> Any:
+        L = np.einsum("ck,fk,kt->cft", Q, W, H)
+        num, den = (
+            np.einsum(subscripts, a, b, x, optimize=True) for x in (V * L ** (beta - 2), L ** (beta - 1))
+        )
+        return (num / den) ** gamma(beta)
+
+    H = H * ratio("ck,fk,cft->kt", Q, W)
+    W = W * ratio("ck,kt,cft->fk", Q, H)
+    Q = Q * ratio("fk,kt,cft->ck", W, H)
+    return Q, W, H

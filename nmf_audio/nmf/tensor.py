@@ -1,0 +1,187 @@
+"""Non-negative tensor factorization (NTF): what several channels hear of the same sounds.
+
+V[c, f, t] ~= sum_k Q[c, k] * W[f, k] * H[k, t], the parallel factor model (PARAFAC) with non-negative factors.
+Stacked as one matrix whose rows are (channel, feature), it is V ~= A @ H with atoms A[(c, f), k] = Q[c, k] * W[f, k]:
+NMF with atoms of rank one. So it runs on the updates of NMF.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.checks import Array, Problem, check_entries, count, number, prepare
+from nmf_audio.nmf.factorization import CHECK_EVERY, total_divergence
+from nmf_audio.nmf.init import start
+from nmf_audio.nmf.updates import keep_above_floor, public, run_updates, statistics
+
+__all__ = ["TensorFactorization", "factorize_tensor"]
+
+
+class TensorFactorization(NamedTuple):
+    """What `factorize_tensor` returns: V[c, f, t] ~= sum_k Q[c, k] * W[f, k] * H[k, t]."""
+
+    Q: Array
+    """Share of each atom in each channel (n_channels, n_components); columns sum to 1."""
+    W: Array
+    """Atoms (n_features, n_components) of unit L2 norm."""
+    H: Array
+    """Activations (n_components, n_frames)."""
+    n_iter: int
+    """Iterations done."""
+    cost: float
+    """Beta divergence at the end."""
+
+
+def factorize_tensor(
+    V: ArrayLike,
+    n_components: int | None = None,
+    beta: float = 1.0,
+    *,
+    Q: ArrayLike | None = None,
+    W: ArrayLike | None = None,
+    H: ArrayLike | None = None,
+    max_iter: int = 200,
+    tol: float = 1e-4,
+    rng: int | np.random.Generator | None = None,
+    callback: Callable[[int, float], None] | None = None,
+) -> TensorFactorization:
+    """Factorize a tensor: each iteration updates H, then W, then Q.
+
+    With L the model, R = V * L**(beta-2), P = L**(beta-1), computed anew before each update, and gamma as in
+    `update_H`::
+
+        H[k, t] *= (sum_cf Q[c, k] W[f, k] R[c, f, t] / sum_cf Q[c, k] W[f, k] P[c, f, t]) ** gamma
+        W[f, k] *= (sum_ct Q[c, k] H[k, t] R[c, f, t] / sum_ct Q[c, k] H[k, t] P[c, f, t]) ** gamma
+        Q[c, k] *= (sum_ft W[f, k] H[k, t] R[c, f, t] / sum_ft W[f, k] H[k, t] P[c, f, t]) ** gamma
+
+    Given two of the factors the model is linear in the third, as in NMF: the cost rises at no update (Févotte &
+    Idier 2011). The model for sounds panned between channels: D. FitzGerald, M. Cranitch, E. Coyle,
+    "Non-negative tensor factorisation for sound source separation", ISSC 2005.
+
+    Parameters
+    ----------
+    V : array_like (n_channels, n_features, n_frames), >= 0
+        Data.
+    n_components : int, optional
+        Number of atoms; may be left out when `Q`, `W` and `H` are given.
+    beta : float, optional
+        2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito (on power spectra), or any other.
+    Q, W, H : array_like, optional
+        Factors to start from, all three; random if left out.
+    max_iter : int, optional
+        Largest number of iterations.
+    tol : float, optional
+        Relative fall of the cost over ten iterations below which it ends; 0 for always `max_iter`.
+    rng : int, Generator or None, optional
+        For the start; the same int gives the same result.
+    callback : callable, optional
+        Called as ``callback(n_iter, cost)`` after every tenth iteration.
+
+    Returns
+    -------
+    TensorFactorization
+        Named tuple ``(Q, W, H, n_iter, cost)``, float32 when `V` is, else float64.
+
+    Raises
+    ------
+    ParameterError
+        When an argument is not allowed; the message says which and what is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> left_and_right = np.array([[3.0, 0.0], [1.0, 1.0]])
+    >>> spectra = np.array([[4.0, 0.0], [2.0, 1.0], [0.0, 5.0]])
+    >>> V = np.einsum("ck,fk,kt->cft", left_and_right, spectra, [[1.0, 0.0, 2.0, 1.0], [0.0, 3.0, 1.0, 1.0]])
+    >>> Q = factorize_tensor(V, 2, tol=0, max_iter=500, rng=0).Q
+    >>> sorted(Q[0].round(3).tolist())
+    [0.0, 0.75]
+    """
+    v = np.asarray(V)
+    if v.ndim != 3 or 0 in v.shape:
+        raise ParameterError(
+            f"V has shape {v.shape}; give (n_channels, n_features, n_frames) with at least one entry"
+        )
+    problem = prepare(v.reshape(-1, v.shape[2]), beta, None)
+    max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
+    place, w, h = _start(problem, v.shape[0], n_components, (Q, W, H), rng)
+
+    watched = tol > 0 or callback is not None
+    first = previous = total_divergence(problem, _stacked(place, w), h) if watched else 0.0
+    n_iter = 0
+    while n_iter < max_iter:
+        _update(problem, place, w, h)
+        n_iter += 1
+        if watched and n_iter % CHECK_EVERY == 0:
+            cost = total_divergence(problem, _stacked(place, w), h)
+            if callback is not None:
+                callback(n_iter, cost * problem.scale**problem.beta)
+            if tol > 0 and previous - cost < tol * first:
+                break
+            previous = cost
+
+    cost = total_divergence(problem, _stacked(place, w), h) * problem.scale**problem.beta
+    sizes = [place.sum(axis=1, keepdims=True), np.sqrt((w * w).sum(axis=1, keepdims=True))]
+    place, w = (a / np.where(size > 0, size, 1) for a, size in zip((place, w), sizes, strict=True))
+    h = h * (sizes[0] * sizes[1])[:, 0]
+    return TensorFactorization(place.T.copy(), w.T.copy(), public(problem, h), n_iter, cost)
+
+
+def _update(problem: Problem, place: Array, w: Array, h: Array) -> None:
+    """One iteration in place, on frame-major factors (n_components, ...) and h (n_frames, n_components)."""
+    everything = np.arange(len(w))
+    gamma = problem.gamma
+    run_updates(problem, _stacked(place, w), h, np.zeros(len(w), problem.dtype), 1)
+    for factor, other, subscripts in ((w, place, "kc,kcf->kf"), (place, w, "kf,kcf->kc")):
+        sums = statistics(problem, _stacked(place, w), h, everything)
+        num, den = (
+            np.einsum(subscripts, other, s.reshape(len(w), place.shape[1], w.shape[1]), optimize=True)
+            for s in sums
+        )
+        ratio = np.divide(num, den, out=np.ones_like(num), where=den > 0)
+        factor[:] = keep_above_floor(factor, factor * (ratio if gamma == 1 else ratio**gamma))
+
+
+def _stacked(place: Array, w: Array) -> Array:
+    """Atoms (n_components, n_channels * n_features) of the stacked channels."""
+    return np.ascontiguousarray((place[:, :, None] * w[:, None, :]).reshape(len(w), -1))
+
+
+def _start(
+    problem: Problem,
+    n_channels: int,
+    n_components: int | None,
+    given: tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None],
+    rng: int | np.random.Generator | None,
+) -> tuple[Array, Array, Array]:
+    n_features = problem.n_features // n_channels
+    if all(a is None for a in given):
+        if n_components is None:
+            raise ParameterError("n_components=None; give the number of atoms, or Q, W and H")
+        generator = np.random.default_rng(rng)
+        wanted = count(n_components, "n_components")
+        w = np.abs(generator.standard_normal((wanted, n_features))) + 1e-3
+        place = 0.5 + generator.random((wanted, n_channels))
+        _, h = start(problem, wanted, "random", generator)
+        model = float((w.sum(1) * place.sum(1) * h.sum(0)).sum()) / problem.V.size
+        h *= problem.dtype.type(max(float(problem.V.mean(dtype=np.float64)), problem.eps) / model)
+        return place.astype(problem.dtype), w.astype(problem.dtype), h
+    if any(a is None for a in given):
+        raise ParameterError("only some of Q, W and H are given; give all three or none")
+    q, w, h = (np.asarray(a, problem.dtype) for a in given)
+    n = q.shape[-1] if q.ndim == 2 else 0
+    if n_components not in (None, n):
+        raise ParameterError(f"n_components={n_components}, but Q has {n} columns; leave one of them out")
+    wanted_shapes = ((n_channels, n), (n_features, n), (n, problem.n_frames))
+    if not n or (q.shape, w.shape, h.shape) != wanted_shapes:
+        raise ParameterError(
+            f"Q, W and H have shapes {q.shape}, {w.shape} and {h.shape}; they must be ({n_channels}, n), "
+            f"({n_features}, n) and (n, {problem.n_frames})"
+        )
+    for name, factor in (("Q", q), ("W", w), ("H", h)):
+        check_entries(factor, name)
+    scaled = h.T * problem.dtype.type(1.0 / problem.scale)
+    return np.array(q.T, order="C"), np.array(w.T, order="C"), np.array(scaled, order="C")
