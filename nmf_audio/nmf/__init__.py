@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.init import initialize
     from nmf_audio.nmf.model import NMF
     from nmf_audio.nmf.online import OnlineAtoms
+    from nmf_audio.nmf.penalised import Penalty, factorize_penalised
     from nmf_audio.nmf.tensor import TensorFactorization, factorize_tensor
     from nmf_audio.nmf.updates import activations, update_H, update_W
 
@@ -23,10 +24,12 @@ _HOMES = {
     "Factorization": "factorization",
     "FrameSolver": "frames",
     "OnlineAtoms": "online",
+    "Penalty": "penalised",
     "TensorFactorization": "tensor",
     "activations": "updates",
     "beta_divergence": "divergences",
     "factorize": "factorization",
+    "factorize_penalised": "penalised",
     "factorize_tensor": "tensor",
     "initialize": "init",
     "update_H": "updates",
@@ -38,10 +41,12 @@ __all__ = [
     "Factorization",
     "FrameSolver",
     "OnlineAtoms",
+    "Penalty",
     "TensorFactorization",
     "activations",
     "beta_divergence",
     "factorize",
+    "factorize_penalised",
     "factorize_tensor",
     "initialize",
     "update_H",

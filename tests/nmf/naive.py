@@ -133,3 +133,31 @@ def tensor_step(V: Any, Q: Any, W: Any, H: Any, beta: float) -> tuple[Array, Arr
     W = W * ratio("ck,kt,cft->fk", Q, H)
     Q = Q * ratio("fk,kt,cft->ck", W, H)
     return Q, W, H
+
+
+def penalised_objective(
+    V: Any,
+    W: Any,
+    H: Any,
+    beta: float,
+    continuity: Any,
+    variation: Any,
+    group: float,
+    groups: Any,
+    smooth: Any,
+) -> float:
+    """Sum by sum, as the text of nmf_audio.nmf.penalised has it, for V with a mean of 1 and W with sums of 1."""
+    F, T = V.shape
+    K = len(H)
+    total = divergence(V, W @ H, beta)
+    for k in range(K):
+        for t in range(1, T):
+            d = (H[k, t] - H[k, t - 1]) / F
+            total += F * (continuity[k] * d**2 + variation[k] * math.sqrt(d**2 + 1e-4))
+        for f in range(1, F):
+            total += T * smooth[k] * (F * (W[f, k] - W[f - 1, k])) ** 2 / K
+    for g in set(groups):
+        for t in range(T):
+            a = sum(H[k, t] for k in range(K) if groups[k] == g) / F
+            total += F * group * math.log(1 + a / 1e-2)
+    return total

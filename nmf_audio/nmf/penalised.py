@@ -1,0 +1,279 @@
+"""NMF whose activations are continuous over time, or in few groups at once, and whose atoms may be smooth.
+
+The objective, with V scaled to a mean of 1, atoms that sum to 1, F features, T frames, K components, the
+activations a = H / F (about the share of the mean level that an atom has in a frame) and u = F * W::
+
+    D_beta(V | W @ H) + F * sum_kt continuity[k] * (a[k, t] - a[k, t-1])**2
+                      + F * sum_kt variation[k] * sqrt((a[k, t] - a[k, t-1])**2 + DELTA**2)
+                      + F * sum_gt group * log(1 + a_g[t] / EPSILON),   a_g the sum of a over the group
+                      + T * sum_fk smooth[k] * (u[f, k] - u[f-1, k])**2 / K
+
+Every weight is a pure number, so that neither level nor size of the data matter. Each update minimises a function
+that lies above the objective and touches it at the current point (majorisation-minimisation), so the objective
+never rises:
+
+- the divergence by the separable bound of Févotte & Idier (2011);
+- a squared difference of neighbours, (x - y)**2 <= 2 * (x - m)**2 + 2 * (y - m)**2 with m the mean of their current
+  values (De Pierro 1995): neighbours can be updated at the same time;
+- the root in the total variation by the square that touches it: weight 1 / (2 * sqrt(d**2 + DELTA**2));
+- the logarithm by its tangent: an L1 penalty of its own for each group and frame.
+
+What is left is an equation in each entry alone: linear (beta 2), quadratic (1) or cubic (0). Atoms keep their sum of
+1 by a Lagrange multiplier, so that no penalty can be had by making atoms larger and activations smaller.
+
+T. Virtanen, "Monaural sound source separation by nonnegative matrix factorization with temporal continuity and
+sparseness criteria", IEEE Trans. ASLP 15(3), 2007 (who weighs each atom by its own mean square and takes steps
+without a guarantee); S. Essid, C. Févotte, "Smooth nonnegative matrix factorization for unsupervised audiovisual
+document structuring", IEEE Trans. Multimedia 15(2), 2013 (the majorised form); A. Lefèvre, F. Bach, C. Févotte,
+"Itakura-Saito nonnegative matrix factorization with group sparsity", ICASSP 2011.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, per_atom, prepare
+from nmf_audio.nmf.factorization import CHECK_EVERY, Factorization, total_divergence
+from nmf_audio.nmf.init import start
+from nmf_audio.nmf.roots import root, root_of_sum_one
+from nmf_audio.nmf.updates import frame_major, public
+
+__all__ = ["Penalty", "factorize_penalised"]
+
+DELTA = 1e-2
+"""Differences of activations below this, relative to the mean level, count as none for the total variation."""
+
+EPSILON = 1e-2
+"""A group below this share of the mean level is off."""
+
+BETAS = (0.0, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Weights of the penalties, pure numbers >= 0; what they multiply is in the module's text.
+
+    Parameters
+    ----------
+    continuity, variation : float or sequence (n_components,), optional
+        On differences of activations from frame to frame, squared (slow changes) or absolute (steps).
+    group : float, optional
+        On how many groups are active in a frame.
+    groups : sequence of int (n_components,), optional
+        To which group each atom belongs, counted from 0. Each is one of its own if left out.
+    smooth : float or sequence (n_components,), optional
+        On differences of learned atoms from feature to feature, squared.
+
+    Examples
+    --------
+    >>> Penalty(continuity=1.0, group=0.1, groups=(0, 0, 1)).groups
+    (0, 0, 1)
+    """
+
+    continuity: float | Sequence[float] = 0.0
+    variation: float | Sequence[float] = 0.0
+    group: float = 0.0
+    groups: Sequence[int] | None = None
+    smooth: float | Sequence[float] = 0.0
+
+
+def factorize_penalised(
+    V: ArrayLike,
+    n_components: int | None = None,
+    beta: float = 1.0,
+    *,
+    penalty: Penalty,
+    init: str = "random",
+    W: ArrayLike | None = None,
+    H: ArrayLike | None = None,
+    free: Free = None,
+    max_iter: int = 200,
+    tol: float = 1e-4,
+    rng: int | np.random.Generator | None = None,
+    callback: Callable[[int, float], None] | None = None,
+) -> Factorization:
+    """Factorize V ~= W @ H with penalties on how activations and atoms run.
+
+    Parameters
+    ----------
+    V : array_like (n_features, n_frames), >= 0
+        Data; frames are one after the other.
+    n_components : int, optional
+        Number of atoms; may be left out when `W` is given.
+    beta : {0, 1, 2}, optional
+        2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito (on power spectra).
+    penalty : Penalty
+        Weights.
+    init : str, optional
+        Start of what is not given, see `initialize`.
+    W : array_like (n_features, n_components), optional
+        Atoms to start from, none of them all zero; they are scaled to a sum of 1.
+    H : array_like (n_components, n_frames), optional
+        Activations to start from, with `W`.
+    free : slice, indices or boolean mask, optional
+        The atoms that are learned (default: all); ``()`` learns activations only.
+    max_iter : int, optional
+        Largest number of iterations.
+    tol : float, optional
+        Relative fall of the objective over ten iterations below which it ends; 0 for always `max_iter`.
+    rng : int, Generator or None, optional
+        For `init`.
+    callback : callable, optional
+        Called as ``callback(n_iter, cost)`` after every tenth iteration.
+
+    Returns
+    -------
+    Factorization
+        Named tuple ``(W, H, n_iter, cost)``: atoms that sum to 1, and the objective, in the unit of the
+        divergence of `V`.
+
+    Raises
+    ------
+    ParameterError
+        When an argument is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> V = np.outer([1.0, 3.0], [1.0, 9.0, 1.0, 9.0])
+    >>> H = factorize_penalised(V, W=[[1.0], [3.0]], free=(), penalty=Penalty(continuity=100.0)).H
+    >>> bool(np.ptp(H) < 0.1 * H.mean())
+    True
+    """
+    beta = number(beta, "beta")
+    if beta not in BETAS:
+        raise ParameterError(f"beta={beta:g}; with penalties 0, 1 and 2 are allowed")
+    problem = prepare(V, beta, None)
+    max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
+    atoms, h = _start(problem, n_components, W, H, init, rng)
+    weights = _Weights(penalty, len(atoms), problem)
+    chosen = free_atoms(free, len(atoms))
+
+    def objective() -> float:
+        return total_divergence(problem, atoms, h) + weights.of_activations(h) + weights.of_atoms(atoms)
+
+    unit_of_cost = problem.scale**problem.beta
+    first = previous = objective()
+    n_iter = 0
+    while n_iter < max_iter:
+        _update_activations(problem, atoms, h, weights)
+        if len(chosen):
+            _update_atoms(problem, atoms, h, chosen, weights)
+        n_iter += 1
+        if n_iter % CHECK_EVERY == 0:
+            cost = objective()
+            if callback is not None:
+                callback(n_iter, cost * unit_of_cost)
+            if tol > 0 and previous - cost < tol * abs(first):
+                break
+            previous = cost
+    return Factorization(atoms.T.copy(), public(problem, h), n_iter, objective() * unit_of_cost)
+
+
+class _Weights:
+    """The penalties of one problem: their values, and the majorising terms at a point."""
+
+    def __init__(self, penalty: Penalty, n_components: int, problem: Problem) -> None:
+        def each(name: str) -> Array:
+            return per_atom(getattr(penalty, name), n_components, name)
+
+        self._F, self._T = problem.n_features, problem.n_frames
+        self._continuity, self._variation, self._smooth = (
+            each("continuity"),
+            each("variation"),
+            each("smooth"),
+        )
+        self._group = number(penalty.group, "group", low=0.0)
+        labels = np.arange(n_components) if penalty.groups is None else np.asarray(penalty.groups)
+        if labels.shape != (n_components,) or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
+            raise ParameterError(f"groups={penalty.groups!r}; give one whole number >= 0 for each atom")
+        self._member = np.equal.outer(labels, np.unique(labels)).astype(problem.dtype)
+        self._scale_of_smooth = self._T * self._F**2 / n_components
+
+    def of_activations(self, h: Array) -> float:
+        a = h.astype(np.float64) / self._F
+        d = np.diff(a, axis=0)
+        total = (self._continuity * d**2 + self._variation * np.sqrt(d**2 + DELTA**2)).sum()
+        if self._group > 0:
+            total += self._group * np.log1p((a @ self._member) / EPSILON).sum()
+        return float(self._F * total)
+
+    def of_atoms(self, atoms: Array) -> float:
+        d = np.diff(atoms.astype(np.float64), axis=1)
+        return float(self._scale_of_smooth * (self._smooth @ (d**2).sum(axis=1)))
+
+    def around_activations(self, h: Array) -> tuple[Array, Array]:
+        """Curvature C and linear term D of the majorised penalties, whose derivative is C * h + D."""
+        a = h / h.dtype.type(self._F)
+        d = np.diff(a, axis=0)
+        edges = self._continuity + self._variation / (2 * np.sqrt(d**2 + DELTA**2))
+        C, D = _neighbours(edges / self._F, h)
+        if self._group > 0:
+            D += (self._group / (EPSILON + a @ self._member)) @ self._member.T
+        return C, D
+
+    def around_atoms(self, atoms: Array) -> tuple[Array, Array]:
+        edges = np.broadcast_to(self._scale_of_smooth * self._smooth, (self._F - 1, len(atoms)))
+        C, D = _neighbours(edges, atoms.T)
+        return C.T, D.T
+
+
+def _neighbours(edges: Array, x: Array) -> tuple[Array, Array]:
+    """Majorise sum edges[i] * (x[i+1] - x[i])**2, by De Pierro's bound, at x (n, n_components)."""
+    C, D = np.zeros(x.shape), np.zeros(x.shape)
+    pull = 2 * edges * (x[1:] + x[:-1])
+    for side in (slice(1, None), slice(None, -1)):
+        C[side] += 4 * edges
+        D[side] -= pull
+    return C, D
+
+
+def _update_activations(problem: Problem, atoms: Array, h: Array, weights: _Weights) -> None:
+    P, Q = _ratios(problem, atoms, h)
+    C, D = weights.around_activations(h)
+    new = root(problem.beta, h, P @ atoms.T, Q @ atoms.T, C, D)
+    h[:] = np.maximum(new, problem.floor(atoms))
+
+
+def _update_atoms(problem: Problem, atoms: Array, h: Array, free: Array, weights: _Weights) -> None:
+    P, Q = _ratios(problem, atoms, h)
+    C, D = weights.around_atoms(atoms)
+    active = h[:, free].T
+    atoms[free] = root_of_sum_one(problem.beta, atoms[free], active @ P, active @ Q, C[free], D[free])
+
+
+def _ratios(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
+    L = h @ atoms
+    L += problem.dtype.type(problem.eps)
+    if problem.beta == 2:
+        return problem.V, L
+    if problem.beta == 1:
+        return problem.V / L, np.ones_like(L)
+    inverse = 1 / L
+    return problem.V * inverse * inverse, inverse
+
+
+def _start(
+    problem: Problem,
+    n_components: int | None,
+    W: ArrayLike | None,
+    H: ArrayLike | None,
+    init: str,
+    rng: int | np.random.Generator | None,
+) -> tuple[Array, Array]:
+    if W is None:
+        if n_components is None or H is not None:
+            raise ParameterError("W=None; give the number of atoms alone, or W, or W and H")
+        atoms, h = start(problem, count(n_components, "n_components"), init, rng)
+    else:
+        n = matrix(W, problem.dtype, "W", (problem.n_features, None)).shape[1]
+        if n_components not in (None, n):
+            raise ParameterError(f"n_components={n_components}, but W has {n} atoms; leave one of them out")
+        atoms, h = frame_major(problem, W, H)
+    sums = atoms.sum(axis=1, dtype=np.float64).astype(problem.dtype)
+    if not (sums > 0).all():
+        raise ParameterError(f"W: atom {int(np.argmin(sums))} is all zero; leave it out")
+    return atoms / sums[:, None], np.maximum(h * sums, problem.eps)

@@ -1,0 +1,197 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import brentq
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf import Penalty, factorize, factorize_penalised
+from nmf_audio.nmf.roots import derivative, root, root_of_sum_one
+
+from . import naive
+
+BETAS = st.sampled_from([0.0, 1.0, 2.0])
+WEIGHT = st.sampled_from([0.0, 0.01, 1.0, 30.0])
+
+
+def _example(seed: int = 0, n_features: int = 8, n_frames: int = 11, n_components: int = 4) -> Any:
+    rng = np.random.default_rng(seed)
+    V = rng.gamma(1.0, 1.0, (n_features, n_frames)) + 0.01
+    W = rng.uniform(0.1, 1.0, (n_features, n_components))
+    return V, W, rng.uniform(0.1, 1.0, (n_components, n_frames))
+
+
+@given(BETAS, WEIGHT, WEIGHT, WEIGHT, WEIGHT, st.integers(0, 99), st.sampled_from([1e-4, 1.0, 1e4]))
+@settings(max_examples=40, deadline=None)
+def test_the_objective_rises_at_no_iteration(
+    beta: float, continuity: float, variation: float, group: float, smooth: float, seed: int, level: float
+) -> None:
+    V, W, H = _example(seed)
+    penalty = Penalty(continuity, variation, group, (0, 1, 1, 0), smooth)
+    before = np.inf
+    for _ in range(6):
+        W, H, _, cost = factorize_penalised(
+            level * V, beta=beta, W=W, H=H, penalty=penalty, max_iter=1, tol=0
+        )
+        assert cost <= before * (1 + 1e-9)
+        assert_allclose(W.sum(0), 1)
+        before = cost
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
+def test_the_cost_is_the_objective_as_it_is_written(beta: float) -> None:
+    V, W, H = _example()
+    V *= 2.0 / V.mean()  # the scale is a power of two
+    weights = {
+        "continuity": (1.0, 2.0, 0.0, 3.0),
+        "variation": (0.5, 0.0, 1.0, 1.0),
+        "smooth": (0.0, 1.0, 2.0, 0.1),
+    }
+    penalty = Penalty(group=0.3, groups=(0, 0, 5, 5), **weights)
+    W, H, _, cost = factorize_penalised(V, beta=beta, W=W, H=H, penalty=penalty, max_iter=3, tol=0)
+    expected = naive.penalised_objective(V / 2, W, H / 2, beta, group=0.3, groups=(0, 0, 5, 5), **weights)
+    assert cost == pytest.approx(expected * 2**beta, rel=1e-6)
+
+
+def test_without_weights_it_is_plain_nmf() -> None:
+    V, W, H = _example()
+    for beta in (1.0, 0.0, 2.0):
+        # one atom has one best fit
+        plain = factorize(V, beta=beta, W=W[:, :1], H=H[:1], max_iter=300, tol=0)
+        ours = factorize_penalised(V, beta=beta, W=W[:, :1], H=H[:1], penalty=Penalty(), max_iter=300, tol=0)
+        assert ours.cost == pytest.approx(plain.cost, rel=1e-6)
+        assert_allclose(ours.W @ ours.H, plain.W @ plain.H, rtol=1e-4)
+    ours = factorize_penalised(V, W=W, H=H, free=(), penalty=Penalty(), max_iter=30, tol=0)
+    plain = factorize(V, W=W / W.sum(0), H=H * W.sum(0)[:, None], free=(), max_iter=30, tol=0)
+    assert_allclose(ours.H, plain.H, rtol=1e-6)
+
+
+@given(BETAS, st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_roots_are_where_the_derivative_changes_its_sign(beta: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y, num, den, C = (10 ** rng.uniform(-4, 4, 6) for _ in range(4))
+    D = rng.normal(0, 1, 6) * 10 ** rng.uniform(-3, 3, 6)
+    for i, x in enumerate(root(beta, y, num, den, C, D)):
+        at = (y[i], num[i], den[i], C[i], D[i])
+        if x == 0:
+            assert derivative(beta, 1e-20, *at) >= 0
+        else:
+            expected = brentq(lambda z: derivative(beta, z, *at), x / 3, 3 * x, rtol=1e-12)  # noqa: B023
+            assert x == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("curvature", [0.0, 5.0])
+def test_the_multiplier_makes_sums_of_one_at_the_minimum(beta: float, curvature: float) -> None:
+    rng = np.random.default_rng(3)
+    y, num, den = (rng.uniform(0.1, 2.0, (3, 9)) for _ in range(3))
+    C, D = np.full((3, 9), curvature), -curvature * rng.uniform(0, 0.2, (3, 9))
+    x = root_of_sum_one(beta, y, num, den if beta != 1 else np.ones_like(den), C, D)
+    assert_allclose(x.sum(1), 1)
+    slopes = derivative(beta, x, y, num, den if beta != 1 else np.ones_like(den), C, D)
+    inside = x > 1e-9
+    for row, free in zip(slopes, inside, strict=True):
+        assert_allclose(row[free], row[free].mean(), rtol=1e-5)
+        assert (row[~free] >= row[free].mean() - 1e-6).all()
+
+
+def test_continuity_finds_slow_activations_in_noise() -> None:
+    rng = np.random.default_rng(0)
+    W = rng.random((10, 2))
+    H = 2 + np.sin(np.arange(120) / 15 + np.array([[0.0], [2.0]]))
+    V = rng.gamma(2.0, W @ H / 2)
+    size = W.sum(0)[:, None]  # atoms come back with a sum of 1
+    errors = [
+        np.mean((factorize_penalised(V, W=W, free=(), penalty=p, tol=0, max_iter=300).H - H * size) ** 2)
+        for p in (Penalty(), Penalty(continuity=10.0))
+    ]
+    assert errors[1] < 0.3 * errors[0]
+
+
+def test_total_variation_keeps_steps() -> None:
+    rng = np.random.default_rng(0)
+    W = np.ones((10, 1))
+    H = np.repeat([1.0, 5.0, 2.0], 40)[None]
+    V = rng.gamma(2.0, W @ H / 2)
+    found = {
+        name: factorize_penalised(V, W=W, free=(), penalty=p, tol=0, max_iter=500).H / 10
+        for name, p in {
+            "none": Penalty(),
+            "slow": Penalty(continuity=30.0),
+            "steps": Penalty(variation=1.0),
+        }.items()
+    }
+    errors = {name: float(np.mean((h - H) ** 2)) for name, h in found.items()}
+    assert errors["steps"] < 0.5 * min(errors["none"], errors["slow"])
+
+
+def test_groups_switch_each_other_off() -> None:
+    rng = np.random.default_rng(0)
+    W = rng.random((12, 6)) ** 3 + 0.05
+    on = np.repeat([[1.0, 0.0], [0.0, 1.0]], 30, axis=1)
+    H = np.repeat(on, 3, axis=0) * rng.random((6, 60))
+    V = rng.gamma(20.0, W @ H / 20)
+    options: dict[str, Any] = {"W": W, "free": (), "tol": 0, "max_iter": 300}
+    plain = factorize_penalised(V, penalty=Penalty(), **options).H
+    grouped = factorize_penalised(V, penalty=Penalty(group=0.1, groups=(0, 0, 0, 1, 1, 1)), **options).H
+    wrong = np.repeat(on == 0, 3, axis=0)
+    assert plain[wrong].sum() > 0.05 * plain.sum()
+    assert grouped[wrong].sum() < 1e-6 * grouped.sum()
+
+
+def test_smooth_atoms_and_fixed_ones() -> None:
+    V, W, _ = _example(n_features=20)
+    rough, smooth = (
+        factorize_penalised(V, W=W, free=[1, 2, 3], penalty=Penalty(smooth=s), max_iter=50, tol=0).W
+        for s in (0.0, 10.0)
+    )
+    assert_array_equal(smooth[:, 0], (W / W.sum(0))[:, 0])
+    assert np.abs(np.diff(smooth[:, 1:], axis=0)).mean() < 0.2 * np.abs(np.diff(rough[:, 1:], axis=0)).mean()
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
+def test_level_goes_to_the_activations_and_float32_stays(beta: float) -> None:
+    V = _example()[0].astype(np.float32)
+    penalty = Penalty(1.0, 0.1, 0.1, (0, 0, 1), 0.1)
+    loud, quiet = (
+        factorize_penalised(g * V, 3, beta, penalty=penalty, rng=0, max_iter=20, tol=0)
+        for g in (np.float32(1), np.float32(2.0**-30))
+    )
+    assert loud.H.dtype == loud.W.dtype == np.float32
+    assert_allclose(quiet.W, loud.W, rtol=1e-5)
+    assert_allclose(quiet.H * 2.0**30, loud.H, rtol=1e-5)
+
+
+def test_silence_one_frame_and_progress() -> None:
+    seen: list[int] = []
+    everything = Penalty(1.0, 1.0, 1.0, None, 1.0)
+    silent = factorize_penalised(
+        np.zeros((3, 4)), 2, penalty=everything, rng=0, callback=lambda n, c: seen.append(n)
+    )
+    assert np.isfinite(silent.H).all()
+    assert seen == list(range(10, silent.n_iter + 1, 10))
+    assert np.isfinite(factorize_penalised(np.ones((1, 1)), 1, penalty=everything, rng=0).cost)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"beta": 0.5}, "beta=0.5"),
+        ({"penalty": Penalty(continuity=-1.0)}, "continuity"),
+        ({"penalty": Penalty(variation=(1.0, 2.0))}, "variation has shape"),
+        ({"penalty": Penalty(group=float("nan"))}, "group"),
+        ({"penalty": Penalty(groups=(0, 1))}, "groups"),
+        ({"n_components": None}, "W=None"),
+        ({"H": np.ones((3, 11))}, "W=None"),
+        ({"W": np.ones((8, 2))}, "n_components=3"),
+        ({"W": np.eye(8, 3) * [1, 0, 1]}, "atom 1 is all zero"),
+    ],
+)
+def test_faults_are_named(change: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"V": _example()[0], "n_components": 3, "penalty": Penalty()} | change
+    with pytest.raises(ParameterError, match=message):
+        factorize_penalised(arguments.pop("V"), **arguments)
