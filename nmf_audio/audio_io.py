@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from nmf_audio.containers import Container, pcm_bits, unfinished
+from nmf_audio.containers import RATES, Container, pcm_bits, room_for, too_large, unfinished
 from nmf_audio.errors import AudioFileError
 
 __all__ = ["AudioReader", "AudioWriter"]
@@ -243,11 +243,13 @@ class AudioWriter:
         What was left out.
     container : Container
         What is being written.
+    sr : int
+        Sample rate in Hz.
 
     Raises
     ------
     AudioFileError
-        If the container can't hold such a signal, or if not everything arrived on the disk.
+        If the container can't hold such a signal, or not that much of it, or if not everything arrived on the disk.
     """
 
     def __init__(
@@ -263,16 +265,20 @@ class AudioWriter:
         self.n_written = self.n_clipped = 0
         self.warnings: list[str] = []
         self._path, self._label, self._bits = path, label or str(path), pcm_bits(container.subtype)
-        self.container = container
+        self.container, self.sr, self._n_channels = container, sr, n_channels
+        self._room = room_for(container)
         try:
             self._file = _open(
                 path, "w", sr, n_channels, container.subtype, container.endian, container.format
             )
         except soundfile.LibsndfileError as error:
             self._probe_disk()
+            rates = RATES.get(container.subtype, (sr,))
+            advice = "" if sr in rates else f" --rate (sr=) with one of {', '.join(map(str, rates))} or"
             raise AudioFileError(
                 f"{self._label}: {container.format} with {container.subtype} can't hold {n_channels} "
-                f"channels at {sr} Hz ({error.error_string.rstrip('.')}); name an output of another format"
+                f"channels at {sr} Hz ({error.error_string.rstrip('.')}); give{advice} an output of another "
+                "format"
             ) from error
         self._tags = self._set_tags(tags or {})
 
@@ -330,6 +336,8 @@ class AudioWriter:
         """
         if y.shape[1] == 0:
             return y
+        if self._room is not None and self.n_written * self._n_channels + y.size > self._room:
+            raise AudioFileError(too_large(self._label, self.container))
         data: npt.NDArray[Any] = np.ascontiguousarray(y.T)
         if self._bits is not None:
             data, n_clipped = _to_integers(y, self._bits)
@@ -358,6 +366,7 @@ class AudioWriter:
         try:
             with _open(self._path) as written:
                 n_there, tags = written.frames, written.copy_metadata()
+                kind = (written.samplerate, written.channels)
         except soundfile.LibsndfileError as error:
             if self.n_written == 0:
                 raise AudioFileError(
@@ -365,6 +374,11 @@ class AudioWriter:
                     "recording without samples; name an output of another format"
                 ) from error
             raise self._write_error() from error
+        if kind != (self.sr, self._n_channels):
+            raise AudioFileError(
+                f"{self._label}: {self.container.format} can't say {self.sr} Hz and {self._n_channels} channels, "
+                f"it says {kind[0]} and {kind[1]}; give an output of another format"
+            )
         # codings in blocks round the length up
         if n_there < self.n_written:
             raise self._write_error()

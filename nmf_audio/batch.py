@@ -75,7 +75,7 @@ def denoise_files(
     ['done', 'failed']
     """
     check_jobs(jobs)
-    pairs = [_pair(entry) for entry in files]
+    pairs = [_pair(entry, options.get("format")) for entry in files]
     taken: dict[str, Path] = {}
     for src, dst in pairs:
         other = taken.setdefault(os.path.realpath(dst), src)
@@ -105,10 +105,10 @@ def check_jobs(jobs: Any) -> int:
     return jobs
 
 
-def _pair(entry: PathLike | tuple[PathLike, PathLike]) -> tuple[Path, Path]:
+def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tuple[Path, Path]:
     if isinstance(entry, tuple):
         return Path(entry[0]), Path(entry[1])
-    return Path(entry), default_output(entry)
+    return Path(entry), default_output(entry, format=format)
 
 
 def work_on(src: Path, dst: Path, *, skip_existing: bool = False, **options: Any) -> Work:

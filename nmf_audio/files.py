@@ -27,18 +27,23 @@ from nmf_audio.defaults import (
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.formats import check_output, rename
 from nmf_audio.noise import read_noise
 from nmf_audio.pump import Processor, SeparateChannels, pump
 from nmf_audio.report import Report
+from nmf_audio.resample import Resampler
 from nmf_audio.sections import check_section, cut
 
 __all__ = ["Report", "check_options", "default_output", "denoise_file"]
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[float, float], None]
+Samples = npt.NDArray[np.floating[Any]]
 
 
-def default_output(src: PathLike, folder: PathLike | None = None, *, name: str = DEFAULT_NAME) -> Path:
+def default_output(
+    src: PathLike, folder: PathLike | None = None, *, name: str = DEFAULT_NAME, format: str | None = None
+) -> Path:
     """Return where the denoised recording goes if nobody says so.
 
     Parameters
@@ -49,6 +54,8 @@ def default_output(src: PathLike, folder: PathLike | None = None, *, name: str =
         Where to put the output; beside the recording by default.
     name : str
         Its name, with ``{stem}`` and ``{ext}`` for those of the recording.
+    format : str, optional
+        What it will be; ``{ext}`` is then an extension that says so.
 
     Returns
     -------
@@ -60,9 +67,11 @@ def default_output(src: PathLike, folder: PathLike | None = None, *, name: str =
     'talks/monday.denoised.wav'
     >>> default_output("talks/monday.wav", "clean", name="{stem}.flac").as_posix()
     'clean/monday.flac'
+    >>> default_output("talks/monday.wav", format="FLAC").as_posix()
+    'talks/monday.denoised.flac'
     """
     src = Path(src)
-    parts = {"{stem}": src.stem, "{ext}": src.suffix}
+    parts = {"{stem}": src.stem, "{ext}": rename(src.suffix, format)}
     # in one pass: a stem may itself look like a part
     filled = re.sub("|".join(map(re.escape, parts)), lambda match: parts[match.group()], name)
     return (src.parent if folder is None else Path(folder)) / filled
@@ -116,10 +125,13 @@ def denoise_file(
     start: float | None = None,
     end: float | None = None,
     keep_noise: PathLike | None = None,
+    format: str | None = None,
+    subtype: str | None = None,
+    sr: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Denoise a recording into another file of the same rate, channels, length, container and coding.
+    """Denoise a recording into another file, by default of the same rate, channels, length, container and coding.
 
     Parameters
     ----------
@@ -148,7 +160,15 @@ def denoise_file(
         Seconds: only this part of the recording is denoised and written. It comes out as if it were all there is.
     keep_noise : str, path or None
         Where to write what was removed: input minus output as written, before encoding for lossy formats. In
-        integers the two add up to the input exactly, in floats to one unit in the last place.
+        integers the two add up to the input exactly, in floats to one unit in the last place; with `sr` they add
+        up to the input at that rate.
+    format : str or None
+        What to write, whatever the extension: one of `nmf_audio.formats.FORMATS`, such as ``'FLAC'``.
+    subtype : str or None
+        Coding of the samples, in libsndfile's words, such as ``'PCM_24'``.
+    sr : int or None
+        Sample rate of the output in Hz. The denoiser works at the rate of the recording; what comes out is
+        converted, in step with the input.
     force : bool
         Replace `dst` and `keep_noise` if they exist.
     progress : callable, optional
@@ -184,9 +204,13 @@ def denoise_file(
     """
     started = time.perf_counter()
     src = Path(src)
-    dst = default_output(src) if dst is None else Path(dst)
+    dst = default_output(src, format=format) if dst is None else Path(dst)
     denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
     check_options(noise=noise, noise_from=noise_from, channels=channels, start=start, end=end)
+    wanted = {
+        target: check_output(target, format=format, subtype=subtype, sr=sr)
+        for target in (dst, *([] if keep_noise is None else [Path(keep_noise)]))
+    }
     _check_targets(src, dst, noise, keep_noise, force)
     with ExitStack() as stack:
         reader = stack.enter_context(AudioReader(src))
@@ -199,27 +223,43 @@ def denoise_file(
             )
         part = _Part(reader, start, end)
 
-        def opened(target: Path) -> AudioWriter:
-            container = container_for(target, reader.container, (part.n_samples or 0) * reader.n_channels)
+        sr_out = reader.sr if sr is None else sr
+
+        def opened(target: Path) -> tuple[AudioWriter, Callable[[Samples], Samples]]:
+            n_values = math.ceil((part.n_samples or 0) * sr_out / reader.sr) * reader.n_channels
+            container = container_for(
+                target,
+                reader.container,
+                n_values,
+                format=wanted[target].container,
+                subtype=wanted[target].subtype,
+            )
             temporary = stack.enter_context(replacing(target, force=force))
-            return stack.enter_context(
+            writer = stack.enter_context(
                 AudioWriter(
-                    temporary, reader.sr, reader.n_channels, container, tags=reader.tags, label=str(target)
+                    temporary, sr_out, reader.n_channels, container, tags=reader.tags, label=str(target)
                 )
             )
+            if sr_out == reader.sr:
+                return writer, writer.write
+            resampler = Resampler(writer.write, reader.sr, sr_out, reader.n_channels)
+            return writer, stack.enter_context(resampler).write
 
-        writer = opened(dst)
-        removed = None if keep_noise is None else opened(Path(keep_noise))
+        writer, write = opened(dst)
+        removed, keep = (None, None) if keep_noise is None else opened(Path(keep_noise))
         # more digits than float32 has matter only where the removed part must add up to them
         dtype = np.float64 if removed and reader.container.subtype in ("PCM_32", "DOUBLE") else np.float32
         blocks = part.blocks(dtype, progress)
-        levels = pump(blocks, stream, writer.write, None if removed is None else removed.write)
+        levels = pump(blocks, stream, write, keep)
         damage = part.damage()
     warnings = [f"{damage}; what could be read was denoised"] if damage else []
     warnings += writer.warnings
     container = writer.container
-    if container.subtype != reader.container.subtype and container.format == reader.container.format:
-        warnings.append(f"{reader.container.subtype} can't be written; it is now {container.subtype}")
+    source = reader.container
+    if subtype is None and container.subtype != source.subtype and container.format == source.format:
+        warnings.append(f"{source.subtype} can't be written; it is now {container.subtype}")
+    if container.format == "RF64" and "RF64" not in (source.format, wanted[dst].container):
+        warnings.append("this is more than a WAV can hold; it is now RF64")
     if removed is not None and removed.n_clipped:
         warnings.append(f"{keep_noise}: {removed.n_clipped} samples clipped; there the two do not add up")
     return Report(
@@ -227,11 +267,14 @@ def denoise_file(
         dst=dst,
         status="partial" if damage else "done",
         keep_noise=None if keep_noise is None else Path(keep_noise),
-        seconds=writer.n_written / reader.sr,
-        sr=reader.sr,
+        seconds=writer.n_written / writer.sr,
+        sr=writer.sr,
         n_channels=reader.n_channels,
         format=container.format,
         subtype=container.subtype,
+        src_sr=reader.sr,
+        src_format=reader.container.format,
+        src_subtype=reader.container.subtype,
         method=denoiser.method,
         dictionary=denoiser.dictionary.name,
         elapsed_seconds=time.perf_counter() - started,

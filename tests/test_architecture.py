@@ -19,7 +19,7 @@ PACKAGE = Path(nmf_audio.__file__).parent
 ORDER = [
     {"errors", "defaults"},
     {"atomic", "containers", "nmf", "bands", "frontend", "samples", "report", "sections"},
-    {"schema"},
+    {"formats", "resample", "schema"},
     {"dictionary", "gains", "extension"},
     {"decompose"},
     {"frame_path"},

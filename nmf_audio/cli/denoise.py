@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, document, planning, settings, telling
+from nmf_audio.cli import common, document, format_table, planning, settings, telling
 
 if TYPE_CHECKING:
     from nmf_audio.report import Report
@@ -59,6 +59,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write what was removed too; for many inputs a pattern, such as '{stem}.noise{ext}'",
     )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
+    form = parser.add_argument_group("format", "what outputs are, if not what their inputs are")
+    form.add_argument(
+        "--format", metavar="NAME", help="container, such as FLAC (default: by extension, or the input's)"
+    )
+    form.add_argument(
+        "--subtype", metavar="NAME", help="coding of the samples, such as PCM_24 (default: the input's)"
+    )
+    form.add_argument("--rate", metavar="HZ", help="sample rate, such as 48000 (default: the input's)")
+    form.add_argument(
+        "--list-formats",
+        action=format_table.ListFormats,
+        nargs=0,
+        help="show what can be read and written, and leave",
+    )
     many = parser.add_argument_group("many files")
     many.add_argument(
         "-j",
@@ -159,7 +173,10 @@ def run(args: argparse.Namespace) -> int:
     jobs = planning.plan(args, faults)
     n_jobs = settings.jobs_of(args, faults)
     denoiser = settings.denoiser_of(args, faults)
-    options = settings.signal_options(args, faults)
+    options = {
+        **settings.signal_options(args, faults),
+        **settings.output_options(args, [target for job in jobs for target in job.targets], faults),
+    }
     document.check(args, [target for job in jobs for target in job.targets], faults)
     if faults or denoiser is None:
         raise common.UsageError(faults)

@@ -43,8 +43,8 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
     Parameters
     ----------
     args : argparse.Namespace
-        Has `inputs`, `recursive`, `output`, `output_dir`, `name`, `keep_noise`, `skip_existing`, `noise` and
-        `force`.
+        Has `inputs`, `recursive`, `output`, `output_dir`, `name`, `format`, `keep_noise`, `skip_existing`,
+        `noise` and `force`.
     faults : list of str
         Is added what the names show to be wrong.
 
@@ -93,12 +93,16 @@ def _job(entry: Input, args: argparse.Namespace) -> Job:
 
     src = entry.path
     folder = src.parent if args.output_dir is None else args.output_dir / entry.folder
-    dst = args.output or default_output(src, folder, name=args.name or defaults.DEFAULT_NAME)
+    dst = args.output or default_output(
+        src, folder, name=args.name or defaults.DEFAULT_NAME, format=args.format
+    )
     keep_noise = None
     if args.keep_noise is not None:
         is_pattern = _is_pattern(args.keep_noise)
         keep_noise = (
-            default_output(src, dst.parent, name=args.keep_noise) if is_pattern else Path(args.keep_noise)
+            default_output(src, dst.parent, name=args.keep_noise, format=args.format)
+            if is_pattern
+            else Path(args.keep_noise)
         )
     return Job(src, dst, keep_noise, skip=args.skip_existing and dst.is_file())
 

@@ -38,6 +38,13 @@ def tell(args: argparse.Namespace, report: "Report") -> None:
     parts.append(f"{report.removed_db:.1f} dB removed")
     if report.n_clipped:
         parts.append(f"{report.n_clipped} samples clipped")
+    now = [
+        f"{new} Hz" if name == "sr" else str(new)
+        for name in ("format", "subtype", "sr")
+        if (new := getattr(report, name)) != getattr(report, f"src_{name}")
+    ]
+    if now:
+        parts.append(f"now {' '.join(now)}")
     common.say(args, f"{report.src} -> {report.dst}: {', '.join(parts)}")
     channels = "1 channel" if report.n_channels == 1 else f"{report.n_channels} channels"
     detail = f"{report.sr} Hz, {channels}, {report.format} {report.subtype}"
