@@ -300,10 +300,8 @@ def _check_targets(
 def _stream(denoiser: Denoiser, reader: AudioReader, channels: str) -> Processor:
     try:
         if channels == "linked":
-            return denoiser.stream(reader.sr, reader.n_channels, n_samples=reader.n_samples)
-        return SeparateChannels(
-            [denoiser.stream(reader.sr, n_samples=reader.n_samples) for _ in range(reader.n_channels)]
-        )
+            return denoiser.stream(reader.sr, reader.n_channels)
+        return SeparateChannels([denoiser.stream(reader.sr) for _ in range(reader.n_channels)])
     except ParameterError as error:
         raise AudioFileError(f"{reader.path}: {error}") from error
 
