@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nmf_audio.cli import streams
+
 
 @dataclass(frozen=True)
 class Input:
@@ -32,7 +34,8 @@ def find_inputs(words: Sequence[str], *, recursive: bool, faults: list[str]) -> 
     Parameters
     ----------
     words : sequence of str
-        Files; patterns such as ``talks/*.wav`` or ``**/*.flac``, which some shells leave to the program; folders.
+        Files; patterns such as ``talks/*.wav`` or ``**/*.flac``, which some shells leave to the program; folders;
+        ``-``, standard input.
     recursive : bool
         Look into folders, and those in them, for files with an extension of audio.
     faults : list of str
@@ -45,8 +48,10 @@ def find_inputs(words: Sequence[str], *, recursive: bool, faults: list[str]) -> 
     """
     inputs = []
     for word in words:
-        path = Path(word)
-        if glob.has_magic(word) and not os.path.lexists(path):
+        path = streams.path_of(word)
+        if path == streams.DASH:
+            inputs.append(Input(path))
+        elif glob.has_magic(word) and not os.path.lexists(path):
             # Path.glob takes no absolute patterns
             matches = [Path(match) for match in sorted(glob.glob(word, recursive=True))]  # noqa: PTH207
             if not matches:

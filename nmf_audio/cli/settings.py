@@ -1,8 +1,7 @@
 """What the options of the sound ask for, and all that is wrong with them."""
 
 import argparse
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio import defaults
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_OPTIONS = {"reduction_db": "reduction", "noise_from": "noise-from", "sr": "rate"}
+_OPTIONS = {"reduction_db": "reduction", "noise_from": "noise-from"}
 
 
 class _ShowPresets(argparse.Action):
@@ -143,7 +142,7 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
     Parameters
     ----------
     args : argparse.Namespace
-        Has `noise`, `noise_from`, `channels`, `start` and `end`.
+        Has `inputs`, `noise`, `noise_from`, `channels`, `start` and `end`.
     faults : list of str
         Is added what is wrong with them.
 
@@ -163,7 +162,7 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
         "end": _read(args.end, "--end", parse_time, faults),
     }
     try:
-        check_options(**options)
+        check_options(**options, streamed="-" in args.inputs)
     except ParameterError as error:
         faults.append(_as_options(str(error)))
     if args.noise is not None:
@@ -171,38 +170,6 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
             AudioReader(args.noise).close()
         except AudioFileError as error:
             faults.append(f"--noise {error}")
-    return options
-
-
-def output_options(args: argparse.Namespace, targets: Iterable[Path], faults: list[str]) -> dict[str, Any]:
-    """Return the keywords of `denoise_file` that say what outputs are.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `format`, `subtype` and `rate`.
-    targets : iterable of Path
-        What is to be written.
-    faults : list of str
-        Is added what is wrong with them, or does not go together.
-
-    Returns
-    -------
-    dict
-        The same names, as `denoise_file` takes them.
-    """
-    from nmf_audio.formats import output_faults
-
-    rate = args.rate
-    options = {
-        "format": args.format,
-        "subtype": args.subtype,
-        "sr": int(rate) if rate is not None and rate.isdecimal() else rate,
-    }
-    if any(value is not None for value in options.values()):
-        found = [_as_options(fault) for target in targets for fault in output_faults(target, **options)]
-        # many outputs have the same fault
-        faults.extend(dict.fromkeys(found))
     return options
 
 
