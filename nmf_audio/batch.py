@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from nmf_audio.errors import ParameterError
-from nmf_audio.files import default_output, denoise_file, named
+from nmf_audio.files import default_output, denoise_file
 from nmf_audio.report import Report
 
 __all__ = ["check_jobs", "denoise_files", "run_in_order", "work_on"]
@@ -75,7 +75,7 @@ def denoise_files(
     ['done', 'failed']
     """
     check_jobs(jobs)
-    pairs = [_pair(entry) for entry in files]
+    pairs = [_pair(entry, options.get("format")) for entry in files]
     taken: dict[str, Path] = {}
     for src, dst in pairs:
         other = taken.setdefault(os.path.realpath(dst), src)
@@ -105,20 +105,18 @@ def check_jobs(jobs: Any) -> int:
     return jobs
 
 
-def _pair(entry: PathLike | tuple[PathLike, PathLike]) -> tuple[Path, Path]:
+def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tuple[Path, Path]:
     if isinstance(entry, tuple):
         return Path(entry[0]), Path(entry[1])
-    return Path(entry), default_output(entry)
+    return Path(entry), default_output(entry, format=format)
 
 
-def work_on(
-    src: Path | BinaryIO, dst: Path | BinaryIO, *, skip_existing: bool = False, **options: Any
-) -> Work:
+def work_on(src: Path, dst: Path, *, skip_existing: bool = False, **options: Any) -> Work:
     """Return what denoises one recording and reports whatever becomes of it.
 
     Parameters
     ----------
-    src, dst : Path or binary file
+    src, dst : Path
         The recording and its output.
     skip_existing : bool
         Leave it alone if the output exists.
@@ -132,15 +130,15 @@ def work_on(
     """
 
     def work(progress: Progress) -> Report:
-        if skip_existing and os.path.lexists(named(dst)):
-            return Report(named(src), named(dst), "skipped")
+        if skip_existing and os.path.lexists(dst):
+            return Report(src, dst, "skipped")
         try:
             return denoise_file(src, dst, progress=progress, **options)
         except _StoppedError:
             raise
         except Exception as error:
             # one bad file must not cost the night's batch
-            return Report(named(src), named(dst), "failed", error=error)
+            return Report(src, dst, "failed", error=error)
 
     return work
 

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["EXTENSIONS", "Container", "container_for", "pcm_bits", "unfinished"]
+from nmf_audio.errors import AudioFileError
+
+__all__ = [
+    "EXTENSIONS",
+    "RATES",
+    "Container",
+    "container_for",
+    "pcm_bits",
+    "room_for",
+    "too_large",
+    "unfinished",
+]
 
 EXTENSIONS: dict[str, tuple[str, str | None]] = {
     ".wav": ("WAV", None),
@@ -27,6 +38,12 @@ EXTENSIONS: dict[str, tuple[str, str | None]] = {
     ".snd": ("AU", None),
 }
 """Extension -> container, and subtype to prefer when the input's is unknown to it."""
+RATES: dict[str, tuple[int, ...]] = {
+    "OPUS": (8000, 12000, 16000, 24000, 48000),
+    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+}
+"""The sample rates in Hz of codings that don't take all."""
+
 _RIFF_FAMILY = ("WAV", "WAVEX", "RF64")
 
 _NEAREST = {
@@ -61,8 +78,10 @@ _UNKNOWN_LENGTHS = (-1, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 # more chunks than any recorder writes before the samples; a hostile file may have millions
 _MAX_CHUNKS = 10_000
 
-# a RIFF size field has 32 bits; what stands beside the samples is far below this margin
-_RIFF_LIMIT = 2**32 - 2**20
+# a size field of these has 32 bits; what stands beside the samples is far below this margin
+SIZE_LIMIT = 2**32 - 2**20
+_LIMITED = ("WAV", "WAVEX", "AIFF", "AU")
+_BITS = {"FLOAT": 32, "DOUBLE": 64, "ULAW": 8, "ALAW": 8}
 
 
 @dataclass(frozen=True)
@@ -105,11 +124,41 @@ def pcm_bits(subtype: str) -> int | None:
     return None if subtype in _FLOATING else _PCM_BITS.get(subtype, 16)
 
 
-def container_for(target: Path, source: Container, n_values: int = 0) -> Container:
+def room_for(container: Container) -> int | None:
+    """Return how many values (samples times channels) a file of this kind has room for.
+
+    Parameters
+    ----------
+    container : Container
+        What is to be written.
+
+    Returns
+    -------
+    int or None
+        None if there is no limit that matters.
+
+    Examples
+    --------
+    >>> room_for(Container("WAV", "PCM_16")), room_for(Container("FLAC", "PCM_16"))
+    (2146959360, None)
+    """
+    if container.format not in _LIMITED:
+        return None
+    return SIZE_LIMIT * 8 // _BITS.get(container.subtype, pcm_bits(container.subtype) or 64)
+
+
+def container_for(
+    target: Path,
+    source: Container,
+    n_values: int = 0,
+    *,
+    format: str | None = None,
+    subtype: str | None = None,
+) -> Container:
     """Choose container and subtype of an output.
 
     Those of the input are kept; an extension that means another container wins, and takes the input's subtype
-    or the nearest that it has.
+    or the nearest that it has. A WAV that would be too large becomes RF64.
 
     Parameters
     ----------
@@ -119,11 +168,20 @@ def container_for(target: Path, source: Container, n_values: int = 0) -> Contain
         What the input is.
     n_values : int
         Samples times channels, for the containers whose size is limited.
+    format : str or None
+        A container in libsndfile's words, which wins over the extension.
+    subtype : str or None
+        The coding to use.
 
     Returns
     -------
     Container
         What to write.
+
+    Raises
+    ------
+    AudioFileError
+        If the container has no such subtype, or can't hold as much.
 
     Examples
     --------
@@ -137,6 +195,8 @@ def container_for(target: Path, source: Container, n_values: int = 0) -> Contain
     name, preferred = EXTENSIONS.get(target.suffix.lower(), (source.format, None))
     if name == "WAV" and source.format in _RIFF_FAMILY:
         name = source.format
+    if format is not None and format != name:
+        name, preferred = format, None
     endian = source.endian if name == source.format else "FILE"
     candidates = [source.subtype, *_NEAREST.get(source.subtype, ()), preferred]
     if name != source.format and source.subtype.startswith("MPEG"):
@@ -144,13 +204,31 @@ def container_for(target: Path, source: Container, n_values: int = 0) -> Contain
         candidates = [preferred]
     if name == "OGG" and preferred == "OPUS":
         candidates.insert(0, "OPUS")
-    subtype = next((s for s in candidates if s and soundfile.check_format(name, s)), None)
-    subtype = subtype or soundfile.default_subtype(name)
-    if name in ("WAV", "WAVEX") and n_values * ((pcm_bits(subtype) or 64) // 8) > _RIFF_LIMIT:
-        name = "RF64"
-    if not soundfile.check_format(name, subtype, endian):
-        endian = "FILE"
-    return Container(name, subtype, endian)
+    if subtype is not None:
+        if not soundfile.check_format(name, subtype):
+            raise AudioFileError(
+                f"{target}: {name} has no subtype {subtype}; allowed are "
+                f"{', '.join(soundfile.available_subtypes(name))}"
+            )
+        candidates = [subtype]
+    chosen = next((s for s in candidates if s and soundfile.check_format(name, s)), None)
+    container = Container(name, chosen or soundfile.default_subtype(name))
+    room = room_for(container)
+    if room is not None and n_values > room:
+        if name not in _RIFF_FAMILY or not soundfile.check_format("RF64", container.subtype):
+            raise AudioFileError(too_large(str(target), container))
+        container = Container("RF64", container.subtype)
+    if soundfile.check_format(container.format, container.subtype, endian):
+        container = Container(container.format, container.subtype, endian)
+    return container
+
+
+def too_large(label: str, container: Container) -> str:
+    """Say that a file can't hold more, and which can."""
+    return (
+        f"{label}: {container.format} with {container.subtype} can't hold more than 4 GB; "
+        "formats that can are RF64, W64, CAF and FLAC (--format, format=)"
+    )
 
 
 def unfinished(path: Path) -> str | None:

@@ -21,9 +21,6 @@ __all__ = ["Denoiser", "denoise"]
 
 BLOCK = 1 << 16
 
-COMPILED_FROM_SECONDS = 240
-"""Loading compiled loops takes a second and pays itself back after about this much audio."""
-
 
 class Denoiser:
     """Keeps the speech of a recording and removes the rest.
@@ -93,7 +90,6 @@ class Denoiser:
         sr: int,
         n_channels: int = 1,
         *,
-        n_samples: int | None = None,
         observer: Observer | None = None,
     ) -> Stream:
         """Return a new stream for one signal.
@@ -104,9 +100,6 @@ class Denoiser:
             Sample rate in Hz, 4000 to 384000.
         n_channels : int
             Channels, 1 to 64. All get the same gains, so that the stereo image stays.
-        n_samples : int or None
-            Length of the signal, if known. Short signals are run without compiled loops, which start slower and
-            run faster; both agree to 1e-5. It limits nothing.
         observer : callable or None
             Is given what was found in every few frames, see `Stream`; `nmf_audio.explain` uses it.
 
@@ -125,12 +118,7 @@ class Denoiser:
             raise ParameterError(f"n_channels={n_channels}; 1 to {MAX_CHANNELS} are allowed")
         band_map = BandMap(self.dictionary.spec, check_rate(sr))
         return Stream(
-            make_decomposition(
-                self.method,
-                self.dictionary,
-                band_map.n_observed,
-                compiled=n_samples is None or n_samples > COMPILED_FROM_SECONDS * sr,
-            ),
+            make_decomposition(self.method, self.dictionary, band_map.n_observed),
             self.dictionary.spectrum,
             band_map,
             int(n_channels),
@@ -165,7 +153,7 @@ class Denoiser:
             If `y` or `sr` is not allowed, or `y` holds NaN or Inf (the message says where).
         """
         y = check_samples(y)
-        stream = self.stream(sr, 1 if y.ndim == 1 else y.shape[0], n_samples=y.shape[-1])
+        stream = self.stream(sr, 1 if y.ndim == 1 else y.shape[0])
         if noise is not None:
             stream.prime(noise)
         out = np.empty_like(y)

@@ -92,12 +92,7 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
     y = check_samples(y)
     denoiser = Denoiser() if denoiser is None else denoiser
     found: list[tuple[Array, Array, Estimate, Array]] = []
-    stream = denoiser.stream(
-        sr,
-        1 if y.ndim == 1 else y.shape[0],
-        n_samples=y.shape[-1],
-        observer=lambda *tile: found.append(tile),
-    )
+    stream = denoiser.stream(sr, 1 if y.ndim == 1 else y.shape[0], observer=lambda *tile: found.append(tile))
     ready = stream.process(y)
     denoised = np.concatenate([ready, stream.flush()], axis=-1)
     band_map = BandMap(denoiser.dictionary.spec, sr)

@@ -22,6 +22,7 @@ from nmf_audio.bands import BandMap
 __all__ = ["HighBandGain"]
 
 Array = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 TOP_BANDS_FROM = 0.5
 """The mask is looked at from this part of the dictionary's top frequency upwards (3.9 kHz for 7.7 kHz)."""
@@ -50,7 +51,8 @@ class HighBandGain:
         edges = top * (band_map.sr / 2 / top) ** (np.arange(1, n) / n)
         self._band = np.searchsorted(edges, f)
         self._band = np.unique(self._band, return_inverse=True)[1]
-        self._counts = np.bincount(self._band).astype(np.float64)
+        self._counts = np.bincount(self._band)
+        self._starts = np.cumsum(self._counts) - self._counts
         self._top = slice(int(np.searchsorted(band_map.centres, TOP_BANDS_FROM * top)), band_map.n_observed)
         self.reset()
 
@@ -76,26 +78,31 @@ class HighBandGain:
         ndarray (n_frames, n_high_bins), float32
             Gains in [0, 1].
         """
-        gains = np.empty((len(high), len(self._counts)), np.float32)
-        for t in range(len(high)):
-            power = np.bincount(self._band, np.square(high[t], dtype=np.float64)) / self._counts
-            weight = np.square(bands[t, self._top], dtype=np.float64)
-            total = weight.sum()
-            share = float(weight @ mask[t, self._top] / total) if total > 0 else 1.0
-            gains[t] = self._step(power, min(1.0, max(0.0, (share - ABSENT) / (PRESENT - ABSENT))))
-        return gains[:, self._band]
-
-    def _step(self, power: npt.NDArray[np.float64], presence: float) -> npt.NDArray[np.float64]:
-        if not self._started:
-            self._started = bool(power.any())
-            self._smooth = self._floor = power
-            self._noise = (1 - presence) * power
-        self._smooth = SMOOTHING * self._smooth + (1 - SMOOTHING) * power
-        self._floor = np.minimum(FLOOR_RISE * self._floor, self._smooth)
-        learned = NOISE_RATE * (1 - presence) * (power - self._noise)
-        forgotten = FORGETTING_RATE * presence * (self._floor - self._noise)
-        self._noise = self._noise + learned + forgotten
-        noise = OVERESTIMATE * np.maximum(self._noise, self._floor)
+        power = np.add.reduceat(np.square(high, dtype=np.float64), self._starts, axis=1) / self._counts
+        weight = np.square(bands[:, self._top], dtype=np.float64)
+        total = weight.sum(axis=1)
+        present = (weight * mask[:, self._top]).sum(axis=1)
+        share = np.divide(present, total, out=np.ones_like(total), where=total > 0)
+        presence = np.clip((share - ABSENT) / (PRESENT - ABSENT), 0, 1)[:, None]
+        noise = OVERESTIMATE * self._follow(power, presence)
         ratio = np.divide(noise, power, out=np.zeros_like(power), where=power > 0)
-        gain: npt.NDArray[np.float64] = presence * np.maximum(0, 1 - ratio**2)
-        return gain
+        gains: Array = (presence * np.maximum(0, 1 - ratio**2)).astype(np.float32)
+        spread: Array = gains[:, self._band]
+        return spread
+
+    def _follow(self, power: Doubles, presence: Doubles) -> Doubles:
+        """Return the larger of noise and floor (n_frames, n_high_bands): the part that goes frame by frame."""
+        found = np.empty_like(power)
+        learning, forgetting = NOISE_RATE * (1 - presence), FORGETTING_RATE * presence
+        keeping = (1 - learning - forgetting).ravel().tolist()
+        fresh, learned = (1 - SMOOTHING) * power, learning * power
+        for t, (keep, forget) in enumerate(zip(keeping, forgetting.ravel().tolist(), strict=True)):
+            if not self._started:
+                self._started = bool(power[t].any())
+                self._smooth = self._floor = power[t]
+                self._noise = (1 - presence[t]) * power[t]
+            self._smooth = SMOOTHING * self._smooth + fresh[t]
+            self._floor = np.minimum(FLOOR_RISE * self._floor, self._smooth)
+            self._noise = keep * self._noise + learned[t] + forget * self._floor
+            np.maximum(self._noise, self._floor, out=found[t])
+        return found

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.atomic import check_target, replacing
 from nmf_audio.audio_io import AudioReader, AudioWriter
-from nmf_audio.containers import Container, container_for
+from nmf_audio.containers import container_for
 from nmf_audio.defaults import (
     CHANNEL_MODES,
     DEFAULT_CHANNELS,
@@ -27,21 +27,23 @@ from nmf_audio.defaults import (
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
-from nmf_audio.noise import MAX_SECONDS, read_noise
-from nmf_audio.pcm import RawFormat
-from nmf_audio.pipes import STREAM, StreamReader, StreamWriter, open_stream
+from nmf_audio.formats import check_output, rename
+from nmf_audio.noise import read_noise
 from nmf_audio.pump import Processor, SeparateChannels, pump
 from nmf_audio.report import Report
+from nmf_audio.resample import Resampler
 from nmf_audio.sections import check_section, cut
 
-__all__ = ["Report", "check_options", "default_output", "denoise_file", "named"]
+__all__ = ["Report", "check_options", "default_output", "denoise_file"]
 
 PathLike = str | os.PathLike[str]
-Target = PathLike | BinaryIO
 Progress = Callable[[float, float], None]
+Samples = npt.NDArray[np.floating[Any]]
 
 
-def default_output(src: PathLike, folder: PathLike | None = None, *, name: str = DEFAULT_NAME) -> Path:
+def default_output(
+    src: PathLike, folder: PathLike | None = None, *, name: str = DEFAULT_NAME, format: str | None = None
+) -> Path:
     """Return where the denoised recording goes if nobody says so.
 
     Parameters
@@ -52,6 +54,8 @@ def default_output(src: PathLike, folder: PathLike | None = None, *, name: str =
         Where to put the output; beside the recording by default.
     name : str
         Its name, with ``{stem}`` and ``{ext}`` for those of the recording.
+    format : str, optional
+        What it will be; ``{ext}`` is then an extension that says so.
 
     Returns
     -------
@@ -63,9 +67,11 @@ def default_output(src: PathLike, folder: PathLike | None = None, *, name: str =
     'talks/monday.denoised.wav'
     >>> default_output("talks/monday.wav", "clean", name="{stem}.flac").as_posix()
     'clean/monday.flac'
+    >>> default_output("talks/monday.wav", format="FLAC").as_posix()
+    'talks/monday.denoised.flac'
     """
     src = Path(src)
-    parts = {"{stem}": src.stem, "{ext}": src.suffix}
+    parts = {"{stem}": src.stem, "{ext}": rename(src.suffix, format)}
     # in one pass: a stem may itself look like a part
     filled = re.sub("|".join(map(re.escape, parts)), lambda match: parts[match.group()], name)
     return (src.parent if folder is None else Path(folder)) / filled
@@ -78,7 +84,6 @@ def check_options(
     channels: str = DEFAULT_CHANNELS,
     start: float | None = None,
     end: float | None = None,
-    streamed: bool = False,
 ) -> None:
     """Check options of `denoise_file` that `Denoiser` does not know, as far as names and numbers show.
 
@@ -86,8 +91,6 @@ def check_options(
     ----------
     noise, noise_from, channels, start, end
         See `denoise_file`.
-    streamed : bool
-        Whether the recording is a stream, which can't be read twice.
 
     Raises
     ------
@@ -105,19 +108,13 @@ def check_options(
         )
     if not isinstance(noise_from, tuple) or len(noise_from) != 2:
         raise ParameterError(f"noise_from={noise_from!r}; (start, end) in seconds is needed")
-    _, last = check_section("noise_from", *noise_from)
-    if streamed and last > MAX_SECONDS:
-        raise ParameterError(
-            f"noise_from={noise_from}; of a stream it must end within the first {MAX_SECONDS:g} s, "
-            "which are held back until they are heard"
-        )
+    check_section("noise_from", *noise_from)
 
 
 def denoise_file(
-    src: Target,
-    dst: Target | None = None,
+    src: PathLike,
+    dst: PathLike | None = None,
     *,
-    raw: RawFormat | None = None,
     dictionary: Dictionary | PathLike | None = None,
     method: str | None = None,
     reduction_db: float = DEFAULT_REDUCTION_DB,
@@ -127,23 +124,22 @@ def denoise_file(
     channels: str = DEFAULT_CHANNELS,
     start: float | None = None,
     end: float | None = None,
-    keep_noise: Target | None = None,
+    keep_noise: PathLike | None = None,
+    format: str | None = None,
+    subtype: str | None = None,
+    sr: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Denoise a recording into another file of the same rate, channels, length, container and coding.
+    """Denoise a recording into another file, by default of the same rate, channels, length, container and coding.
 
     Parameters
     ----------
-    src : str, path or binary file
-        The recording, in any format that libsndfile reads. An open file, such as ``sys.stdin.buffer``, is read from
-        where it stands to its end: WAV and raw samples as they come, what else there is through a temporary file.
-    dst : str, path or binary file, optional
+    src : str or path
+        The recording, in any format that libsndfile reads.
+    dst : str or path, optional
         Where to write; ``<stem>.denoised<ext>`` beside `src` by default. An extension that means another
-        container than the recording's is obeyed. To an open file, such as ``sys.stdout.buffer``, goes WAV, each block
-        as soon as it is ready. An open `src` needs one that is given.
-    raw : RawFormat or None
-        What an open `src` is made of, and what goes to an open `dst`, if that is samples without a header.
+        container than the recording's is obeyed.
     dictionary : Dictionary, str, path or None
         A dictionary, the name of a shipped one, a file, or None for the shipped one that fits the method.
     method : {'trained', 'adaptive', 'classic'} or None
@@ -162,9 +158,17 @@ def denoise_file(
         for speakers with a microphone and a channel of their own.
     start, end : float or None
         Seconds: only this part of the recording is denoised and written. It comes out as if it were all there is.
-    keep_noise : str, path, binary file or None
+    keep_noise : str, path or None
         Where to write what was removed: input minus output as written, before encoding for lossy formats. In
-        integers the two add up to the input exactly, in floats to one unit in the last place.
+        integers the two add up to the input exactly, in floats to one unit in the last place; with `sr` they add
+        up to the input at that rate.
+    format : str or None
+        What to write, whatever the extension: one of `nmf_audio.formats.FORMATS`, such as ``'FLAC'``.
+    subtype : str or None
+        Coding of the samples, in libsndfile's words, such as ``'PCM_24'``.
+    sr : int or None
+        Sample rate of the output in Hz. The denoiser works at the rate of the recording; what comes out is
+        converted, in step with the input.
     force : bool
         Replace `dst` and `keep_noise` if they exist.
     progress : callable, optional
@@ -181,8 +185,6 @@ def denoise_file(
     AudioFileError
         If the recording can't be read or holds NaN or Inf, or if `dst` is the recording itself, exists, or
         can't be written. Nothing is left behind.
-    BrokenPipeError
-        If whoever reads an open `dst` has left.
     ParameterError
         If a value is not allowed.
     DictionaryError
@@ -201,72 +203,78 @@ def denoise_file(
     ('noisy.denoised.wav', 2.0, 'PCM_16')
     """
     started = time.perf_counter()
-    if dst is None:
-        if not isinstance(src, str | os.PathLike):
-            raise ParameterError("dst=None; an open file has no name to make the output's from: give dst")
-        dst = default_output(src)
-    streamed = named(src) is STREAM
+    src = Path(src)
+    dst = default_output(src, format=format) if dst is None else Path(dst)
     denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
-    check_options(
-        noise=noise, noise_from=noise_from, channels=channels, start=start, end=end, streamed=streamed
-    )
+    check_options(noise=noise, noise_from=noise_from, channels=channels, start=start, end=end)
+    wanted = {
+        target: check_output(target, format=format, subtype=subtype, sr=sr)
+        for target in (dst, *([] if keep_noise is None else [Path(keep_noise)]))
+    }
     _check_targets(src, dst, noise, keep_noise, force)
     with ExitStack() as stack:
-        reader = stack.enter_context(
-            AudioReader(src) if isinstance(src, str | os.PathLike) else open_stream(src, raw)
-        )
+        reader = stack.enter_context(AudioReader(src))
         stream = _stream(denoiser, reader, channels)
         if noise is not None:
             stream.prime(read_noise(noise, reader.sr, reader.n_channels))
         elif noise_from is not None:
-            stream.prime(_noise_within(reader, *noise_from))
+            stream.prime(
+                read_noise(src, reader.sr, reader.n_channels, start=noise_from[0], end=noise_from[1])
+            )
         part = _Part(reader, start, end)
 
-        def opened(target: Target) -> AudioWriter | StreamWriter:
-            if not isinstance(target, str | os.PathLike):
-                container = container_for(Path("stream.wav"), reader.container)
-                return stack.enter_context(
-                    StreamWriter(
-                        *(target, reader.sr, reader.n_channels),
-                        container if raw is None else Container("RAW", raw.subtype),
-                        n_samples=part.n_samples,
-                        tags=reader.tags,
-                        channel_mask=reader.channel_mask if isinstance(reader, StreamReader) else 0,
-                    )
-                )
-            target = Path(target)
-            container = container_for(target, reader.container, (part.n_samples or 0) * reader.n_channels)
+        sr_out = reader.sr if sr is None else sr
+
+        def opened(target: Path) -> tuple[AudioWriter, Callable[[Samples], Samples]]:
+            n_values = math.ceil((part.n_samples or 0) * sr_out / reader.sr) * reader.n_channels
+            container = container_for(
+                target,
+                reader.container,
+                n_values,
+                format=wanted[target].container,
+                subtype=wanted[target].subtype,
+            )
             temporary = stack.enter_context(replacing(target, force=force))
-            return stack.enter_context(
+            writer = stack.enter_context(
                 AudioWriter(
-                    temporary, reader.sr, reader.n_channels, container, tags=reader.tags, label=str(target)
+                    temporary, sr_out, reader.n_channels, container, tags=reader.tags, label=str(target)
                 )
             )
+            if sr_out == reader.sr:
+                return writer, writer.write
+            resampler = Resampler(writer.write, reader.sr, sr_out, reader.n_channels)
+            return writer, stack.enter_context(resampler).write
 
-        writer = opened(dst)
-        removed = None if keep_noise is None else opened(keep_noise)
+        writer, write = opened(dst)
+        removed, keep = (None, None) if keep_noise is None else opened(Path(keep_noise))
         # more digits than float32 has matter only where the removed part must add up to them
         dtype = np.float64 if removed and reader.container.subtype in ("PCM_32", "DOUBLE") else np.float32
         blocks = part.blocks(dtype, progress)
-        levels = pump(blocks, stream, writer.write, None if removed is None else removed.write)
+        levels = pump(blocks, stream, write, keep)
         damage = part.damage()
     warnings = [f"{damage}; what could be read was denoised"] if damage else []
     warnings += writer.warnings
     container = writer.container
-    if container.subtype != reader.container.subtype and container.format == reader.container.format:
-        warnings.append(f"{reader.container.subtype} can't be written; it is now {container.subtype}")
+    source = reader.container
+    if subtype is None and container.subtype != source.subtype and container.format == source.format:
+        warnings.append(f"{source.subtype} can't be written; it is now {container.subtype}")
+    if container.format == "RF64" and "RF64" not in (source.format, wanted[dst].container):
+        warnings.append("this is more than a WAV can hold; it is now RF64")
     if removed is not None and removed.n_clipped:
-        warnings.append(f"{removed.label}: {removed.n_clipped} samples clipped; there the two do not add up")
+        warnings.append(f"{keep_noise}: {removed.n_clipped} samples clipped; there the two do not add up")
     return Report(
-        src=named(src),
-        dst=named(dst),
+        src=src,
+        dst=dst,
         status="partial" if damage else "done",
-        keep_noise=None if keep_noise is None else named(keep_noise),
-        seconds=writer.n_written / reader.sr,
-        sr=reader.sr,
+        keep_noise=None if keep_noise is None else Path(keep_noise),
+        seconds=writer.n_written / writer.sr,
+        sr=writer.sr,
         n_channels=reader.n_channels,
         format=container.format,
         subtype=container.subtype,
+        src_sr=reader.sr,
+        src_format=reader.container.format,
+        src_subtype=reader.container.subtype,
         method=denoiser.method,
         dictionary=denoiser.dictionary.name,
         elapsed_seconds=time.perf_counter() - started,
@@ -278,63 +286,30 @@ def denoise_file(
     )
 
 
-def named(what: Target) -> Path:
-    """Return what a report calls a file, `STREAM` for one that is open.
-
-    Raises
-    ------
-    ParameterError
-        If it is neither.
-    """
-    if isinstance(what, str | os.PathLike):
-        return Path(what)
-    if hasattr(what, "read") or hasattr(what, "write"):
-        return STREAM
-    raise ParameterError(f"{what!r} is neither the path of a file nor an open binary file")
-
-
 def _check_targets(
-    src: Target, dst: Target, noise: PathLike | None, keep_noise: Target | None, force: bool
+    src: Path, dst: Path, noise: PathLike | None, keep_noise: PathLike | None, force: bool
 ) -> None:
-    sources = [source for source in (src, noise) if isinstance(source, str | os.PathLike)]
-    for target in [dst] if keep_noise is None else [dst, keep_noise]:
-        if isinstance(target, str | os.PathLike):
-            check_target(target, sources=sources, force=force)
-        else:
-            named(target)
-    if isinstance(dst, str | os.PathLike) and isinstance(keep_noise, str | os.PathLike):
-        same = os.path.realpath(keep_noise) == os.path.realpath(dst)
-    else:
-        same = keep_noise is dst
-    if same:
-        raise AudioFileError(f"{named(dst)}: is the output for both the speech and the noise; name another")
+    sources = [src] if noise is None else [src, noise]
+    check_target(dst, sources=sources, force=force)
+    if keep_noise is not None:
+        check_target(keep_noise, sources=sources, force=force)
+        if os.path.realpath(keep_noise) == os.path.realpath(dst):
+            raise AudioFileError(f"{dst}: is the output for both the speech and the noise; name another")
 
 
-def _noise_within(reader: AudioReader | StreamReader, start: float, end: float) -> npt.NDArray[Any]:
-    if isinstance(reader, StreamReader):
-        return reader.hear(start, end)
-    return read_noise(reader.path, reader.sr, reader.n_channels, start=start, end=end)
-
-
-def _stream(denoiser: Denoiser, reader: AudioReader | StreamReader, channels: str) -> Processor:
-    n_samples = reader.n_samples
-    if n_samples is None and isinstance(reader, StreamReader):
-        # somebody may be listening: start at once, rather than load what would be faster in the long run
-        n_samples = 0
+def _stream(denoiser: Denoiser, reader: AudioReader, channels: str) -> Processor:
     try:
         if channels == "linked":
-            return denoiser.stream(reader.sr, reader.n_channels, n_samples=n_samples)
-        return SeparateChannels(
-            [denoiser.stream(reader.sr, n_samples=n_samples) for _ in range(reader.n_channels)]
-        )
+            return denoiser.stream(reader.sr, reader.n_channels)
+        return SeparateChannels([denoiser.stream(reader.sr) for _ in range(reader.n_channels)])
     except ParameterError as error:
-        raise AudioFileError(f"{reader.label}: {error}") from error
+        raise AudioFileError(f"{reader.path}: {error}") from error
 
 
 class _Part:
     """The part of a recording that is wanted, and what is missing of it."""
 
-    def __init__(self, reader: AudioReader | StreamReader, start: float | None, end: float | None) -> None:
+    def __init__(self, reader: AudioReader, start: float | None, end: float | None) -> None:
         self._reader = reader
         first, last = check_section("start and end", start, end)
         self._first, self._last = round(first * reader.sr), last * reader.sr
@@ -355,7 +330,7 @@ class _Part:
                 progress(n_done / sr, max(self.n_samples or 0, n_done) / sr)
         if n_done == 0 and (self._first or self._reader.damage):
             there = f"ends at {self._reader.n_read / sr:g} s, before the start at {self._first / sr:g} s"
-            raise AudioFileError(f"{self._reader.label}: {self._reader.damage or there}")
+            raise AudioFileError(f"{self._reader.path}: {self._reader.damage or there}")
 
     def damage(self) -> str | None:
         """Say what is missing of the part, once its blocks were taken."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nmf_audio.bands import BandMap
 from nmf_audio.decompose.base import Decomposition, Estimate
-from nmf_audio.frontend import Normaliser, analysis_window
+from nmf_audio.frontend import Normaliser, analysis_window, transform
 
 __all__ = ["Analysis", "ComplexArray", "Found", "Resynthesis"]
 
@@ -150,7 +150,7 @@ class Resynthesis:
         y = np.concatenate([self._previous, tile], axis=1)
         self._previous = tile[:, -hop:].copy()
         frames = np.lib.stride_tricks.sliding_window_view(y, 2 * hop, axis=1)[:, ::hop]
-        X = np.asarray(np.fft.rfft(frames * self._window, axis=2), np.complex64)
+        X = transform(frames, self._window)
         wet = np.empty((self._n_outputs, *tile.shape), np.float32)
         for i, gains in enumerate(self._gains(X)):
             masked = np.asarray(np.fft.irfft(X * gains, 2 * hop, axis=2), np.float32) * self._window

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FLOOR", "SILENCE", "Normaliser", "analysis_window", "istft", "stft"]
+__all__ = ["FLOOR", "SILENCE", "Normaliser", "analysis_window", "istft", "stft", "transform"]
 
 Array = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
@@ -39,6 +39,16 @@ def analysis_window(n_fft: int) -> Array:
     """
     n = np.arange(n_fft)
     return np.sin(np.pi * n / n_fft).astype(np.float32)
+
+
+def transform(frames: Array, window: Array) -> ComplexArray:
+    """Return the spectra (..., n_freq) of frames (..., n_fft) under a window (n_fft,), unscaled.
+
+    The scale of 1 / n_fft that is asked for, and undone in the window, is what makes numpy (2.4) transform float32 as
+    float32: without it the same takes five times as long.
+    """
+    scaled = frames * (window * np.float32(len(window)))
+    return np.asarray(np.fft.rfft(scaled, axis=-1, norm="forward"), np.complex64)
 
 
 class Normaliser:
@@ -66,12 +76,13 @@ class Normaliser:
         """Return v (n_frames, n_bands), float32, for the next frames x (n_frames, n_bands)."""
         v = bands * self._weight
         # float64 keeps the mean of a frame of any finite float32 input finite
-        for t, e in enumerate(v.mean(axis=1, dtype=np.float64).tolist()):
+        levels = []
+        for e in v.mean(axis=1, dtype=np.float64).tolist():
             if e > SILENCE * self._level:
                 self._count += 1
                 self._level += max(1 / self._count, LEVEL_RATE) * (e - self._level)
-            if self._level > 0:
-                v[t] /= self._level
+            levels.append(self._level or 1.0)
+        v /= np.array(levels, np.float32)[:, None]
         v += np.float32(FLOOR)
         return v
 
@@ -105,8 +116,7 @@ def stft(y: Array, n_fft: int) -> ComplexArray:
     padded = np.zeros((*y.shape[:-1], (n_frames + 1) * hop), np.float32)
     padded[..., hop : hop + y.shape[-1]] = y
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=-1)[..., ::hop, :]
-    X = np.asarray(np.fft.rfft(frames * analysis_window(n_fft), axis=-1), np.complex64)
-    return np.swapaxes(X, -1, -2)
+    return np.swapaxes(transform(frames, analysis_window(n_fft)), -1, -2)
 
 
 def istft(X: ComplexArray, n_fft: int, length: int) -> Array:

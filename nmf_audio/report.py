@@ -33,6 +33,10 @@ class Report:
         Channels.
     format, subtype : str
         Container and coding of what was written, in libsndfile's words.
+    src_sr : int
+        Sample rate in Hz of the recording.
+    src_format, src_subtype : str
+        Container and coding of the recording.
     method, dictionary : str
         How, and the name of the dictionary.
     elapsed_seconds : float
@@ -58,6 +62,9 @@ class Report:
     n_channels: int = 0
     format: str = ""
     subtype: str = ""
+    src_sr: int = 0
+    src_format: str = ""
+    src_subtype: str = ""
     method: str = ""
     dictionary: str = ""
     elapsed_seconds: float = 0.0

@@ -20,7 +20,6 @@ EXIT_DONE = 0
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-EXIT_PIPE = 141
 
 
 class UsageError(Exception):
@@ -248,8 +247,7 @@ def progress_bar(
     with tqdm(desc=label, unit=unit, unit_scale=True, leave=False, file=sys.stderr) as bar:
 
         def update(done: float, total: float) -> None:
-            # of a pipe nobody knows how much there is to come
-            bar.total = total if total > done else None
+            bar.total = total
             bar.update(done - bar.n)
 
         args.bar_is_shown = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, document, planning, settings, streams, telling
+from nmf_audio.cli import common, document, format_table, planning, settings, telling
 
 if TYPE_CHECKING:
     from nmf_audio.report import Report
@@ -20,10 +20,9 @@ EPILOG = """examples:
   denoise *.wav --output-dir clean
   denoise -r talks --output-dir clean --jobs 4 --skip-existing
   denoise talk.wav --noise-from 0:2.5         the first 2.5 s are noise alone
-  ffmpeg -i talk.mp4 -f wav - | denoise - -o - | ffplay -
 
 exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
-written; 130 interrupted; 141 whoever reads standard output has left"""
+written; 130 interrupted"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         metavar="FILE",
         nargs="+",
-        help="recording to denoise, or a pattern such as 'talks/*.wav'; with -r a folder; - for standard input",
+        help="recording to denoise, or a pattern such as 'talks/*.wav'; with -r a folder",
     )
     files.add_argument(
         "-o",
         "--output",
         metavar="FILE",
-        type=streams.path_of,
-        help="where to write, if there is one input; its extension names the format; - for standard output, as WAV",
+        type=Path,
+        help="where to write, if there is one input; its extension names the format",
     )
     files.add_argument(
         "--output-dir",
@@ -60,13 +59,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write what was removed too; for many inputs a pattern, such as '{stem}.noise{ext}'",
     )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
-    pipes = parser.add_argument_group("pipes", "samples without a header on standard input and output")
-    pipes.add_argument(
-        "--raw",
-        metavar="|".join(("s16le", "f32le")),
-        help="how a sample is stored; also u8, s24le, s32le, f64le (default: WAV, and what else has a header)",
+    form = parser.add_argument_group("format", "what outputs are, if not what their inputs are")
+    form.add_argument(
+        "--format", metavar="NAME", help="container, such as FLAC (default: by extension, or the input's)"
     )
-    pipes.add_argument("--rate", metavar="HZ", help="sample rate of what comes in")
+    form.add_argument(
+        "--subtype", metavar="NAME", help="coding of the samples, such as PCM_24 (default: the input's)"
+    )
+    form.add_argument("--rate", metavar="HZ", help="sample rate, such as 48000 (default: the input's)")
+    form.add_argument(
+        "--list-formats",
+        action=format_table.ListFormats,
+        nargs=0,
+        help="show what can be read and written, and leave",
+    )
     many = parser.add_argument_group("many files")
     many.add_argument(
         "-j",
@@ -84,10 +90,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sound.add_argument(
         "--channels",
         metavar="|".join(defaults.CHANNEL_MODES),
-        action="append",
+        default=defaults.DEFAULT_CHANNELS,
         help="linked: the same gains for all channels, so that the stereo image stays; independent: each its own, "
-        f"as for one speaker a channel (default: {defaults.DEFAULT_CHANNELS}); with --raw also the number of "
-        "channels of what comes in (default: 1)",
+        "as for one speaker a channel (default: %(default)s)",
     )
     part = parser.add_argument_group("part", "denoise and write only a part of each recording")
     part.add_argument("--start", metavar="TIME", help="in seconds, m:s or h:m:s (default: the beginning)")
@@ -163,13 +168,15 @@ def run(args: argparse.Namespace) -> int:
     if args.jobs != "1":
         # several threads of BLAS in each of several jobs only get into each other's way
         os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-    args.stdout_is_taken = "-" in (args.json, str(args.output), args.keep_noise)
+    args.stdout_is_taken = args.json == document.STDOUT
     faults: list[str] = []
     jobs = planning.plan(args, faults)
-    raw = streams.raw_of(args, faults)
     n_jobs = settings.jobs_of(args, faults)
     denoiser = settings.denoiser_of(args, faults)
-    options = settings.signal_options(args, faults)
+    options = {
+        **settings.signal_options(args, faults),
+        **settings.output_options(args, [target for job in jobs for target in job.targets], faults),
+    }
     document.check(args, [target for job in jobs for target in job.targets], faults)
     if faults or denoiser is None:
         raise common.UsageError(faults)
@@ -182,7 +189,6 @@ def run(args: argparse.Namespace) -> int:
         "method": denoiser.method,
         "reduction_db": denoiser.reduction_db,
         "mix": denoiser.mix,
-        "raw": raw,
         "force": args.force,
     }
     reports: list[Report] = []
@@ -196,8 +202,6 @@ def run(args: argparse.Namespace) -> int:
             document.write(
                 args, document.build(reports, denoiser, options, complete=len(reports) == len(jobs))
             )
-    if any(isinstance(report.error, BrokenPipeError) for report in reports):
-        return common.EXIT_PIPE
     return common.EXIT_FAULT if any_fault else common.EXIT_DONE
 
 
@@ -207,17 +211,12 @@ def _denoise_all(
     from nmf_audio.batch import run_in_order, work_on
 
     works = [
-        work_on(
-            *(streams.opened(job.src), streams.opened(job.dst, output=True)),
-            skip_existing=job.skip,
-            keep_noise=None if job.keep_noise is None else streams.opened(job.keep_noise, output=True),
-            **options,
-        )
+        work_on(job.src, job.dst, skip_existing=job.skip, keep_noise=job.keep_noise, **options)
         for job in jobs
     ]
     alone = len(jobs) == 1
     shares = [0.0] * len(jobs)
-    label = streams.label(jobs[0].src) if alone else f"{len(jobs)} recordings"
+    label = jobs[0].src.name if alone else f"{len(jobs)} recordings"
     with common.progress_bar(args, label, unit="s" if alone else "") as bar:
 
         def advance(i: int, done: float, total: float) -> None:
@@ -229,11 +228,7 @@ def _denoise_all(
             else:
                 bar(sum(shares), len(shares))
 
-        if any(streams.DASH in (job.src, *job.targets) for job in jobs):
-            # there is one, and here Ctrl-C also ends the wait for a pipe
-            yield works[0](lambda done, total: advance(0, done, total))
-        else:
-            yield from run_in_order(works, jobs=n_jobs, progress=advance)
+        yield from run_in_order(works, jobs=n_jobs, progress=advance)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -79,6 +79,7 @@ def build(
         "mix": denoiser.mix,
         "noise": None if noise is None else str(noise),
         **{name: options[name] for name in ("noise_from", "channels", "start", "end")},
+        **{name: options[name] for name in ("format", "subtype", "sr")},
     }
     return {
         "schema": SCHEMA,
@@ -100,7 +101,8 @@ def _entry(report: "Report") -> dict[str, Any]:
     }
     written = report.status in ("done", "partial")
     for name in (
-        *("seconds", "sr", "n_channels", "format", "subtype", "elapsed_seconds", "real_time_factor"),
+        *("seconds", "sr", "n_channels", "format", "subtype", "src_sr", "src_format", "src_subtype"),
+        *("elapsed_seconds", "real_time_factor"),
         *("level_before_db", "level_after_db", "removed_db", "n_clipped"),
     ):
         value = getattr(report, name)

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmf_audio.cli import streams
-
 
 @dataclass(frozen=True)
 class Input:
@@ -34,8 +32,7 @@ def find_inputs(words: Sequence[str], *, recursive: bool, faults: list[str]) -> 
     Parameters
     ----------
     words : sequence of str
-        Files; patterns such as ``talks/*.wav`` or ``**/*.flac``, which some shells leave to the program; folders;
-        ``-``, standard input.
+        Files; patterns such as ``talks/*.wav`` or ``**/*.flac``, which some shells leave to the program; folders.
     recursive : bool
         Look into folders, and those in them, for files with an extension of audio.
     faults : list of str
@@ -48,10 +45,8 @@ def find_inputs(words: Sequence[str], *, recursive: bool, faults: list[str]) -> 
     """
     inputs = []
     for word in words:
-        path = streams.path_of(word)
-        if path == streams.DASH:
-            inputs.append(Input(path))
-        elif glob.has_magic(word) and not os.path.lexists(path):
+        path = Path(word)
+        if glob.has_magic(word) and not os.path.lexists(path):
             # Path.glob takes no absolute patterns
             matches = [Path(match) for match in sorted(glob.glob(word, recursive=True))]  # noqa: PTH207
             if not matches:

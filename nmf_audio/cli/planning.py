@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmf_audio.cli import common, streams
+from nmf_audio.cli import common
 from nmf_audio.cli.inputs import Input, find_inputs
 from nmf_audio.errors import AudioFileError
 
@@ -43,8 +43,8 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
     Parameters
     ----------
     args : argparse.Namespace
-        Has `inputs`, `recursive`, `output`, `output_dir`, `name`, `keep_noise`, `skip_existing`, `noise`,
-        `json`, `raw` and `force`.
+        Has `inputs`, `recursive`, `output`, `output_dir`, `name`, `format`, `keep_noise`, `skip_existing`,
+        `noise` and `force`.
     faults : list of str
         Is added what the names show to be wrong.
 
@@ -54,7 +54,8 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
         In the order of the inputs.
     """
     inputs = find_inputs(args.inputs, recursive=args.recursive, faults=faults)
-    streams.check(args, [entry.path for entry in inputs], faults)
+    if "-" in (*args.inputs, str(args.output)):
+        faults.append("-: standard input and output can't be used yet; name files")
     if args.output is not None and args.output_dir is not None:
         faults.append("-o and --output-dir are both given; give one of them")
     if args.output is not None and args.name is not None:
@@ -76,7 +77,6 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
             "give a pattern, such as {stem}.noise{ext}"
         )
     folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)
-    inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
     jobs = _without_outputs(inputs, [_job(entry, args) for entry in inputs])
     if not one_output and not one_noise:
         _check_targets(jobs, args, folder_exists, faults)
@@ -93,17 +93,18 @@ def _job(entry: Input, args: argparse.Namespace) -> Job:
 
     src = entry.path
     folder = src.parent if args.output_dir is None else args.output_dir / entry.folder
-    dst = args.output or default_output(src, folder, name=args.name or defaults.DEFAULT_NAME)
+    dst = args.output or default_output(
+        src, folder, name=args.name or defaults.DEFAULT_NAME, format=args.format
+    )
     keep_noise = None
     if args.keep_noise is not None:
         is_pattern = _is_pattern(args.keep_noise)
         keep_noise = (
-            default_output(src, dst.parent, name=args.keep_noise)
+            default_output(src, dst.parent, name=args.keep_noise, format=args.format)
             if is_pattern
-            else streams.path_of(args.keep_noise)
+            else Path(args.keep_noise)
         )
-    exists = dst != streams.DASH and dst.is_file()
-    return Job(src, dst, keep_noise, skip=args.skip_existing and exists)
+    return Job(src, dst, keep_noise, skip=args.skip_existing and dst.is_file())
 
 
 def _without_outputs(inputs: Sequence[Input], jobs: Sequence[Job]) -> list[Job]:
@@ -119,13 +120,10 @@ def _without_outputs(inputs: Sequence[Input], jobs: Sequence[Job]) -> list[Job]:
 def _check_targets(jobs: list[Job], args: argparse.Namespace, folder_exists: bool, faults: list[str]) -> None:
     from nmf_audio.atomic import check_target
 
-    sources = [job.src for job in jobs if job.src != streams.DASH]
-    sources += [] if args.noise is None else [args.noise]
+    sources = [job.src for job in jobs] + ([] if args.noise is None else [args.noise])
     taken: dict[str, Job] = {}
     for job in jobs:
         for dst in job.targets:
-            if dst == streams.DASH:
-                continue
             real = os.path.realpath(dst)
             if real in taken:
                 other = taken[real]

@@ -1,7 +1,8 @@
 """What the options of the sound ask for, and all that is wrong with them."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio import defaults
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_OPTIONS = {"reduction_db": "reduction", "noise_from": "noise-from"}
+_OPTIONS = {"reduction_db": "reduction", "noise_from": "noise-from", "sr": "rate"}
 
 
 class _ShowPresets(argparse.Action):
@@ -142,7 +143,7 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
     Parameters
     ----------
     args : argparse.Namespace
-        Has `inputs`, `noise`, `noise_from`, `channels`, `start` and `end`.
+        Has `noise`, `noise_from`, `channels`, `start` and `end`.
     faults : list of str
         Is added what is wrong with them.
 
@@ -162,7 +163,7 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
         "end": _read(args.end, "--end", parse_time, faults),
     }
     try:
-        check_options(**options, streamed="-" in args.inputs)
+        check_options(**options)
     except ParameterError as error:
         faults.append(_as_options(str(error)))
     if args.noise is not None:
@@ -170,6 +171,38 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
             AudioReader(args.noise).close()
         except AudioFileError as error:
             faults.append(f"--noise {error}")
+    return options
+
+
+def output_options(args: argparse.Namespace, targets: Iterable[Path], faults: list[str]) -> dict[str, Any]:
+    """Return the keywords of `denoise_file` that say what outputs are.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `format`, `subtype` and `rate`.
+    targets : iterable of Path
+        What is to be written.
+    faults : list of str
+        Is added what is wrong with them, or does not go together.
+
+    Returns
+    -------
+    dict
+        The same names, as `denoise_file` takes them.
+    """
+    from nmf_audio.formats import output_faults
+
+    rate = args.rate
+    options = {
+        "format": args.format,
+        "subtype": args.subtype,
+        "sr": int(rate) if rate is not None and rate.isdecimal() else rate,
+    }
+    if any(value is not None for value in options.values()):
+        found = [_as_options(fault) for target in targets for fault in output_faults(target, **options)]
+        # many outputs have the same fault
+        faults.extend(dict.fromkeys(found))
     return options
 
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from nmf_audio.cli import common, streams
+from nmf_audio.cli import common
 from nmf_audio.cli.planning import Job
 
 if TYPE_CHECKING:
@@ -23,13 +23,12 @@ def tell(args: argparse.Namespace, report: "Report") -> None:
     """
     if report.status == "failed":
         return
-    src = streams.label(report.src)
     if report.status == "skipped":
-        common.say(args, f"{src}: skipped, {report.dst} exists")
+        common.say(args, f"{report.src}: skipped, {report.dst} exists")
         return
     if report.status == "done" and args.verbosity >= 1:
         for warning in report.warnings:
-            common.report_fault(args, f"warning: {warning}", about=src)
+            common.report_fault(args, f"warning: {warning}", about=report.src)
     parts = [f"{report.seconds:.1f} s in {report.elapsed_seconds:.2f} s"]
     factor = report.real_time_factor
     if factor >= 1:
@@ -39,7 +38,14 @@ def tell(args: argparse.Namespace, report: "Report") -> None:
     parts.append(f"{report.removed_db:.1f} dB removed")
     if report.n_clipped:
         parts.append(f"{report.n_clipped} samples clipped")
-    common.say(args, f"{src} -> {streams.label(report.dst, output=True)}: {', '.join(parts)}")
+    now = [
+        f"{new} Hz" if name == "sr" else str(new)
+        for name in ("format", "subtype", "sr")
+        if (new := getattr(report, name)) != getattr(report, f"src_{name}")
+    ]
+    if now:
+        parts.append(f"now {' '.join(now)}")
+    common.say(args, f"{report.src} -> {report.dst}: {', '.join(parts)}")
     channels = "1 channel" if report.n_channels == 1 else f"{report.n_channels} channels"
     detail = f"{report.sr} Hz, {channels}, {report.format} {report.subtype}"
     common.say(args, f"  {detail}; method {report.method}, dictionary {report.dictionary}", level=2)
@@ -62,13 +68,11 @@ def tell_faults(args: argparse.Namespace, reports: Iterable["Report"]) -> bool:
     """
     any_fault = False
     for report in reports:
-        src = streams.label(report.src)
-        # whoever reads standard output may leave when there is enough
-        if report.error is not None and not isinstance(report.error, BrokenPipeError):
-            common.report_fault(args, report.error, about=src)
+        if report.error is not None:
+            common.report_fault(args, report.error, about=report.src)
         elif report.status == "partial":
             for warning in report.warnings:
-                common.report_fault(args, f"warning: {warning}", about=src)
+                common.report_fault(args, f"warning: {warning}", about=report.src)
         any_fault |= report.status in ("failed", "partial")
     return any_fault
 
@@ -93,13 +97,8 @@ def tell_plan(args: argparse.Namespace, jobs: Iterable[Job]) -> bool:
 
     refused = []
     for job in jobs:
-        src = streams.label(job.src)
-        targets = " and ".join(streams.label(target, output=True) for target in job.targets)
         if job.skip:
-            common.say(args, f"{src}: would be skipped, {job.dst} exists")
-            continue
-        if job.src == streams.DASH:
-            common.say(args, f"{src} -> {targets}")
+            common.say(args, f"{job.src}: would be skipped, {job.dst} exists")
             continue
         try:
             with AudioReader(job.src) as reader:
@@ -109,7 +108,7 @@ def tell_plan(args: argparse.Namespace, jobs: Iterable[Job]) -> bool:
         except AudioFileError as error:
             refused.append(error)
             continue
-        common.say(args, f"{src} -> {targets} ({what})")
+        common.say(args, f"{job.src} -> {' and '.join(map(str, job.targets))} ({what})")
     for fault in refused:
         common.report_fault(args, fault)
     return bool(refused)

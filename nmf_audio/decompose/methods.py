@@ -18,22 +18,22 @@ class Method:
     summary: str
     kind: str
     shipped: str
-    make: Callable[[Dictionary, int, bool], Decomposition]
+    make: Callable[[Dictionary, int], Decomposition]
 
 
-def _trained(dictionary: Dictionary, n_observed: int, compiled: bool) -> Decomposition:
+def _trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
     from nmf_audio.decompose.trained import TrainedDecomposition
 
-    return TrainedDecomposition(dictionary, n_observed, compiled=compiled)
+    return TrainedDecomposition(dictionary, n_observed)
 
 
-def _adaptive(dictionary: Dictionary, n_observed: int, compiled: bool) -> Decomposition:
+def _adaptive(dictionary: Dictionary, n_observed: int) -> Decomposition:
     from nmf_audio.decompose.adaptive import AdaptiveDecomposition
 
     return AdaptiveDecomposition(dictionary, n_observed)
 
 
-def _classic(dictionary: Dictionary, n_observed: int, compiled: bool) -> Decomposition:
+def _classic(dictionary: Dictionary, n_observed: int) -> Decomposition:
     from nmf_audio.decompose.classic import ClassicDecomposition
 
     return ClassicDecomposition(dictionary, n_observed)
@@ -68,9 +68,7 @@ def default_method(dictionary: Dictionary) -> str:
     return next(name for name, method in METHODS.items() if method.kind == dictionary.kind)
 
 
-def make_decomposition(
-    method: str, dictionary: Dictionary, n_observed: int, *, compiled: bool = True
-) -> Decomposition:
+def make_decomposition(method: str, dictionary: Dictionary, n_observed: int) -> Decomposition:
     """Return a new decomposition in its initial state.
 
     Parameters
@@ -81,11 +79,9 @@ def make_decomposition(
         Of the kind that the method takes.
     n_observed : int
         Bands that the signal has: the first of the dictionary's.
-    compiled : bool
-        Whether a second of start-up is worth a faster loop, where the method has the choice.
 
     Returns
     -------
     Decomposition
     """
-    return METHODS[method].make(dictionary, n_observed, compiled)
+    return METHODS[method].make(dictionary, n_observed)

@@ -24,18 +24,13 @@ class TrainedDecomposition:
         Of kind ``trained``, with the sources ``speech`` and ``noise``.
     n_observed : int
         Bands that the signal has: its first ones. The others are missing, not zero.
-    compiled : bool
-        Use the compiled frame loop rather than its numpy twin.
     """
 
     sources = ("speech", "noise")
 
-    def __init__(self, dictionary: Dictionary, n_observed: int, *, compiled: bool = True) -> None:
+    def __init__(self, dictionary: Dictionary, n_observed: int) -> None:
         self._nmf = UnrolledNMF(
-            dictionary.arrays,
-            n_speech=dictionary.n_components("speech"),
-            n_observed=n_observed,
-            compiled=compiled,
+            dictionary.arrays, n_speech=dictionary.n_components("speech"), n_observed=n_observed
         )
 
     def reset(self) -> None:
@@ -45,5 +40,5 @@ class TrainedDecomposition:
     def process(self, V: Array) -> Estimate:
         """Take the next frames V (n_bands, n_frames)."""
         frames = np.ascontiguousarray(V.T)
-        speech, noise, mask, H = self._nmf.process(frames, silence=SILENCE + FLOOR, floor=FLOOR)
-        return Estimate(np.stack([speech.T, noise.T]), np.stack([mask.T, 1 - mask.T]), H.T)
+        spectra, masks, H = self._nmf.process(frames, silence=SILENCE + FLOOR, floor=FLOOR)
+        return Estimate(spectra.swapaxes(1, 2), masks.swapaxes(1, 2), H.T)

@@ -79,6 +79,9 @@ def test_the_page_describes_the_document(run: Run, tmp_path: Path, dictionary_fi
         "channels": "linked",
         "start": None,
         "end": 3,
+        "format": None,
+        "subtype": None,
+        "sr": None,
     }
     files = document["files"]
     assert [file["status"] for file in files] == ["done", "done", "failed", "partial", "skipped"]

@@ -150,15 +150,3 @@ def test_method_and_dictionary_must_fit() -> None:
 def test_a_denoiser_says_what_it_is() -> None:
     assert repr(Denoiser(reduction_db=20)) == "Denoiser('trained', method='trained', reduction_db=20, mix=1)"
     assert "latency 512" in repr(Denoiser().stream(16000, 2))
-
-
-def test_trained_decomposition_agrees_compiled_or_not(noisy_speech: Array) -> None:
-    dictionary = load_dictionary("trained")
-    V = bands_of(noisy_speech, dictionary.spectrum)
-    for n_observed in (100, 81):
-        compiled, plain = (
-            make_decomposition("trained", dictionary, n_observed, compiled=c).process(V[:n_observed])
-            for c in (True, False)
-        )
-        np.testing.assert_allclose(compiled.masks, plain.masks, atol=1e-5)
-        np.testing.assert_allclose(compiled.spectra, plain.spectra, rtol=1e-4)

@@ -16,6 +16,5 @@ from nmf_audio.nmf.kernels.multiplicative import (
     infer_frames,
     update_activations,
 )
-from nmf_audio.nmf.kernels.unrolled import unrolled_frames
 
-__all__ = ["atom_statistics", "extrapolate", "infer_frames", "jit", "unrolled_frames", "update_activations"]
+__all__ = ["atom_statistics", "extrapolate", "infer_frames", "jit", "update_activations"]

@@ -1,0 +1,210 @@
+"""Formats by name: which there are, what an output may be asked to be, and which asks go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmf_audio.bands import MAX_SR, MIN_SR
+from nmf_audio.containers import EXTENSIONS, RATES
+from nmf_audio.errors import ParameterError
+
+__all__ = ["FORMATS", "Format", "Wanted", "check_output", "output_faults", "rename"]
+
+# libsndfile lists these, but its files can't be opened again, or it writes them at a few rates only
+_NEVER_WRITTEN = {
+    "AIFF": ("DWVW_12", "DWVW_16", "DWVW_24"),
+    "MP3": ("MPEG_LAYER_I", "MPEG_LAYER_II"),
+    "WAV": ("MPEG_LAYER_III",),
+}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file that an output may be asked to be.
+
+    Parameters
+    ----------
+    name : str
+        What a person calls it.
+    container : str
+        What libsndfile calls it.
+    extensions : tuple of str
+        How such files are named; the first is the usual one.
+    subtype : str or None
+        The only coding that it may have.
+    """
+
+    name: str
+    container: str
+    extensions: tuple[str, ...]
+    subtype: str | None = None
+
+    @property
+    def subtypes(self) -> tuple[str, ...]:
+        """The codings that it may have, in libsndfile's words."""
+        import soundfile
+
+        if self.subtype is not None:
+            return (self.subtype,)
+        never = _NEVER_WRITTEN.get(self.container, ())
+        return tuple(s for s in soundfile.available_subtypes(self.container) if s not in never)
+
+
+FORMATS: dict[str, Format] = {
+    entry.name: entry
+    for entry in (
+        Format("WAV", "WAV", (".wav",)),
+        Format("WAVEX", "WAVEX", (".wav",)),
+        Format("RF64", "RF64", (".wav", ".rf64")),
+        Format("W64", "W64", (".w64",)),
+        Format("FLAC", "FLAC", (".flac",)),
+        Format("OGG", "OGG", (".ogg", ".oga", ".opus")),
+        Format("OPUS", "OGG", (".opus", ".ogg", ".oga"), "OPUS"),
+        Format("MP3", "MP3", (".mp3",)),
+        Format("AIFF", "AIFF", (".aiff", ".aif", ".aifc")),
+        Format("CAF", "CAF", (".caf",)),
+        Format("AU", "AU", (".au", ".snd")),
+    )
+}
+"""What `format` may be, by name."""
+
+_BY_EXTENSION = {extension: name for extension, (name, _) in EXTENSIONS.items()} | {".opus": "OPUS"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What outputs were asked to be; None where nothing was.
+
+    Parameters
+    ----------
+    container : str or None
+        Container, in libsndfile's words.
+    subtype : str or None
+        Coding, in libsndfile's words.
+    sr : int or None
+        Sample rate in Hz.
+    """
+
+    container: str | None = None
+    subtype: str | None = None
+    sr: int | None = None
+
+
+def check_output(
+    target: Path, *, format: str | None = None, subtype: str | None = None, sr: int | None = None
+) -> Wanted:
+    """Return what an output is asked to be, in libsndfile's words, if that is possible as far as names show.
+
+    Parameters
+    ----------
+    target : Path
+        The output; its extension may say something else than `format`.
+    format : str or None
+        One of `FORMATS`, in any case.
+    subtype : str or None
+        A coding in libsndfile's words, in any case.
+    sr : int or None
+        Sample rate in Hz.
+
+    Returns
+    -------
+    Wanted
+
+    Raises
+    ------
+    ParameterError
+        If one of them is unknown, or they do not go together.
+
+    Examples
+    --------
+    >>> check_output(Path("clean.opus"), sr=48000)
+    Wanted(container=None, subtype=None, sr=48000)
+    >>> check_output(Path("clean"), format="opus", subtype="opus")
+    Wanted(container='OGG', subtype='OPUS', sr=None)
+    >>> check_output(Path("clean.opus"), sr=44100)
+    Traceback (most recent call last):
+        ...
+    nmf_audio.errors.ParameterError: sr=44100; OPUS takes 8000, 12000, 16000, 24000, 48000 Hz
+    """
+    for fault in output_faults(target, format=format, subtype=subtype, sr=sr):
+        raise ParameterError(fault)
+    entry = None if format is None else FORMATS[format.upper()]
+    coding = subtype.upper() if subtype is not None else None if entry is None else entry.subtype
+    return Wanted(None if entry is None else entry.container, coding, sr)
+
+
+def output_faults(target: Path, *, format: Any = None, subtype: Any = None, sr: Any = None) -> list[str]:
+    """Say all that is wrong with what an output is asked to be; see `check_output`.
+
+    Parameters
+    ----------
+    target : Path
+        The output.
+    format, subtype, sr
+        What was asked for.
+
+    Returns
+    -------
+    list of str
+        A sentence each.
+    """
+    faults = []
+    extension = target.suffix.lower()
+    by_name = _BY_EXTENSION.get(extension)
+    entry = None if by_name is None else FORMATS[by_name]
+    if format is not None:
+        entry = FORMATS.get(format.upper()) if isinstance(format, str) else None
+        if entry is None:
+            return [f"format={format!r}; allowed are {', '.join(FORMATS)}"]
+        if by_name is not None and extension not in entry.extensions:
+            faults.append(
+                f"format={entry.name}: {target} is named as {by_name}; leave the format out, or name a "
+                f"{entry.extensions[0]}"
+            )
+    coding = entry.subtype if entry is not None else None
+    if subtype is not None:
+        coding = subtype.upper() if isinstance(subtype, str) else None
+        allowed = _all_subtypes() if entry is None else entry.subtypes
+        if coding not in allowed:
+            where = "" if entry is None else f"for {entry.name} "
+            faults.append(f"subtype={subtype!r}; allowed {where}are {', '.join(allowed)}")
+    elif entry is not None and len(entry.subtypes) == 1:
+        coding = entry.subtypes[0]
+    if sr is not None:
+        if isinstance(sr, bool) or not isinstance(sr, int) or not MIN_SR <= sr <= MAX_SR:
+            faults.append(f"sr={sr!r}; a whole number of Hz from {MIN_SR} to {MAX_SR} is allowed")
+        elif coding in RATES and sr not in RATES[coding]:
+            faults.append(f"sr={sr}; {coding} takes {', '.join(map(str, RATES[coding]))} Hz")
+    return faults
+
+
+def _all_subtypes() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(subtype for entry in FORMATS.values() for subtype in entry.subtypes))
+
+
+def rename(extension: str, format: str | None) -> str:
+    """Return the extension of an output whose input has another.
+
+    Parameters
+    ----------
+    extension : str
+        That of the input.
+    format : str or None
+        One of `FORMATS`.
+
+    Returns
+    -------
+    str
+        The same, if it goes with the format.
+
+    Examples
+    --------
+    >>> rename(".WAV", "RF64"), rename(".wav", "flac"), rename(".wav", None)
+    ('.WAV', '.flac', '.wav')
+    """
+    entry = FORMATS.get(format.upper()) if isinstance(format, str) else None
+    if entry is None or extension.lower() in entry.extensions:
+        return extension
+    return entry.extensions[0]
