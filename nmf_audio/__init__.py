@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from nmf_audio.files import denoise_file
     from nmf_audio.nmf import NMF
     from nmf_audio.report import Report
+    from nmf_audio.separation.separator import Separator, separate
+    from nmf_audio.separation.stream import SeparationStream
     from nmf_audio.stream import Stream
 
 __version__ = "0.1.0"
@@ -45,11 +47,14 @@ _HOME = {
     "NmfAudioError": "errors",
     "ParameterError": "errors",
     "Report": "report",
+    "SeparationStream": "separation.stream",
+    "Separator": "separation.separator",
     "Stream": "stream",
     "denoise": "enhance",
     "denoise_file": "files",
     "denoise_files": "batch",
     "load_dictionary": "dictionary",
+    "separate": "separation.separator",
     "shipped_dictionaries": "dictionary",
 }
 
@@ -65,12 +70,15 @@ __all__ = [
     "NmfAudioError",
     "ParameterError",
     "Report",
+    "SeparationStream",
+    "Separator",
     "Stream",
     "__version__",
     "denoise",
     "denoise_file",
     "denoise_files",
     "load_dictionary",
+    "separate",
     "shipped_dictionaries",
 ]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from nmf_audio.errors import AudioFileError
 
-__all__ = ["check_target", "replacing"]
+__all__ = ["check_target", "replacing", "replacing_all"]
 
 
 def check_target(
@@ -96,25 +97,85 @@ def replacing(target: str | os.PathLike[str], *, force: bool = False) -> Iterato
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
-    check_target(target, force=force)
-    real = Path(os.path.realpath(target))
-    temporary = real.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        try:
-            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        except OSError as error:
-            raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
+    with replacing_all([target], force=force) as (temporary,):
         yield temporary
-        try:
-            _move(temporary, real, force=force)
-        except FileExistsError as error:
-            raise AudioFileError(
-                f"{target}: appeared while it was being written; it is left alone"
-            ) from error
-        except OSError as error:
-            raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
+
+
+@contextmanager
+def replacing_all(
+    targets: Sequence[str | os.PathLike[str]], *, force: bool = False
+) -> Iterator[tuple[Path, ...]]:
+    """Do for several files what `replacing` does for one: all of them are there in the end, or none.
+
+    If one can't be put in its place, those that were are taken back, and what they replaced is there again.
+
+    Parameters
+    ----------
+    targets : sequence of str or path
+        The files to write, see `check_target`.
+    force : bool
+        Replace targets that exist.
+
+    Yields
+    ------
+    tuple of Path
+        Empty files in the targets' folders.
+
+    Raises
+    ------
+    AudioFileError
+        As `replacing`.
+    """
+    for target in targets:
+        check_target(target, force=force)
+    reals = [Path(os.path.realpath(target)) for target in targets]
+    temporaries = tuple(real.with_name(f".{secrets.token_hex(8)}.part") for real in reals)
+    moved: list[tuple[Path, Path | None]] = []
+    backups: list[Path] = []
+    try:
+        for target, temporary in zip(targets, temporaries, strict=True):
+            try:
+                os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            except OSError as error:
+                raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
+        yield temporaries
+        for target, real, temporary in zip(targets, reals, temporaries, strict=True):
+            try:
+                # no way back is needed from the last one
+                is_last = len(moved) == len(targets) - 1
+                before = None if is_last or not force else _set_aside(real)
+                backups += [] if before is None else [before]
+                _move(temporary, real, force=force)
+                moved.append((real, before))
+            except FileExistsError as error:
+                raise AudioFileError(
+                    f"{target}: appeared while it was being written; it is left alone"
+                ) from error
+            except OSError as error:
+                raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
+    except BaseException:
+        for real, before in moved:
+            if before is None:
+                real.unlink()
+            else:
+                before.replace(real)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        for path in (*temporaries, *backups):
+            path.unlink(missing_ok=True)
+
+
+def _set_aside(real: Path) -> Path | None:
+    """Give what is there a second name, under which it can come back."""
+    if not real.exists():
+        return None
+    before = real.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        os.link(real, before)
+    except OSError:
+        # a file system without hard links
+        shutil.copy2(real, before)
+    return before
 
 
 def _move(temporary: Path, real: Path, *, force: bool) -> None:

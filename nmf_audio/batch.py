@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.files import default_output, denoise_file
@@ -19,12 +19,13 @@ __all__ = ["check_jobs", "denoise_files", "run_in_order", "work_on"]
 PathLike = str | os.PathLike[str]
 Progress = Callable[[float, float], None]
 Work = Callable[[Progress], Report]
+Result = TypeVar("Result")
 
 MAX_JOBS = 256
 
 
-class _StoppedError(Exception):
-    """Ends a recording that nobody waits for any more."""
+class _StoppedError(BaseException):
+    """Ends a recording that nobody waits for any more: no fault of it, and not to be caught as one."""
 
 
 def denoise_files(
@@ -134,8 +135,6 @@ def work_on(src: Path, dst: Path, *, skip_existing: bool = False, **options: Any
             return Report(src, dst, "skipped")
         try:
             return denoise_file(src, dst, progress=progress, **options)
-        except _StoppedError:
-            raise
         except Exception as error:
             # one bad file must not cost the night's batch
             return Report(src, dst, "failed", error=error)
@@ -144,8 +143,11 @@ def work_on(src: Path, dst: Path, *, skip_existing: bool = False, **options: Any
 
 
 def run_in_order(
-    works: Iterable[Work], *, jobs: int = 1, progress: Callable[[int, float, float], None]
-) -> Iterator[Report]:
+    works: Iterable[Callable[[Progress], Result]],
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, float, float], None],
+) -> Iterator[Result]:
     """Do works in threads and yield what they return in their order.
 
     Ctrl-C reaches the caller's thread only: the works end between two blocks, by an exception that their progress
@@ -154,7 +156,7 @@ def run_in_order(
     Parameters
     ----------
     works : iterable of callable
-        Each takes a callable (done, total) that it calls as it goes, and returns a report.
+        Each takes a callable (done, total) that it calls as it goes, and returns anything but a tuple.
     jobs : int
         How many at a time.
     progress : callable
@@ -162,12 +164,12 @@ def run_in_order(
 
     Yields
     ------
-    Report
-        In the order of the works.
+    object
+        What they return, in the order of the works.
     """
     works = list(works)
     stop = threading.Event()
-    events: queue.SimpleQueue[tuple[int, Report | BaseException | tuple[float, float]]] = queue.SimpleQueue()
+    events: queue.SimpleQueue[tuple[int, Result | BaseException | tuple[float, float]]] = queue.SimpleQueue()
 
     def do(i: int) -> None:
         def advance(done: float, total: float) -> None:
@@ -180,7 +182,7 @@ def run_in_order(
         except BaseException as error:
             events.put((i, error))
 
-    finished: dict[int, Report] = {}
+    finished: dict[int, Result] = {}
     n_yielded = 0
     pool = ThreadPoolExecutor(jobs)
     try:
@@ -190,11 +192,11 @@ def run_in_order(
             i, what = events.get()
             if isinstance(what, BaseException):
                 raise what
-            if isinstance(what, Report):
+            if isinstance(what, tuple):
+                progress(i, *what)
+            else:
                 finished[i] = what
                 progress(i, 1, 1)
-            else:
-                progress(i, *what)
             while n_yielded in finished:
                 yield finished.pop(n_yielded)
                 n_yielded += 1

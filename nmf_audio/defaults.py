@@ -3,11 +3,14 @@
 __all__ = [
     "CHANNEL_MODES",
     "DEFAULT_CHANNELS",
+    "DEFAULT_MASK_POWER",
     "DEFAULT_MIX",
     "DEFAULT_NAME",
     "DEFAULT_REDUCTION_DB",
+    "DEFAULT_SOURCE_NAME",
     "METHOD_NAMES",
     "PRESETS",
+    "RESIDUAL",
 ]
 
 METHOD_NAMES = ("trained", "adaptive", "classic")
@@ -23,6 +26,15 @@ DEFAULT_CHANNELS = "linked"
 
 DEFAULT_NAME = "{stem}.denoised{ext}"
 """How an output is called: ``{stem}`` and ``{ext}`` are those of the recording."""
+
+DEFAULT_MASK_POWER = 2.0
+"""Exponent of the masks on magnitudes: the Wiener filter."""
+
+DEFAULT_SOURCE_NAME = "{stem}.{source}{ext}"
+"""How the parts of a recording are called: ``{source}`` is the name of a source, or `RESIDUAL`."""
+
+RESIDUAL = "residual"
+"""What a separation calls the mixture less all of its sources."""
 
 PRESETS = {
     "speech": {"reduction_db": DEFAULT_REDUCTION_DB, "mix": DEFAULT_MIX},

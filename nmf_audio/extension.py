@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from nmf_audio.bands import BandMap
 
-__all__ = ["HighBandGain"]
+__all__ = ["HighBandGain", "HighBandShares"]
 
 Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -33,6 +33,42 @@ FLOOR_RISE = 1.006
 NOISE_RATE, FORGETTING_RATE = 0.1, 0.03
 OVERESTIMATE = 1.5
 BANDS_PER_OCTAVE = 3
+
+
+class HighBandShares:
+    """Shares of named sources above the top band: those that they have over the top bands, by energy.
+
+    Parameters
+    ----------
+    band_map : BandMap
+        The map that ends below the signal's highest bin.
+    """
+
+    def __init__(self, band_map: BandMap) -> None:
+        self._top = _top_bands(band_map)
+
+    def process(self, bands: Array, masks: Array) -> Array:
+        """Return the shares (n_sources, n_frames) of the next frames; they sum to 1 over the sources.
+
+        Parameters
+        ----------
+        bands : ndarray (n_frames, n_observed), float32
+            Band magnitudes.
+        masks : ndarray (n_sources, n_frames, n_observed), float32
+            Masks that sum to 1 over the sources.
+        """
+        weight = np.square(bands[:, self._top], dtype=np.float64)
+        total = weight.sum(axis=1, keepdims=True)
+        weight = np.divide(weight, total, out=np.full_like(weight, 1 / weight.shape[1]), where=total > 0)
+        # contiguous, so that the order of the sum does not depend on how many frames come at once
+        top = np.ascontiguousarray(masks[:, :, self._top])
+        shares: Array = (top * weight).sum(axis=2).astype(np.float32)
+        return shares
+
+
+def _top_bands(band_map: BandMap) -> slice:
+    top = float(band_map.centres[-1])
+    return slice(int(np.searchsorted(band_map.centres, TOP_BANDS_FROM * top)), band_map.n_observed)
 
 
 class HighBandGain:
@@ -53,7 +89,7 @@ class HighBandGain:
         self._band = np.unique(self._band, return_inverse=True)[1]
         self._counts = np.bincount(self._band)
         self._starts = np.cumsum(self._counts) - self._counts
-        self._top = slice(int(np.searchsorted(band_map.centres, TOP_BANDS_FROM * top)), band_map.n_observed)
+        self._top = _top_bands(band_map)
         self.reset()
 
     def reset(self) -> None:

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nmf_audio.atomic import check_target, replacing
+from nmf_audio.atomic import check_target, replacing, replacing_all
 from nmf_audio.errors import AudioFileError
 
 
@@ -169,3 +170,41 @@ def test_a_disk_that_refuses_the_file_is_said_in_one_sentence(
         replacing(tmp_path / "a"),
     ):
         pytest.fail("must not get here")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_several_files_are_there_all_or_none(tmp_path: Path, force: bool) -> None:
+    targets = [tmp_path / name for name in ("a", "b", "c")]
+    if force:
+        targets[0].write_text("before")
+    with replacing_all(targets, force=force) as temporaries:
+        for target, temporary in zip(targets, temporaries, strict=True):
+            temporary.write_text(f"new {target.name}")
+    assert [path.read_text() for path in sorted(tmp_path.iterdir())] == ["new a", "new b", "new c"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("links", [False, True])
+def test_one_that_fails_takes_the_others_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool, links: bool
+) -> None:
+    def no_link(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_link)
+    targets = [tmp_path / name for name in ("a", "b", "c")]
+    if force:
+        targets[0].write_text("before")
+
+    def write_and_disturb() -> None:
+        with replacing_all(targets, force=force) as temporaries:
+            for temporary in temporaries:
+                temporary.write_text("new")
+            targets[2].mkdir()
+
+    with pytest.raises(AudioFileError, match="c: "):
+        write_and_disturb()
+    targets[2].rmdir()
+    assert [path.name for path in tmp_path.iterdir()] == (["a"] if force else [])
+    assert not force or targets[0].read_text() == "before"

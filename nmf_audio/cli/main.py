@@ -10,6 +10,7 @@ from nmf_audio.cli import common
 
 COMMANDS = {
     "denoise": "nmf_audio.cli.denoise",
+    "separate": "nmf_audio.cli.separate",
     "train": "nmf_audio.cli.train",
     "dictionaries": "nmf_audio.cli.dictionaries",
     "explain": "nmf_audio.cli.explain",
@@ -57,7 +58,7 @@ def build_parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentPar
     """
     parser = argparse.ArgumentParser(
         prog="nmf-audio",
-        description="Denoise speech, and learn and look at the dictionaries that do it.",
+        description="Denoise speech, take mixtures apart, and learn and look at the dictionaries that do it.",
     )
     common.add_version(parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

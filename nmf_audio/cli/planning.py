@@ -6,10 +6,27 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from nmf_audio.cli import common
 from nmf_audio.cli.inputs import Input, find_inputs
 from nmf_audio.errors import AudioFileError
+
+
+class Planned(Protocol):
+    """A recording, and what is to be written of it."""
+
+    @property
+    def src(self) -> Path:
+        """The recording."""
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """All that is to be written."""
+
+    @property
+    def skip(self) -> bool:
+        """Whether there is nothing to do, since the outputs exist."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +93,13 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
             f"--keep-noise {args.keep_noise} names one file for {len(inputs)} inputs; "
             "give a pattern, such as {stem}.noise{ext}"
         )
-    folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)
-    jobs = _without_outputs(inputs, [_job(entry, args) for entry in inputs])
-    if not one_output and not one_noise:
-        _check_targets(jobs, args, folder_exists, faults)
+    jobs = without_outputs(inputs, [_job(entry, args) for entry in inputs])
+    check = not one_output and not one_noise
+    check_targets(jobs if check else [], args, [] if args.noise is None else [args.noise], faults)
     return jobs
+
+
+Plan = TypeVar("Plan", bound=Planned)
 
 
 def _is_pattern(name: str) -> bool:
@@ -107,7 +126,7 @@ def _job(entry: Input, args: argparse.Namespace) -> Job:
     return Job(src, dst, keep_noise, skip=args.skip_existing and dst.is_file())
 
 
-def _without_outputs(inputs: Sequence[Input], jobs: Sequence[Job]) -> list[Job]:
+def without_outputs(inputs: Sequence[Input], jobs: Sequence[Plan]) -> list[Plan]:
     """Leave out what was found in a folder but is only the output of another recording, of an earlier day."""
     outputs = {os.path.realpath(target) for job in jobs for target in job.targets}
     return [
@@ -117,17 +136,33 @@ def _without_outputs(inputs: Sequence[Input], jobs: Sequence[Job]) -> list[Job]:
     ]
 
 
-def _check_targets(jobs: list[Job], args: argparse.Namespace, folder_exists: bool, faults: list[str]) -> None:
+def check_targets(
+    jobs: Sequence[Planned], args: argparse.Namespace, others: Sequence[Path], faults: list[str]
+) -> None:
+    """Add to `faults` what keeps the outputs from being written, as far as names show.
+
+    Parameters
+    ----------
+    jobs : sequence of Planned
+        What is to be written.
+    args : argparse.Namespace
+        Has `output_dir` and `force`.
+    others : sequence of Path
+        What else is read.
+    faults : list of str
+        Is added what is wrong.
+    """
     from nmf_audio.atomic import check_target
 
-    sources = [job.src for job in jobs] + ([] if args.noise is None else [args.noise])
-    taken: dict[str, Job] = {}
+    folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)
+    sources = [*(job.src for job in jobs), *others]
+    taken: dict[str, Planned] = {}
     for job in jobs:
         for dst in job.targets:
             real = os.path.realpath(dst)
             if real in taken:
                 other = taken[real]
-                both = f"both parts of {job.src}" if other is job else f"{other.src} and {job.src}"
+                both = f"two parts of {job.src}" if other is job else f"{other.src} and {job.src}"
                 faults.append(f"{both} have the same output {dst}; write to different folders or names")
                 continue
             taken[real] = job
@@ -152,15 +187,15 @@ def _check_folder(folder: Path, faults: list[str]) -> bool:
     return folder.is_dir()
 
 
-def make_folders(args: argparse.Namespace, jobs: Sequence[Job]) -> None:
+def make_folders(args: argparse.Namespace, jobs: Sequence[Planned]) -> None:
     """Make the folder of the outputs, and those in it.
 
     Parameters
     ----------
     args : argparse.Namespace
         Has `output_dir`.
-    jobs : sequence of Job
-        What will be written.
+    jobs : sequence of Planned
+        What will be written; the first of each in the folder.
 
     Raises
     ------
@@ -169,7 +204,7 @@ def make_folders(args: argparse.Namespace, jobs: Sequence[Job]) -> None:
     """
     if args.output_dir is None:
         return
-    for folder in dict.fromkeys([args.output_dir, *(job.dst.parent for job in jobs)]):
+    for folder in dict.fromkeys([args.output_dir, *(job.targets[0].parent for job in jobs)]):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from nmf_audio.cli import common
-from nmf_audio.cli.planning import Job
+from nmf_audio.cli.planning import Planned
 
 if TYPE_CHECKING:
     from nmf_audio.report import Report
@@ -51,14 +52,34 @@ def tell(args: argparse.Namespace, report: "Report") -> None:
     common.say(args, f"  {detail}; method {report.method}, dictionary {report.dictionary}", level=2)
 
 
-def tell_faults(args: argparse.Namespace, reports: Iterable["Report"]) -> bool:
+class Outcome(Protocol):
+    """What a report says of faults."""
+
+    @property
+    def src(self) -> Path:
+        """The recording."""
+
+    @property
+    def status(self) -> str:
+        """What became of it."""
+
+    @property
+    def error(self) -> Exception | None:
+        """Why it failed."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was lost."""
+
+
+def tell_faults(args: argparse.Namespace, reports: Iterable[Outcome]) -> bool:
     """List all that went wrong.
 
     Parameters
     ----------
     args : argparse.Namespace
         See `common.add_verbosity`.
-    reports : iterable of Report
+    reports : iterable of Outcome
         What became of the recordings.
 
     Returns
@@ -77,14 +98,14 @@ def tell_faults(args: argparse.Namespace, reports: Iterable["Report"]) -> bool:
     return any_fault
 
 
-def tell_plan(args: argparse.Namespace, jobs: Iterable[Job]) -> bool:
+def tell_plan(args: argparse.Namespace, jobs: Iterable[Planned]) -> bool:
     """Say what would be done, and list what can't be read.
 
     Parameters
     ----------
     args : argparse.Namespace
         See `common.add_verbosity`.
-    jobs : iterable of Job
+    jobs : iterable of Planned
         What would be done.
 
     Returns
@@ -98,7 +119,7 @@ def tell_plan(args: argparse.Namespace, jobs: Iterable[Job]) -> bool:
     refused = []
     for job in jobs:
         if job.skip:
-            common.say(args, f"{job.src}: would be skipped, {job.dst} exists")
+            common.say(args, f"{job.src}: would be skipped, {job.targets[0]} exists")
             continue
         try:
             with AudioReader(job.src) as reader:

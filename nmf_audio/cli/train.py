@@ -23,6 +23,7 @@ EPILOG = """examples:
   nmf-audio train speech voices -o voices.npz
   nmf-audio train noise office street -o mine.npz --with voices.npz
   nmf-audio train noise fan.wav -o mine.npz --with plain --replace
+  nmf-audio train source piano my_piano/ -o piano.npz     for `nmf-audio separate`
 
 A recording belongs to the group of its folder's name: a speaker, a kind of noise. Recordings that can't be read are
 named and left out.
@@ -33,6 +34,7 @@ is written; 130 interrupted"""
 KINDS = {
     "speech": "recordings of speech without noise; one group of atoms",
     "noise": "recordings of noise without speech; a group of atoms for each folder name",
+    "source": "recordings of any one source alone: a voice, a piano, drums; one group of atoms",
 }
 
 RANGES: dict[str, learning.Range] = {
@@ -77,6 +79,8 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
     files = parser.add_argument_group("files")
+    if source == "source":
+        files.add_argument("name", metavar="NAME", help="what the source is called: piano")
     files.add_argument(
         "recordings",
         metavar="RECORDINGS",
@@ -96,16 +100,17 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
     files.add_argument(
         "--with", dest="other", metavar="NAME|FILE", help="a plain dictionary whose groups are put in as well"
     )
-    files.add_argument("--replace", action="store_true", help=f"without the {source} atoms of --with")
+    files.add_argument("--replace", action="store_true", help="without its atoms of this source")
     group = parser.add_argument_group("learning")
-    text = "128" if source == "speech" else "3 for each folder, at least 8"
+    one_group = source != "noise"
+    text = "128" if one_group else "3 for each folder, at least 8"
     group.add_argument("--components", metavar="N", help=f"number of atoms (default: {text})")
     for option, name, value, text in (
         ("--beta", "BETA", defaults.BETA, "divergence: 1 Kullback-Leibler, 0 Itakura-Saito"),
         (
             "--sparsity",
             "L1",
-            defaults.l1_h(one_group=source == "speech"),
+            defaults.l1_h(one_group=one_group),
             "penalty on the activations: fewer and fuller atoms",
         ),
         ("--iterations", "N", defaults.MAX_ITER, "iterations"),
@@ -147,6 +152,7 @@ def run(args: argparse.Namespace) -> int:
 
     faults: list[str] = []
     numbers = learning.read_numbers(args, RANGES, faults)
+    source = _source_name(args, faults)
     other, origins = _check_names(args, faults)
     if faults:
         raise common.UsageError(faults)
@@ -155,12 +161,12 @@ def run(args: argparse.Namespace) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CorpusWarning)
         corpus = find_recordings(args.recordings, sr=spec.sr)
-        with common.progress_bar(args, f"learning {args.source}", unit="%") as progress:
+        with common.progress_bar(args, f"learning {source}", unit="%") as progress:
             try:
                 dictionary = train_plain(
                     corpus,
-                    source=args.source,
-                    one_group="speech" if args.source == "speech" else None,
+                    source=source,
+                    one_group=None if args.source == "noise" else source,
                     n_components=None if args.components is None else int(numbers["components"]),
                     beta=numbers["beta"],
                     l1_H=numbers["sparsity"],
@@ -168,7 +174,7 @@ def run(args: argparse.Namespace) -> int:
                     n_frames=int(numbers["frames"]),
                     max_seconds=60 * numbers["minutes"],
                     spec=spec,
-                    spectrum=None if other is None or args.source == "speech" else other.spectrum,
+                    spectrum=other.spectrum if other is not None and args.source == "noise" else None,
                     origins=origins,
                     rng=int(numbers["seed"]),
                     progress=progress,
@@ -186,17 +192,28 @@ def run(args: argparse.Namespace) -> int:
     dictionary.save(args.output)
     card = write_card(dictionary, args.output)
     atoms = " + ".join(f"{dictionary.n_components(s)} {s}" for s in dictionary.sources)
-    minutes = (
-        sum(row["seconds"] for row in dictionary.meta["trained_on"] if row["source"] == args.source) / 60
-    )
+    minutes = sum(row["seconds"] for row in dictionary.meta["trained_on"] if row["source"] == source) / 60
     taken = time.monotonic() - started
     common.say(args, f"{args.output}: {atoms} atoms, {minutes:.1f} min heard in {taken:.1f} s; card {card}")
-    if len(dictionary.sources) == 1:
+    if len(dictionary.sources) == 1 and args.source != "source":
         missing = "noise" if args.source == "speech" else "speech"
         common.say(
             args, f"to denoise with it, add {missing}: nmf-audio train {missing} ... --with {args.output}"
         )
     return common.EXIT_FAULT if caught else common.EXIT_DONE
+
+
+def _source_name(args: argparse.Namespace, faults: list[str]) -> str:
+    """Return what the source is called; add to `faults` if it may not be called so."""
+    from nmf_audio.separation.sources import check_source_name
+
+    if args.source != "source":
+        return str(args.source)
+    try:
+        return check_source_name(args.name)
+    except ParameterError as error:
+        faults.append(str(error).replace("source=", "NAME "))
+        return ""
 
 
 def _one_thread() -> None:
@@ -227,11 +244,12 @@ def _check_names(
 
 def _command(args: argparse.Namespace) -> str:
     """Return the command again, without what doesn't change the dictionary."""
-    words = ["nmf-audio", "train", args.source, *map(str, args.recordings), "-o", str(args.output)]
+    words = ["nmf-audio", "train", args.source, *([args.name] if args.source == "source" else [])]
+    words += [*map(str, args.recordings), "-o", str(args.output)]
     words += [] if args.components is None else ["--components", args.components]
     standard = {
         "beta": defaults.BETA,
-        "sparsity": defaults.l1_h(one_group=args.source == "speech"),
+        "sparsity": defaults.l1_h(one_group=args.source != "noise"),
         "iterations": defaults.MAX_ITER,
     }
     standard |= {"frames": defaults.N_FRAMES, "minutes": defaults.MAX_SECONDS / 60, "seed": 0}

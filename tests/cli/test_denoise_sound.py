@@ -108,7 +108,7 @@ def test_noise_of_many_goes_beside_the_outputs(run: Run, tmp_path: Path) -> None
         (["a.wav", "b.wav", "--keep-noise", "n.wav"], "--keep-noise n.wav names one file for 2 inputs"),
         (["a.wav", "--keep-noise", "a.wav", "-f"], "a.wav: is the input a.wav itself"),
         (["a.wav", "--keep-noise", "b.wav"], "b.wav: exists; give --force"),
-        (["a.wav", "-o", "c.wav", "--keep-noise", "c.wav"], "both parts of a.wav have the same output c.wav"),
+        (["a.wav", "-o", "c.wav", "--keep-noise", "c.wav"], "two parts of a.wav have the same output c.wav"),
         (["a.wav", "--keep-noise", "none/n.wav"], "none/n.wav: there is no folder none"),
         (["a.wav", "--channels", "both"], "channels='both'; allowed are linked, independent"),
         (["a.wav", "--start", "2", "--end", "0:01"], "start and end: from 2 s to 1 s; the start must be"),

@@ -1,0 +1,182 @@
+"""The command ``nmf-audio separate``: mixtures in, their sources out."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmf_audio import defaults
+from nmf_audio.cli import common, document, planning, separating, settings, telling
+
+if TYPE_CHECKING:
+    from nmf_audio.separation.separator import Separator
+    from nmf_audio.separation_files import SeparationReport
+
+DESCRIPTION = "Take mixtures apart into the sources that dictionaries know, and what remains."
+EPILOG = """examples:
+  nmf-audio separate song.wav --sources voice.npz piano.npz -o parts
+      writes parts/song.voice.wav, parts/song.piano.wav and parts/song.residual.wav, which add up to song.wav
+  nmf-audio separate song.wav --sources voice.npz --free 8         8 atoms learned on the song itself explain the rest
+  nmf-audio separate song.wav --sources voice.npz --free piano=8   and are the source piano
+  nmf-audio separate *.wav --sources anna=a.npz ben=b.npz -o parts --jobs 2
+  nmf-audio separate talk.wav --sources two_voices.npz             trained by `nmf-audio train separator`
+
+exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
+written; 130 interrupted"""
+
+
+def add_parser(subparsers: common.Subparsers) -> None:
+    """Add ``nmf-audio separate``."""
+    parser = subparsers.add_parser(
+        "separate",
+        help="take mixtures apart into their sources",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "inputs",
+        metavar="FILE",
+        nargs="+",
+        help="mixture to take apart, or a pattern such as 'songs/*.wav'; with -r a folder",
+    )
+    files.add_argument(
+        "-o",
+        "--output-dir",
+        metavar="FOLDER",
+        type=Path,
+        help="folder for the parts, made if it is missing (default: beside each mixture)",
+    )
+    files.add_argument(
+        "--name",
+        metavar="PATTERN",
+        default=defaults.DEFAULT_SOURCE_NAME,
+        help="how parts are called; an extension in the place of {ext} names the format (default: %(default)s)",
+    )
+    files.add_argument("-r", "--recursive", action="store_true", help="take all recordings in folders apart")
+    files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
+    many = parser.add_argument_group("many files")
+    many.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        default="1",
+        help="files that are worked on at the same time (default: %(default)s)",
+    )
+    many.add_argument(
+        "--skip-existing", action="store_true", help="leave mixtures alone whose parts all exist"
+    )
+    many.add_argument(
+        "-n", "--dry-run", action="store_true", help="say what would be read and written, and write nothing"
+    )
+    sources = parser.add_argument_group("sources")
+    sources.add_argument(
+        "--sources",
+        metavar="[NAME=]FILE.npz",
+        nargs="+",
+        required=True,
+        help="a plain dictionary for each source, which is called like the file, or NAME; or one dictionary that "
+        "was trained to separate",
+    )
+    sources.add_argument(
+        "--free",
+        metavar="[NAME=]N",
+        help="learn N atoms on each file itself for what no dictionary explains; it stays in the residual, or "
+        "becomes the source NAME. Each file is read twice",
+    )
+    sources.add_argument(
+        "--beta",
+        metavar="BETA",
+        help="divergence: 1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean (default: that of the dictionaries)",
+    )
+    sources.add_argument(
+        "--mask-power",
+        metavar="P",
+        help="exponent of the masks S_i^P / sum S_j^P: 1 ratio, 2 Wiener, large ones nearly binary "
+        f"(default: {defaults.DEFAULT_MASK_POWER:g})",
+    )
+    sources.add_argument(
+        "--seed",
+        metavar="N",
+        default="0",
+        help="of the randomness that --free starts from (default: %(default)s)",
+    )
+    group = common.add_verbosity(parser)
+    group.add_argument(
+        "--json",
+        metavar="FILE",
+        nargs="?",
+        const=document.STDOUT,
+        help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
+        "error. The name must end in .json",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Take the files apart that the arguments name.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What the parser gave.
+
+    Returns
+    -------
+    int
+        0 if all are done, 1 if a file was at fault.
+
+    Raises
+    ------
+    common.UsageError
+        If names or options are at fault; nothing is written then.
+    """
+    if args.jobs != "1":
+        # several threads of BLAS in each of several jobs only get into each other's way
+        os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    args.stdout_is_taken = args.json == document.STDOUT
+    faults: list[str] = []
+    separator = separating.separator_of(args, faults)
+    jobs = separating.plan(args, separator, faults)
+    n_jobs = settings.jobs_of(args, faults)
+    document.check(args, [target for job in jobs for target in job.targets], faults)
+    if faults or separator is None:
+        raise common.UsageError(faults)
+    if args.dry_run:
+        return common.EXIT_FAULT if telling.tell_plan(args, jobs) else common.EXIT_DONE
+    planning.make_folders(args, [job for job in jobs if not job.skip])
+    reports: list[SeparationReport] = []
+    try:
+        for report in _separate_all(args, jobs, n_jobs, separator):
+            reports.append(report)
+            separating.tell(args, report)
+    finally:
+        any_fault = telling.tell_faults(args, reports)
+        if args.json is not None:
+            document.write(
+                args, separating.build_document(reports, separator, complete=len(reports) == len(jobs))
+            )
+    return common.EXIT_FAULT if any_fault else common.EXIT_DONE
+
+
+def _separate_all(
+    args: argparse.Namespace, jobs: list[separating.Job], n_jobs: int, separator: "Separator"
+) -> "Iterator[SeparationReport]":
+    from nmf_audio.batch import run_in_order
+    from nmf_audio.separation_files import work_on_mixture
+
+    works = [
+        work_on_mixture(job.src, job.parts, separator=separator, force=args.force, skip=job.skip)
+        for job in jobs
+    ]
+    shares = [0.0] * len(jobs)
+    label = jobs[0].src.name if len(jobs) == 1 else f"{len(jobs)} mixtures"
+    with common.progress_bar(args, label, unit="") as bar:
+
+        def advance(i: int, done: float, total: float) -> None:
+            shares[i] = done / total if total else 1.0
+            if bar is not None:
+                bar(sum(shares), len(shares))
+
+        yield from run_in_order(works, jobs=n_jobs, progress=advance)

@@ -1,0 +1,275 @@
+"""What the command ``separate`` is asked for, what it says of each mixture, and its document."""
+
+import argparse
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmf_audio.cli import common, planning
+from nmf_audio.cli.inputs import find_inputs
+from nmf_audio.errors import DictionaryError, ParameterError
+
+if TYPE_CHECKING:
+    from nmf_audio.separation.separator import Separator
+    from nmf_audio.separation_files import SeparationReport
+
+SCHEMA = 1
+_OPTIONS = {
+    "mask_power=": "--mask-power ",
+    "beta=": "--beta ",
+    "free=": "--free ",
+    "sources: ": "--sources: ",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One mixture, and where its parts go.
+
+    Parameters
+    ----------
+    src : Path
+        The mixture.
+    parts : dict of str to Path
+        A file for each source and for the residual.
+    skip : bool
+        All of them exist, and that is why there is nothing to do.
+    """
+
+    src: Path
+    parts: dict[str, Path]
+    skip: bool = False
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """All that is to be written."""
+        return tuple(self.parts.values())
+
+
+def separator_of(args: argparse.Namespace, faults: list[str]) -> "Separator | None":
+    """Make the separator that the options ask for.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `sources`, `free`, `beta`, `mask_power` and `seed`.
+    faults : list of str
+        Is added what is wrong with them.
+
+    Returns
+    -------
+    Separator or None
+        None if something is wrong.
+    """
+    from nmf_audio.separation.separator import Separator
+    from nmf_audio.separation.sources import name_dictionaries
+
+    before = len(faults)
+    options: dict[str, Any] = {}
+    for name in ("beta", "mask_power"):
+        text = getattr(args, name)
+        if text is not None:
+            options[name] = _read(text, float, f"--{name.replace('_', '-')}", faults)
+    options["seed"] = _read(args.seed, _whole, "--seed", faults)
+    options["free"] = _read_free(args.free, faults)
+    sources: dict[str, Any] = {}
+    for word in args.sources:
+        called_by, given = _named(word)
+        try:
+            loaded = name_dictionaries([given] if called_by is None else {called_by: given})
+        except (ParameterError, DictionaryError) as error:
+            faults.append(f"--sources {word}: {error}")
+            continue
+        for called, dictionary in loaded.items():
+            if called_by is not None and len(dictionary.sources) > 1:
+                faults.append(
+                    f"--sources {word}: {given} has several sources of its own names; leave NAME= out"
+                )
+            if called in sources:
+                faults.append(f"--sources {word}: two are called {called!r}; name them: NAME={given}")
+            sources[called] = dictionary
+    options = {name: value for name, value in options.items() if value is not None}
+    found: dict[str, None] = {}
+    # one fault would hide the others: each option alone shows its own, then all together what does not fit
+    for some in (*({name: value} for name, value in options.items()), options):
+        if not sources or (found and some is options):
+            continue
+        try:
+            separator = Separator(sources, **some)
+        except (ParameterError, DictionaryError) as error:
+            text = str(error)
+            for old, new in _OPTIONS.items():
+                text = text.replace(old, new)
+            found[text] = None
+    faults.extend(found)
+    return separator if len(faults) == before else None
+
+
+def _named(word: str) -> tuple[str | None, str]:
+    """Split ``NAME=FILE``; a file whose own name has the sign in it is a file."""
+    name, sign, given = word.partition("=")
+    return (name, given) if sign and not Path(word).exists() else (None, word)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+def _read(text: str, kind: Any, option: str, faults: list[str]) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        faults.append(f"{option} {text}: must be a {'whole ' if kind is _whole else ''}number")
+        return None
+
+
+def _read_free(text: str | None, faults: list[str]) -> Any:
+    if text is None:
+        return None
+    name, sign, number = text.rpartition("=")
+    n = _read(number, _whole, "--free", faults)
+    return {name: n} if sign else n
+
+
+def plan(args: argparse.Namespace, separator: "Separator | None", faults: list[str]) -> list[Job]:
+    """Find the mixtures and their outputs, without touching anything.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `inputs`, `recursive`, `output_dir`, `name`, `sources`, `skip_existing` and `force`.
+    separator : Separator or None
+        Has the sources; without one only the inputs are looked at.
+    faults : list of str
+        Is added what the names show to be wrong.
+
+    Returns
+    -------
+    list of Job
+        In the order of the inputs.
+    """
+    from nmf_audio.separation_files import source_files
+
+    inputs = find_inputs(args.inputs, recursive=args.recursive, faults=faults)
+    if args.skip_existing and args.force:
+        faults.append("--skip-existing and --force are both given; give one of them")
+    bare = re.sub(r"\{(stem|source|ext)\}", "", args.name)
+    if "{source}" not in args.name or re.search(r"[{}/\\]", bare):
+        faults.append(
+            f"--name {args.name}; a name with {{source}}, without folders, is needed: {{stem}}.{{source}}{{ext}}"
+        )
+        return []
+    if separator is None:
+        return []
+    jobs = []
+    for entry in inputs:
+        folder = entry.path.parent if args.output_dir is None else args.output_dir / entry.folder
+        parts = source_files(entry.path, separator, folder, name=args.name)
+        done = all(path.is_file() for path in parts.values())
+        jobs.append(Job(entry.path, parts, skip=args.skip_existing and done))
+    jobs = planning.without_outputs(inputs, jobs)
+    dictionaries = [Path(given) for _, given in map(_named, args.sources) if os.path.isfile(given)]  # noqa: PTH113
+    planning.check_targets(jobs, args, dictionaries, faults)
+    return jobs
+
+
+def tell(args: argparse.Namespace, report: "SeparationReport") -> None:
+    """Say what became of a mixture, if it is no fault.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        See `common.add_verbosity`.
+    report : SeparationReport
+        What became of it.
+    """
+    if report.status == "failed":
+        return
+    if report.status == "skipped":
+        common.say(args, f"{report.src}: skipped, its parts exist")
+        return
+    if report.status == "done" and args.verbosity >= 1:
+        for warning in report.warnings:
+            common.report_fault(args, f"warning: {warning}", about=report.src)
+    pace = f"{report.seconds:.1f} s in {report.elapsed_seconds:.2f} s"
+    clipped = f", {report.n_clipped} samples clipped" if report.n_clipped else ""
+    common.say(args, f"{report.src}: {pace}{clipped}")
+    for name, path in report.parts.items():
+        common.say(args, f"  -> {path} ({_level(report.levels_db[name], report.level_before_db)})")
+    channels = "1 channel" if report.n_channels == 1 else f"{report.n_channels} channels"
+    common.say(args, f"  {report.sr} Hz, {channels}, {report.format} {report.subtype}", level=2)
+
+
+def _level(level_db: float, mixture_db: float) -> str:
+    if level_db == -float("inf"):
+        return "silent"
+    difference = level_db - mixture_db
+    return f"{abs(difference):.1f} dB {'above' if difference > 0 else 'below'} the mixture"
+
+
+def build_document(
+    reports: Iterable["SeparationReport"], separator: "Separator", *, complete: bool
+) -> dict[str, Any]:
+    """Put reports into one document of JSON's types; docs/report.md describes it.
+
+    Parameters
+    ----------
+    reports : iterable of SeparationReport
+        What became of the mixtures.
+    separator : Separator
+        What took them apart.
+    complete : bool
+        Whether all mixtures had their turn.
+
+    Returns
+    -------
+    dict
+    """
+    from nmf_audio import __version__
+
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "complete": complete,
+        "sources": list(separator.sources),
+        "dictionaries": [
+            {"name": dictionary.name, "kind": dictionary.kind, "sha256": dictionary.sha256}
+            for dictionary in separator.dictionaries.values()
+        ],
+        "parameters": {
+            **separator.settings,
+            "free": separator.n_free or None,
+            "free_source": separator.free_source if separator.n_free else None,
+            "seed": separator.seed,
+        },
+        "files": [_entry(report) for report in reports],
+    }
+
+
+def _entry(report: "SeparationReport") -> dict[str, Any]:
+    written = report.status in ("done", "partial")
+    entry: dict[str, Any] = {
+        "src": str(report.src),
+        "status": report.status,
+        "error": None if report.error is None else common.describe(report.error),
+        "parts": {name: {"dst": str(path)} for name, path in report.parts.items()},
+    }
+    for name, part in entry["parts"].items():
+        part["level_db"] = _finite(report.levels_db[name]) if written else None
+    for name in (
+        *("seconds", "sr", "n_channels", "format", "subtype", "elapsed_seconds", "real_time_factor"),
+        *("level_before_db", "n_clipped"),
+    ):
+        entry[name] = _finite(getattr(report, name)) if written else None
+    entry["warnings"] = list(report.warnings)
+    return entry
+
+
+def _finite(value: Any) -> Any:
+    # JSON has no infinity: silence has no level
+    return None if isinstance(value, float) and abs(value) == float("inf") else value

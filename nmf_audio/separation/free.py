@@ -1,0 +1,115 @@
+"""Atoms for what no dictionary explains, learned on the mixture itself.
+
+Semi-supervised NMF (Smaragdis, Raj & Shashanka 2007): V ~= [W_known | W_free] @ H with W_known fixed. It needs the
+whole signal before its first sample comes out, so it is no method for a stream; but what it learns is a dictionary
+like any other, and the signal then takes the way of all signals.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.decompose.base import Estimate
+from nmf_audio.decompose.sources import L1_H
+from nmf_audio.frontend import FLOOR, SILENCE
+from nmf_audio.nmf import activations, factorize
+
+__all__ = ["MAX_FRAMES", "FrameCollector", "learn_free"]
+
+Array = npt.NDArray[np.float32]
+
+MAX_FRAMES = 16384
+"""Frames that are learned from, four minutes and a half; of longer signals every 2nd, 4th, 8th ... frame."""
+
+FIRST_UPDATES = 20
+N_ITER = 30
+"""More let the free atoms take over what fixed ones explain less well than atoms of the file itself would."""
+
+
+class FrameCollector:
+    """Stands in the place of a decomposition, and keeps frames instead: evenly spread, in bounded memory.
+
+    Parameters
+    ----------
+    max_frames : int
+        Keep at most so many; whenever there are more, every other one is let go.
+    """
+
+    sources = ()
+
+    def __init__(self, max_frames: int = MAX_FRAMES) -> None:
+        self._max_frames = max_frames
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        self._kept: list[Array] = []
+        self._step, self._n_seen = 1, 0
+
+    def process(self, V: Array) -> Estimate:
+        """Keep some of the next frames V (n_bands, n_frames); there are no sources to estimate."""
+        for t in range(V.shape[1]):
+            if self._n_seen % self._step == 0:
+                self._kept.append(V[:, t].copy())
+                if len(self._kept) > self._max_frames:
+                    del self._kept[1::2]
+                    self._step *= 2
+            self._n_seen += 1
+        nothing = np.zeros((0, *V.shape), np.float32)
+        return Estimate(nothing, nothing, nothing[:, 0])
+
+    def frames(self) -> Array:
+        """Return the kept frames that are not silent, (n_bands, n_frames)."""
+        loud = [v for v in self._kept if v.mean() > SILENCE + FLOOR]
+        return np.stack(loud, axis=1) if loud else np.zeros((0, 0), np.float32)
+
+
+def learn_free(
+    V: Array, W: Array, n_components: int, *, beta: float, power: float, rng: int | np.random.Generator | None
+) -> Array:
+    """Learn atoms for what fixed ones leave unexplained.
+
+    Parameters
+    ----------
+    V : ndarray (n_bands, n_frames), float32
+        Normalised bands of the mixture.
+    W : ndarray (n_bands, n_fixed), float32
+        Atoms of the known sources, of L2 norm 1.
+    n_components : int
+        Atoms to learn.
+    beta : float
+        Divergence.
+    power : float
+        Exponent of the magnitudes that atoms describe.
+    rng : int, Generator or None
+        Draws the frames that they start from.
+
+    Returns
+    -------
+    ndarray (n_bands, n_components), float32
+        Atoms of L2 norm 1. Without any sound they are flat.
+    """
+    if V.shape[1] == 0:
+        return np.full((len(W), n_components), len(W) ** -0.5, np.float32)
+    generator = np.random.default_rng(rng)
+    V = V ** np.float32(power)
+    H = activations(V, W, beta=beta, n_iter=FIRST_UPDATES, l1_H=L1_H)
+    unexplained = np.maximum(V - W @ H, np.float32(1e-3 * FLOOR**power))
+    weight = unexplained.sum(axis=0, dtype=np.float64)
+    chosen = generator.choice(len(weight), n_components, replace=True, p=weight / weight.sum())
+    # no two alike: atoms that start equal stay equal
+    jitter = generator.uniform(0.5, 1.5, (len(V), n_components))
+    start = np.concatenate([W, unexplained[:, chosen] * jitter], axis=1)
+    fitted = factorize(
+        V,
+        W=start.astype(np.float32),
+        beta=beta,
+        free=slice(W.shape[1], None),
+        l1_H=L1_H,
+        norm="l2",
+        max_iter=N_ITER,
+        tol=0.0,
+        rng=generator,
+    )
+    return np.asarray(fitted.W[:, W.shape[1] :], np.float32)

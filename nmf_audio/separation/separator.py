@@ -1,0 +1,330 @@
+"""Separation: named sources out of one mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.bands import BandMap, check_rate
+from nmf_audio.decompose import default_method, make_decomposition
+from nmf_audio.decompose.base import Decomposition
+from nmf_audio.decompose.sources import SourcesDecomposition, unit_atoms
+from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
+from nmf_audio.dictionary import Dictionary
+from nmf_audio.errors import ParameterError
+from nmf_audio.samples import MAX_CHANNELS, check_samples
+from nmf_audio.separation.free import FrameCollector, learn_free
+from nmf_audio.separation.sources import Given, check_source_name, name_dictionaries, plain_sources
+from nmf_audio.separation.stream import Parts, SeparationStream
+
+__all__ = ["Free", "Separator", "separate"]
+
+Array = npt.NDArray[np.float32]
+Free = int | Mapping[str, int] | None
+
+BLOCK = 1 << 16
+MAX_FREE = 1024
+
+
+class Separator:
+    """Takes mixtures apart into named sources and what remains.
+
+    A separator holds no state of a signal: one may serve many signals and threads at the same time.
+
+    Parameters
+    ----------
+    sources : mapping of str to dictionary, or iterable of dictionaries, or one
+        What is known of the sources: each a `Dictionary`, the name of a shipped one, or a file, of kind plain. A
+        dictionary of one source is called like its file if no name is given; one of several gives them all. Or one
+        dictionary that was trained to separate, alone.
+    beta : float or None
+        Divergence of the activations: 1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean, or any from 0 to 3. None
+        takes that of the dictionaries.
+    mask_power : float or None
+        Exponent p of the masks ``S_i**p / sum_j S_j**p`` on magnitudes, 0.1 to 20: 1 ratio mask, 2 Wiener filter
+        (the default), larger ones come near to a binary mask.
+    free : int, mapping of one str to int, or None
+        So many atoms are learned on the signal itself, for what no dictionary explains: it stays in the residual, or
+        becomes the source of that name. This needs the whole signal: there is no stream then.
+    seed : int
+        Of the randomness that free atoms start from.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+    DictionaryError
+        If a dictionary can't be used, or does not fit the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> separator = Separator("plain", mask_power=1)
+    >>> separator
+    Separator(speech, noise; beta=1, mask_power=1)
+    >>> y = np.random.default_rng(0).standard_normal((2, 8000)).astype(np.float32)
+    >>> parts = separator.separate(y, 16000)
+    >>> sorted(parts), bool(np.allclose(sum(parts.values()), y, atol=1e-6))
+    (['noise', 'residual', 'speech'], True)
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Given] | Iterable[Given] | Given,
+        *,
+        beta: float | None = None,
+        mask_power: float | None = None,
+        free: Free = None,
+        seed: int = 0,
+    ) -> None:
+        if beta is not None:
+            beta = _number("beta", beta, 0, 3)
+        if mask_power is not None:
+            mask_power = _number("mask_power", mask_power, 0.1, 20)
+        self.dictionaries = name_dictionaries(sources)
+        if not self.dictionaries:
+            raise ParameterError("sources: none are given; give at least one dictionary")
+        self.free_source, self.n_free = _read_free(free)
+        self.seed = seed
+        self._trained: Dictionary | None = None
+        first = next(iter(self.dictionaries.values()))
+        if first.kind != "plain" and len(self.dictionaries) == 1:
+            for name, value in (("beta", beta), ("mask_power", mask_power), ("free", free)):
+                if value is not None:
+                    raise ParameterError(
+                        f"{name}={value!r} goes with plain dictionaries; {first.name!r} is {first.kind}: it was "
+                        "trained with its own"
+                    )
+            self._trained = first
+            self.sources = first.sources
+            self._spec, self._spectrum = first.spec, first.spectrum
+            self.beta = self.mask_power = None
+            return
+        plain = plain_sources(self.dictionaries, beta)
+        if self.free_source in plain.atoms:
+            raise ParameterError(
+                f"free={free!r}: {self.free_source!r} has a dictionary; free atoms are for what has none"
+            )
+        self._atoms, self._power = plain.atoms, plain.power
+        self._spec, self._spectrum = plain.spec, plain.spectrum
+        self.beta = plain.beta
+        self.mask_power = DEFAULT_MASK_POWER if mask_power is None else mask_power
+        named_free = (self.free_source,) if self.n_free and self.free_source != RESIDUAL else ()
+        self.sources = (*self._atoms, *named_free)
+
+    def __repr__(self) -> str:
+        settings = [f"{name}={value:g}" for name, value in self.settings.items() if value is not None]
+        if self.n_free:
+            settings.append(f"free={self.n_free}")
+        return f"Separator({', '.join(self.sources)}{'; ' if settings else ''}{', '.join(settings)})"
+
+    @property
+    def settings(self) -> dict[str, float | None]:
+        """Divergence and exponent of the masks; None where a trained dictionary has its own."""
+        return {"beta": self.beta, "mask_power": self.mask_power}
+
+    def stream(self, sr: int, n_channels: int = 1) -> SeparationStream:
+        """Return a new stream for one signal.
+
+        Parameters
+        ----------
+        sr : int
+            Sample rate in Hz, 4000 to 384000.
+        n_channels : int
+            Channels, 1 to 64. All get the same masks, so that every source keeps its stereo image.
+
+        Returns
+        -------
+        SeparationStream
+
+        Raises
+        ------
+        ParameterError
+            If a value is not allowed, or atoms are to be learned on the signal itself.
+        """
+        if self.n_free:
+            raise ParameterError(
+                f"free={self.n_free}: these atoms are learned from the whole signal before its first sample can come "
+                "out, so there is no stream; use separate(), or leave free out"
+            )
+        return self._stream(sr, n_channels, {})
+
+    def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> SeparationStream:
+        """Hear a whole signal, learn the free atoms from it, and return the stream that takes it apart.
+
+        Parameters
+        ----------
+        blocks : iterable of ndarray (n,) or (n_channels, n)
+            The signal. Of long ones some frames are kept, evenly spread: memory does not grow with the length.
+        sr : int
+            Sample rate in Hz.
+        n_channels : int
+            Channels.
+
+        Returns
+        -------
+        SeparationStream
+            For the same signal from its beginning. Without free atoms nothing is heard.
+
+        Raises
+        ------
+        ParameterError
+            If a value is not allowed, or a block.
+        """
+        if not self.n_free:
+            return self._stream(sr, n_channels, {})
+        band_map = _band_map(self._spec, sr, n_channels)
+        collector = FrameCollector()
+        listener = SeparationStream(collector, self._spectrum, band_map, n_channels, sources=())
+        for block in blocks:
+            listener.process(block)
+        W = np.concatenate([unit_atoms(atoms, band_map.n_observed) for atoms in self._atoms.values()], axis=1)
+        assert self.beta is not None
+        free = learn_free(
+            collector.frames(), W, self.n_free, beta=self.beta, power=self._power, rng=self.seed
+        )
+        return self._stream(sr, n_channels, {self.free_source: free})
+
+    def _stream(self, sr: int, n_channels: int, free: Mapping[str, Array]) -> SeparationStream:
+        band_map = _band_map(self._spec, sr, n_channels)
+        decomposition: Decomposition
+        if self._trained is not None:
+            decomposition = make_decomposition(
+                default_method(self._trained), self._trained, band_map.n_observed
+            )
+        else:
+            assert self.beta is not None
+            assert self.mask_power is not None
+            decomposition = SourcesDecomposition(
+                {**self._atoms, **free},
+                band_map.n_observed,
+                beta=self.beta,
+                power=self._power,
+                mask_power=self.mask_power,
+            )
+        return SeparationStream(
+            decomposition, self._spectrum, band_map, int(n_channels), sources=self.sources
+        )
+
+    def separate(self, y: npt.NDArray[Any], sr: int) -> Parts:
+        """Take a whole signal apart.
+
+        Parameters
+        ----------
+        y : ndarray (n_samples,) or (n_channels, n_samples)
+            Samples, float32 or float64 with full scale 1.0, int16 or int32.
+        sr : int
+            Sample rate in Hz.
+
+        Returns
+        -------
+        dict of str to ndarray, shape and type of `y`
+            Each source, and the rest as ``"residual"``; they add up to `y`, exactly in integers (unless one left
+            their range: integers saturate), to one unit in the last place in floats.
+
+        Raises
+        ------
+        ParameterError
+            If `y` or `sr` is not allowed, or `y` holds NaN or Inf (the message says where).
+        """
+        y = check_samples(y)
+        cut = [y[..., start : start + BLOCK] for start in range(0, y.shape[-1], BLOCK)]
+        stream = self.learn(cut, sr, 1 if y.ndim == 1 else y.shape[0])
+        out = {name: np.empty_like(y) for name in (*stream.sources, RESIDUAL)}
+        position = 0
+        # without samples there is no block: an empty one tells the type
+        parts = [stream.process(block) for block in cut or [y]]
+        for ready in (*parts, stream.flush()):
+            n = ready[RESIDUAL].shape[-1]
+            for name, part in ready.items():
+                out[name][..., position : position + n] = part
+            position += n
+        return out
+
+
+def separate(
+    y: npt.NDArray[Any],
+    sr: int,
+    sources: Mapping[str, Given] | Iterable[Given] | Given,
+    *,
+    beta: float | None = None,
+    mask_power: float | None = None,
+    free: Free = None,
+    seed: int = 0,
+) -> Parts:
+    """Take a mixture apart into named sources and what remains; see `Separator` for the parameters.
+
+    Parameters
+    ----------
+    y : ndarray (n_samples,) or (n_channels, n_samples)
+        Samples, float32 or float64 with full scale 1.0, int16 or int32.
+    sr : int
+        Sample rate in Hz.
+    sources : mapping of str to dictionary, or iterable of dictionaries, or one
+        What is known of the sources.
+    beta : float or None
+        Divergence of the activations.
+    mask_power : float or None
+        Exponent of the masks.
+    free : int, mapping of one str to int, or None
+        Atoms to learn on the signal itself.
+    seed : int
+        Of the randomness that free atoms start from.
+
+    Returns
+    -------
+    dict of str to ndarray, shape and type of `y`
+        Each source, and the rest as ``"residual"``; they add up to `y`.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is not allowed.
+    DictionaryError
+        If a dictionary can't be used, or does not fit the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = (1000 * np.random.default_rng(0).standard_normal(8000)).astype(np.int16)
+    >>> parts = separate(y, 16000, "plain", free={"birds": 2})
+    >>> sorted(parts), bool((sum(part.astype(int) for part in parts.values()) == y).all())
+    (['birds', 'noise', 'residual', 'speech'], True)
+    """
+    return Separator(sources, beta=beta, mask_power=mask_power, free=free, seed=seed).separate(y, sr)
+
+
+def _read_free(free: Free) -> tuple[str, int]:
+    """Return which source free atoms make, and how many there are."""
+    if free is None:
+        return RESIDUAL, 0
+    name, n = RESIDUAL, free
+    if isinstance(free, Mapping):
+        if len(free) != 1:
+            raise ParameterError(
+                f"free={dict(free)!r}; one name and its number of atoms is needed: two sources without dictionaries "
+                "can't be told apart"
+            )
+        name, n = next(iter(free.items()))
+        check_source_name(name)
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= MAX_FREE:
+        raise ParameterError(f"free={n!r}; a whole number of atoms from 1 to {MAX_FREE} is needed")
+    return name, int(n)
+
+
+def _band_map(spec: Any, sr: int, n_channels: int) -> BandMap:
+    if isinstance(n_channels, bool) or not isinstance(n_channels, int | np.integer):
+        raise ParameterError(f"n_channels={n_channels!r}; a whole number is needed")
+    if not 1 <= n_channels <= MAX_CHANNELS:
+        raise ParameterError(f"n_channels={n_channels}; 1 to {MAX_CHANNELS} are allowed")
+    return BandMap(spec, check_rate(sr))
+
+
+def _number(name: str, value: Any, low: float, high: float) -> float:
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
+        raise ParameterError(f"{name}={value!r}; a number from {low:g} to {high:g} is allowed")
+    return float(value)

@@ -1,0 +1,176 @@
+"""Which sources a separation has, and the dictionaries that know them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.bands import FrontEndSpec
+from nmf_audio.defaults import RESIDUAL
+from nmf_audio.dictionary import Dictionary, load_dictionary
+from nmf_audio.errors import DictionaryError, ParameterError
+
+__all__ = ["Given", "PlainSources", "check_source_name", "name_dictionaries", "plain_sources"]
+
+Array = npt.NDArray[np.float32]
+Given = Dictionary | str | os.PathLike[str]
+
+_NAME = re.compile(r"[^\W_][\w-]{0,63}")
+
+
+def check_source_name(name: object) -> str:
+    """Return a name if a source may be called so: it becomes a part of file names.
+
+    Raises
+    ------
+    ParameterError
+        If it may not.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ParameterError(
+            f"source={name!r}; a name of letters, digits, - and _, at most 64, that starts with a letter or digit "
+            "is needed"
+        )
+    if name == RESIDUAL:
+        raise ParameterError(f"source={name!r} is what remains besides all sources; choose another name")
+    return name
+
+
+def name_dictionaries(sources: Mapping[str, Given] | Iterable[Given] | Given) -> dict[str, Dictionary]:
+    """Load dictionaries, and name them where nobody has.
+
+    Parameters
+    ----------
+    sources : mapping of str to dictionary, or iterable of dictionaries, or one
+        Each a `Dictionary`, the name of a shipped one, or a file. Without a name of its own a dictionary of one
+        source is called like its file, or, if it was never saved, like its source.
+
+    Returns
+    -------
+    dict of str to Dictionary
+        In the order given.
+
+    Raises
+    ------
+    ParameterError
+        If there are none, or two have one name, or a name is not allowed.
+    DictionaryError
+        If one can't be used.
+    """
+    if isinstance(sources, Mapping):
+        loaded = {name: load_dictionary(given) for name, given in sources.items()}
+        for name, dictionary in loaded.items():
+            if len(dictionary.sources) == 1:
+                check_source_name(name)
+        return loaded
+    if isinstance(sources, Dictionary | str | os.PathLike):
+        sources = [sources]
+    named: dict[str, Dictionary] = {}
+    for given in sources:
+        dictionary = load_dictionary(given)
+        if isinstance(given, Dictionary) and len(given.sources) == 1:
+            name = given.sources[0]
+        else:
+            name = dictionary.name if isinstance(given, Dictionary) else Path(given).stem
+        if len(dictionary.sources) == 1:
+            check_source_name(name)
+        if name in named:
+            raise ParameterError(f"sources: two are called {name!r}; give them names of their own")
+        named[name] = dictionary
+    return named
+
+
+@dataclass(frozen=True)
+class PlainSources:
+    """Atoms of named sources, brought to one long-term spectrum.
+
+    Attributes
+    ----------
+    atoms : dict of str to ndarray (n_bands, n_components), float32
+        Atoms of each source.
+    spec : FrontEndSpec
+        The front end of all.
+    spectrum : ndarray (n_bands,), float32
+        What bands are divided by: the mean of the dictionaries' own.
+    beta, power : float
+        Divergence of the activations, exponent of the magnitudes.
+    """
+
+    atoms: dict[str, Array]
+    spec: FrontEndSpec
+    spectrum: Array
+    beta: float
+    power: float
+
+
+def plain_sources(named: Mapping[str, Dictionary], beta: float | None) -> PlainSources:
+    """Put the atoms of plain dictionaries together.
+
+    Each describes bands divided by a long-term spectrum of its own; atoms become ``W * (own / mean)**power``. A
+    dictionary with several sources gives all of them under their own names.
+
+    Parameters
+    ----------
+    named : mapping of str to Dictionary
+        See `name_dictionaries`.
+    beta : float or None
+        Divergence of the activations; None takes that of the dictionaries.
+
+    Returns
+    -------
+    PlainSources
+
+    Raises
+    ------
+    DictionaryError
+        If one is not plain, or they do not fit together.
+    ParameterError
+        If two sources have one name, or `beta` does not fit the dictionaries.
+    """
+    for dictionary in named.values():
+        if dictionary.kind != "plain":
+            raise DictionaryError(
+                f"dictionary {dictionary.name!r} is {dictionary.kind}; only plain ones can be put together"
+            )
+    first_name, first = next(iter(named.items()))
+    for name, dictionary in named.items():
+        if dictionary.spec != first.spec:
+            raise DictionaryError(
+                f"{name!r} has another front end than {first_name!r} ({dictionary.spec} and {first.spec}); "
+                "train both with the same"
+            )
+        if dictionary.power != first.power:
+            raise DictionaryError(
+                f"{name!r} describes magnitudes to the power {dictionary.power:g}, {first_name!r} to the power "
+                f"{first.power:g}; train both with the same --beta"
+            )
+        if beta is None and dictionary.beta != first.beta:
+            raise DictionaryError(
+                f"{name!r} was learned with beta={dictionary.beta:g}, {first_name!r} with {first.beta:g}; "
+                "choose one by beta, or train both alike"
+            )
+    if beta is None:
+        beta = first.beta
+    # as training chooses it: Itakura-Saito is a divergence of powers
+    elif (beta < 0.5) != (first.power > 1.5):
+        wanted, have = (("powers", "magnitudes"), ("magnitudes", "powers"))[beta >= 0.5]
+        raise ParameterError(
+            f"beta={beta:g} compares {wanted}, but the dictionaries describe {have}; train them with --beta {beta:g}"
+        )
+    spectra = np.stack([d.spectrum for d in named.values()])
+    spectrum = spectra.mean(axis=0, dtype=np.float64).astype(np.float32)
+    atoms: dict[str, Array] = {}
+    for name, dictionary in named.items():
+        ratio = (dictionary.spectrum / spectrum) ** np.float32(dictionary.power)
+        for source in dictionary.sources:
+            called = name if len(dictionary.sources) == 1 else check_source_name(source)
+            if called in atoms:
+                raise ParameterError(f"sources: two are called {called!r}; give them names of their own")
+            atoms[called] = dictionary.columns(source) * ratio[:, None]
+    return PlainSources(atoms, first.spec, spectrum, beta, first.power)

@@ -1,0 +1,194 @@
+"""Several sources of one signal, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.bands import BandMap
+from nmf_audio.decompose.base import Decomposition
+from nmf_audio.defaults import RESIDUAL
+from nmf_audio.errors import ParameterError
+from nmf_audio.extension import HighBandShares
+from nmf_audio.frame_path import Analysis, ComplexArray, Resynthesis
+from nmf_audio.samples import check_finite, check_samples, from_float, to_float
+
+__all__ = ["Parts", "SeparationStream", "remainder"]
+
+Array = npt.NDArray[np.float32]
+Parts = dict[str, npt.NDArray[Any]]
+
+
+class SeparationStream:
+    """Takes an endless signal apart, block by block.
+
+    `Separator.stream` makes these. Blocks may have any length, 0 and 1 included; the output does not depend on how
+    the signal is cut. A stream belongs to one signal and one thread.
+
+    Parameters
+    ----------
+    decomposition : Decomposition
+        Takes the first ``band_map.n_observed`` bands.
+    spectrum : ndarray (n_bands,), float32
+        Long-term spectrum that bands are divided by.
+    band_map : BandMap
+        Front end at the signal's rate.
+    n_channels : int
+        Channels of the signal; all get the same masks, so that every source keeps its stereo image.
+    sources : sequence of str
+        Which of the decomposition's sources come out. What the others explain is left in the residual.
+
+    Attributes
+    ----------
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+    latency : int
+        Samples of one frame: output sample n is returned once input sample ``n + latency - 1`` is in.
+    sources : tuple of str
+        Names of the sources, without the residual.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nmf_audio import Separator
+    >>> stream = Separator("plain").stream(16000)
+    >>> block = np.random.default_rng(0).standard_normal(1600).astype(np.float32)
+    >>> sorted(stream.process(block)), stream.flush()["speech"].shape
+    (['noise', 'residual', 'speech'], (320,))
+    """
+
+    def __init__(
+        self,
+        decomposition: Decomposition,
+        spectrum: Array,
+        band_map: BandMap,
+        n_channels: int,
+        *,
+        sources: Sequence[str],
+    ) -> None:
+        self.sr, self.n_channels, self.latency = band_map.sr, n_channels, band_map.n_fft
+        self.sources = tuple(sources)
+        self._rows = [decomposition.sources.index(source) for source in sources]
+        self._bands = band_map
+        self._high = HighBandShares(band_map) if band_map.n_covered < band_map.n_freq else None
+        self._analysis = Analysis(decomposition, spectrum, band_map)
+        self._resynthesis = Resynthesis(band_map.n_fft, n_channels, len(self._rows), self._gains)
+        self.reset()
+
+    def __repr__(self) -> str:
+        return (
+            f"<SeparationStream of {', '.join(self.sources)}: {self.n_channels} channels at {self.sr} Hz, "
+            f"latency {self.latency} samples>"
+        )
+
+    def reset(self) -> None:
+        """Forget everything that came in; the same input then gives the same output to the bit."""
+        self._analysis.reset()
+        self._resynthesis.reset()
+        self._waiting: npt.NDArray[Any] | None = None
+        self._n_in = 0
+        self._ndim = 1 if self.n_channels == 1 else 2
+
+    def process(self, block: npt.NDArray[Any]) -> Parts:
+        """Take the next block and return what is ready.
+
+        Parameters
+        ----------
+        block : ndarray (n,) or (n_channels, n)
+            Samples, float32 with full scale 1.0 (or float64, int16, int32); the type stays that of the first block.
+
+        Returns
+        -------
+        dict of str to ndarray (m,) or (n_channels, m), of the block's type
+            The next samples of each source and, as ``"residual"``, of the signal less all of them. They start where
+            the input starts; all but the last `latency` of the samples that came in have come out.
+
+        Raises
+        ------
+        ParameterError
+            If the block has a wrong type or shape or holds NaN or Inf; nothing of it is then taken.
+        """
+        y = np.atleast_2d(check_samples(block, self.n_channels))
+        if self._waiting is not None and y.dtype != self._waiting.dtype:
+            raise ParameterError(
+                f"block is of type {y.dtype}; the signal began with {self._waiting.dtype}; call reset() to change it"
+            )
+        check_finite(y, self._n_in)
+        self._ndim = block.ndim
+        self._n_in += y.shape[1]
+        self._waiting = y.copy() if self._waiting is None else np.concatenate([self._waiting, y], axis=1)
+        return self._parts(self._resynthesis.advance(to_float(y))[1])
+
+    def flush(self) -> Parts:
+        """End the signal and return the rest of it, so that all that came in has come out; then reset.
+
+        Returns
+        -------
+        dict of str to ndarray (m,) or (n_channels, m)
+            The rest, at most `latency` samples, of the blocks' type.
+        """
+        if self._waiting is None:
+            self._waiting = np.zeros((self.n_channels, 0), np.float32)
+        silence = np.zeros((self.n_channels, self.latency), np.float32)
+        tail = self._resynthesis.advance(silence)[1][:, :, : self._waiting.shape[1]]
+        parts = self._parts(tail)
+        self.reset()
+        return parts
+
+    def _parts(self, wet: Array) -> Parts:
+        assert self._waiting is not None
+        n = wet.shape[2]
+        ready, self._waiting = self._waiting[:, :n], self._waiting[:, n:].copy()
+        parts = [from_float(y, ready.dtype) for y in wet]
+        parts.append(remainder(ready, parts))
+        return {
+            name: y[0] if self._ndim == 1 else y
+            for name, y in zip((*self.sources, RESIDUAL), parts, strict=True)
+        }
+
+    def _gains(self, X: ComplexArray) -> Array:
+        """Return the gains (n_sources, n_frames, n_freq) of the next frames X (n_channels, n_frames, n_freq)."""
+        joint, bands, _, estimate = self._analysis.process(X)
+        masks = estimate.masks.swapaxes(1, 2)
+        gains = np.empty((len(self._rows), *joint.shape), np.float32)
+        n = self._bands.n_covered
+        for i, row in enumerate(self._rows):
+            gains[i, :, :n] = self._bands.spread(masks[row])
+        if self._high is not None:
+            gains[:, :, n:] = self._high.process(bands, masks)[self._rows, :, None]
+        return gains
+
+
+def remainder(y: npt.NDArray[Any], parts: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return what some parts of a signal leave of it, so that all add up to it.
+
+    Exact in integers, as long as the remainder is in their range (it saturates), else to one unit in the last place.
+
+    Parameters
+    ----------
+    y : ndarray
+        The signal.
+    parts : iterable of ndarray
+        Parts of its shape; integers if the signal is.
+
+    Returns
+    -------
+    ndarray, shape and type of `y`
+
+    Examples
+    --------
+    >>> remainder(np.array([5, 32767], np.int16), [np.array([2, -9], np.int16)]).tolist()
+    [3, 32767]
+    """
+    wide = y.astype(np.float64 if y.dtype.kind == "f" else np.int64)
+    for part in parts:
+        wide -= part
+    if y.dtype.kind == "f":
+        return wide.astype(y.dtype)
+    info = np.iinfo(y.dtype)
+    return np.clip(wide, info.min, info.max).astype(y.dtype)
