@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from nmf_audio.enhance import Denoiser, denoise
     from nmf_audio.errors import (
         AudioFileError,
+        DeviceError,
         DictionaryError,
         MissingExtraError,
         NmfAudioError,
         ParameterError,
     )
     from nmf_audio.files import denoise_file
+    from nmf_audio.live import LiveDenoiser
     from nmf_audio.nmf import NMF
     from nmf_audio.report import Report
     from nmf_audio.separation.separator import Separator, separate
@@ -38,10 +40,12 @@ __version__ = "0.1.0"
 _HOME = {
     "AudioFileError": "errors",
     "Denoiser": "enhance",
+    "DeviceError": "errors",
     "Dictionary": "dictionary",
     "DictionaryError": "errors",
     "FrontEndSpec": "bands",
     "Group": "dictionary",
+    "LiveDenoiser": "live",
     "MissingExtraError": "errors",
     "NMF": "nmf",
     "NmfAudioError": "errors",
@@ -62,10 +66,12 @@ __all__ = [
     "NMF",
     "AudioFileError",
     "Denoiser",
+    "DeviceError",
     "Dictionary",
     "DictionaryError",
     "FrontEndSpec",
     "Group",
+    "LiveDenoiser",
     "MissingExtraError",
     "NmfAudioError",
     "ParameterError",

@@ -3,6 +3,7 @@
 __all__ = [
     "CHANNEL_MODES",
     "DEFAULT_CHANNELS",
+    "DEFAULT_LIVE_LATENCY",
     "DEFAULT_MASK_POWER",
     "DEFAULT_MIX",
     "DEFAULT_NAME",
@@ -43,3 +44,6 @@ PRESETS = {
     "field": {"reduction_db": 12.0, "mix": 1.0},
 }
 """Keyword arguments of `Denoiser` for some purposes."""
+
+DEFAULT_LIVE_LATENCY = "low"
+"""What a live session asks of the devices' buffers."""

@@ -5,13 +5,21 @@
     NmfAudioError
     ├── ParameterError     (ValueError)   an argument has a value that is not allowed
     ├── AudioFileError     (OSError)      a recording can't be read or written
+    ├── DeviceError        (OSError)      an audio device is missing or fails
     ├── DictionaryError    (ValueError)   a dictionary file is broken, unknown or does not fit the request
     └── MissingExtraError  (ImportError)  an optional package is not installed
 
 Every message says what was given, what is allowed and what to do.
 """
 
-__all__ = ["AudioFileError", "DictionaryError", "MissingExtraError", "NmfAudioError", "ParameterError"]
+__all__ = [
+    "AudioFileError",
+    "DeviceError",
+    "DictionaryError",
+    "MissingExtraError",
+    "NmfAudioError",
+    "ParameterError",
+]
 
 
 class NmfAudioError(Exception):
@@ -24,6 +32,10 @@ class ParameterError(NmfAudioError, ValueError):
 
 class AudioFileError(NmfAudioError, OSError):
     """A recording can't be read or written."""
+
+
+class DeviceError(NmfAudioError, OSError):
+    """An audio device is missing or fails."""
 
 
 class DictionaryError(NmfAudioError, ValueError):

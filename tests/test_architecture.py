@@ -29,7 +29,7 @@ ORDER = [
     {"audio_io", "pump", "metrics", "plots"},
     {"noise"},
     {"files", "separation_files"},
-    {"batch"},
+    {"batch", "live"},
     {"training"},
     {"cli"},
 ]

@@ -1,0 +1,313 @@
+"""A live session: devices, stream, worker and recorder put together."""
+
+from __future__ import annotations
+
+import math
+import os
+from contextlib import ExitStack
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from nmf_audio.bands import check_rate
+from nmf_audio.defaults import DEFAULT_LIVE_LATENCY
+from nmf_audio.enhance import Denoiser
+from nmf_audio.errors import DeviceError, ParameterError
+from nmf_audio.live.devices import Device, choose_rate, find_device, list_devices, load_sounddevice
+from nmf_audio.live.recorder import Recorder
+from nmf_audio.live.status import LiveStatus
+from nmf_audio.live.worker import BlockWorker
+from nmf_audio.noise import read_noise
+from nmf_audio.stream import Stream
+
+__all__ = ["LiveDenoiser"]
+
+MIN_BLOCK, MAX_BLOCK = 16, 65536
+MAX_LATENCY_MS = 2000.0
+SILENT_SECONDS = 3.0
+"""A device that delivers nothing for so long has gone."""
+
+_SLICE_MS = 50
+
+
+class LiveDenoiser:
+    """Denoises what a microphone hears, for headphones; a context manager that runs while it is open.
+
+    Everything is loaded and compiled when it is made; on entry the sound begins. The sound is computed in a thread
+    of the audio system. Yours calls `wait` (or `poll`), and may set `bypass`.
+
+    Parameters
+    ----------
+    denoiser : Denoiser or None
+        How to denoise; None for the defaults.
+    input, output : int, str or None
+        Devices, by number or by part of their names, see `list_devices`; None for the system's default.
+    sr : int or None
+        Sample rate in Hz; None takes the microphone's own, if the headphones can do it.
+    n_channels : int
+        Channels of the microphone that are taken. One is heard on both sides.
+    block_size : int or None
+        Samples a block; None takes half a frame (16 ms), so that all blocks are the same work.
+    latency_ms : float, 'low' or 'high'
+        What to ask of the devices' buffers: milliseconds, or what the devices call low and high.
+    noise : str, path or None
+        A recording of the noise alone, heard before the sound begins.
+    record : str, path or None
+        Where to write what is heard; there when the context is left, whatever ended it.
+    force : bool
+        Replace a recording that exists.
+    sounddevice : module or None
+        Another module of the interface of ``sounddevice``; None imports that.
+
+    Attributes
+    ----------
+    input, output : Device
+        The devices.
+    sr, n_channels, block_size : int
+        As above.
+
+    Raises
+    ------
+    MissingExtraError
+        If ``sounddevice`` or PortAudio is missing.
+    ParameterError
+        If a value is not allowed, or a name fits no device, or several.
+    DeviceError
+        If there is no device, or if the two can't work together.
+    AudioFileError
+        If `noise` can't be read.
+
+    Examples
+    --------
+    A minute, without noise in the second half::
+
+        with LiveDenoiser(input="usb", output="headphones") as live:
+            live.bypass = True
+            live.wait(30)
+            live.bypass = False
+            status = live.wait(30)
+        print(f"{status.latency_ms:.0f} ms, {status.n_dropouts} drop-outs")
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser | None = None,
+        *,
+        input: int | str | None = None,
+        output: int | str | None = None,
+        sr: int | None = None,
+        n_channels: int = 1,
+        block_size: int | None = None,
+        latency_ms: float | str = DEFAULT_LIVE_LATENCY,
+        noise: str | os.PathLike[str] | None = None,
+        record: str | os.PathLike[str] | None = None,
+        force: bool = False,
+        sounddevice: Any = None,
+    ) -> None:
+        _check_whole("n_channels", n_channels, 1, 64)
+        if block_size is not None:
+            _check_whole("block_size", block_size, MIN_BLOCK, MAX_BLOCK)
+        self._latency = _latency(latency_ms)
+        self._sounddevice = load_sounddevice() if sounddevice is None else sounddevice
+        devices = list_devices(self._sounddevice)
+        self.input: Device = find_device(devices, "input", input)
+        self.output: Device = find_device(devices, "output", output)
+        self.n_channels, self._n_outputs = n_channels, _count_outputs(self.input, self.output, n_channels)
+        self.sr = choose_rate(
+            self._sounddevice,
+            self.input,
+            self.output,
+            n_channels,
+            self._n_outputs,
+            None if sr is None else check_rate(sr),
+        )
+        self._stream = _make_stream(denoiser or Denoiser(), self.sr, n_channels, noise)
+        self.block_size = self._stream.latency // 2 if block_size is None else block_size
+        self._recorder = None if record is None else Recorder(record, self.sr, n_channels, force=force)
+        self._worker = BlockWorker(
+            self._stream,
+            abort=self._sounddevice.CallbackAbort,
+            tape=None if self._recorder is None else self._recorder.tape,
+        )
+        self._device_latency_ms = 0.0
+        self._sound: Any = None
+        self._stack = ExitStack()
+
+    def __repr__(self) -> str:
+        return (
+            f"<LiveDenoiser from {self.input} to {self.output}, {self.n_channels} channels at {self.sr} Hz, "
+            f"blocks of {self.block_size}>"
+        )
+
+    @property
+    def bypass(self) -> bool:
+        """Whether the input is heard rather than its speech; both come with the same delay."""
+        return self._worker.bypass
+
+    @bypass.setter
+    def bypass(self, value: bool) -> None:
+        self._worker.bypass = bool(value)
+
+    def __enter__(self) -> Self:
+        if self._sound is not None:
+            raise ParameterError("a LiveDenoiser runs once; make another one")
+        with ExitStack() as stack:
+            if self._recorder is not None:
+                stack.enter_context(self._recorder)
+            try:
+                self._sound = self._sounddevice.Stream(
+                    samplerate=self.sr,
+                    blocksize=self.block_size,
+                    device=(self.input.number, self.output.number),
+                    channels=(self.n_channels, self._n_outputs),
+                    dtype="float32",
+                    latency=self._latency,
+                    callback=self._worker,
+                )
+                stack.callback(self._sound.close)
+                self._sound.start()
+            except (self._sounddevice.PortAudioError, ValueError) as error:
+                raise DeviceError(
+                    f"{self.input} and {self.output} can't be opened at {self.sr} Hz: {error}"
+                ) from error
+            self._device_latency_ms = 1000 * sum(self._sound.latency)
+            self._worker.last_seconds = perf_counter()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            self._sound.stop()
+
+    def wait(self, seconds: float) -> LiveStatus:
+        """Let the sound run for a while.
+
+        Parameters
+        ----------
+        seconds : float
+            How long, at least.
+
+        Returns
+        -------
+        LiveStatus
+            How it does then.
+
+        Raises
+        ------
+        DeviceError
+            If a device has gone.
+        AudioFileError
+            If the recording can't be written.
+        """
+        left = round(1000 * seconds)
+        while left > _SLICE_MS:
+            self._sounddevice.sleep(_SLICE_MS)
+            self.poll()
+            left -= _SLICE_MS
+        self._sounddevice.sleep(left)
+        return self.poll()
+
+    def poll(self) -> LiveStatus:
+        """Return how it does, and write what waits to be recorded; for programs with a loop of their own.
+
+        With `record` it must be called more often than every 20 s.
+
+        Returns
+        -------
+        LiveStatus
+
+        Raises
+        ------
+        DeviceError
+            If a device has gone.
+        AudioFileError
+            If the recording can't be written.
+        """
+        if self._recorder is not None:
+            self._recorder.write()
+        worker = self._worker
+        if worker.error is not None:
+            raise worker.error
+        silent = perf_counter() - worker.last_seconds
+        if self._sound is not None and (not self._sound.active or silent > SILENT_SECONDS):
+            raise DeviceError(f"no more sound from {self.input} to {self.output}; is everything plugged in?")
+        return self.status()
+
+    def status(self) -> LiveStatus:
+        """Return how it does, also when it has ended.
+
+        Returns
+        -------
+        LiveStatus
+        """
+        worker, recorder = self._worker, self._recorder
+        return LiveStatus(
+            seconds=worker.n_samples / self.sr,
+            bypass=worker.bypass,
+            device_latency_ms=self._device_latency_ms,
+            stream_latency_ms=1000 * self._stream.latency / self.sr,
+            work_seconds=worker.work_seconds,
+            worst_load=worker.worst_load,
+            n_blocks=worker.n_blocks,
+            n_dropouts=worker.n_dropouts,
+            n_input_overflow=worker.n_input_overflow,
+            n_input_underflow=worker.n_input_underflow,
+            n_output_overflow=worker.n_output_overflow,
+            n_output_underflow=worker.n_output_underflow,
+            n_late=worker.n_late,
+            input_db=_decibels(worker.input_power),
+            output_db=_decibels(worker.output_power),
+            recorded_seconds=0.0 if recorder is None else recorder.n_written / self.sr,
+            unrecorded_seconds=0.0 if recorder is None else recorder.n_lost / self.sr,
+        )
+
+
+def _make_stream(
+    denoiser: Denoiser, sr: int, n_channels: int, noise: str | os.PathLike[str] | None
+) -> Stream:
+    """Return a stream that has nothing left to load or to compile."""
+    stream = denoiser.stream(sr, n_channels)
+    stream.process(np.zeros((n_channels, stream.latency), np.float32), fixed=True)
+    stream.reset()
+    if noise is not None:
+        stream.prime(read_noise(noise, sr, n_channels))
+    return stream
+
+
+def _count_outputs(source: Device, target: Device, n_channels: int) -> int:
+    """Return the channels to play: one channel is heard on both sides, more are heard as they are."""
+    if n_channels > source.n_inputs:
+        raise ParameterError(f"n_channels={n_channels}; {source.name} has {source.n_inputs}")
+    if n_channels > target.n_outputs:
+        raise ParameterError(f"n_channels={n_channels}; {target.name} plays {target.n_outputs}")
+    if source.host != target.host:
+        raise ParameterError(
+            f"input {source} and output {target} belong to different sound interfaces; choose two of one"
+        )
+    return min(target.n_outputs, 2) if n_channels == 1 else n_channels
+
+
+def _check_whole(name: str, value: Any, low: int, high: int) -> None:
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_whole or not low <= value <= high:
+        raise ParameterError(f"{name}={value!r}; a whole number from {low} to {high} is allowed")
+
+
+def _latency(latency_ms: Any) -> float | str:
+    """Return it as ``sounddevice`` takes it: a word, or seconds."""
+    if isinstance(latency_ms, str) and latency_ms in ("low", "high"):
+        return latency_ms
+    is_number = isinstance(latency_ms, int | float | np.integer | np.floating)
+    if not is_number or isinstance(latency_ms, bool) or not 0 <= latency_ms <= MAX_LATENCY_MS:
+        raise ParameterError(
+            f"latency_ms={latency_ms!r}; low, high or a number from 0 to {MAX_LATENCY_MS:g} is allowed"
+        )
+    return float(latency_ms) / 1000
+
+
+def _decibels(power: float) -> float:
+    return 10 * math.log10(power) if power > 0 else -math.inf
