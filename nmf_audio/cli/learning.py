@@ -1,8 +1,7 @@
-"""What the commands that learn dictionaries share: numbers, names, the card's arguments."""
+"""What the commands that learn dictionaries share: names, the card's arguments."""
 
 import argparse
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,6 @@ from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
-
-Range = tuple[Callable[[str], float], float, float]
-"""Type of a number, and the lowest and highest that are allowed."""
-
 
 def add_card_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--licence`` and ``--manifest``."""
@@ -26,26 +21,6 @@ def add_card_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="table that names where recordings are from: columns path (from its own folder), source, license",
     )
-
-
-def read_numbers(
-    args: argparse.Namespace, ranges: Mapping[str, Range], faults: list[str]
-) -> dict[str, float]:
-    """Return the options that are numbers, by name; add to `faults` those that are none or out of range."""
-    numbers = {}
-    for name, (kind, low, high) in ranges.items():
-        text = getattr(args, name.replace("-", "_"))
-        if text is None:
-            continue
-        try:
-            numbers[name] = kind(text)
-        except ValueError:
-            faults.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
-            continue
-        if not low <= numbers[name] <= high:
-            upper = "" if high == math.inf else f" and at most {high:g}"
-            faults.append(f"--{name} {text}: must be at least {low:g}{upper}")
-    return numbers
 
 
 def check_recordings(recordings: Iterable[Path], faults: list[str]) -> list[Path]:

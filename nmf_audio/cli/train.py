@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmf_audio.cli import common, learning, train_denoiser
+from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
 
@@ -37,7 +38,7 @@ KINDS = {
     "source": "recordings of any one source alone: a voice, a piano, drums; one group of atoms",
 }
 
-RANGES: dict[str, learning.Range] = {
+RANGES: dict[str, Range] = {
     "components": (int, 1, 65536),
     "beta": (float, 0, 3),
     "sparsity": (float, 0, math.inf),
@@ -151,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
     from nmf_audio.training.plain import train_plain
 
     faults: list[str] = []
-    numbers = learning.read_numbers(args, RANGES, faults)
+    numbers = read_numbers(args, RANGES, faults)
     source = _source_name(args, faults)
     other, origins = _check_names(args, faults)
     if faults:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio.cli import common, learning
+from nmf_audio.cli.ranges import Range, read_numbers
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
@@ -29,7 +30,7 @@ is written; 130 interrupted: the checkpoint stays, and --resume goes on from it"
 
 SHIPPED = "shipped"
 
-RANGES: dict[str, learning.Range] = {
+RANGES: dict[str, Range] = {
     "minutes": (float, 0.01, 100_000),
     "steps": (int, 1, 10_000_000),
     "speech-atoms": (int, 2, 2048),
@@ -184,7 +185,7 @@ def _score_text(score: dict[str, float]) -> str:
 
 def _numbers(args: argparse.Namespace, faults: list[str]) -> dict[str, float]:
     """Return the options that are numbers, by name; add to `faults` what is wrong with them."""
-    numbers = learning.read_numbers(args, RANGES, faults)
+    numbers = read_numbers(args, RANGES, faults)
     if args.minutes is not None and args.steps is not None:
         faults.append("--minutes and --steps: give one of them")
     if args.start is not None:
