@@ -71,6 +71,17 @@ def add_verbosity(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     return group
 
 
+def one_thread() -> None:
+    """Hold BLAS to one thread, which it reads when numpy is loaded.
+
+    The products are small: more threads wait for each other and lose, by far where other programs run beside;
+    and one thread gives the same bits on machines of one kind with other numbers of cores.
+    """
+    if "numpy" not in sys.modules:
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+
+
 def write_line(text: str, stream: TextIO) -> None:
     """Write a line; what the terminal can't show (a name from another encoding) is escaped.
 

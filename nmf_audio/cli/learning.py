@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
 
+
 def add_card_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--licence`` and ``--manifest``."""
     card = parser.add_argument_group("card")

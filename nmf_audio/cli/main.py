@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "nmf_audio.cli.train",
     "dictionaries": "nmf_audio.cli.dictionaries",
     "explain": "nmf_audio.cli.explain",
+    "live": "nmf_audio.cli.live",
 }
 
 

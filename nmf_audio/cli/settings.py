@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_OPTIONS = {"reduction_db": "reduction", "noise_from": "noise-from", "sr": "rate"}
+_OPTIONS = {
+    "reduction_db": "reduction",
+    "noise_from": "noise-from",
+    "sr": "rate",
+    "block_size": "block-size",
+    "latency_ms": "latency",
+    "n_channels": "input-channels",
+}
 
 
 class _ShowPresets(argparse.Action):
@@ -101,7 +108,7 @@ def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None
         except DictionaryError:
             # that of the shipped dictionary, which stood in for the one that was named
             continue
-    faults.extend(_as_options(text) for text in found)
+    faults.extend(as_options(text) for text in found)
     return None
 
 
@@ -152,7 +159,6 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
     dict
         The same names, as `denoise_file` takes them.
     """
-    from nmf_audio.audio_io import AudioReader
     from nmf_audio.files import check_options
 
     options: dict[str, Any] = {
@@ -165,13 +171,21 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
     try:
         check_options(**options)
     except ParameterError as error:
-        faults.append(_as_options(str(error)))
-    if args.noise is not None:
-        try:
-            AudioReader(args.noise).close()
-        except AudioFileError as error:
-            faults.append(f"--noise {error}")
+        faults.append(as_options(str(error)))
+    check_noise(args, faults)
     return options
+
+
+def check_noise(args: argparse.Namespace, faults: list[str]) -> None:
+    """Add to `faults` what keeps the recording from being read that ``--noise`` names."""
+    from nmf_audio.audio_io import AudioReader
+
+    if args.noise is None:
+        return
+    try:
+        AudioReader(args.noise).close()
+    except AudioFileError as error:
+        faults.append(f"--noise {error}")
 
 
 def output_options(args: argparse.Namespace, targets: Iterable[Path], faults: list[str]) -> dict[str, Any]:
@@ -200,7 +214,7 @@ def output_options(args: argparse.Namespace, targets: Iterable[Path], faults: li
         "sr": int(rate) if rate is not None and rate.isdecimal() else rate,
     }
     if any(value is not None for value in options.values()):
-        found = [_as_options(fault) for target in targets for fault in output_faults(target, **options)]
+        found = [as_options(fault) for target in targets for fault in output_faults(target, **options)]
         # many outputs have the same fault
         faults.extend(dict.fromkeys(found))
     return options
@@ -214,8 +228,8 @@ def _read(text: str | None, option: str, parse: Callable[[str], Value], faults: 
         return None
 
 
-def _as_options(text: str) -> str:
-    """Put what a function says of its arguments into the words of the command."""
+def as_options(text: str) -> str:
+    """Return what a function says of its arguments in the words of the command."""
     for name, option in _OPTIONS.items():
         text = text.replace(f"{name}=", f"{option}=").replace(f"{name}:", f"{option}:")
     return text

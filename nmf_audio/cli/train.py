@@ -2,9 +2,7 @@
 
 import argparse
 import math
-import os
 import shlex
-import sys
 import time
 import warnings
 from dataclasses import replace
@@ -142,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
-    _one_thread()
+    common.one_thread()
     if args.source == "denoiser":
         return train_denoiser.run(args)
     from nmf_audio.bands import FrontEndSpec
@@ -215,17 +213,6 @@ def _source_name(args: argparse.Namespace, faults: list[str]) -> str:
     except ParameterError as error:
         faults.append(str(error).replace("source=", "NAME "))
         return ""
-
-
-def _one_thread() -> None:
-    """Hold BLAS to one thread, which it reads when numpy is loaded.
-
-    The products are small: more threads wait for each other and lose, by far where other programs run beside;
-    and one thread gives the same bits on machines of one kind with other numbers of cores.
-    """
-    if "numpy" not in sys.modules:
-        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ.setdefault(name, "1")
 
 
 def _check_names(

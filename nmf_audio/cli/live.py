@@ -1,0 +1,242 @@
+"""The command ``nmf-audio live``: from the microphone to the headphones."""
+
+import argparse
+import gc
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmf_audio import defaults
+from nmf_audio.cli import common, keys, live_status, settings
+from nmf_audio.cli.ranges import Range, read_numbers
+from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
+
+if TYPE_CHECKING:
+    from nmf_audio.live import LiveDenoiser
+
+EPILOG = """examples:
+  nmf-audio live --list-devices
+  nmf-audio live --input usb --output headphones
+  nmf-audio live --seconds 60 --record heard.wav
+
+While it runs: the space bar switches between before and after, q or Ctrl-C ends it. Wear headphones: a microphone
+that hears the loudspeaker howls. Needs: pip install 'nmf-audio[live]'
+
+exit codes: 0 ended by you or by --seconds; 1 a device or the recording is at fault; 2 names or options are at fault,
+or a package is missing"""
+
+RANGES: dict[str, Range] = {
+    "rate": (int, 1, math.inf),
+    "block-size": (int, 1, math.inf),
+    "input-channels": (int, 1, math.inf),
+    "seconds": (float, 0.001, math.inf),
+}
+WAIT_SECONDS = 0.05
+SHOW_SECONDS = 0.2
+
+
+def add_parser(subparsers: common.Subparsers) -> None:
+    """Add ``nmf-audio live``."""
+    parser = subparsers.add_parser(
+        "live",
+        help="denoise what a microphone hears (needs the extra 'live')",
+        description="Denoise what a microphone hears, for headphones.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    devices = parser.add_argument_group("devices")
+    devices.add_argument("--list-devices", action="store_true", help="show the devices and leave")
+    for kind, what in (("input", "microphone"), ("output", "headphones")):
+        devices.add_argument(
+            f"--{kind}",
+            metavar="DEVICE",
+            help=f"{what}: a number of --list-devices, or part of the name (default: the system's own choice)",
+        )
+    devices.add_argument(
+        "--input-channels",
+        metavar="N",
+        default="1",
+        help="channels of the microphone; one is heard on both sides (default: %(default)s)",
+    )
+    devices.add_argument("--rate", metavar="HZ", help="sample rate (default: that of the microphone)")
+    devices.add_argument(
+        "--block-size", metavar="N", help="samples a block (default: half a frame, 16 ms: the steadiest load)"
+    )
+    devices.add_argument(
+        "--latency",
+        metavar="low|high|MS",
+        default=defaults.DEFAULT_LIVE_LATENCY,
+        help="what to ask of the devices' buffers; more of it, fewer drop-outs (default: %(default)s)",
+    )
+    run = parser.add_argument_group("run")
+    run.add_argument("--seconds", metavar="S", help="end after so long (default: when you end it)")
+    run.add_argument("--record", metavar="FILE", type=Path, help="write what is heard to a file")
+    run.add_argument("-f", "--force", action="store_true", help="replace a recording that exists")
+    sound = parser.add_argument_group("sound")
+    settings.add_sound_arguments(sound)
+    sound.add_argument(
+        "--noise",
+        metavar="FILE",
+        type=Path,
+        help="a second or more of the noise alone, heard first, as loud as through the microphone",
+    )
+    common.add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Denoise live, or list the devices.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What the parser gave.
+
+    Returns
+    -------
+    int
+        0, or 1 if the recording lacks something.
+
+    Raises
+    ------
+    common.UsageError
+        If names or options are at fault; no sound is made and nothing is written then.
+    """
+    common.one_thread()
+    if args.list_devices:
+        return _list(args)
+    live, seconds = _prepare(args)
+    if args.verbosity >= 1:
+        common.report_fault(args, "warning: wear headphones; a microphone that hears the loudspeaker howls")
+    common.say(args, f"from {live.input} to {live.output}, {live.sr} Hz; space: before/after, q: end")
+    # a collection halts the callback too: what is loaded by now is never garbage
+    gc.collect()
+    gc.freeze()
+    is_open = False
+    try:
+        with live:
+            is_open = True
+            _attend(args, live, seconds)
+    finally:
+        gc.unfreeze()
+        lacks = is_open and live_status.tell(args, live.status())
+    return common.EXIT_FAULT if lacks else common.EXIT_DONE
+
+
+def _attend(args: argparse.Namespace, live: "LiveDenoiser", seconds: float) -> None:
+    """Show how it does and obey the keys, until it is to end."""
+    shown = -math.inf
+    try:
+        with keys.pressed() as read_keys, live_status.status_line(args) as show:
+            while True:
+                status = live.wait(WAIT_SECONDS)
+                typed = read_keys().lower() if read_keys is not None else ""
+                if typed.count(" ") % 2:
+                    live.bypass = not live.bypass
+                if "q" in typed or status.seconds >= seconds:
+                    return
+                if show is not None and (typed or status.seconds >= shown + SHOW_SECONDS):
+                    show(live.status())
+                    shown = status.seconds
+    except KeyboardInterrupt:
+        # this is how it is meant to end
+        return
+
+
+def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
+    """Return the session that the options ask for, and how long it lasts."""
+    from nmf_audio.atomic import check_target
+    from nmf_audio.live import LiveDenoiser
+
+    faults: list[str] = []
+    numbers = read_numbers(args, RANGES, faults)
+    denoiser = settings.denoiser_of(args, faults)
+    settings.check_noise(args, faults)
+    if args.record is not None:
+        try:
+            check_target(
+                args.record, sources=[args.noise] if args.noise is not None else [], force=args.force
+            )
+        except AudioFileError as error:
+            faults.append(str(error))
+    sounddevice = _load(faults)
+    if sounddevice is not None:
+        _check_names(args, sounddevice, faults)
+    if faults or denoiser is None:
+        raise common.UsageError(faults)
+    try:
+        live = LiveDenoiser(
+            denoiser,
+            input=args.input,
+            output=args.output,
+            sr=int(numbers["rate"]) if "rate" in numbers else None,
+            n_channels=int(numbers["input-channels"]),
+            block_size=int(numbers["block-size"]) if "block-size" in numbers else None,
+            latency_ms=_latency(args.latency),
+            noise=args.noise,
+            record=args.record,
+            force=args.force,
+            sounddevice=sounddevice,
+        )
+    except ParameterError as error:
+        raise common.UsageError([settings.as_options(str(error))]) from error
+    return live, numbers.get("seconds", math.inf)
+
+
+def _load(faults: list[str]) -> Any:
+    """Return the module of the devices; add to `faults` that it is missing."""
+    from nmf_audio.live import load_sounddevice
+
+    try:
+        return load_sounddevice()
+    except MissingExtraError as error:
+        faults.append(str(error))
+        return None
+
+
+def _check_names(args: argparse.Namespace, sounddevice: Any, faults: list[str]) -> None:
+    """Add to `faults` names that fit no device, or several."""
+    from nmf_audio.live import find_device, list_devices
+
+    devices = list_devices(sounddevice)
+    try:
+        find_device(devices, "input", args.input)
+    except ParameterError as error:
+        faults.append(str(error))
+    try:
+        find_device(devices, "output", args.output)
+    except ParameterError as error:
+        faults.append(str(error))
+
+
+def _latency(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        # refused, if it is no word either, by the session that knows what is allowed
+        return text
+
+
+def _list(args: argparse.Namespace) -> int:
+    from nmf_audio.live import list_devices
+
+    faults: list[str] = []
+    sounddevice = _load(faults)
+    if faults:
+        raise common.UsageError(faults)
+    devices = list_devices(sounddevice)
+    if not devices:
+        common.write_line("there are no audio devices", sys.stdout)
+    for device in devices:
+        uses = [
+            f"{n} {'channel' if n == 1 else 'channels'} {direction}{' (default)' if is_default else ''}"
+            for n, direction, is_default in (
+                (device.n_inputs, "in", device.is_default_input),
+                (device.n_outputs, "out", device.is_default_output),
+            )
+            if n
+        ]
+        common.write_line(
+            f"{device.number:3} {device.name} ({device.host}): {', '.join(uses)}, {device.sr} Hz", sys.stdout
+        )
+    return common.EXIT_DONE
