@@ -98,9 +98,28 @@ def test_importing_the_package_loads_no_numpy() -> None:
     assert "numpy" not in _modules_after("import nmf_audio")
 
 
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_load_next_to_nothing(option: str) -> None:
+    code = f"""if True:
+        from nmf_audio.cli.denoise import main
+        try:
+            main([{option!r}])
+        except SystemExit:
+            pass
+    """
+    assert not _modules_after(code) & {
+        "numpy",
+        "pathlib",
+        "dataclasses",
+        "json",
+        "inspect",
+        "importlib.metadata",
+    }
+
+
 def test_denoising_loads_nothing_slow(tmp_path: Path) -> None:
     demo = PACKAGE.parent / "demos" / "noisy.flac"
     arguments = [str(demo), "-o", str(tmp_path / "out.flac"), "-q"]
     code = f"from nmf_audio.cli.denoise import main; assert main({arguments!r}) == 0"
     loaded = _modules_after(code)
-    assert not loaded & {"librosa", "scipy.signal", "sklearn", "matplotlib", "torch", "soxr", "numba"}
+    assert not loaded & {"librosa", "scipy", "sklearn", "matplotlib", "torch", "soxr", "numba", "tqdm"}

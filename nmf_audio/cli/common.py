@@ -4,7 +4,6 @@ import argparse
 import io
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from nmf_audio.errors import NmfAudioError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 else:
     Subparsers = Any
@@ -20,6 +21,8 @@ EXIT_DONE = 0
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+STDOUT = "-"
 
 
 class UsageError(Exception):
@@ -80,6 +83,13 @@ def one_thread() -> None:
     if "numpy" not in sys.modules:
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
+
+
+def path(text: str) -> "Path":
+    """Return an argument as a path; the module that this takes is not loaded for ``--help``."""
+    from pathlib import Path
+
+    return Path(text)
 
 
 def write_line(text: str, stream: TextIO) -> None:
@@ -160,6 +170,8 @@ def report_fault(args: argparse.Namespace, fault: str | BaseException, *, about:
     """
     if isinstance(fault, BaseException):
         if args.debug:
+            import traceback
+
             with _beside_bar(args):
                 write_line("".join(traceback.format_exception(fault)).rstrip(), sys.stderr)
         fault = describe(fault)
@@ -199,6 +211,36 @@ def _descriptor(stream: TextIO) -> int | None:
         return None
 
 
+@contextmanager
+def _messages(args: argparse.Namespace) -> Iterator[None]:
+    """Say what the package logs and warns of, one sentence each, but with ``-q``."""
+    import logging
+    import warnings
+
+    def tell(text: str) -> None:
+        if args.verbosity > 0:
+            report_fault(args, text)
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            tell(record.getMessage())
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        tell(f"warning: {message}")
+
+    logger, handler = logging.getLogger("nmf_audio"), Handler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = show
+            yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
 def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run a command and turn what it raises into sentences and an exit code.
 
@@ -214,7 +256,7 @@ def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
     int
         What `run` returned, or 1 (error), 2 (`UsageError`) or 130 (Ctrl-C).
     """
-    with _quiet_libraries(args):
+    with _quiet_libraries(args), _messages(args):
         try:
             return run(args)
         except UsageError as error:

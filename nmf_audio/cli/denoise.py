@@ -4,13 +4,13 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, document, format_table, planning, settings, telling
+from nmf_audio.cli import common, format_table, settings
 
 if TYPE_CHECKING:
+    from nmf_audio.cli.planning import Job
     from nmf_audio.report import Report
 
 DESCRIPTION = "Remove the noise from recordings of speech."
@@ -38,13 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE",
-        type=Path,
+        type=common.path,
         help="where to write, if there is one input; its extension names the format",
     )
     files.add_argument(
         "--output-dir",
         metavar="FOLDER",
-        type=Path,
+        type=common.path,
         help="folder for the outputs, made if it is missing (default: beside each input)",
     )
     files.add_argument(
@@ -103,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     noise.add_argument(
         "--noise",
         metavar="FILE",
-        type=Path,
+        type=common.path,
         help="a second or more of the noise, as loud as in the recordings",
     )
     noise.add_argument(
@@ -116,7 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json",
         metavar="FILE",
         nargs="?",
-        const=document.STDOUT,
+        const=common.STDOUT,
         help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
         "error. The name must end in .json",
     )
@@ -165,10 +165,12 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
+    from nmf_audio.cli import document, planning, telling
+
     if args.jobs != "1":
         # several threads of BLAS in each of several jobs only get into each other's way
         os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-    args.stdout_is_taken = args.json == document.STDOUT
+    args.stdout_is_taken = args.json == common.STDOUT
     faults: list[str] = []
     jobs = planning.plan(args, faults)
     n_jobs = settings.jobs_of(args, faults)
@@ -206,7 +208,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _denoise_all(
-    args: argparse.Namespace, jobs: list[planning.Job], n_jobs: int, options: dict[str, Any]
+    args: argparse.Namespace, jobs: "list[Job]", n_jobs: int, options: dict[str, Any]
 ) -> "Iterator[Report]":
     from nmf_audio.batch import run_in_order, work_on
 

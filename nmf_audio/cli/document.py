@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from nmf_audio.report import Report
 
 SCHEMA = 1
-STDOUT = "-"
 
 
 def check(args: argparse.Namespace, targets: Iterable[Path], faults: list[str]) -> None:
@@ -37,7 +36,7 @@ def check(args: argparse.Namespace, targets: Iterable[Path], faults: list[str]) 
         return
     if args.dry_run:
         faults.append("--json and --dry-run are both given; a report is of what was done")
-    if args.json == STDOUT:
+    if args.json == common.STDOUT:
         return
     if not args.json.lower().endswith(".json"):
         # the next word after --json may be meant as an input, which must not be written over
@@ -132,7 +131,7 @@ def write(args: argparse.Namespace, document: dict[str, Any]) -> None:
     from nmf_audio.atomic import replacing
 
     text = json.dumps(document, indent=2, allow_nan=False)
-    if args.json == STDOUT:
+    if args.json == common.STDOUT:
         common.write_line(text, sys.stdout)
         return
     with replacing(args.json, force=args.force) as temporary:

@@ -1,7 +1,6 @@
 """``--list-formats``: what can be read and written."""
 
 import argparse
-import textwrap
 
 WIDTH = 100
 
@@ -37,5 +36,7 @@ def lines() -> list[str]:
 
 
 def _row(head: str, words: "tuple[str, ...] | list[str]") -> list[str]:
+    import textwrap
+
     indent = " " * (2 + len(head))
     return textwrap.wrap(" ".join(words), WIDTH, initial_indent=f"  {head}", subsequent_indent=indent)

@@ -108,7 +108,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--json",
         metavar="FILE",
         nargs="?",
-        const=document.STDOUT,
+        const=common.STDOUT,
         help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
         "error. The name must end in .json",
     )
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     if args.jobs != "1":
         # several threads of BLAS in each of several jobs only get into each other's way
         os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-    args.stdout_is_taken = args.json == document.STDOUT
+    args.stdout_is_taken = args.json == common.STDOUT
     faults: list[str] = []
     separator = separating.separator_of(args, faults)
     jobs = separating.plan(args, separator, faults)

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio import defaults
@@ -10,6 +9,8 @@ from nmf_audio.cli.times import parse_section, parse_time
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nmf_audio.enhance import Denoiser
 
 Value = TypeVar("Value")
@@ -188,7 +189,7 @@ def check_noise(args: argparse.Namespace, faults: list[str]) -> None:
         faults.append(f"--noise {error}")
 
 
-def output_options(args: argparse.Namespace, targets: Iterable[Path], faults: list[str]) -> dict[str, Any]:
+def output_options(args: argparse.Namespace, targets: "Iterable[Path]", faults: list[str]) -> dict[str, Any]:
     """Return the keywords of `denoise_file` that say what outputs are.
 
     Parameters

@@ -1,14 +1,36 @@
 """The one decorator that compiles a kernel."""
 
 import functools
+import logging
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from numba import njit
+from numba.core import event as events
 
 # Reordering and contraction are allowed, but NaN and Inf stay what they are: a fault in the data must show.
 FAST_MATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+
+
+@functools.cache
+def _log_once() -> None:
+    logging.getLogger("nmf_audio").info("compiling loops, which takes some seconds")
+
+
+class _Listener(events.Listener):
+    """Logs when a kernel is compiled, rather than loaded from the disk."""
+
+    def on_start(self, event: Any) -> None:
+        if event.data["dispatcher"].py_func.__module__.startswith("nmf_audio."):
+            _log_once()
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+_register: Any = events.register
+_register("numba:compile", _Listener())
 
 
 @functools.cache
