@@ -56,14 +56,15 @@ class Problem:
         penalty: Array = (per_atom(value, n_components, name) * self.scale**power).astype(self.dtype)
         return penalty
 
-    def start(self, n_components: int, W: Array) -> Array:
-        """Equal activations in every frame, such that W @ H has the mean of the frame's known entries."""
+    def start(self, W: Array, profile: Array) -> Array:
+        """Activations alike in all frames, times a factor that gives W @ H the mean of the frame's known entries."""
         known = self.V if not self.M.size else self.V * (self.M > 0)
         count = self.n_features if not self.M.size else np.maximum((self.M > 0).sum(axis=1), 1)
         level = known.sum(axis=1, dtype=np.float64) / count
-        per_unit = max(float(W.sum(dtype=np.float64)) / self.n_features, np.finfo(self.dtype).tiny)
-        H = np.maximum(level, self.eps)[:, None] / per_unit
-        return np.repeat(H, n_components, axis=1).astype(self.dtype)
+        per_unit = float(W.sum(axis=1, dtype=np.float64) @ profile) / self.n_features
+        H = np.maximum(level, self.eps)[:, None] / max(per_unit, np.finfo(self.dtype).tiny)
+        activations: Array = (H * profile).astype(self.dtype)
+        return activations
 
     def floor(self, W: Array) -> float:
         """Activation floor: were all atoms there, W @ H would have the mean `eps`."""

@@ -1,6 +1,5 @@
 """Learning atoms and activations together: alternating multiplicative updates until the cost stands still."""
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -8,28 +7,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
-from nmf_audio.nmf import kernels
+from nmf_audio.nmf.alternation import Alternation
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, prepare
-from nmf_audio.nmf.divergences import beta_divergence
 from nmf_audio.nmf.init import start
-from nmf_audio.nmf.updates import (
-    MAX_MOMENTUM,
-    Norm,
-    check_norm,
-    frame_major,
-    public,
-    run_updates,
-    unit,
-    update_atoms,
-)
+from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
+from nmf_audio.nmf.updates import Norm, check_norm, frame_major, public, unit
+from nmf_audio.nmf.workers import Workers
 
 __all__ = ["Factorization", "factorize"]
 
-CHECK_EVERY = 10
-"""Iterations between two looks at the cost, which costs about as much as an iteration."""
+COARSEST = 32
+"""Largest stride, chosen here, of the frames from which atoms are learned first."""
 
-BLOCK = 1024
-"""Frames of which the cost is computed at a time: memory does not grow with the length."""
+COARSE_FRAMES, FRAMES_PER_ATOM = 1024, 16
+"""Such a stride leaves at least so many frames, in all and for each atom."""
 
 
 class Factorization(NamedTuple):
@@ -60,7 +51,9 @@ def factorize(
     weights: ArrayLike | None = None,
     max_iter: int = 200,
     tol: float = 1e-4,
-    momentum: float = 0.0,
+    momentum: float = 0.9,
+    coarse: int | None = None,
+    n_jobs: int = 1,
     rng: int | np.random.Generator | None = None,
     callback: Callable[[int, float], None] | None = None,
 ) -> Factorization:
@@ -69,6 +62,11 @@ def factorize(
     The objective is the beta divergence of V and W @ H plus ``sum_k l1_H[k] * sum_t H[k, t]`` and ``sum_k
     l1_W[k] * sum_f W[f, k]``. Every tenth iteration it is computed; the loop ends when it fell by less than
     `tol` times its value at the start.
+
+    Plain multiplicative updates never raise the objective (Fevotte & Idier 2011; with ``norm="l2"`` this is observed,
+    not proven), but they are slow. Two things save most of the iterations, and are on by default: momentum, and, for
+    long data, a start from a part of the frames. Momentum alone could overshoot: where the objective rose over ten
+    iterations, these are done again without it, and momentum goes on with half its weight.
 
     Parameters
     ----------
@@ -98,9 +96,17 @@ def factorize(
     tol : float, optional
         Relative fall of the objective over ten iterations below which it ends; 0 for always `max_iter`.
     momentum : float in [0, 1), optional
-        Largest weight of the last step in each update of W and H, see `activations`: with 0.9 about 60
-        iterations come as far as 200 without. That the cost falls is then observed, not proven; where it is
-        seen to rise, momentum starts afresh. 0: plain updates.
+        Largest weight of the last step in each update of W and H: about 55 iterations with 0.9 come as far as 200
+        without (Hien, Leplat & Gillis, "Block majorization minimization with extrapolation and application to
+        beta-NMF", 2024). 0: plain updates.
+    coarse : int, optional
+        The atoms are first learned from one frame in `coarse`, with ``8 * coarse`` iterations, which take as long
+        as eight over all frames; from these atoms it goes on with all frames (after Gillis & Glineur, "A multilevel
+        approach for nonnegative matrix factorization", 2012). Of `H` only the columns of these frames count then.
+        Default: 32, 16, 8, 4 or 2, as long as 1024 frames and 16 an atom are left; 1, that is all frames from the
+        start, if they are not, or when `W` or `H` is given.
+    n_jobs : int, optional
+        Threads that share the frames; the result is the same to the last bit. BLAS is held at one thread meanwhile.
     rng : int, Generator or None, optional
         For `init`; the same int gives the same result.
     callback : callable, optional
@@ -132,67 +138,40 @@ def factorize(
     n_components = len(atoms)
     chosen = free_atoms(free, n_components)
     penalty_H, penalty_W = problem.l1(l1_H, n_components, "l1_H"), problem.l1(l1_W, n_components, "l1_W")
+    stride = _stride(coarse, problem.n_frames, n_components, W is not None or H is not None)
     if norm == "l2":
         length = np.sqrt((atoms * atoms).sum(axis=1))
         atoms[chosen] = unit(atoms[chosen])
         h[:, chosen] *= length[chosen]
-
-    def objective() -> float:
-        return (
-            total_divergence(problem, atoms, h)
-            + float(h.sum(0) @ penalty_H)
-            + float(atoms.sum(1) @ penalty_W)
-        )
-
     unit_of_cost = problem.scale**problem.beta
-    watched = tol > 0 or callback is not None
-    first = previous = objective() if watched else 0.0
-    n_iter = 0
-    ahead = _Momentum(momentum, atoms, h)
-    while n_iter < max_iter:
-        if momentum > 0:
-            ahead.move(problem, atoms, h, chosen, norm)
-        run_updates(problem, atoms, h, penalty_H, 1)
-        update_atoms(problem, atoms, h, chosen, penalty_W, norm)
-        n_iter += 1
-        if watched and n_iter % CHECK_EVERY == 0:
-            cost = objective()
-            if callback is not None:
-                callback(n_iter, cost * unit_of_cost)
-            if momentum > 0 and cost > previous:
-                ahead.restart()
-            elif tol > 0 and previous - cost < tol * first:
-                break
-            previous = cost
-    return Factorization(atoms.T.copy(), public(problem, h), n_iter, objective() * unit_of_cost)
+
+    def tell(n_iter: int, cost: float) -> None:
+        assert callback is not None
+        callback(n_iter, cost * unit_of_cost)
+
+    with Workers(count(n_jobs, "n_jobs")) as workers:
+        both = Alternation(problem, atoms, h, chosen, penalty_H, penalty_W, norm, Momentum(momentum), workers)
+        first = None
+        if stride > 1 and len(chosen):
+            first = both.cost() if tol > 0 else None
+            both.start_coarsely(stride)
+        n_iter, cost = both.run(max_iter, tol, tell if callback is not None else None, first)
+    return Factorization(atoms.T.copy(), public(problem, h), n_iter, cost * unit_of_cost)
 
 
-class _Momentum:
-    """Takes atoms and activations further along their last step, before they are updated."""
-
-    def __init__(self, momentum: float, atoms: Array, h: Array) -> None:
-        self._momentum = momentum
-        self._atoms, self._h = (atoms.copy(), h.copy()) if momentum > 0 else (atoms, h)
-        self.restart()
-
-    def restart(self) -> None:
-        self._t = 1.0
-
-    def move(self, problem: Problem, atoms: Array, h: Array, free: Array, norm: Norm) -> None:
-        t_next = (1.0 + math.sqrt(1.0 + 4.0 * self._t**2)) / 2.0
-        a = min((self._t - 1.0) / t_next, self._momentum)
-        self._t = t_next
-        if a == 0:
-            self._atoms[:], self._h[:] = atoms, h
-            return
-        scalar = problem.dtype.type
-        kernels.extrapolate(h, self._h, scalar(a), scalar(problem.floor(atoms)), h)
-        if len(free):
-            before = atoms[free]
-            moved = np.empty_like(before)
-            kernels.extrapolate(before, self._atoms[free], scalar(a), scalar(1e-30), moved)
-            self._atoms[free] = before
-            atoms[free] = unit(moved) if norm == "l2" else moved
+def _stride(coarse: int | None, n_frames: int, n_components: int, started: bool) -> int:
+    if coarse is not None:
+        stride = count(coarse, "coarse")
+        if stride > n_frames:
+            raise ParameterError(
+                f"coarse={stride}; there are only {n_frames} frames, give a number up to that"
+            )
+        return stride
+    enough = max(COARSE_FRAMES, FRAMES_PER_ATOM * n_components)
+    stride = 1 if started else COARSEST
+    while stride > 1 and n_frames // stride < enough:
+        stride //= 2
+    return stride
 
 
 def _start(
@@ -220,14 +199,3 @@ def _start(
         return frame_major(problem, W, H)
     atoms, h = start(problem, wanted, init, rng)
     return (atoms, h) if H is None else frame_major(problem, atoms.T, H)
-
-
-def total_divergence(problem: Problem, atoms: Array, h: Array) -> float:
-    total = 0.0
-    for first in range(0, problem.n_frames, BLOCK):
-        block = slice(first, first + BLOCK)
-        model = h[block] @ atoms
-        model += problem.dtype.type(problem.eps)
-        weights = problem.M[block] if problem.M.size else None
-        total += beta_divergence(problem.V[block], model, problem.beta, weights=weights)
-    return total

@@ -9,8 +9,9 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.checks import Array, Free, count, number
 from nmf_audio.nmf.factorization import factorize
 from nmf_audio.nmf.init import INITS
+from nmf_audio.nmf.momentum import MAX_MOMENTUM
 from nmf_audio.nmf.online import OnlineAtoms
-from nmf_audio.nmf.updates import MAX_MOMENTUM, Norm, activations, check_norm
+from nmf_audio.nmf.updates import Norm, activations, check_norm
 
 __all__ = ["NMF"]
 
@@ -25,7 +26,7 @@ class NMF:
     ----------
     n_components : int
         Number of atoms.
-    beta, init, l1_H, l1_W, norm, max_iter, tol, momentum, rng
+    beta, init, l1_H, l1_W, norm, max_iter, tol, momentum, coarse, n_jobs, rng
         As in `factorize`.
     rho : float in [0, 1], optional
         `partial_fit`: how much of the past each batch keeps.
@@ -72,7 +73,9 @@ class NMF:
         norm: Norm = None,
         max_iter: int = 200,
         tol: float = 1e-4,
-        momentum: float = 0.0,
+        momentum: float = 0.9,
+        coarse: int | None = None,
+        n_jobs: int = 1,
         rho: float = 0.9,
         batch_iter: int = 20,
         rng: int | np.random.Generator | None = None,
@@ -89,6 +92,8 @@ class NMF:
         self.max_iter = count(max_iter, "max_iter")
         self.tol = number(tol, "tol", low=0.0)
         self.momentum = number(momentum, "momentum", 0.0, MAX_MOMENTUM)
+        self.coarse = None if coarse is None else count(coarse, "coarse")
+        self.n_jobs = count(n_jobs, "n_jobs")
         self.rho = number(rho, "rho", 0.0, 1.0)
         self.batch_iter = count(batch_iter, "batch_iter")
         self.rng = rng
@@ -152,7 +157,7 @@ class NMF:
         result = factorize(
             V, self.n_components, self.beta, init=self.init, W=W, H=H, free=free, l1_H=self.l1_H,
             l1_W=self.l1_W, norm=self.norm, weights=weights, max_iter=self.max_iter, tol=self.tol,
-            momentum=self.momentum, rng=self.rng,
+            momentum=self.momentum, coarse=self.coarse, n_jobs=self.n_jobs, rng=self.rng,
         )  # fmt: skip
         self.W_, self.n_iter_, self.reconstruction_err_ = result.W, result.n_iter, result.cost
         self._online = None
@@ -183,7 +188,7 @@ class NMF:
         """
         return factorize(
             V, self.n_components, self.beta, W=self._fitted(), H=H, free=(), l1_H=self.l1_H, weights=weights,
-            max_iter=self.max_iter, tol=self.tol, momentum=self.momentum,
+            max_iter=self.max_iter, tol=self.tol, momentum=self.momentum, n_jobs=self.n_jobs,
         ).H  # fmt: skip
 
     def inverse_transform(self, H: ArrayLike) -> Array:
@@ -236,11 +241,19 @@ class NMF:
             if not hasattr(self, "W_"):
                 self.W_ = factorize(
                     V, self.n_components, self.beta, init=self.init, l1_H=self.l1_H, weights=weights,
-                    max_iter=1, tol=0.0, rng=self.rng,
+                    max_iter=1, tol=0.0, coarse=1, rng=self.rng,
                 ).W  # fmt: skip
             self._online = OnlineAtoms(self.W_, beta=self.beta, rho=self.rho)
             self.n_iter_ = 0
-        H = activations(V, self.W_, n_iter=self.batch_iter, beta=self.beta, l1_H=self.l1_H, weights=weights)
+        H = activations(
+            V,
+            self.W_,
+            n_iter=self.batch_iter,
+            beta=self.beta,
+            l1_H=self.l1_H,
+            weights=weights,
+            n_jobs=self.n_jobs,
+        )
         self._online.update(V, H, weights=weights)
         self.W_ = self._online.W
         self.n_iter_ += 1

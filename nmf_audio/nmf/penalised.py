@@ -35,8 +35,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.alternation import CHECK_EVERY, total_divergence
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, per_atom, prepare
-from nmf_audio.nmf.factorization import CHECK_EVERY, Factorization, total_divergence
+from nmf_audio.nmf.factorization import Factorization
 from nmf_audio.nmf.init import start
 from nmf_audio.nmf.roots import root, root_of_sum_one
 from nmf_audio.nmf.updates import frame_major, public

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.alternation import CHECK_EVERY, total_divergence
 from nmf_audio.nmf.checks import Array, Problem, check_entries, count, number, prepare
-from nmf_audio.nmf.factorization import CHECK_EVERY, total_divergence
 from nmf_audio.nmf.init import start
 from nmf_audio.nmf.updates import keep_above_floor, public, run_updates, statistics
 

@@ -12,16 +12,20 @@ from numpy.typing import ArrayLike
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import kernels
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, prepare
+from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
+from nmf_audio.nmf.workers import Workers
 
 __all__ = ["activations", "update_H", "update_W"]
 
 TILE = 128
 """Frames that run all their iterations together: the product is at full speed, and they stay in the cache."""
 
-MAX_MOMENTUM = 0.999
-"""At 1 the factors of `extrapolate` have no bound."""
+BLOCK = 2048
+"""Frames over which the sums for the atoms run at once; a block belongs to one thread."""
 
 Norm = Literal["l2"] | None
+
+_ALONE = Workers()
 
 
 def update_H(
@@ -167,14 +171,14 @@ def activations(
     H: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     momentum: float = 0.9,
+    n_jobs: int = 1,
 ) -> Array:
     """Activations of fixed atoms after a fixed number of updates, with momentum.
 
-    Each update starts a little further along the last step: from H * (H / H_before)**a in place of H, where a
-    = (t - 1) / t', t' = (1 + sqrt(1 + 4 * t**2)) / 2 with t = 1 at first and t' in place of t after that
-    (Nesterov's weights, taken on log H, where a multiplicative update is a step like any other), at most
-    `momentum`. About 16 such updates come as far as 50 plain ones, 36 as far as 200. That the cost falls at
-    each is observed, not proven; with ``momentum=0`` it is proven.
+    Each update starts a little further along the last step: from H * (H / H_before)**a in place of H, with weights a
+    that grow from 0 to `momentum` (`Momentum` has the equation and its source). About 16 such updates come as far
+    as 50 plain ones, 36 as far as 200. That the cost falls at each is observed, not proven; with ``momentum=0`` it is
+    proven.
 
     For 1 <= beta <= 2 the problem is convex: with enough iterations every positive start comes to the same
     cost.
@@ -189,6 +193,8 @@ def activations(
         Start. Default: in each frame all atoms equal, with the frame's level.
     momentum : float in [0, 1), optional
         Largest weight of the last step; 0 for plain updates, as `update_H` does them.
+    n_jobs : int, optional
+        Threads that share the frames; the result is the same to the last bit. BLAS is held at one thread meanwhile.
 
     Returns
     -------
@@ -209,8 +215,20 @@ def activations(
     """
     problem = prepare(V, beta, weights)
     atoms, h = frame_major(problem, W, H)
-    momentum = number(momentum, "momentum", 0.0, MAX_MOMENTUM)
-    run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter"), momentum)
+    weight = Momentum(number(momentum, "momentum", 0.0, MAX_MOMENTUM))
+    penalty, n_iter = problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter")
+    with Workers(count(n_jobs, "n_jobs")) as workers:
+        steps = weight.steps(n_iter, problem.dtype)
+        run_updates(
+            problem,
+            atoms,
+            h,
+            penalty,
+            n_iter,
+            steps=steps,
+            previous=h.copy() if weight else None,
+            workers=workers,
+        )
     return public(problem, h)
 
 
@@ -219,7 +237,7 @@ def frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[Ar
     w = matrix(W, problem.dtype, "W", (problem.n_features, None))
     atoms = np.array(w.T, order="C")
     if H is None:
-        return atoms, problem.start(len(atoms), atoms)
+        return atoms, problem.start(atoms, np.ones(len(atoms)))
     given = matrix(H, problem.dtype, "H", (len(atoms), problem.n_frames))
     return atoms, np.array(given.T * problem.dtype.type(1.0 / problem.scale), order="C")
 
@@ -230,22 +248,54 @@ def public(problem: Problem, h: Array) -> Array:
 
 
 def run_updates(
-    problem: Problem, atoms: Array, h: Array, l1: Array, n_iter: int, momentum: float = 0.0
+    problem: Problem,
+    atoms: Array,
+    h: Array,
+    l1: Array,
+    n_iter: int,
+    *,
+    steps: Array | None = None,
+    previous: Array | None = None,
+    workers: Workers = _ALONE,
 ) -> None:
-    """Update frame-major activations in place."""
+    """Update frame-major activations in place; `steps` and `previous` are those of the kernel."""
     scalar = problem.dtype.type
-    floor = scalar(problem.floor(atoms))
-    eps, gamma = scalar(problem.eps), scalar(problem.gamma)
-    kernels.update_activations(
-        problem.V, problem.M, atoms, h, l1, problem.beta, gamma, eps, floor, scalar(momentum), n_iter, TILE
-    )
+    steps = np.zeros(n_iter, problem.dtype) if steps is None else steps
+    before = h[:0] if previous is None else previous
+    floor, eps, gamma = scalar(problem.floor(atoms)), scalar(problem.eps), scalar(problem.gamma)
+
+    def run(t: slice) -> None:
+        kernels.update_activations(
+            problem.V[t],
+            problem.M[t],
+            atoms,
+            h[t],
+            before[t],
+            l1,
+            problem.beta,
+            gamma,
+            eps,
+            floor,
+            steps,
+            TILE,
+        )
+
+    workers.over(problem.n_frames, TILE, run)
 
 
-def update_atoms(problem: Problem, atoms: Array, h: Array, free: Array, l1: Array, norm: Norm) -> None:
+def update_atoms(
+    problem: Problem,
+    atoms: Array,
+    h: Array,
+    free: Array,
+    l1: Array,
+    norm: Norm,
+    workers: Workers = _ALONE,
+) -> None:
     """Update the free rows of frame-major atoms in place."""
     if not len(free):
         return
-    P, Q = statistics(problem, atoms, h, free)
+    P, Q = statistics(problem, atoms, h, free, workers)
     w = atoms[free]
     Q += l1[free, None]
     if norm == "l2":
@@ -255,14 +305,27 @@ def update_atoms(problem: Problem, atoms: Array, h: Array, free: Array, l1: Arra
     atoms[free] = unit(new) if norm == "l2" else new
 
 
-def statistics(problem: Problem, atoms: Array, h: Array, free: Array) -> tuple[Array, Array]:
+def statistics(
+    problem: Problem, atoms: Array, h: Array, free: Array, workers: Workers = _ALONE
+) -> tuple[Array, Array]:
     """Positive and negative part of the gradient in the free atoms, (n_free, n_features) each."""
-    P = np.empty((len(free), problem.n_features), problem.dtype)
-    Q = np.empty_like(P)
     everything = len(free) == len(atoms) and bool((np.diff(free) > 0).all())
-    h_free = h if everything else np.ascontiguousarray(h[:, free])
     eps = problem.dtype.type(problem.eps)
-    kernels.atom_statistics(problem.V, problem.M, atoms, h, h_free, problem.beta, eps, TILE, P, Q)
+    shape = (len(free), problem.n_features)
+
+    def run(first: int) -> tuple[Array, Array]:
+        t = slice(first, first + BLOCK)
+        P, Q = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
+        h_free = h[t] if everything else np.ascontiguousarray(h[t, free])
+        kernels.atom_statistics(
+            problem.V[t], problem.M[t], atoms, h[t], h_free, problem.beta, eps, TILE, P, Q
+        )
+        return P, Q
+
+    P, Q = np.zeros(shape, problem.dtype), np.zeros(shape, problem.dtype)
+    for p, q in workers.map(run, range(0, problem.n_frames, BLOCK)):
+        P += p
+        Q += q
     return P, Q
 
 

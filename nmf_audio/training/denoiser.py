@@ -305,8 +305,9 @@ class DenoiserTraining:
             level = rows.mean(axis=1)
             loud = rows[level > QUIET * level.mean()]
             fitted = factorize(
-                loud.T, n, beta=1.0, init="frames", max_iter=FIRST_ITERATIONS, tol=0.0, rng=rng
-            )
+                loud.T, n, beta=1.0, init="frames", max_iter=FIRST_ITERATIONS, tol=0.0, momentum=0.0, coarse=1,
+                rng=rng,
+            )  # fmt: skip
             return np.asarray(fitted.W, np.float32)
 
         free = initial(

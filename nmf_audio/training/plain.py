@@ -257,6 +257,8 @@ def _learn(
             weights=part.M,
             max_iter=n_iter,
             tol=0.0,
+            momentum=0.0,  # as the shipped dictionaries were learned
+            coarse=1,
             rng=rng,
             callback=lambda i, _: report(READING + (100.0 - READING) * (done + i * n) / work),
         )

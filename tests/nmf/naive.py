@@ -76,10 +76,19 @@ def update_W_unit(V: Any, W: Any, H: Any, beta: float, l1: Any = 0.0) -> Array:
     return unit
 
 
-def factorize(V: Any, W: Any, H: Any, beta: float, n_iter: int) -> tuple[Array, Array]:
+def factorize(V: Any, W: Any, H: Any, beta: float, n_iter: int, momentum: float = 0.0) -> tuple[Array, Array]:
+    def ahead(X: Array, before: Array, a: float) -> Array:
+        x = X / before
+        return X * ((1 + a) * x + 1 - a) / ((1 - a) * x + 1 + a)
+
+    t, W_before, H_before = 1.0, W, H
     for _ in range(n_iter):
-        H = update_H(V, W, H, beta)
-        W = update_W(V, W, H, beta)
+        t_next = (1 + math.sqrt(1 + 4 * t * t)) / 2
+        a = min((t - 1) / t_next, momentum)
+        W_start, H_start = ahead(W, W_before, a), ahead(H, H_before, a)
+        t, W_before, H_before = t_next, W, H
+        H = update_H(V, W_start, H_start, beta)
+        W = update_W(V, W_start, H, beta)
     return W, H
 
 

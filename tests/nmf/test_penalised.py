@@ -65,7 +65,7 @@ def test_without_weights_it_is_plain_nmf() -> None:
         assert ours.cost == pytest.approx(plain.cost, rel=1e-6)
         assert_allclose(ours.W @ ours.H, plain.W @ plain.H, rtol=1e-4)
     ours = factorize_penalised(V, W=W, H=H, free=(), penalty=Penalty(), max_iter=30, tol=0)
-    plain = factorize(V, W=W / W.sum(0), H=H * W.sum(0)[:, None], free=(), max_iter=30, tol=0)
+    plain = factorize(V, W=W / W.sum(0), H=H * W.sum(0)[:, None], free=(), max_iter=30, tol=0, momentum=0)
     assert_allclose(ours.H, plain.H, rtol=1e-6)
 
 

@@ -91,20 +91,20 @@ def update_activations(
     M: Array,
     W: Array,
     H: Array,
+    previous: Array,
     l1: Array,
     beta: float,
     gamma: Any,
     eps: Any,
     floor: Any,
-    momentum: Any,
-    n_iter: int,
+    steps: Array,
     tile: int,
 ) -> None:
-    """Update H in place `n_iter` times with W fixed.
+    """Update H in place with W fixed, once for each of `steps`: how far it starts along the last step, in log H.
 
     With W fixed every frame stands alone, so a tile of frames runs all its iterations while it lies in the cache.
-    KL's denominators are constant; so are the Euclidean numerators, whose denominators need only W @ W.T. With
-    `momentum` > 0 each update starts further along the last step, by Nesterov's weights up to `momentum`, in log H.
+    KL's denominators are constant; so are the Euclidean numerators, whose denominators need only W @ W.T. `previous`
+    is where H was one update ago, and is kept so; of shape (0, n_components) when all steps are 0.
     """
     n_frames, n_features = V.shape
     n_components = W.shape[0]
@@ -117,7 +117,7 @@ def update_activations(
     den = np.zeros((tile, n_components), V.dtype)
     WW = np.empty((n_components, n_components), V.dtype)
     Y = np.empty((tile, n_components), V.dtype)
-    previous = np.empty((tile, n_components), V.dtype)
+    remember = previous.shape[0] > 0
     if gram:
         np.dot(W, W.T, WW)
     constant = l1.copy()  # what the denominators have in every frame
@@ -134,16 +134,13 @@ def update_activations(
             np.dot(V[start:stop], W.T, num[:n])
         elif beta == 1 and weighted:
             np.dot(M[start:stop], W.T, den[:n])
-        previous[:n] = H[start:stop]
-        t = 1.0
-        for _ in range(n_iter):
-            t_next = (1 + np.sqrt(1 + 4 * t * t)) / 2
-            a = min(V.dtype.type((t - 1) / t_next), momentum)
-            t = t_next
+        for a in steps:
             if a > 0:
-                extrapolate(H[start:stop], previous[:n], a, floor, Y[:n])
+                extrapolate(H[start:stop], previous[start:stop], a, floor, Y[:n])
             else:
                 Y[:n] = H[start:stop]
+                if remember:
+                    previous[start:stop] = H[start:stop]
             if gram:
                 np.dot(Y[:n], WW, den[:n])
             else:

@@ -1,0 +1,136 @@
+"""Activations and atoms updated in turn, with momentum, and a cost that does not rise with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nmf_audio.nmf import kernels
+from nmf_audio.nmf.checks import Array, Problem
+from nmf_audio.nmf.divergences import beta_divergence
+from nmf_audio.nmf.momentum import Momentum
+from nmf_audio.nmf.updates import BLOCK, Norm, run_updates, unit, update_atoms
+from nmf_audio.nmf.workers import Workers
+
+__all__ = ["CHECK_EVERY", "Alternation", "coarse_frames", "total_divergence"]
+
+CHECK_EVERY = 10
+"""Iterations between two looks at the cost, which costs about as much as an iteration."""
+
+COARSE_WORK = 8
+"""A coarse start takes as long as so many iterations over all frames."""
+
+ATOM_FLOOR = 1e-30
+"""No entry of an atom is extrapolated below this."""
+
+GOLDEN = 0.6180339887498949
+
+
+@dataclass
+class Alternation:
+    """What is factorized, and how; `atoms` and `h` are frame-major and change in place."""
+
+    problem: Problem
+    atoms: Array
+    h: Array
+    free: Array
+    l1_H: Array
+    l1_W: Array
+    norm: Norm
+    momentum: Momentum
+    workers: Workers
+
+    def cost(self) -> float:
+        """Divergence plus penalties, in the problem's scale."""
+        of_h = float(self.h.sum(axis=0, dtype=np.float64) @ self.l1_H)
+        penalties = of_h + float(self.atoms.sum(axis=1, dtype=np.float64) @ self.l1_W)
+        return total_divergence(self.problem, self.atoms, self.h, self.workers) + penalties
+
+    def run(
+        self,
+        max_iter: int,
+        tol: float = 0.0,
+        callback: Callable[[int, float], None] | None = None,
+        first: float | None = None,
+    ) -> tuple[int, float]:
+        """Iterate until the cost falls by less than `tol` * `first` (default: the cost now) over `CHECK_EVERY`.
+
+        Returns the iterations done and the cost at the end. Where momentum made the cost rise between two looks, the
+        iterations between them are done again without it.
+        """
+        if not (self.momentum or tol > 0 or callback is not None):
+            self._iterate(max_iter, None)
+            return max_iter, self.cost()
+        previous = (self.atoms.copy(), self.h.copy()) if self.momentum else None
+        cost = self.cost()
+        first = cost if first is None else first
+        n_iter = 0
+        while n_iter < max_iter:
+            n = min(CHECK_EVERY, max_iter - n_iter)
+            kept = (self.atoms.copy(), self.h.copy()) if self.momentum else None
+            self._iterate(n, previous)
+            now = self.cost()
+            if now > cost and kept is not None:
+                self.atoms[:], self.h[:] = kept
+                self._iterate(n, None)
+                now = self.cost()
+                self.momentum.weaken()
+            n_iter += n
+            if callback is not None and n == CHECK_EVERY:
+                callback(n_iter, now)
+            fell, cost = cost - now, now
+            if tol > 0 and n == CHECK_EVERY and fell < tol * first:
+                break
+        return n_iter, cost
+
+    def _iterate(self, n_iter: int, previous: tuple[Array, Array] | None) -> None:
+        """Update H, then W, `n_iter` times; along the step from `previous` atoms and activations, which follow."""
+        dtype = self.problem.dtype
+        before_atoms, before_h = previous if previous is not None else (None, None)
+        steps = np.zeros(n_iter, dtype) if previous is None else self.momentum.steps(n_iter, dtype)
+        # with all atoms fixed a tile of frames runs all its updates at once
+        for part in steps[:, None] if len(self.free) else steps[None]:
+            if before_atoms is not None and len(self.free):
+                self._extrapolate_atoms(before_atoms, part[0])
+            run_updates(
+                self.problem, self.atoms, self.h, self.l1_H, len(part), steps=part, previous=before_h,
+                workers=self.workers,
+            )  # fmt: skip
+            update_atoms(self.problem, self.atoms, self.h, self.free, self.l1_W, self.norm, self.workers)
+
+    def _extrapolate_atoms(self, previous: Array, step: Array) -> None:
+        now = self.atoms[self.free]
+        if step > 0:
+            moved = np.empty_like(now)
+            kernels.extrapolate(now, previous[self.free], step, self.problem.dtype.type(ATOM_FLOOR), moved)
+            self.atoms[self.free] = unit(moved) if self.norm == "l2" else moved
+        previous[self.free] = now
+
+    def start_coarsely(self, stride: int) -> None:
+        """Learn the atoms from one frame in `stride` first; all others then start with these frames' mean profile."""
+        chosen = coarse_frames(self.problem.n_frames, stride)
+        V, M = self.problem.V[chosen], self.problem.M[chosen] if self.problem.M.size else self.problem.M
+        problem, momentum = replace(self.problem, V=V, M=M), Momentum(self.momentum.largest)
+        part = replace(self, problem=problem, h=self.h[chosen], momentum=momentum)
+        part.run(COARSE_WORK * stride)
+        self.h[:] = self.problem.start(self.atoms, part.h.mean(axis=0, dtype=np.float64))
+
+
+def coarse_frames(n_frames: int, stride: int) -> Array:
+    """One frame of each `stride`, at places that repeat with no period."""
+    groups = np.arange(n_frames // stride)
+    frames: Array = stride * groups + np.floor(stride * (GOLDEN * groups % 1.0)).astype(np.intp)
+    return frames
+
+
+def total_divergence(problem: Problem, atoms: Array, h: Array, workers: Workers | None = None) -> float:
+    """Beta divergence of all frames, in the problem's scale."""
+
+    def part(first: int) -> float:
+        t = slice(first, first + BLOCK)
+        model = h[t] @ atoms
+        model += problem.dtype.type(problem.eps)
+        weights = problem.M[t] if problem.M.size else None
+        return beta_divergence(problem.V[t], model, problem.beta, weights=weights)
+
+    return sum((workers or Workers()).map(part, range(0, problem.n_frames, BLOCK)))
