@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, format_table, settings
+from nmf_audio.cli import common, completion, format_table, settings
 
 if TYPE_CHECKING:
     from nmf_audio.cli.planning import Job
@@ -144,6 +144,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_arguments(parser)
     common.add_version(parser)
+    completion.add_print_completion(parser)
     return parser
 
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "dictionaries": "nmf_audio.cli.dictionaries",
     "explain": "nmf_audio.cli.explain",
     "live": "nmf_audio.cli.live",
+    "completion": "nmf_audio.cli.completion",
 }
 
 
