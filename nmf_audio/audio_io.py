@@ -15,8 +15,9 @@ import soundfile
 
 from nmf_audio.containers import RATES, Container, pcm_bits, room_for, too_large, unfinished
 from nmf_audio.errors import AudioFileError
+from nmf_audio.pcm import from_integers, to_integers
 
-__all__ = ["AudioReader", "AudioWriter"]
+__all__ = ["AudioReader", "AudioWriter", "check_values"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
@@ -52,11 +53,15 @@ class AudioReader:
     ----------
     path : str or path
         The file.
+    label : str, optional
+        How messages call it; `path` by default.
 
     Attributes
     ----------
     path : Path
         The file.
+    label : str
+        How messages call it.
     sr : int
         Sample rate in Hz.
     n_channels : int
@@ -89,29 +94,30 @@ class AudioReader:
     16000 2 [(2, 16000), (2, 16000), (2, 8000)]
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
         self.path = Path(path)
+        self.label = str(self.path) if label is None else label
         self.n_read = 0
         try:
             status = self.path.stat()
             if not stat.S_ISREG(status.st_mode):
                 kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-                raise AudioFileError(f"{self.path}: is {kind}; name an audio file")
+                raise AudioFileError(f"{self.label}: is {kind}; name an audio file")
             if status.st_size == 0:
-                raise AudioFileError(f"{self.path}: is empty (0 bytes)")
+                raise AudioFileError(f"{self.label}: is empty (0 bytes)")
             self.damage = unfinished(self.path)
         except OSError as error:
             if isinstance(error, AudioFileError):
                 raise
-            raise AudioFileError(f"{self.path}: can't be read: {error.strerror}") from error
+            raise AudioFileError(f"{self.label}: can't be read: {error.strerror}") from error
         if self.path.suffix.lower() == ".raw":
             raise AudioFileError(
-                f"{self.path}: has no header that says rate and channels; convert it to WAV first"
+                f"{self.label}: has no header that says rate and channels; convert it to WAV first"
             )
         try:
             self._file = _open(self.path)
         except soundfile.LibsndfileError as error:
-            raise AudioFileError(f"{self.path}: {self._unreadable(error)}") from error
+            raise AudioFileError(f"{self.label}: {self._unreadable(error)}") from error
         self.sr: int = self._file.samplerate
         self.n_channels: int = self._file.channels
         declared: int = self._file.frames
@@ -171,16 +177,7 @@ class AudioReader:
             yield self._take(block[:n])
 
     def _take(self, block: Samples) -> Samples:
-        good = np.abs(block) <= _LARGEST
-        if not good.all():
-            n, channel = (int(i) for i in np.argwhere(~good)[0])
-            value = block[n, channel]
-            kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else f"{value:g}"
-            position = self.n_read + n
-            raise AudioFileError(
-                f"{self.path}: sample {position} ({position / self.sr:.3f} s) of channel {channel + 1} is "
-                f"{kind}; only finite samples up to {_LARGEST:g} can be processed"
-            )
+        check_values(block.T, self.n_read, self.sr, self.label)
         self.n_read += len(block)
         return np.ascontiguousarray(block.T)
 
@@ -196,21 +193,35 @@ class AudioReader:
         self.damage = f"is truncated or damaged: {n_read / self.sr:.2f} s{promised} could be read{because}"
 
 
-def _to_integers(y: Samples, bits: int) -> tuple[npt.NDArray[np.signedinteger[Any]], int]:
-    """Return (n, n_channels) saturated integers in the high bits of 16 or 32, and how many were out."""
-    full_scale = 2 ** (bits - 1)
-    scaled = np.rint(y.T * (np.float32(full_scale) if bits <= 24 else np.float64(full_scale)))
-    n_clipped = int(np.count_nonzero((scaled < -full_scale) | (scaled > full_scale - 1)))
-    width = 16 if bits <= 16 else 32
-    integers = np.clip(scaled, -full_scale, full_scale - 1).astype(f"int{width}")
-    return np.ascontiguousarray(integers << (width - bits)), n_clipped
+def check_values(block: Samples, first: int, sr: int, label: str) -> None:
+    """Check that arithmetic in float32 can take samples.
 
+    Parameters
+    ----------
+    block : ndarray (n_channels, n)
+        Samples.
+    first : int
+        Where in the recording the first of them stands.
+    sr : int
+        Sample rate in Hz.
+    label : str
+        How messages call the recording.
 
-def _from_integers(data: npt.NDArray[np.signedinteger[Any]], dtype: np.dtype[Any]) -> Samples:
-    """Undo `_to_integers`: the (n_channels, n) samples that (n, n_channels) integers stand for."""
-    full_scale = 2.0 ** (8 * data.dtype.itemsize - 1)
-    samples: Samples = np.divide(data.T, full_scale, dtype=dtype)
-    return samples
+    Raises
+    ------
+    AudioFileError
+        If a sample is NaN, infinite, or too large; the message says which.
+    """
+    good = np.abs(block) <= _LARGEST
+    if good.all():
+        return
+    n, channel = (int(i) for i in np.argwhere(~good.T)[0])
+    value = block[channel, n]
+    kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else f"{value:g}"
+    raise AudioFileError(
+        f"{label}: sample {first + n} ({(first + n) / sr:.3f} s) of channel {channel + 1} is {kind}; "
+        f"only finite samples up to {_LARGEST:g} can be processed"
+    )
 
 
 class AudioWriter:
@@ -235,6 +246,8 @@ class AudioWriter:
 
     Attributes
     ----------
+    label : str
+        How messages call the file.
     n_written : int
         Samples written so far.
     n_clipped : int
@@ -264,7 +277,7 @@ class AudioWriter:
     ) -> None:
         self.n_written = self.n_clipped = 0
         self.warnings: list[str] = []
-        self._path, self._label, self._bits = path, label or str(path), pcm_bits(container.subtype)
+        self._path, self.label, self._bits = path, label or str(path), pcm_bits(container.subtype)
         self.container, self.sr, self._n_channels = container, sr, n_channels
         self._room = room_for(container)
         try:
@@ -276,7 +289,7 @@ class AudioWriter:
             rates = RATES.get(container.subtype, (sr,))
             advice = "" if sr in rates else f" --rate (sr=) with one of {', '.join(map(str, rates))} or"
             raise AudioFileError(
-                f"{self._label}: {container.format} with {container.subtype} can't hold {n_channels} "
+                f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} "
                 f"channels at {sr} Hz ({error.error_string.rstrip('.')}); give{advice} an output of another "
                 "format"
             ) from error
@@ -337,12 +350,12 @@ class AudioWriter:
         if y.shape[1] == 0:
             return y
         if self._room is not None and self.n_written * self._n_channels + y.size > self._room:
-            raise AudioFileError(too_large(self._label, self.container))
+            raise AudioFileError(too_large(self.label, self.container))
         data: npt.NDArray[Any] = np.ascontiguousarray(y.T)
         if self._bits is not None:
-            data, n_clipped = _to_integers(y, self._bits)
+            data, n_clipped = to_integers(y, self._bits)
             self.n_clipped += n_clipped
-            y = _from_integers(data, y.dtype if self._bits <= 24 else np.dtype(np.float64))
+            y = from_integers(data, y.dtype if self._bits <= 24 else np.float64)
         try:
             self._file.write(data)
         except (soundfile.LibsndfileError, AssertionError) as error:
@@ -370,13 +383,13 @@ class AudioWriter:
         except soundfile.LibsndfileError as error:
             if self.n_written == 0:
                 raise AudioFileError(
-                    f"{self._label}: {self.container.format} with {self.container.subtype} can't hold a "
+                    f"{self.label}: {self.container.format} with {self.container.subtype} can't hold a "
                     "recording without samples; name an output of another format"
                 ) from error
             raise self._write_error() from error
         if kind != (self.sr, self._n_channels):
             raise AudioFileError(
-                f"{self._label}: {self.container.format} can't say {self.sr} Hz and {self._n_channels} channels, "
+                f"{self.label}: {self.container.format} can't say {self.sr} Hz and {self._n_channels} channels, "
                 f"it says {kind[0]} and {kind[1]}; give an output of another format"
             )
         # codings in blocks round the length up
@@ -393,7 +406,7 @@ class AudioWriter:
 
     def _write_error(self) -> AudioFileError:
         self._probe_disk()
-        return AudioFileError(f"{self._label}: was not written whole")
+        return AudioFileError(f"{self.label}: was not written whole")
 
     def _probe_disk(self) -> None:
         """Raise with the system's own reason if the file can't grow; libsndfile has 'System error' only."""
@@ -403,4 +416,4 @@ class AudioWriter:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise AudioFileError(f"{self._label}: can't be written: {error.strerror}") from error
+            raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error

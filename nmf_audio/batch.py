@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from nmf_audio.errors import ParameterError
-from nmf_audio.files import default_output, denoise_file
+from nmf_audio.files import default_output, denoise_file, named
 from nmf_audio.report import Report
 
 __all__ = ["check_jobs", "denoise_files", "run_in_order", "work_on"]
@@ -112,12 +112,14 @@ def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tu
     return Path(entry), default_output(entry, format=format)
 
 
-def work_on(src: Path, dst: Path, *, skip_existing: bool = False, **options: Any) -> Work:
+def work_on(
+    src: Path | BinaryIO, dst: Path | BinaryIO, *, skip_existing: bool = False, **options: Any
+) -> Work:
     """Return what denoises one recording and reports whatever becomes of it.
 
     Parameters
     ----------
-    src, dst : Path
+    src, dst : Path or binary file
         The recording and its output.
     skip_existing : bool
         Leave it alone if the output exists.
@@ -131,13 +133,13 @@ def work_on(src: Path, dst: Path, *, skip_existing: bool = False, **options: Any
     """
 
     def work(progress: Progress) -> Report:
-        if skip_existing and os.path.lexists(dst):
-            return Report(src, dst, "skipped")
+        if skip_existing and os.path.lexists(named(dst)):
+            return Report(named(src), named(dst), "skipped")
         try:
             return denoise_file(src, dst, progress=progress, **options)
         except Exception as error:
             # one bad file must not cost the night's batch
-            return Report(src, dst, "failed", error=error)
+            return Report(named(src), named(dst), "failed", error=error)
 
     return work
 

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.atomic import check_target, replacing
 from nmf_audio.audio_io import AudioReader, AudioWriter
-from nmf_audio.containers import container_for
+from nmf_audio.containers import Container, container_for
 from nmf_audio.defaults import (
     CHANNEL_MODES,
     DEFAULT_CHANNELS,
@@ -28,15 +28,18 @@ from nmf_audio.dictionary import Dictionary
 from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.formats import check_output, rename
-from nmf_audio.noise import read_noise
+from nmf_audio.noise import MAX_SECONDS, read_noise
+from nmf_audio.pcm import RawFormat
+from nmf_audio.pipes import STREAM, StreamReader, StreamWriter, open_stream, stream_container, stream_faults
 from nmf_audio.pump import Processor, SeparateChannels, pump
 from nmf_audio.report import Report
 from nmf_audio.resample import Resampler
 from nmf_audio.sections import check_section, cut
 
-__all__ = ["Report", "check_options", "default_output", "denoise_file"]
+__all__ = ["Report", "check_options", "default_output", "denoise_file", "named"]
 
 PathLike = str | os.PathLike[str]
+Target = PathLike | BinaryIO
 Progress = Callable[[float, float], None]
 Samples = npt.NDArray[np.floating[Any]]
 
@@ -84,6 +87,7 @@ def check_options(
     channels: str = DEFAULT_CHANNELS,
     start: float | None = None,
     end: float | None = None,
+    streamed: bool = False,
 ) -> None:
     """Check options of `denoise_file` that `Denoiser` does not know, as far as names and numbers show.
 
@@ -91,6 +95,8 @@ def check_options(
     ----------
     noise, noise_from, channels, start, end
         See `denoise_file`.
+    streamed : bool
+        Whether the recording is a stream, which can't be read twice.
 
     Raises
     ------
@@ -108,13 +114,19 @@ def check_options(
         )
     if not isinstance(noise_from, tuple) or len(noise_from) != 2:
         raise ParameterError(f"noise_from={noise_from!r}; (start, end) in seconds is needed")
-    check_section("noise_from", *noise_from)
+    _, last = check_section("noise_from", *noise_from)
+    if streamed and last > MAX_SECONDS:
+        raise ParameterError(
+            f"noise_from={noise_from}; of a stream it must end within the first {MAX_SECONDS:g} s, "
+            "which are held back until they are heard"
+        )
 
 
 def denoise_file(
-    src: PathLike,
-    dst: PathLike | None = None,
+    src: Target,
+    dst: Target | None = None,
     *,
+    raw: RawFormat | None = None,
     dictionary: Dictionary | PathLike | None = None,
     method: str | None = None,
     reduction_db: float = DEFAULT_REDUCTION_DB,
@@ -124,7 +136,7 @@ def denoise_file(
     channels: str = DEFAULT_CHANNELS,
     start: float | None = None,
     end: float | None = None,
-    keep_noise: PathLike | None = None,
+    keep_noise: Target | None = None,
     format: str | None = None,
     subtype: str | None = None,
     sr: int | None = None,
@@ -135,11 +147,16 @@ def denoise_file(
 
     Parameters
     ----------
-    src : str or path
-        The recording, in any format that libsndfile reads.
-    dst : str or path, optional
+    src : str, path or binary file
+        The recording, in any format that libsndfile reads. An open file, such as ``sys.stdin.buffer``, is read from
+        where it stands to its end: WAV and raw samples as they come, what else there is through a temporary file.
+    dst : str, path or binary file, optional
         Where to write; ``<stem>.denoised<ext>`` beside `src` by default. An extension that means another
-        container than the recording's is obeyed.
+        container than the recording's is obeyed. To an open file, such as ``sys.stdout.buffer``, goes WAV, each block
+        as soon as it is ready. An open `src` needs a `dst` that is given.
+    raw : RawFormat or None
+        What an open `src` is made of, and what goes to an open `dst` (unless `format` says WAV), if that is samples
+        without a header.
     dictionary : Dictionary, str, path or None
         A dictionary, the name of a shipped one, a file, or None for the shipped one that fits the method.
     method : {'trained', 'adaptive', 'classic'} or None
@@ -158,7 +175,7 @@ def denoise_file(
         for speakers with a microphone and a channel of their own.
     start, end : float or None
         Seconds: only this part of the recording is denoised and written. It comes out as if it were all there is.
-    keep_noise : str, path or None
+    keep_noise : str, path, binary file or None
         Where to write what was removed: input minus output as written, before encoding for lossy formats. In
         integers the two add up to the input exactly, in floats to one unit in the last place; with `sr` they add
         up to the input at that rate.
@@ -185,6 +202,8 @@ def denoise_file(
     AudioFileError
         If the recording can't be read or holds NaN or Inf, or if `dst` is the recording itself, exists, or
         can't be written. Nothing is left behind.
+    BrokenPipeError
+        If whoever reads an open `dst` has left.
     ParameterError
         If a value is not allowed.
     DictionaryError
@@ -203,42 +222,68 @@ def denoise_file(
     ('noisy.denoised.wav', 2.0, 'PCM_16')
     """
     started = time.perf_counter()
-    src = Path(src)
-    dst = default_output(src, format=format) if dst is None else Path(dst)
+    if dst is None:
+        if not isinstance(src, str | os.PathLike):
+            raise ParameterError("dst=None; an open file has no name to make the output's from: give dst")
+        dst = default_output(src, format=format)
+    streamed = named(src) is STREAM
     denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
-    check_options(noise=noise, noise_from=noise_from, channels=channels, start=start, end=end)
-    wanted = {
-        target: check_output(target, format=format, subtype=subtype, sr=sr)
-        for target in (dst, *([] if keep_noise is None else [Path(keep_noise)]))
-    }
+    check_options(
+        noise=noise, noise_from=noise_from, channels=channels, start=start, end=end, streamed=streamed
+    )
+    wanted = {}
+    for target in (named(dst), *([] if keep_noise is None else [named(keep_noise)])):
+        if target is not STREAM:
+            wanted[target] = check_output(target, format=format, subtype=subtype, sr=sr)
+        elif faults := stream_faults(raw=raw, format=format, subtype=subtype, sr=sr):
+            raise ParameterError(faults[0])
     _check_targets(src, dst, noise, keep_noise, force)
     with ExitStack() as stack:
-        reader = stack.enter_context(AudioReader(src))
+        reader = stack.enter_context(
+            AudioReader(src) if isinstance(src, str | os.PathLike) else open_stream(src, raw)
+        )
         stream = _stream(denoiser, reader, channels)
         if noise is not None:
             stream.prime(read_noise(noise, reader.sr, reader.n_channels))
         elif noise_from is not None:
-            stream.prime(
-                read_noise(src, reader.sr, reader.n_channels, start=noise_from[0], end=noise_from[1])
-            )
+            stream.prime(_noise_within(reader, *noise_from))
         part = _Part(reader, start, end)
 
         sr_out = reader.sr if sr is None else sr
+        source = reader.container
+        if source.format == "RAW":
+            source = Container("WAV", source.subtype)
 
-        def opened(target: Path) -> tuple[AudioWriter, Callable[[Samples], Samples]]:
+        def opened_stream(target: BinaryIO) -> StreamWriter:
+            return stack.enter_context(
+                StreamWriter(
+                    *(target, sr_out, reader.n_channels),
+                    stream_container(reader.container, raw=raw, format=format, subtype=subtype),
+                    n_samples=part.n_samples if sr_out == reader.sr else None,
+                    tags=reader.tags,
+                    channel_mask=reader.channel_mask if isinstance(reader, StreamReader) else 0,
+                )
+            )
+
+        def opened_file(target: Path) -> AudioWriter:
             n_values = math.ceil((part.n_samples or 0) * sr_out / reader.sr) * reader.n_channels
             container = container_for(
                 target,
-                reader.container,
+                source,
                 n_values,
                 format=wanted[target].container,
                 subtype=wanted[target].subtype,
             )
             temporary = stack.enter_context(replacing(target, force=force))
-            writer = stack.enter_context(
+            return stack.enter_context(
                 AudioWriter(
                     temporary, sr_out, reader.n_channels, container, tags=reader.tags, label=str(target)
                 )
+            )
+
+        def opened(target: Target) -> tuple[AudioWriter | StreamWriter, Callable[[Samples], Samples]]:
+            writer = (
+                opened_file(Path(target)) if isinstance(target, str | os.PathLike) else opened_stream(target)
             )
             if sr_out == reader.sr:
                 return writer, writer.write
@@ -246,7 +291,7 @@ def denoise_file(
             return writer, stack.enter_context(resampler).write
 
         writer, write = opened(dst)
-        removed, keep = (None, None) if keep_noise is None else opened(Path(keep_noise))
+        removed, keep = (None, None) if keep_noise is None else opened(keep_noise)
         # more digits than float32 has matter only where the removed part must add up to them
         dtype = np.float64 if removed and reader.container.subtype in ("PCM_32", "DOUBLE") else np.float32
         blocks = part.blocks(dtype, progress)
@@ -255,18 +300,17 @@ def denoise_file(
     warnings = [f"{damage}; what could be read was denoised"] if damage else []
     warnings += writer.warnings
     container = writer.container
-    source = reader.container
     if subtype is None and container.subtype != source.subtype and container.format == source.format:
         warnings.append(f"{source.subtype} can't be written; it is now {container.subtype}")
-    if container.format == "RF64" and "RF64" not in (source.format, wanted[dst].container):
+    if container.format == "RF64" and "RF64" not in (source.format, str(format).upper()):
         warnings.append("this is more than a WAV can hold; it is now RF64")
     if removed is not None and removed.n_clipped:
-        warnings.append(f"{keep_noise}: {removed.n_clipped} samples clipped; there the two do not add up")
+        warnings.append(f"{removed.label}: {removed.n_clipped} samples clipped; there the two do not add up")
     return Report(
-        src=src,
-        dst=dst,
+        src=named(src),
+        dst=named(dst),
         status="partial" if damage else "done",
-        keep_noise=None if keep_noise is None else Path(keep_noise),
+        keep_noise=None if keep_noise is None else named(keep_noise),
         seconds=writer.n_written / writer.sr,
         sr=writer.sr,
         n_channels=reader.n_channels,
@@ -286,30 +330,55 @@ def denoise_file(
     )
 
 
+def named(what: Target) -> Path:
+    """Return what a report calls a file, `STREAM` for one that is open.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither.
+    """
+    if isinstance(what, str | os.PathLike):
+        return Path(what)
+    if hasattr(what, "read") or hasattr(what, "write"):
+        return STREAM
+    raise ParameterError(f"{what!r} is neither the path of a file nor an open binary file")
+
+
 def _check_targets(
-    src: Path, dst: Path, noise: PathLike | None, keep_noise: PathLike | None, force: bool
+    src: Target, dst: Target, noise: PathLike | None, keep_noise: Target | None, force: bool
 ) -> None:
-    sources = [src] if noise is None else [src, noise]
-    check_target(dst, sources=sources, force=force)
-    if keep_noise is not None:
-        check_target(keep_noise, sources=sources, force=force)
-        if os.path.realpath(keep_noise) == os.path.realpath(dst):
-            raise AudioFileError(f"{dst}: is the output for both the speech and the noise; name another")
+    sources = [source for source in (src, noise) if isinstance(source, str | os.PathLike)]
+    for target in (dst, keep_noise):
+        if isinstance(target, str | os.PathLike):
+            check_target(target, sources=sources, force=force)
+    if isinstance(dst, str | os.PathLike) and isinstance(keep_noise, str | os.PathLike):
+        same = os.path.realpath(keep_noise) == os.path.realpath(dst)
+    else:
+        same = keep_noise is dst
+    if same:
+        raise AudioFileError(f"{named(dst)}: is the output for both the speech and the noise; name another")
 
 
-def _stream(denoiser: Denoiser, reader: AudioReader, channels: str) -> Processor:
+def _noise_within(reader: AudioReader | StreamReader, start: float, end: float) -> npt.NDArray[Any]:
+    if isinstance(reader, StreamReader):
+        return reader.hear(start, end)
+    return read_noise(reader.path, reader.sr, reader.n_channels, start=start, end=end)
+
+
+def _stream(denoiser: Denoiser, reader: AudioReader | StreamReader, channels: str) -> Processor:
     try:
         if channels == "linked":
             return denoiser.stream(reader.sr, reader.n_channels)
         return SeparateChannels([denoiser.stream(reader.sr) for _ in range(reader.n_channels)])
     except ParameterError as error:
-        raise AudioFileError(f"{reader.path}: {error}") from error
+        raise AudioFileError(f"{reader.label}: {error}") from error
 
 
 class _Part:
     """The part of a recording that is wanted, and what is missing of it."""
 
-    def __init__(self, reader: AudioReader, start: float | None, end: float | None) -> None:
+    def __init__(self, reader: AudioReader | StreamReader, start: float | None, end: float | None) -> None:
         self._reader = reader
         first, last = check_section("start and end", start, end)
         self._first, self._last = round(first * reader.sr), last * reader.sr
@@ -330,7 +399,7 @@ class _Part:
                 progress(n_done / sr, max(self.n_samples or 0, n_done) / sr)
         if n_done == 0 and (self._first or self._reader.damage):
             there = f"ends at {self._reader.n_read / sr:g} s, before the start at {self._first / sr:g} s"
-            raise AudioFileError(f"{self._reader.path}: {self._reader.damage or there}")
+            raise AudioFileError(f"{self._reader.label}: {self._reader.damage or there}")
 
     def damage(self) -> str | None:
         """Say what is missing of the part, once its blocks were taken."""

@@ -21,6 +21,7 @@ EXIT_DONE = 0
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141
 
 STDOUT = "-"
 
@@ -86,10 +87,14 @@ def one_thread() -> None:
 
 
 def path(text: str) -> "Path":
-    """Return an argument as a path; the module that this takes is not loaded for ``--help``."""
+    """Return an argument as a path; ``./-`` stays another one than ``-``.
+
+    The module that this takes is not loaded for ``--help``.
+    """
     from pathlib import Path
 
-    return Path(text)
+    path = Path(text)
+    return path.absolute() if text != "-" and path == Path("-") else path
 
 
 def write_line(text: str, stream: TextIO) -> None:
@@ -300,7 +305,8 @@ def progress_bar(
     with tqdm(desc=label, unit=unit, unit_scale=True, leave=False, file=sys.stderr) as bar:
 
         def update(done: float, total: float) -> None:
-            bar.total = total
+            # of a pipe nobody knows how much there is to come
+            bar.total = total if total > done else None
             bar.update(done - bar.n)
 
         args.bar_is_shown = True

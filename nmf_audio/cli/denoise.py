@@ -20,9 +20,10 @@ EPILOG = """examples:
   denoise *.wav --output-dir clean
   denoise -r talks --output-dir clean --jobs 4 --skip-existing
   denoise talk.wav --noise-from 0:2.5         the first 2.5 s are noise alone
+  ffmpeg -i talk.mp4 -f wav - | denoise - -o - | ffplay -
 
 exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
-written; 130 interrupted"""
+written; 130 interrupted; 141 whoever reads standard output has left"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,14 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         metavar="FILE",
         nargs="+",
-        help="recording to denoise, or a pattern such as 'talks/*.wav'; with -r a folder",
+        help="recording to denoise, or a pattern such as 'talks/*.wav'; with -r a folder; - for standard input",
     )
     files.add_argument(
         "-o",
         "--output",
         metavar="FILE",
         type=common.path,
-        help="where to write, if there is one input; its extension names the format",
+        help="where to write, if there is one input; its extension names the format; - for standard output, as WAV",
     )
     files.add_argument(
         "--output-dir",
@@ -68,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     form.add_argument("--rate", metavar="HZ", help="sample rate, such as 48000 (default: the input's)")
     form.add_argument(
+        "--raw",
+        metavar="|".join(("s16le", "f32le")),
+        help="samples without a header on standard input and output, and how one is stored; also u8, s24le, s32le, "
+        "f64le. --rate and --channels are then those of what comes in (default: WAV, or what else has a header)",
+    )
+    form.add_argument(
         "--list-formats",
         action=format_table.ListFormats,
         nargs=0,
@@ -90,9 +97,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sound.add_argument(
         "--channels",
         metavar="|".join(defaults.CHANNEL_MODES),
-        default=defaults.DEFAULT_CHANNELS,
+        action="append",
         help="linked: the same gains for all channels, so that the stereo image stays; independent: each its own, "
-        "as for one speaker a channel (default: %(default)s)",
+        f"as for one speaker a channel (default: {defaults.DEFAULT_CHANNELS}); with --raw also the number of "
+        "channels of what comes in (default: 1)",
     )
     part = parser.add_argument_group("part", "denoise and write only a part of each recording")
     part.add_argument("--start", metavar="TIME", help="in seconds, m:s or h:m:s (default: the beginning)")
@@ -166,19 +174,20 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
-    from nmf_audio.cli import document, planning, telling
+    from nmf_audio.cli import document, planning, streams, telling
 
     if args.jobs != "1":
         # several threads of BLAS in each of several jobs only get into each other's way
         os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-    args.stdout_is_taken = args.json == common.STDOUT
+    args.stdout_is_taken = "-" in (args.json, str(args.output), args.keep_noise)
     faults: list[str] = []
     jobs = planning.plan(args, faults)
+    raw = streams.raw_of(args, faults)
     n_jobs = settings.jobs_of(args, faults)
     denoiser = settings.denoiser_of(args, faults)
     options = {
         **settings.signal_options(args, faults),
-        **settings.output_options(args, [target for job in jobs for target in job.targets], faults),
+        **settings.output_options(args, [target for job in jobs for target in job.targets], raw, faults),
     }
     document.check(args, [target for job in jobs for target in job.targets], faults)
     if faults or denoiser is None:
@@ -192,6 +201,7 @@ def run(args: argparse.Namespace) -> int:
         "method": denoiser.method,
         "reduction_db": denoiser.reduction_db,
         "mix": denoiser.mix,
+        "raw": raw,
         "force": args.force,
     }
     reports: list[Report] = []
@@ -205,6 +215,8 @@ def run(args: argparse.Namespace) -> int:
             document.write(
                 args, document.build(reports, denoiser, options, complete=len(reports) == len(jobs))
             )
+    if any(isinstance(report.error, BrokenPipeError) for report in reports):
+        return common.EXIT_PIPE
     return common.EXIT_FAULT if any_fault else common.EXIT_DONE
 
 
@@ -212,14 +224,20 @@ def _denoise_all(
     args: argparse.Namespace, jobs: "list[Job]", n_jobs: int, options: dict[str, Any]
 ) -> "Iterator[Report]":
     from nmf_audio.batch import run_in_order, work_on
+    from nmf_audio.cli import streams
 
     works = [
-        work_on(job.src, job.dst, skip_existing=job.skip, keep_noise=job.keep_noise, **options)
+        work_on(
+            *(streams.opened(job.src), streams.opened(job.dst, output=True)),
+            skip_existing=job.skip,
+            keep_noise=None if job.keep_noise is None else streams.opened(job.keep_noise, output=True),
+            **options,
+        )
         for job in jobs
     ]
     alone = len(jobs) == 1
     shares = [0.0] * len(jobs)
-    label = jobs[0].src.name if alone else f"{len(jobs)} recordings"
+    label = streams.label(jobs[0].src) if alone else f"{len(jobs)} recordings"
     with common.progress_bar(args, label, unit="s" if alone else "") as bar:
 
         def advance(i: int, done: float, total: float) -> None:
@@ -231,7 +249,11 @@ def _denoise_all(
             else:
                 bar(sum(shares), len(shares))
 
-        yield from run_in_order(works, jobs=n_jobs, progress=advance)
+        if any(streams.DASH in (job.src, *job.targets) for job in jobs):
+            # there is one, and here Ctrl-C also ends the wait for a pipe
+            yield works[0](lambda done, total: advance(0, done, total))
+        else:
+            yield from run_in_order(works, jobs=n_jobs, progress=advance)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

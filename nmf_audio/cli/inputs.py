@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nmf_audio.cli import common, streams
+
 
 @dataclass(frozen=True)
 class Input:
@@ -26,7 +28,9 @@ class Input:
     found: bool = False
 
 
-def find_inputs(words: Sequence[str], *, recursive: bool, faults: list[str]) -> list[Input]:
+def find_inputs(
+    words: Sequence[str], *, recursive: bool, faults: list[str], dash: bool = False
+) -> list[Input]:
     """Return the recordings that words stand for.
 
     Parameters
@@ -35,6 +39,8 @@ def find_inputs(words: Sequence[str], *, recursive: bool, faults: list[str]) -> 
         Files; patterns such as ``talks/*.wav`` or ``**/*.flac``, which some shells leave to the program; folders.
     recursive : bool
         Look into folders, and those in them, for files with an extension of audio.
+    dash : bool
+        Take ``-`` for standard input.
     faults : list of str
         Is added what can't be read, as far as names show.
 
@@ -45,8 +51,10 @@ def find_inputs(words: Sequence[str], *, recursive: bool, faults: list[str]) -> 
     """
     inputs = []
     for word in words:
-        path = Path(word)
-        if glob.has_magic(word) and not os.path.lexists(path):
+        path = common.path(word)
+        if dash and path == streams.DASH:
+            inputs.append(Input(path))
+        elif glob.has_magic(word) and not os.path.lexists(path):
             # Path.glob takes no absolute patterns
             matches = [Path(match) for match in sorted(glob.glob(word, recursive=True))]  # noqa: PTH207
             if not matches:

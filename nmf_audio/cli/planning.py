@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from nmf_audio.cli import common
+from nmf_audio.cli import common, streams
 from nmf_audio.cli.inputs import Input, find_inputs
 from nmf_audio.errors import AudioFileError
 
@@ -61,7 +61,7 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
     ----------
     args : argparse.Namespace
         Has `inputs`, `recursive`, `output`, `output_dir`, `name`, `format`, `keep_noise`, `skip_existing`,
-        `noise` and `force`.
+        `noise`, `json`, `raw` and `force`.
     faults : list of str
         Is added what the names show to be wrong.
 
@@ -70,9 +70,8 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
     list of Job
         In the order of the inputs.
     """
-    inputs = find_inputs(args.inputs, recursive=args.recursive, faults=faults)
-    if "-" in (*args.inputs, str(args.output)):
-        faults.append("-: standard input and output can't be used yet; name files")
+    inputs = find_inputs(args.inputs, recursive=args.recursive, faults=faults, dash=True)
+    streams.check(args, [entry.path for entry in inputs], faults)
     if args.output is not None and args.output_dir is not None:
         faults.append("-o and --output-dir are both given; give one of them")
     if args.output is not None and args.name is not None:
@@ -93,6 +92,7 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
             f"--keep-noise {args.keep_noise} names one file for {len(inputs)} inputs; "
             "give a pattern, such as {stem}.noise{ext}"
         )
+    inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
     jobs = without_outputs(inputs, [_job(entry, args) for entry in inputs])
     check = not one_output and not one_noise
     check_targets(jobs if check else [], args, [] if args.noise is None else [args.noise], faults)
@@ -121,9 +121,10 @@ def _job(entry: Input, args: argparse.Namespace) -> Job:
         keep_noise = (
             default_output(src, dst.parent, name=args.keep_noise, format=args.format)
             if is_pattern
-            else Path(args.keep_noise)
+            else common.path(args.keep_noise)
         )
-    return Job(src, dst, keep_noise, skip=args.skip_existing and dst.is_file())
+    exists = dst != streams.DASH and dst.is_file()
+    return Job(src, dst, keep_noise, skip=args.skip_existing and exists)
 
 
 def without_outputs(inputs: Sequence[Input], jobs: Sequence[Plan]) -> list[Plan]:
@@ -155,10 +156,12 @@ def check_targets(
     from nmf_audio.atomic import check_target
 
     folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)
-    sources = [*(job.src for job in jobs), *others]
+    sources = [*(job.src for job in jobs if job.src != streams.DASH), *others]
     taken: dict[str, Planned] = {}
     for job in jobs:
         for dst in job.targets:
+            if dst == streams.DASH:
+                continue
             real = os.path.realpath(dst)
             if real in taken:
                 other = taken[real]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nmf_audio.enhance import Denoiser
+    from nmf_audio.pcm import RawFormat
 
 Value = TypeVar("Value")
 
@@ -151,7 +152,7 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
     Parameters
     ----------
     args : argparse.Namespace
-        Has `noise`, `noise_from`, `channels`, `start` and `end`.
+        Has `inputs`, `noise`, `noise_from`, `channels`, `start` and `end`.
     faults : list of str
         Is added what is wrong with them.
 
@@ -170,7 +171,7 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
         "end": _read(args.end, "--end", parse_time, faults),
     }
     try:
-        check_options(**options)
+        check_options(**options, streamed="-" in args.inputs)
     except ParameterError as error:
         faults.append(as_options(str(error)))
     check_noise(args, faults)
@@ -189,7 +190,9 @@ def check_noise(args: argparse.Namespace, faults: list[str]) -> None:
         faults.append(f"--noise {error}")
 
 
-def output_options(args: argparse.Namespace, targets: "Iterable[Path]", faults: list[str]) -> dict[str, Any]:
+def output_options(
+    args: argparse.Namespace, targets: "Iterable[Path]", raw: "RawFormat | None", faults: list[str]
+) -> dict[str, Any]:
     """Return the keywords of `denoise_file` that say what outputs are.
 
     Parameters
@@ -198,6 +201,8 @@ def output_options(args: argparse.Namespace, targets: "Iterable[Path]", faults: 
         Has `format`, `subtype` and `rate`.
     targets : iterable of Path
         What is to be written.
+    raw : RawFormat or None
+        What goes to standard output instead of WAV.
     faults : list of str
         Is added what is wrong with them, or does not go together.
 
@@ -206,7 +211,9 @@ def output_options(args: argparse.Namespace, targets: "Iterable[Path]", faults: 
     dict
         The same names, as `denoise_file` takes them.
     """
+    from nmf_audio.cli import streams
     from nmf_audio.formats import output_faults
+    from nmf_audio.pipes import stream_faults
 
     rate = args.rate
     options = {
@@ -215,9 +222,14 @@ def output_options(args: argparse.Namespace, targets: "Iterable[Path]", faults: 
         "sr": int(rate) if rate is not None and rate.isdecimal() else rate,
     }
     if any(value is not None for value in options.values()):
-        found = [as_options(fault) for target in targets for fault in output_faults(target, **options)]
+        found = []
+        for target in targets:
+            if target == streams.DASH:
+                found += stream_faults(raw=raw, **options)
+            else:
+                found += output_faults(target, **options)
         # many outputs have the same fault
-        faults.extend(dict.fromkeys(found))
+        faults.extend(dict.fromkeys(as_options(fault) for fault in found))
     return options
 
 

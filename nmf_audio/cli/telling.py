@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from nmf_audio.cli import common
+from nmf_audio.cli import common, streams
 from nmf_audio.cli.planning import Planned
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ def tell(args: argparse.Namespace, report: "Report") -> None:
     """
     if report.status == "failed":
         return
+    src = streams.label(report.src)
     if report.status == "skipped":
-        common.say(args, f"{report.src}: skipped, {report.dst} exists")
+        common.say(args, f"{src}: skipped, {report.dst} exists")
         return
     if report.status == "done" and args.verbosity >= 1:
         for warning in report.warnings:
-            common.report_fault(args, f"warning: {warning}", about=report.src)
+            common.report_fault(args, f"warning: {warning}", about=src)
     parts = [f"{report.seconds:.1f} s in {report.elapsed_seconds:.2f} s"]
     factor = report.real_time_factor
     if factor >= 1:
@@ -46,7 +47,7 @@ def tell(args: argparse.Namespace, report: "Report") -> None:
     ]
     if now:
         parts.append(f"now {' '.join(now)}")
-    common.say(args, f"{report.src} -> {report.dst}: {', '.join(parts)}")
+    common.say(args, f"{src} -> {streams.label(report.dst, output=True)}: {', '.join(parts)}")
     channels = "1 channel" if report.n_channels == 1 else f"{report.n_channels} channels"
     detail = f"{report.sr} Hz, {channels}, {report.format} {report.subtype}"
     common.say(args, f"  {detail}; method {report.method}, dictionary {report.dictionary}", level=2)
@@ -89,11 +90,13 @@ def tell_faults(args: argparse.Namespace, reports: Iterable[Outcome]) -> bool:
     """
     any_fault = False
     for report in reports:
-        if report.error is not None:
-            common.report_fault(args, report.error, about=report.src)
+        src = streams.label(report.src)
+        # whoever reads standard output may leave when there is enough
+        if report.error is not None and not isinstance(report.error, BrokenPipeError):
+            common.report_fault(args, report.error, about=src)
         elif report.status == "partial":
             for warning in report.warnings:
-                common.report_fault(args, f"warning: {warning}", about=report.src)
+                common.report_fault(args, f"warning: {warning}", about=src)
         any_fault |= report.status in ("failed", "partial")
     return any_fault
 
@@ -118,8 +121,13 @@ def tell_plan(args: argparse.Namespace, jobs: Iterable[Planned]) -> bool:
 
     refused = []
     for job in jobs:
+        src = streams.label(job.src)
+        targets = " and ".join(streams.label(target, output=True) for target in job.targets)
         if job.skip:
-            common.say(args, f"{job.src}: would be skipped, {job.targets[0]} exists")
+            common.say(args, f"{src}: would be skipped, {job.targets[0]} exists")
+            continue
+        if job.src == streams.DASH:
+            common.say(args, f"{src} -> {targets}")
             continue
         try:
             with AudioReader(job.src) as reader:
@@ -129,7 +137,7 @@ def tell_plan(args: argparse.Namespace, jobs: Iterable[Planned]) -> bool:
         except AudioFileError as error:
             refused.append(error)
             continue
-        common.say(args, f"{job.src} -> {' and '.join(map(str, job.targets))} ({what})")
+        common.say(args, f"{src} -> {targets} ({what})")
     for fault in refused:
         common.report_fault(args, fault)
     return bool(refused)

@@ -121,8 +121,6 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
     [
         (["a.wav", "b.wav", "-o", "c.wav"], "-o c.wav names one file for 2 inputs"),
         (["a.wav", "-o", "c.wav", "--output-dir", "d"], "-o and --output-dir are both given"),
-        (["-"], "-: standard input and output can't be used yet"),
-        (["a.wav", "-o", "-"], "-: standard input and output can't be used yet"),
         (["a.wav", "-o", "none/c.wav"], "none/c.wav: there is no folder none"),
         (["a.wav", "-o", "sub"], "sub: is a folder"),
         (["a.wav", "-o", "a.wav", "-f"], "a.wav: is the input a.wav itself"),

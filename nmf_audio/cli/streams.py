@@ -1,0 +1,152 @@
+"""``-``: standard input and output in place of files, and all that is wrong with it."""
+
+import argparse
+import io
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from nmf_audio.errors import ParameterError
+
+if TYPE_CHECKING:
+    from nmf_audio.pcm import RawFormat
+
+DASH = Path("-")
+"""Standard input among inputs, standard output among outputs. A file of that name is ``./-``."""
+
+
+def label(path: Path, *, output: bool = False) -> str:
+    """Return how messages call an input, or an output."""
+    if path != DASH:
+        return str(path)
+    return "standard output" if output else "standard input"
+
+
+def opened(path: Path, *, output: bool = False) -> Path | BinaryIO:
+    """Return what `denoise_file` takes: the path, or for `DASH` the open stream, without a buffer in between."""
+    if path != DASH:
+        return path
+    return io.FileIO(1, "wb", closefd=False) if output else io.FileIO(0, "rb", closefd=False)
+
+
+def check(args: argparse.Namespace, sources: Sequence[Path], faults: list[str]) -> None:
+    """Check what is asked of standard input and output.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `output`, `keep_noise`, `json` and `raw`.
+    sources : sequence of Path
+        The inputs.
+    faults : list of str
+        Is added what is wrong.
+    """
+    reads = DASH in sources
+    writes = [
+        name for name, value in (("-o", args.output), ("--keep-noise", args.keep_noise)) if _is_dash(value)
+    ]
+    if reads:
+        if len(sources) > 1:
+            faults.append("-: standard input is given beside other inputs; give it alone")
+        elif args.output is None:
+            faults.append("-: standard input has no name to make the output's from; give -o FILE, or -o -")
+        if args.keep_noise is not None and "{" in args.keep_noise:
+            faults.append(
+                f"--keep-noise {args.keep_noise}: standard input has no name to fill in; give a file"
+            )
+        _check_descriptor(0, "-: standard input", "pipe a recording into it", faults)
+    if len(writes) > 1:
+        faults.append("-o - and --keep-noise - both write to standard output; give one of them a file")
+    if writes and args.json == "-":
+        faults.append(
+            f"--json and {writes[0]} - both write to standard output; give --json the name of a file"
+        )
+    if writes:
+        _check_descriptor(
+            1, f"{writes[0]} -: standard output", "pipe it into a program, or give a file", faults
+        )
+        _check_that_output_is_no_input(sources, writes[0], faults)
+    if args.raw is not None and not reads and not writes:
+        faults.append("--raw is for standard input and output: give - as input, or -o -")
+
+
+def _is_dash(value: object) -> bool:
+    return value is not None and str(value) == str(DASH)
+
+
+def _check_descriptor(number: int, what: str, advice: str, faults: list[str]) -> None:
+    # Python has none for a descriptor that was closed when it started; by now it may be another file
+    if (sys.stdout if number else sys.stdin) is None:
+        faults.append(f"{what} is closed; {advice}")
+    elif os.isatty(number):
+        faults.append(f"{what} is a terminal; {advice}")
+
+
+def _check_that_output_is_no_input(sources: Sequence[Path], option: str, faults: list[str]) -> None:
+    try:
+        target = os.fstat(1)
+        if not stat.S_ISREG(target.st_mode):
+            return
+        for source in sources:
+            status = os.fstat(0) if source == DASH else source.stat()
+            if os.path.samestat(target, status):
+                faults.append(
+                    f"{option} -: standard output and {label(source)} are the same file; name another"
+                )
+    except OSError:
+        # what is missing or closed is said elsewhere
+        return
+
+
+def raw_of(args: argparse.Namespace, faults: list[str]) -> "RawFormat | None":
+    """Return what the samples of standard input and output are, if they have no header.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `raw`, `rate`, `channels` and `inputs`. What is said of the samples is taken out of `rate` and `channels`.
+    faults : list of str
+        Is added what is wrong.
+
+    Returns
+    -------
+    RawFormat or None
+        None if there is a header, or something is wrong.
+    """
+    from nmf_audio import defaults
+    from nmf_audio.pcm import RawFormat
+
+    numbers = [word for word in args.channels or () if word.lstrip("-").isdecimal()]
+    modes = [word for word in args.channels or () if word not in numbers]
+    args.channels = modes[-1] if modes else defaults.DEFAULT_CHANNELS
+    reads = "-" in args.inputs
+    if numbers and not (args.raw is not None and reads):
+        faults.append(
+            f"--channels {numbers[-1]}: a number of channels is for --raw samples that come in through -"
+        )
+    if args.raw is None:
+        return None
+    if reads and args.rate is None:
+        faults.append("--raw has no header: give --rate, the sample rate in Hz, and --channels, if not 1")
+        return None
+    rate = None
+    if reads:
+        # that of what comes in, and so of what goes out
+        rate, args.rate = args.rate, None
+    try:
+        return RawFormat(
+            args.raw,
+            None if rate is None else _whole(rate),
+            *(_whole(number) for number in numbers[-1:] if reads),
+        )
+    except ParameterError as error:
+        faults.append(str(error).replace("n_channels=", "channels=").replace("sr=", "rate="))
+        return None
+
+
+def _whole(text: str) -> Any:
+    """Return a number; other words are refused by who knows the range."""
+    return int(text) if text.lstrip("-").isdecimal() else text
