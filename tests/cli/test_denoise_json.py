@@ -32,7 +32,8 @@ TYPES = {
 
 def described() -> tuple[dict[str, str], dict[str, str]]:
     """Return entries and types of the document, and of each file, as the page has them."""
-    first, second = PAGE.read_text(encoding="utf-8").split("Each of `files`")
+    of_denoise = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.M)[0]
+    first, second = of_denoise.split("Each of `files`")
     row = r"^\| `([\w.]+)` \| ([\w ]+) \|"
     return dict(re.findall(row, first, re.M)), dict(re.findall(row, second, re.M))
 
