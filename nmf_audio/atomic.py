@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from nmf_audio.errors import AudioFileError
+from nmf_audio.errors import AudioFileError, DictionaryError
 
-__all__ = ["check_target", "replacing", "replacing_all"]
+__all__ = ["check_target", "replacing", "replacing_all", "saving"]
 
 
 def check_target(
@@ -163,6 +163,35 @@ def replacing_all(
     finally:
         for path in (*temporaries, *backups):
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def saving(target: str | os.PathLike[str], what: str) -> Iterator[Path]:
+    """Do for a dictionary, or what belongs to one, what `replacing` does; one that exists is replaced.
+
+    Parameters
+    ----------
+    target : str or path
+        The file to write.
+    what : str
+        What messages call it, such as ``'the card'``.
+
+    Yields
+    ------
+    Path
+        An empty file in the target's folder.
+
+    Raises
+    ------
+    DictionaryError
+        If it can't be written.
+    """
+    try:
+        with replacing(target, force=True) as temporary:
+            yield temporary
+    except OSError as error:
+        reason = error.strerror or str(error).removeprefix(f"{target}: ").removeprefix("can't be written: ")
+        raise DictionaryError(f"{target}: {what} can't be written: {reason}") from error
 
 
 def _set_aside(real: Path) -> Path | None:

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.atomic import saving
 from nmf_audio.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.schema import check_trained_arrays
@@ -156,7 +157,6 @@ class Dictionary:
         DictionaryError
             If the file can't be written.
         """
-        target = Path(path)
         meta = {
             "format_version": FORMAT_VERSION,
             "kind": self.kind,
@@ -169,20 +169,12 @@ class Dictionary:
         }
         arrays: dict[str, npt.NDArray[Any]] = {"meta": np.array(json.dumps(meta, sort_keys=True))}
         arrays |= {"spectrum": self.spectrum, **self.arrays}
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            try:
-                with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-                    for name, array in arrays.items():
-                        buffer = io.BytesIO()
-                        np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
-                        member = zipfile.ZipInfo(f"{name}.npy", _ZIP_TIME)
-                        archive.writestr(member, buffer.getvalue(), zipfile.ZIP_DEFLATED)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
-        except OSError as error:
-            raise DictionaryError(f"{target}: the dictionary can't be written: {error.strerror}") from error
+        with saving(path, "the dictionary") as file, zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                buffer = io.BytesIO()
+                np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
+                member = zipfile.ZipInfo(f"{name}.npy", _ZIP_TIME)
+                archive.writestr(member, buffer.getvalue(), zipfile.ZIP_DEFLATED)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Dictionary:

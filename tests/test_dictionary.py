@@ -210,8 +210,27 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_said_when_saving(tmp_path: Path) -> None:
-    with pytest.raises(DictionaryError, match="can't be written"):
+    with pytest.raises(
+        DictionaryError, match=r"mine.npz: the dictionary can't be written: there is no folder"
+    ):
         small().save(tmp_path / "nowhere" / "mine.npz")
+
+
+def test_what_can_not_be_saved_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.npz"
+    small().save(path)
+    before = path.read_bytes()
+    small().save(path)
+    assert path.read_bytes() == before
+
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zipfile.ZipFile.writestr", no_room)
+    with pytest.raises(DictionaryError, match="can't be written: No space left on device"):
+        small().save(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.npz"]
+    assert path.read_bytes() == before
 
 
 def test_shipped_dictionaries_load_and_stay_small() -> None:

@@ -8,8 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nmf_audio.atomic import saving
 from nmf_audio.dictionary import Dictionary
-from nmf_audio.errors import DictionaryError, ParameterError
+from nmf_audio.errors import ParameterError
 
 __all__ = [
     "NOT_STATED",
@@ -200,15 +201,8 @@ def write_card(dictionary: Dictionary, path: str | os.PathLike[str]) -> Path:
         When it can't be written.
     """
     target = card_path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        try:
-            partial.write_text(card_text(dictionary), encoding="utf-8")
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise DictionaryError(f"{target}: the card can't be written: {error.strerror}") from error
+    with saving(target, "the card") as file:
+        file.write_text(card_text(dictionary), encoding="utf-8")
     return target
 
 

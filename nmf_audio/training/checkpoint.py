@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.atomic import saving
 from nmf_audio.errors import DictionaryError
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
@@ -30,21 +31,12 @@ def save_checkpoint(
     DictionaryError
         When it can't be written.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        try:
-            with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr("facts.json", json.dumps(dict(facts)))
-                for name, array in arrays.items():
-                    buffer = io.BytesIO()
-                    np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
-                    archive.writestr(f"{name}.npy", buffer.getvalue())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise DictionaryError(f"{target}: the checkpoint can't be written: {error.strerror}") from error
+    with saving(path, "the checkpoint") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("facts.json", json.dumps(dict(facts)))
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=False)
+            archive.writestr(f"{name}.npy", buffer.getvalue())
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
