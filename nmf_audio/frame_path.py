@@ -149,8 +149,7 @@ class Resynthesis:
         hop = self._hop
         y = np.concatenate([self._previous, tile], axis=1)
         self._previous = tile[:, -hop:].copy()
-        frames = np.lib.stride_tricks.sliding_window_view(y, 2 * hop, axis=1)[:, ::hop]
-        X = transform(frames, self._window)
+        X = transform(y, self._window)
         wet = np.empty((self._n_outputs, *tile.shape), np.float32)
         for i, gains in enumerate(self._gains(X)):
             masked = np.asarray(np.fft.irfft(X * gains, 2 * hop, axis=2), np.float32) * self._window

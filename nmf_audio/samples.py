@@ -22,7 +22,8 @@ from nmf_audio.errors import ParameterError
 __all__ = ["MAX_CHANNELS", "check_finite", "check_samples", "from_float", "to_float"]
 
 MAX_CHANNELS = 64
-FULL_SCALE = {"float32": 1.0, "float64": 1.0, "int16": 2.0**15, "int32": 2.0**31}
+FULL_SCALE = {np.float32: 1.0, np.float64: 1.0, np.int16: 2.0**15, np.int32: 2.0**31}
+"""By the type of a sample: the name of a type is put together anew, and takes memory, each time it is asked for."""
 
 
 def check_samples(y: Any, n_channels: int | None = None) -> npt.NDArray[Any]:
@@ -33,9 +34,10 @@ def check_samples(y: Any, n_channels: int | None = None) -> npt.NDArray[Any]:
     ParameterError
         If type, shape or number of channels are not allowed; if `n_channels` is given and differs.
     """
-    if not isinstance(y, np.ndarray) or y.dtype.name not in FULL_SCALE:
+    if not isinstance(y, np.ndarray) or y.dtype.type not in FULL_SCALE:
         given = y.dtype.name if isinstance(y, np.ndarray) else type(y).__name__
-        raise ParameterError(f"y is of type {given}; a numpy array of {', '.join(FULL_SCALE)} is needed")
+        allowed = ", ".join(kind.__name__ for kind in FULL_SCALE)
+        raise ParameterError(f"y is of type {given}; a numpy array of {allowed} is needed")
     if y.ndim not in (1, 2):
         raise ParameterError(f"y has shape {y.shape}; (n_samples,) or (n_channels, n_samples) is needed")
     channels = 1 if y.ndim == 1 else y.shape[0]
@@ -67,7 +69,7 @@ def to_float(y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return samples of any allowed type as float32 with full scale 1.0."""
     if y.dtype.kind == "f":
         return y.astype(np.float32, copy=False)
-    return y.astype(np.float32) / np.float32(FULL_SCALE[y.dtype.name])
+    return y.astype(np.float32) / np.float32(FULL_SCALE[y.dtype.type])
 
 
 def from_float(y: npt.NDArray[np.float32], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -76,5 +78,5 @@ def from_float(y: npt.NDArray[np.float32], dtype: npt.DTypeLike) -> npt.NDArray[
     if dtype.kind == "f":
         return y.astype(dtype, copy=False)
     info = np.iinfo(dtype)
-    scaled = np.rint(y.astype(np.float64) * FULL_SCALE[dtype.name])
+    scaled = np.rint(y.astype(np.float64) * FULL_SCALE[dtype.type])
     return np.clip(scaled, info.min, info.max).astype(dtype)
