@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ParameterError,
     )
     from nmf_audio.files import denoise_file
+    from nmf_audio.home import own_dictionaries
     from nmf_audio.live import LiveDenoiser
     from nmf_audio.nmf import NMF
     from nmf_audio.report import Report
@@ -59,6 +60,7 @@ _HOME = {
     "denoise_files": "batch",
     "load_dictionary": "dictionary",
     "separate": "separation.separator",
+    "own_dictionaries": "home",
     "shipped_dictionaries": "dictionary",
 }
 
@@ -84,6 +86,7 @@ __all__ = [
     "denoise_file",
     "denoise_files",
     "load_dictionary",
+    "own_dictionaries",
     "separate",
     "shipped_dictionaries",
 ]

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from nmf_audio.atomic import saving
 from nmf_audio.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
+from nmf_audio.home import home_folder, own_dictionaries
 from nmf_audio.schema import check_trained_arrays
 
 __all__ = ["DEFAULT_DICTIONARY", "Dictionary", "Group", "load_dictionary", "shipped_dictionaries"]
@@ -350,7 +351,9 @@ def load_dictionary(dictionary: Dictionary | str | os.PathLike[str] | None = Non
     Parameters
     ----------
     dictionary : Dictionary, str, path or None
-        A dictionary, the name of a shipped one, the path of a file, or None for the default.
+        A dictionary; the name of a shipped one; the name of one of your own, see `own_dictionaries`; the path of a
+        file; or None for the default. What comes first in this list wins, so that a name means the same on every
+        computer.
 
     Returns
     -------
@@ -375,8 +378,13 @@ def load_dictionary(dictionary: Dictionary | str | os.PathLike[str] | None = Non
         return Dictionary.load(shipped[dictionary])
     if not isinstance(dictionary, str | os.PathLike):
         raise ParameterError(f"dictionary={dictionary!r}; give a name, a path or a Dictionary")
+    own = own_dictionaries() if isinstance(dictionary, str) else {}
+    if dictionary in own:
+        return Dictionary.load(own[str(dictionary)])
     if not Path(dictionary).is_file():
+        mine = f" or of your own in {home_folder()}: {', '.join(own)}" if own else ""
         raise DictionaryError(
-            f"dictionary={os.fspath(dictionary)!r} is neither a file nor one of the shipped: {', '.join(shipped)}"
+            f"dictionary={os.fspath(dictionary)!r} is neither a file nor one of the shipped: "
+            f"{', '.join(shipped)}{mine}"
         )
     return Dictionary.load(dictionary)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,15 @@ import soxr
 DEMOS = Path(__file__).parent.parent / "demos"
 
 Array = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty folder for a person's own dictionaries: what whoever runs the tests has must not matter."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NMF_AUDIO_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

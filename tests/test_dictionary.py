@@ -13,6 +13,7 @@ import pytest
 
 from nmf_audio import Dictionary, DictionaryError, FrontEndSpec, Group, ParameterError
 from nmf_audio.dictionary import load_dictionary, shipped_dictionaries
+from nmf_audio.home import home_folder, own_dictionaries
 
 SPEC = FrontEndSpec(n_high=6)
 
@@ -231,6 +232,51 @@ def test_what_can_not_be_saved_leaves_what_was_there(tmp_path: Path, monkeypatch
         small().save(path)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.npz"]
     assert path.read_bytes() == before
+
+
+def test_your_own_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NMF_AUDIO_HOME", str(tmp_path / "home"))
+    assert own_dictionaries() == {}
+    (tmp_path / "home").mkdir()
+    for path in ("home/mine.npz", "home/plain.npz", "outside.npz"):
+        small().save(tmp_path / path)
+    assert own_dictionaries() == {name: tmp_path / "home" / f"{name}.npz" for name in ("mine", "plain")}
+    assert load_dictionary("mine").sha256 == small().sha256
+    # a shipped one wins, and so does your own over a file that is only called so
+    assert load_dictionary("plain").sha256 != small().sha256
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").write_text("no dictionary")
+    assert load_dictionary("mine").name == "mine"
+    with pytest.raises(DictionaryError, match="no dictionary file"):
+        load_dictionary(Path("mine"))
+    # no name leads out of the folder
+    for name in ("../outside", "sub/../../outside", str(tmp_path / "outside"), ""):
+        with pytest.raises(
+            DictionaryError, match=r"neither a file nor one of .* of your own in .*: mine, plain"
+        ):
+            load_dictionary(name)
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "expected"),
+    [
+        ("linux", {}, "/home/me/.local/share/nmf-audio"),
+        ("linux", {"XDG_DATA_HOME": "/data"}, "/data/nmf-audio"),
+        ("darwin", {"XDG_DATA_HOME": "/data"}, "/home/me/Library/Application Support/nmf-audio"),
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/nmf-audio"),
+        ("linux", {"NMF_AUDIO_HOME": "/mine", "XDG_DATA_HOME": "/data"}, "/mine"),
+        ("linux", {"NMF_AUDIO_HOME": ""}, "/home/me/.local/share/nmf-audio"),
+    ],
+)
+def test_the_folder_of_your_own(
+    monkeypatch: pytest.MonkeyPatch, platform: str, environment: dict[str, str], expected: str
+) -> None:
+    for name in ("NMF_AUDIO_HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in {"HOME": "/home/me", **environment}.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setattr("sys.platform", platform)
+    assert home_folder().as_posix() == expected
 
 
 def test_shipped_dictionaries_load_and_stay_small() -> None:

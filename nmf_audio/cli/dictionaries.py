@@ -21,7 +21,13 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "dictionaries", help="list, describe and draw dictionaries", description="Look at dictionaries."
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="name the shipped ones", description="List what is shipped.")
+    listing = actions.add_parser(
+        "list",
+        help="name the shipped ones and your own",
+        description="List the shipped dictionaries, and your own: files NAME.npz in the folder that the environment "
+        "variable NMF_AUDIO_HOME names, or else in a folder nmf-audio where the system keeps your data (-v says "
+        "where). Every command takes their names. A shipped one wins over your own of the same name.",
+    )
     info = actions.add_parser(
         "info",
         help="say what a dictionary holds and where it is from",
@@ -33,7 +39,9 @@ def add_parser(subparsers: common.Subparsers) -> None:
         description="Draw the atoms of a dictionary, grouped by source. Needs: pip install 'nmf-audio[plot]'",
     )
     for action in (info, plot):
-        action.add_argument("dictionary", metavar="NAME|FILE", help="a shipped dictionary or a file")
+        action.add_argument(
+            "dictionary", metavar="NAME|FILE", help="a shipped dictionary, your own, or a file"
+        )
     for action in (listing, info):
         action.add_argument("--json", action="store_true", help="write JSON")
     plot.add_argument(
@@ -68,15 +76,28 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from nmf_audio.dictionary import DEFAULT_DICTIONARY, load_dictionary, shipped_dictionaries
+    from nmf_audio.dictionary import DEFAULT_DICTIONARY, Dictionary, shipped_dictionaries
+    from nmf_audio.home import home_folder, own_dictionaries
 
-    found = [load_dictionary(name) for name in shipped_dictionaries()]
+    shipped = shipped_dictionaries()
+    found = [(Dictionary.load(path), path) for path in shipped.values()]
+    for name, path in own_dictionaries().items():
+        if name in shipped:
+            fault = f"{path}: a shipped dictionary has this name and wins; rename yours, or give its path"
+            common.report_fault(args, f"warning: {fault}")
+        try:
+            found.append((Dictionary.load(path), path))
+        except DictionaryError as error:
+            common.report_fault(args, f"warning: {error}")
     if args.json:
-        _answer([_facts(dictionary) for dictionary in found])
-    for dictionary in [] if args.json else found:
-        default = " (default)" if dictionary.name == DEFAULT_DICTIONARY else ""
+        _answer([{**_facts(dictionary), "path": str(path)} for dictionary, path in found])
+    for dictionary, path in [] if args.json else found:
+        is_own = path not in shipped.values()
+        remark = f" ({path})" if is_own else " (default)" if dictionary.name == DEFAULT_DICTIONARY else ""
         licence = dictionary.meta.get("licence", "licence not stated")
-        _answer(f"{dictionary.name}{default}: {dictionary.kind}, {_atoms(dictionary)}, {licence}")
+        _answer(f"{dictionary.name}{remark}: {dictionary.kind}, {_atoms(dictionary)}, {licence}")
+    if not args.json:
+        common.say(args, f"your own: {home_folder()}", level=2)
     return common.EXIT_DONE
 
 

@@ -43,7 +43,9 @@ def add_method_arguments(group: "argparse._ActionsContainer") -> None:
         help=f"{', '.join(defaults.METHOD_NAMES)} (default: the best that the dictionary offers)",
     )
     group.add_argument(
-        "--dictionary", metavar="NAME|FILE", help="a shipped dictionary or a file (default: the shipped one)"
+        "--dictionary",
+        metavar="NAME|FILE",
+        help="a shipped dictionary, your own, or a file (default: the shipped one)",
     )
 
 

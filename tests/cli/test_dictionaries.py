@@ -38,6 +38,36 @@ def test_list_names_what_is_shipped(run: Run) -> None:
     assert [fact["name"] for fact in json.loads(run("list", "--json")[1])] == list(shipped_dictionaries())
 
 
+def test_list_names_your_own_and_a_broken_one_costs_a_warning(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("NMF_AUDIO_HOME", str(home))
+    assert run("list", "-v")[1].splitlines()[-1] == f"your own: {home}"
+    home.mkdir()
+    for name in ("mine", "plain"):
+        tiny_dictionary().save(home / f"{name}.npz")
+    (home / "broken.npz").write_bytes(b"PK\x03\x04 no more")
+    (home / ".hidden.npz").write_bytes(b"")
+    (home / "notes.txt").write_text("not a dictionary")
+    code, out, err = run("list")
+    assert code == 0
+    assert [line.split(":")[0] for line in out.splitlines()[-2:]] == [
+        f"mine ({home / 'mine.npz'})",
+        f"plain ({home / 'plain.npz'})",
+    ]
+    broken, hidden = err.splitlines()
+    assert broken.startswith(f"nmf-audio dictionaries list: warning: {home / 'broken.npz'}: ")
+    assert hidden.endswith(
+        "plain.npz: a shipped dictionary has this name and wins; rename yours, or give its path"
+    )
+    code, out, err = run("list", "--json")
+    facts = json.loads(out)
+    assert [fact["name"] for fact in facts] == [*shipped_dictionaries(), "mine", "plain"]
+    assert facts[-2]["path"] == str(home / "mine.npz")
+    assert load_dictionary("mine").sha256 in run("info", "mine")[1]
+
+
 def test_info_tells_the_card_of_a_name_or_a_file(run: Run) -> None:
     for named in ("plain", "tiny.npz"):
         code, out, _ = run("info", named)
