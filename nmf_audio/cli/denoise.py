@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         type=common.path,
-        help="where to write, if there is one input; its extension names the format; - for standard output, as WAV",
+        help="where to write, if there is one input; its extension names the format; - for standard output, as WAV "
+        "(default: what --name says, beside the input)",
     )
     files.add_argument(
         "--output-dir",
@@ -57,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--keep-noise",
         metavar="FILE",
-        help="write what was removed too; for many inputs a pattern, such as '{stem}.noise{ext}'",
+        help="write what was removed too; for many inputs a pattern, such as '{stem}.noise{ext}' "
+        "(default: it is not kept)",
     )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
     form = parser.add_argument_group("format", "what outputs are, if not what their inputs are")
@@ -112,12 +114,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--noise",
         metavar="FILE",
         type=common.path,
-        help="a second or more of the noise, as loud as in the recordings",
+        help="a second or more of the noise, as loud as in the recordings (default: learned as it goes)",
     )
     noise.add_argument(
         "--noise-from",
         metavar="START-END",
-        help="where in each recording there is noise alone: 0:2.5 (seconds), or 1:58-2:01.5 (m:s)",
+        help="where in each recording there is noise alone: 0:2.5 (seconds), or 1:58-2:01.5 (m:s) "
+        "(default: not known)",
     )
     group = common.add_verbosity(parser)
     group.add_argument(
@@ -126,7 +129,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=common.STDOUT,
         help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
-        "error. The name must end in .json",
+        "error. The name must end in .json (default: no report)",
     )
 
 

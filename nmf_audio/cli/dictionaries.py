@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from nmf_audio.cli import common
-from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.cli import common, pictures
+from nmf_audio.errors import DictionaryError, ParameterError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,15 +42,12 @@ def add_parser(subparsers: common.Subparsers) -> None:
         action.add_argument(
             "dictionary", metavar="NAME|FILE", help="a shipped dictionary, your own, or a file"
         )
-    for action in (listing, info):
-        action.add_argument("--json", action="store_true", help="write JSON")
-    plot.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, required=True, help="picture to write: .png, .svg, .pdf"
+    pictures.add_arguments(plot).add_argument(
+        "--source", metavar="NAME", help="only this source's atoms, for example speech (default: all)"
     )
-    plot.add_argument("--source", metavar="NAME", help="only this source's atoms, for example speech")
-    plot.add_argument("-f", "--force", action="store_true", help="replace a picture that exists")
-    for action in (listing, info, plot):
-        common.add_verbosity(action)
+    common.add_verbosity(plot)
+    for action in (listing, info):
+        common.add_verbosity(action).add_argument("--json", action="store_true", help="write JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -110,27 +107,19 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _plot(args: argparse.Namespace) -> int:
-    from nmf_audio.atomic import check_target, replacing
     from nmf_audio.plots import new_axes, plot_atoms
 
     ax = new_axes(12.0, 6.0)
-    formats = sorted(ax.figure.canvas.get_supported_filetypes())
+    figure = cast("Figure", ax.figure)
     faults: list[str] = []
-    suffix = args.output.suffix.removeprefix(".").lower()
-    if suffix not in formats:
-        faults.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
     named = Path(args.dictionary)
-    try:
-        check_target(args.output, sources=[named] if named.is_file() else [], force=args.force)
-    except AudioFileError as error:
-        faults.append(str(error))
+    pictures.check(args, figure, [named] if named.is_file() else [], faults)
     dictionary = _load(args, faults)
     try:
         plot_atoms(dictionary, source=args.source, ax=ax)
     except ParameterError as error:
         raise common.UsageError([str(error)]) from error
-    with replacing(args.output, force=args.force) as temporary:
-        cast("Figure", ax.figure).savefig(temporary, format=suffix, dpi=150)
+    pictures.save(args, figure, dpi=150)
     common.say(args, f"{args.output}: {_atoms(dictionary)}")
     return common.EXIT_DONE
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from nmf_audio.cli import common, settings
+from nmf_audio.cli import common, pictures, settings
 from nmf_audio.errors import NmfAudioError
 
 if TYPE_CHECKING:
@@ -28,15 +28,13 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "the atoms that were most active, over time.",
     )
     parser.add_argument("input", metavar="FILE", type=Path, help="recording to explain")
-    parser.add_argument(
-        "-o", "--output", metavar="PICTURE", type=Path, required=True, help="where to write, for example .png"
-    )
-    parser.add_argument("-f", "--force", action="store_true", help="replace a picture that exists")
-    settings.add_method_arguments(parser)
-    parser.add_argument(
+    pictures.add_arguments(parser)
+    settings.add_method_arguments(parser.add_argument_group("sound"))
+    part = parser.add_argument_group("part")
+    part.add_argument(
         "--start", metavar="SECONDS", type=float, default=0.0, help="where to begin (default: %(default)g)"
     )
-    parser.add_argument(
+    part.add_argument(
         "--seconds",
         metavar="SECONDS",
         type=float,
@@ -64,7 +62,6 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
-    from nmf_audio.atomic import check_target, replacing
     from nmf_audio.enhance import Denoiser
     from nmf_audio.explain import explain
     from nmf_audio.plots import new_axes
@@ -72,17 +69,13 @@ def run(args: argparse.Namespace) -> int:
     figure = cast("Figure", new_axes(12.0, 14.0).figure)
     figure.clear()
     faults: list[str] = []
-    formats = sorted(figure.canvas.get_supported_filetypes())
-    suffix = args.output.suffix.removeprefix(".").lower()
-    if suffix not in formats:
-        faults.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
+    pictures.check(args, figure, [args.input], faults)
     if not 0 <= args.start < float("inf"):
         faults.append(f"--start {args.start:g}: must be 0 or more")
     if not 0 < args.seconds <= MAX_SECONDS:
         faults.append(f"--seconds {args.seconds:g}: must be above 0 and at most {MAX_SECONDS:g}")
     denoiser = None
     try:
-        check_target(args.output, sources=[args.input], force=args.force)
         denoiser = Denoiser(args.dictionary, method=args.method)
     except NmfAudioError as error:
         faults.append(str(error))
@@ -92,8 +85,7 @@ def run(args: argparse.Namespace) -> int:
     found = explain(y, sr, denoiser)
     _draw(found, figure)
     figure.suptitle(f"{args.input.name}, {denoiser!r}")
-    with replacing(args.output, force=args.force) as temporary:
-        figure.savefig(temporary, format=suffix, dpi=100)
+    pictures.save(args, figure, dpi=100)
     common.say(args, f"{args.output}: {y.shape[-1] / sr:.1f} s of {args.input.name}")
     return common.EXIT_DONE
 

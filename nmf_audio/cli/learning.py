@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,29 @@ if TYPE_CHECKING:
     from nmf_audio.training.card import Origin
 
 
+def add_output_arguments(group: "argparse._ArgumentGroup", also: str = "") -> None:
+    """Add ``--output`` and ``--force``; `also` says what else is written."""
+    group.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.npz",
+        type=Path,
+        required=True,
+        help=f"the dictionary; FILE.md is its card{also}",
+    )
+    group.add_argument("-f", "--force", action="store_true", help="replace files that exist")
+
+
 def add_card_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--licence`` and ``--manifest``."""
     card = parser.add_argument_group("card")
-    card.add_argument("--licence", metavar="TEXT", help="licence of the dictionary")
+    card.add_argument("--licence", metavar="TEXT", help="licence of the dictionary (default: not stated)")
     card.add_argument(
         "--manifest",
         metavar="FILE.csv",
         type=Path,
-        help="table that names where recordings are from: columns path (from its own folder), source, license",
+        help="table that names where recordings are from: columns path (from its own folder), source, license "
+        "(default: none, the card names their files)",
     )
 
 
@@ -88,3 +103,37 @@ def check_output(args: argparse.Namespace, inputs: Iterable[Path], faults: list[
             check_target(target, sources=inputs, force=args.force)
         except AudioFileError as error:
             faults.append(str(error))
+
+
+def keep(
+    args: argparse.Namespace, dictionary: "Dictionary", commands: Iterable[str], **more: object
+) -> "tuple[Dictionary, Path]":
+    """Write a dictionary and its card.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `output` and `licence`.
+    dictionary : Dictionary
+        What was learned.
+    commands : iterable of str
+        That made it, the last one last.
+    more : object
+        What else its ``meta`` is to say.
+
+    Returns
+    -------
+    tuple of Dictionary and Path
+        The dictionary as it was written, and where its card is.
+    """
+    from nmf_audio.training.card import NOT_STATED, program_versions, write_card
+
+    told = {
+        "licence": args.licence or NOT_STATED,
+        "commands": list(commands),
+        "versions": program_versions(),
+        **more,
+    }
+    named = replace(dictionary, name=args.output.stem, meta={**dictionary.meta, **told})
+    named.save(args.output)
+    return named, write_card(named, args.output)

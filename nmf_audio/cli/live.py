@@ -71,7 +71,9 @@ def add_parser(subparsers: common.Subparsers) -> None:
     )
     run = parser.add_argument_group("run")
     run.add_argument("--seconds", metavar="S", help="end after so long (default: when you end it)")
-    run.add_argument("--record", metavar="FILE", type=Path, help="write what is heard to a file")
+    run.add_argument(
+        "--record", metavar="FILE", type=Path, help="write what is heard to a file (default: it is not kept)"
+    )
     run.add_argument("-f", "--force", action="store_true", help="replace a recording that exists")
     sound = parser.add_argument_group("sound")
     settings.add_sound_arguments(sound)
@@ -79,7 +81,8 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--noise",
         metavar="FILE",
         type=Path,
-        help="a second or more of the noise alone, heard first, as loud as through the microphone",
+        help="a second or more of the noise alone, heard first, as loud as through the microphone "
+        "(default: learned as it goes)",
     )
     common.add_verbosity(parser)
 

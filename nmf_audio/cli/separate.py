@@ -84,7 +84,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--free",
         metavar="[NAME=]N",
         help="learn N atoms on each file itself for what no dictionary explains; it stays in the residual, or "
-        "becomes the source NAME. Each file is read twice",
+        "becomes the source NAME. Each file is read twice (default: none)",
     )
     sources.add_argument(
         "--beta",
@@ -110,7 +110,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         nargs="?",
         const=common.STDOUT,
         help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
-        "error. The name must end in .json",
+        "error. The name must end in .json (default: no report)",
     )
 
 

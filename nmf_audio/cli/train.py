@@ -5,7 +5,6 @@ import math
 import shlex
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,17 +86,12 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         type=Path,
         help="files and folders, searched with all below; any format and rate",
     )
+    learning.add_output_arguments(files)
     files.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE.npz",
-        type=Path,
-        required=True,
-        help="the dictionary; FILE.md is its card",
-    )
-    files.add_argument("-f", "--force", action="store_true", help="replace a dictionary and card that exist")
-    files.add_argument(
-        "--with", dest="other", metavar="NAME|FILE", help="a plain dictionary whose groups are put in as well"
+        "--with",
+        dest="other",
+        metavar="NAME|FILE",
+        help="a plain dictionary whose groups are put in as well (default: none)",
     )
     files.add_argument("--replace", action="store_true", help="without its atoms of this source")
     group = parser.add_argument_group("learning")
@@ -144,7 +138,6 @@ def run(args: argparse.Namespace) -> int:
     if args.source == "denoiser":
         return train_denoiser.run(args)
     from nmf_audio.bands import FrontEndSpec
-    from nmf_audio.training.card import NOT_STATED, program_versions, write_card
     from nmf_audio.training.corpus import CorpusWarning, find_recordings
     from nmf_audio.training.merge import merge
     from nmf_audio.training.plain import train_plain
@@ -186,10 +179,7 @@ def run(args: argparse.Namespace) -> int:
     if other is not None:
         dictionary = merge(dictionary, other, replace=args.replace)
         commands = [*other.meta.get("commands", ()), *commands]
-    told = {"licence": args.licence or NOT_STATED, "commands": commands, "versions": program_versions()}
-    dictionary = replace(dictionary, name=args.output.stem, meta={**dictionary.meta, **told})
-    dictionary.save(args.output)
-    card = write_card(dictionary, args.output)
+    dictionary, card = learning.keep(args, dictionary, commands)
     atoms = " + ".join(f"{dictionary.n_components(s)} {s}" for s in dictionary.sources)
     minutes = sum(row["seconds"] for row in dictionary.meta["trained_on"] if row["source"] == source) / 60
     taken = time.monotonic() - started

@@ -5,12 +5,12 @@ import shlex
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio.cli import common, learning
 from nmf_audio.cli.ranges import Range, read_numbers
+from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
@@ -39,11 +39,11 @@ RANGES: dict[str, Range] = {
     "seed": (int, 0, 2**63 - 1),
 }
 MEANINGS = {
-    "minutes": "how long to train; fewer minutes give fewer steps",
-    "steps": "how long to train, in steps of the optimiser (default: 17400)",
-    "speech-atoms": "speech atoms (default: 160)",
-    "noise-atoms": "noise atoms (default: 96)",
-    "layers": "multiplicative updates a frame (default: 4)",
+    "minutes": "how long to train; fewer minutes give fewer steps (default: as long as --steps take)",
+    "steps": f"how long to train, in steps of the optimiser (default: {defaults.N_STEPS})",
+    "speech-atoms": f"speech atoms (default: {defaults.N_SPEECH})",
+    "noise-atoms": f"noise atoms (default: {defaults.N_NOISE})",
+    "layers": f"multiplicative updates a frame (default: {defaults.N_LAYERS})",
     "seed": "the same seed, recordings, steps, machine and versions give the same bits (default: 0)",
 }
 
@@ -60,21 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             required=True,
             help=f"files and folders of {source} alone, searched with all below; any format and rate",
         )
-    files.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE.npz",
-        type=Path,
-        required=True,
-        help="the dictionary; FILE.md is its card, FILE.checkpoint keeps the state of the training",
-    )
-    files.add_argument("-f", "--force", action="store_true", help="replace files that exist")
+    learning.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
     group = parser.add_argument_group("learning")
     group.add_argument(
         "--from",
         dest="start",
         metavar="NAME|FILE",
-        help=f"go on from a trained dictionary; {SHIPPED!r} is the one that comes with the program",
+        help=f"go on from a trained dictionary; {SHIPPED!r} is the one that comes with the program "
+        "(default: begin anew)",
     )
     group.add_argument("--resume", action="store_true", help="go on from FILE.checkpoint if it is there")
     for name, text in MEANINGS.items():
@@ -102,7 +95,6 @@ def run(args: argparse.Namespace) -> int:
         If names or options are at fault; nothing is written then.
     """
     from nmf_audio.bands import FrontEndSpec
-    from nmf_audio.training.card import NOT_STATED, program_versions, write_card
     from nmf_audio.training.corpus import CorpusWarning, find_recordings
     from nmf_audio.training.denoiser import train_denoiser
     from nmf_audio.training.sounds import read_recordings
@@ -133,20 +125,15 @@ def run(args: argparse.Namespace) -> int:
             )
     for warning in caught:
         common.report_fault(args, f"warning: {warning.message}")
-    told: dict[str, Any] = {
-        "licence": args.licence or NOT_STATED,
-        "commands": [*(start.meta.get("commands", ()) if start else ()), _command(args)],
-        "versions": program_versions(),
-    }
+    commands = [*(start.meta.get("commands", ()) if start else ()), _command(args)]
+    more: dict[str, Any] = {}
     if args.minutes is not None:
         steps = dictionary.meta["denoiser"]["steps_done"]
-        told["notes"] = [
+        more["notes"] = [
             f"The time allowed {steps} steps; with --steps {steps} in place of --minutes, the same recordings, "
             "machine and versions give the same bits."
         ]
-    dictionary = replace(dictionary, name=args.output.stem, meta={**dictionary.meta, **told})
-    dictionary.save(args.output)
-    card = write_card(dictionary, args.output)
+    dictionary, card = learning.keep(args, dictionary, commands, **more)
     score = _score_text(dictionary.meta["denoiser"]["held_out"])
     taken = (time.monotonic() - started) / 60
     common.say(args, f"{args.output}: trained in {taken:.1f} min; held out: {score}; card {card}")

@@ -3,12 +3,27 @@
 Those of numbers of atoms and sparsity are what served ``classic`` best on mixtures of unheard speakers and noise.
 """
 
-__all__ = ["BETA", "MAX_ITER", "MAX_SECONDS", "N_FRAMES", "l1_h", "n_components"]
+__all__ = [
+    "BETA",
+    "MAX_ITER",
+    "MAX_SECONDS",
+    "N_FRAMES",
+    "N_LAYERS",
+    "N_NOISE",
+    "N_SPEECH",
+    "N_STEPS",
+    "l1_h",
+    "n_components",
+]
 
 BETA = 1.0
 MAX_ITER = 100
 N_FRAMES = 50_000
 MAX_SECONDS = 3600.0
+
+N_SPEECH, N_NOISE = 160, 96
+N_LAYERS = 4
+N_STEPS = 17_400
 
 
 def n_components(n_groups: int, *, one_group: bool) -> int:

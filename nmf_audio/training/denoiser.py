@@ -24,6 +24,7 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import Normaliser
 from nmf_audio.nmf import factorize
 from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
+from nmf_audio.training.defaults import N_LAYERS, N_NOISE, N_SPEECH, N_STEPS
 from nmf_audio.training.losses import Loss, Weights
 from nmf_audio.training.mixing import Mixer, Sounds
 from nmf_audio.training.optimiser import Adam, learning_rate
@@ -78,15 +79,15 @@ class DenoiserSettings:
         Of all randomness.
     """
 
-    n_speech: int = 160
-    n_noise: int = 96
-    n_layers: int = 4
+    n_speech: int = N_SPEECH
+    n_noise: int = N_NOISE
+    n_layers: int = N_LAYERS
     slow: bool = True
     mid: bool = True
     inhibition: bool = True
     running: bool = True
     learn_atoms: bool = True
-    n_steps: int = 17_400
+    n_steps: int = N_STEPS
     batch_size: int = 16
     seconds: float = 3.0
     highest_rate: float = 6e-3

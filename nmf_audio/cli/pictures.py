@@ -1,0 +1,63 @@
+"""What the commands that draw share: where the picture goes, and whether it may."""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmf_audio.errors import AudioFileError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Add ``--output`` and ``--force``, and return their group."""
+    group = parser.add_argument_group("picture")
+    group.add_argument(
+        "-o",
+        "--output",
+        metavar="PICTURE",
+        type=Path,
+        required=True,
+        help="where to write; its extension names the format: .png, .svg, .pdf",
+    )
+    group.add_argument("-f", "--force", action="store_true", help="replace a picture that exists")
+    return group
+
+
+def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], faults: list[str]) -> None:
+    """Add to `faults` what keeps a picture from being written.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `output` and `force`.
+    figure : matplotlib Figure
+        Knows which formats there are.
+    sources : iterable of Path
+        Files that are read.
+    faults : list of str
+        Is added to.
+    """
+    from nmf_audio.atomic import check_target
+
+    formats = sorted(figure.canvas.get_supported_filetypes())
+    if _format(args) not in formats:
+        faults.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
+    try:
+        check_target(args.output, sources=sources, force=args.force)
+    except AudioFileError as error:
+        faults.append(str(error))
+
+
+def save(args: argparse.Namespace, figure: "Figure", *, dpi: int) -> None:
+    """Write a picture, whole or not at all."""
+    from nmf_audio.atomic import replacing
+
+    with replacing(args.output, force=args.force) as temporary:
+        figure.savefig(temporary, format=_format(args), dpi=dpi)
+
+
+def _format(args: argparse.Namespace) -> str:
+    return str(args.output.suffix).removeprefix(".").lower()

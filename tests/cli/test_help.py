@@ -1,0 +1,101 @@
+"""``--help`` is the manual: each option is explained, stands with its kind, and names its default."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nmf_audio import Denoiser, LiveDenoiser, denoise_file
+from nmf_audio.cli import denoise
+from nmf_audio.cli.completion import PrintCompletion
+from nmf_audio.cli.main import build_parser
+from nmf_audio.defaults import DEFAULT_NAME
+from nmf_audio.training.denoiser import DenoiserSettings
+
+
+def walk(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield a parser and those of its subcommands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for subparser in action.choices.values():
+                yield from walk(subparser)
+
+
+PARSERS = {parser.prog: parser for parser in (denoise.build_parser(), *walk(build_parser()))}
+
+
+def arguments(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Return what a parser takes, but ``--help`` and subcommands."""
+    passed_over = argparse._HelpAction, argparse._SubParsersAction
+    return [action for action in parser._actions if not isinstance(action, passed_over)]
+
+
+def shown(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    """Return the help of an argument as the person sees it."""
+    formatter = argparse.HelpFormatter(parser.prog)
+    return formatter._expand_help(action)
+
+
+def default_of(function: Any, name: str) -> Any:
+    return inspect.signature(function).parameters[name].default
+
+
+@pytest.mark.parametrize("command", PARSERS)
+def test_every_argument_is_explained_and_stands_with_its_kind(command: str) -> None:
+    parser = PARSERS[command]
+    manual = " ".join(parser.format_help().split())
+    for action in arguments(parser):
+        text = shown(parser, action)
+        assert len(text) > 5, action
+        assert text in manual
+        titles = [group.title for group in parser._action_groups if action in group._group_actions]
+        if not set(action.option_strings) & {"--version", "--print-completion"}:
+            assert titles != ["options"], f"{action} belongs to a group of its own kind"
+
+
+@pytest.mark.parametrize("command", PARSERS)
+def test_every_option_with_a_value_names_its_default(command: str) -> None:
+    for action in arguments(PARSERS[command]):
+        if not action.option_strings or action.nargs == 0 or action.required:
+            continue
+        if isinstance(action, PrintCompletion):
+            continue
+        text = shown(PARSERS[command], action)
+        assert "(default: " in text, action
+        if action.default is not None:
+            value = f"{action.default:g}" if isinstance(action.default, float) else str(action.default)
+            assert f"(default: {value}" in text, action
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        *(
+            (command, option, default_of(function, name))
+            for command in ("denoise", "nmf-audio denoise", "nmf-audio live")
+            for function, option, name in (
+                (Denoiser, "--reduction", "reduction_db"),
+                (Denoiser, "--mix", "mix"),
+            )
+        ),
+        ("denoise", "--channels", default_of(denoise_file, "channels")),
+        ("denoise", "--name", DEFAULT_NAME),
+        ("nmf-audio live", "--latency", default_of(LiveDenoiser, "latency_ms")),
+        ("nmf-audio live", "--input-channels", default_of(LiveDenoiser, "n_channels")),
+        ("nmf-audio train denoiser", "--steps", DenoiserSettings().n_steps),
+        ("nmf-audio train denoiser", "--speech-atoms", DenoiserSettings().n_speech),
+        ("nmf-audio train denoiser", "--noise-atoms", DenoiserSettings().n_noise),
+        ("nmf-audio train denoiser", "--layers", DenoiserSettings().n_layers),
+        ("nmf-audio train denoiser", "--seed", DenoiserSettings().seed),
+    ],
+)
+def test_the_default_is_that_of_the_function(command: str, option: str, value: Any) -> None:
+    parser = PARSERS[command]
+    (action,) = (action for action in parser._actions if option in action.option_strings)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    assert f"(default: {text}" in shown(parser, action)
