@@ -156,7 +156,7 @@ class Stream:
         Parameters
         ----------
         block : ndarray (n,) or (n_channels, n)
-            Samples, float32 with full scale 1.0 (or float64, int16, int32).
+            Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31.
         fixed : bool
             Return exactly as many samples as came in, delayed by `latency` (the first are zeros): what an audio
             callback needs. A stream is either fixed or not, until it is reset.
