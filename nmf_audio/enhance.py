@@ -136,8 +136,8 @@ class Denoiser:
         Parameters
         ----------
         y : ndarray (n_samples,) or (n_channels, n_samples)
-            Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in float32, so
-            that 24 bits count.
+            Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in
+            float32: 24 bits count.
         sr : int
             Sample rate in Hz.
         noise : ndarray (n,) or (n_channels, n), or None
@@ -182,8 +182,8 @@ def denoise(
     Parameters
     ----------
     y : ndarray (n_samples,) or (n_channels, n_samples)
-        Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in float32, so
-        that 24 bits count.
+        Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in
+        float32: 24 bits count.
     sr : int
         Sample rate in Hz.
     dictionary : Dictionary, str, path or None

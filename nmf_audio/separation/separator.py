@@ -215,8 +215,8 @@ class Separator:
         Parameters
         ----------
         y : ndarray (n_samples,) or (n_channels, n_samples)
-            Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in float32, so
-            that 24 bits count.
+            Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in
+            float32: 24 bits count.
         sr : int
             Sample rate in Hz.
 
@@ -261,8 +261,8 @@ def separate(
     Parameters
     ----------
     y : ndarray (n_samples,) or (n_channels, n_samples)
-        Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in float32, so
-        that 24 bits count.
+        Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in
+        float32: 24 bits count.
     sr : int
         Sample rate in Hz.
     sources : mapping of str to dictionary, or iterable of dictionaries, or one
