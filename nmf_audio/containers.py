@@ -53,6 +53,8 @@ _NEAREST = {
     "PCM_32": ("PCM_24",),
     "FLOAT": ("PCM_24",),
     "DOUBLE": ("FLOAT", "PCM_24"),
+    "FLAC_16": ("PCM_16",),
+    "FLAC_24": ("PCM_24",),
     "ALAC_16": ("PCM_16",),
     "ALAC_20": ("PCM_24",),
     "ALAC_24": ("PCM_24",),

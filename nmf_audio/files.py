@@ -15,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.atomic import check_target, replacing
-from nmf_audio.audio_io import AudioReader, AudioWriter
-from nmf_audio.containers import Container, container_for
 from nmf_audio.defaults import (
     CHANNEL_MODES,
     DEFAULT_CHANNELS,
@@ -28,7 +26,9 @@ from nmf_audio.dictionary import Dictionary
 from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.formats import check_output, rename
+from nmf_audio.media.reader import MediaReader
 from nmf_audio.noise import MAX_SECONDS, read_noise
+from nmf_audio.opening import Reader, Writer, open_reader, open_writer, source_of
 from nmf_audio.pcm import RawFormat
 from nmf_audio.pipes import STREAM, StreamReader, StreamWriter, open_stream, stream_container, stream_faults
 from nmf_audio.pump import Processor, SeparateChannels, pump
@@ -148,12 +148,14 @@ def denoise_file(
     Parameters
     ----------
     src : str, path or binary file
-        The recording, in any format that libsndfile reads. An open file, such as ``sys.stdin.buffer``, is read from
-        where it stands to its end: WAV and raw samples as they come, what else there is through a temporary file.
+        The recording, in any format that libsndfile reads; with PyAV (the extra ``media``) also m4a and videos. An
+        open file, such as ``sys.stdin.buffer``, is read from where it stands to its end: WAV and raw samples as they
+        come, what else there is through a temporary file.
     dst : str, path or binary file, optional
         Where to write; ``<stem>.denoised<ext>`` beside `src` by default. An extension that means another
-        container than the recording's is obeyed. To an open file, such as ``sys.stdout.buffer``, goes WAV, each block
-        as soon as it is ready. An open `src` needs a `dst` that is given.
+        container than the recording's is obeyed. In a media file all but the sound is copied. To an open file, such
+        as ``sys.stdout.buffer``, goes WAV, each block as soon as it is ready. An open `src` needs a `dst` that is
+        given.
     raw : RawFormat or None
         What an open `src` is made of, and what goes to an open `dst` (unless `format` says WAV), if that is samples
         without a header.
@@ -239,9 +241,12 @@ def denoise_file(
             raise ParameterError(faults[0])
     _check_targets(src, dst, noise, keep_noise, force)
     with ExitStack() as stack:
-        reader = stack.enter_context(
-            AudioReader(src) if isinstance(src, str | os.PathLike) else open_stream(src, raw)
-        )
+        reader: Reader
+        if isinstance(src, str | os.PathLike):
+            reader = open_reader(src)
+            stack.enter_context(reader)
+        else:
+            reader = stack.enter_context(open_stream(src, raw))
         stream = _stream(denoiser, reader, channels)
         if noise is not None:
             stream.prime(read_noise(noise, reader.sr, reader.n_channels))
@@ -249,45 +254,37 @@ def denoise_file(
             stream.prime(_noise_within(reader, *noise_from))
         part = _Part(reader, start, end)
 
-        sr_out = reader.sr if sr is None else sr
-        source = reader.container
-        if source.format == "RAW":
-            source = Container("WAV", source.subtype)
+        source = source_of(reader)
 
         def opened_stream(target: BinaryIO) -> StreamWriter:
-            return stack.enter_context(
-                StreamWriter(
-                    *(target, sr_out, reader.n_channels),
-                    stream_container(reader.container, raw=raw, format=format, subtype=subtype),
-                    n_samples=part.n_samples if sr_out == reader.sr else None,
-                    tags=reader.tags,
-                    channel_mask=reader.channel_mask if isinstance(reader, StreamReader) else 0,
-                )
+            sr_out = reader.sr if sr is None else sr
+            return StreamWriter(
+                *(target, sr_out, reader.n_channels),
+                stream_container(reader.container, raw=raw, format=format, subtype=subtype),
+                n_samples=part.n_samples if sr_out == reader.sr else None,
+                tags=reader.tags,
+                channel_mask=reader.channel_mask if isinstance(reader, StreamReader) else 0,
             )
 
-        def opened_file(target: Path) -> AudioWriter:
-            n_values = math.ceil((part.n_samples or 0) * sr_out / reader.sr) * reader.n_channels
-            container = container_for(
+        def opened_file(target: Path) -> Writer:
+            return open_writer(
+                stack.enter_context(replacing(target, force=force)),
                 target,
-                source,
-                n_values,
-                format=wanted[target].container,
-                subtype=wanted[target].subtype,
-            )
-            temporary = stack.enter_context(replacing(target, force=force))
-            return stack.enter_context(
-                AudioWriter(
-                    temporary, sr_out, reader.n_channels, container, tags=reader.tags, label=str(target)
-                )
+                reader,
+                wanted[target],
+                n_samples=part.n_samples or 0,
+                is_part=start is not None or end is not None,
+                sound_only=target != named(dst),
             )
 
-        def opened(target: Target) -> tuple[AudioWriter | StreamWriter, Callable[[Samples], Samples]]:
+        def opened(target: Target) -> tuple[Writer, Callable[[Samples], Samples]]:
             writer = (
                 opened_file(Path(target)) if isinstance(target, str | os.PathLike) else opened_stream(target)
             )
-            if sr_out == reader.sr:
+            stack.enter_context(writer)
+            if writer.sr == reader.sr:
                 return writer, writer.write
-            resampler = Resampler(writer.write, reader.sr, sr_out, reader.n_channels)
+            resampler = Resampler(writer.write, reader.sr, writer.sr, reader.n_channels)
             return writer, stack.enter_context(resampler).write
 
         writer, write = opened(dst)
@@ -302,6 +299,8 @@ def denoise_file(
     container = writer.container
     if subtype is None and container.subtype != source.subtype and container.format == source.format:
         warnings.append(f"{source.subtype} can't be written; it is now {container.subtype}")
+    if isinstance(reader, MediaReader) and reader.n_tracks > 1:
+        warnings.append(f"sound track {reader.track} of {reader.n_tracks} was denoised, and no other")
     if container.format == "RF64" and "RF64" not in (source.format, str(format).upper()):
         warnings.append("this is more than a WAV can hold; it is now RF64")
     if removed is not None and removed.n_clipped:
@@ -360,13 +359,13 @@ def _check_targets(
         raise AudioFileError(f"{named(dst)}: is the output for both the speech and the noise; name another")
 
 
-def _noise_within(reader: AudioReader | StreamReader, start: float, end: float) -> npt.NDArray[Any]:
+def _noise_within(reader: Reader, start: float, end: float) -> npt.NDArray[Any]:
     if isinstance(reader, StreamReader):
         return reader.hear(start, end)
     return read_noise(reader.path, reader.sr, reader.n_channels, start=start, end=end)
 
 
-def _stream(denoiser: Denoiser, reader: AudioReader | StreamReader, channels: str) -> Processor:
+def _stream(denoiser: Denoiser, reader: Reader, channels: str) -> Processor:
     try:
         if channels == "linked":
             return denoiser.stream(reader.sr, reader.n_channels)
@@ -378,7 +377,7 @@ def _stream(denoiser: Denoiser, reader: AudioReader | StreamReader, channels: st
 class _Part:
     """The part of a recording that is wanted, and what is missing of it."""
 
-    def __init__(self, reader: AudioReader | StreamReader, start: float | None, end: float | None) -> None:
+    def __init__(self, reader: Reader, start: float | None, end: float | None) -> None:
         self._reader = reader
         first, last = check_section("start and end", start, end)
         self._first, self._last = round(first * reader.sr), last * reader.sr

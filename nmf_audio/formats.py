@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nmf_audio.bands import MAX_SR, MIN_SR
 from nmf_audio.containers import EXTENSIONS, RATES
-from nmf_audio.errors import ParameterError
+from nmf_audio.errors import MissingExtraError, ParameterError
 
-__all__ = ["FORMATS", "Format", "Wanted", "check_output", "output_faults", "rename"]
+__all__ = [
+    "FORMATS",
+    "READ_ONLY",
+    "Format",
+    "Wanted",
+    "audio_extensions",
+    "check_output",
+    "format_for",
+    "output_faults",
+    "rename",
+]
 
 # libsndfile lists these, but its files can't be opened again, or it writes them at a few rates only
 _NEVER_WRITTEN = {
@@ -29,28 +40,37 @@ class Format:
     name : str
         What a person calls it.
     container : str
-        What libsndfile calls it.
+        What libsndfile calls it; the name for media files.
     extensions : tuple of str
         How such files are named; the first is the usual one.
-    subtype : str or None
-        The only coding that it may have.
+    codings : tuple of str or None
+        The subtypes that it may have, the usual one first; None for all that libsndfile has for it.
+    muxer : str or None
+        What FFmpeg calls it, if it is a media file.
+    has_picture : bool
+        Whether it holds more than sound.
     """
 
     name: str
     container: str
     extensions: tuple[str, ...]
-    subtype: str | None = None
+    codings: tuple[str, ...] | None = None
+    muxer: str | None = None
+    has_picture: bool = False
 
     @property
     def subtypes(self) -> tuple[str, ...]:
-        """The codings that it may have, in libsndfile's words."""
+        """The codings that it may have, in libsndfile's words as far as it has any."""
         import soundfile
 
-        if self.subtype is not None:
-            return (self.subtype,)
+        if self.codings is not None:
+            return self.codings
         never = _NEVER_WRITTEN.get(self.container, ())
         return tuple(s for s in soundfile.available_subtypes(self.container) if s not in never)
 
+
+_ALAC = ("ALAC_16", "ALAC_24")
+_PCM = ("PCM_16", "PCM_24", "PCM_32", "FLOAT")
 
 FORMATS: dict[str, Format] = {
     entry.name: entry
@@ -61,16 +81,49 @@ FORMATS: dict[str, Format] = {
         Format("W64", "W64", (".w64",)),
         Format("FLAC", "FLAC", (".flac",)),
         Format("OGG", "OGG", (".ogg", ".oga", ".opus")),
-        Format("OPUS", "OGG", (".opus", ".ogg", ".oga"), "OPUS"),
+        Format("OPUS", "OGG", (".opus", ".ogg", ".oga"), ("OPUS",)),
         Format("MP3", "MP3", (".mp3",)),
         Format("AIFF", "AIFF", (".aiff", ".aif", ".aifc")),
         Format("CAF", "CAF", (".caf",)),
         Format("AU", "AU", (".au", ".snd")),
+        Format("M4A", "M4A", (".m4a",), ("AAC", *_ALAC), "mp4"),
+        Format("MP4", "MP4", (".mp4", ".m4v", ".m4a"), ("AAC", *_ALAC, "OPUS"), "mp4", True),
+        Format("MOV", "MOV", (".mov",), ("AAC", *_ALAC, *_PCM), "mov", True),
+        Format(
+            "MKV", "MKV", (".mkv", ".mka"), ("AAC", "OPUS", "FLAC_16", "FLAC_24", *_PCM), "matroska", True
+        ),
+        Format("WEBM", "WEBM", (".webm",), ("OPUS",), "webm", True),
     )
 }
 """What `format` may be, by name."""
 
+READ_ONLY = frozenset(
+    (
+        ".aac",
+        ".ac3",
+        ".amr",
+        ".ape",
+        ".avi",
+        ".flv",
+        ".m2ts",
+        ".mpg",
+        ".mts",
+        ".ts",
+        ".vob",
+        ".wma",
+        ".wmv",
+        ".wv",
+    )
+)
+"""Extensions of media files that PyAV reads, and that are not written."""
+
 _BY_EXTENSION = {extension: name for extension, (name, _) in EXTENSIONS.items()} | {".opus": "OPUS"}
+_BY_EXTENSION |= {
+    extension: entry.name
+    for entry in reversed(FORMATS.values())
+    if entry.muxer is not None
+    for extension in entry.extensions
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +133,7 @@ class Wanted:
     Parameters
     ----------
     container : str or None
-        Container, in libsndfile's words.
+        Container, in libsndfile's words, or the name of a media format.
     subtype : str or None
         Coding, in libsndfile's words.
     sr : int or None
@@ -116,6 +169,8 @@ def check_output(
     ------
     ParameterError
         If one of them is unknown, or they do not go together.
+    MissingExtraError
+        If it is a media file and PyAV is not installed.
 
     Examples
     --------
@@ -128,10 +183,15 @@ def check_output(
         ...
     nmf_audio.errors.ParameterError: sr=44100; OPUS takes 8000, 12000, 16000, 24000, 48000 Hz
     """
-    for fault in output_faults(target, format=format, subtype=subtype, sr=sr):
+    for fault in _faults(target, format, subtype, sr):
         raise ParameterError(fault)
     entry = None if format is None else FORMATS[format.upper()]
-    coding = subtype.upper() if subtype is not None else None if entry is None else entry.subtype
+    coding = subtype.upper() if subtype is not None else None
+    if coding is None and entry is not None and entry.codings is not None and len(entry.codings) == 1:
+        coding = entry.codings[0]
+    missing = _missing(format_for(target, None if entry is None else entry.container))
+    if missing is not None:
+        raise MissingExtraError(missing)
     return Wanted(None if entry is None else entry.container, coding, sr)
 
 
@@ -150,6 +210,13 @@ def output_faults(target: Path, *, format: Any = None, subtype: Any = None, sr: 
     list of str
         A sentence each.
     """
+    faults = _faults(target, format, subtype, sr)
+    entry = FORMATS.get(format.upper()) if isinstance(format, str) else None
+    missing = _missing(format_for(target, None if entry is None else entry.container))
+    return faults if missing is None else [*faults, missing]
+
+
+def _faults(target: Path, format: Any, subtype: Any, sr: Any) -> list[str]:
     faults = []
     extension = target.suffix.lower()
     by_name = _BY_EXTENSION.get(extension)
@@ -163,7 +230,12 @@ def output_faults(target: Path, *, format: Any = None, subtype: Any = None, sr: 
                 f"format={entry.name}: {target} is named as {by_name}; leave the format out, or name a "
                 f"{entry.extensions[0]}"
             )
-    coding = entry.subtype if entry is not None else None
+    elif extension in READ_ONLY:
+        faults.append(
+            f"{target}: such files can be read, not written; name another, such as .m4a, .mkv or .wav, or "
+            "give a format"
+        )
+    coding = None
     if subtype is not None:
         coding = subtype.upper() if isinstance(subtype, str) else None
         allowed = _all_subtypes() if entry is None else entry.subtypes
@@ -178,6 +250,50 @@ def output_faults(target: Path, *, format: Any = None, subtype: Any = None, sr: 
         elif coding in RATES and sr not in RATES[coding]:
             faults.append(f"sr={sr}; {coding} takes {', '.join(map(str, RATES[coding]))} Hz")
     return faults
+
+
+def format_for(target: Path, container: str | None = None) -> Format | None:
+    """Return the format that an output has, as far as its name and what was asked for say.
+
+    Parameters
+    ----------
+    target : Path
+        The output.
+    container : str or None
+        What was asked for; see `Wanted`.
+
+    Returns
+    -------
+    Format or None
+        None if only the input can tell.
+
+    Examples
+    --------
+    >>> format_for(Path("talk.m4a")).name, format_for(Path("talk"), "MKV").muxer
+    ('M4A', 'matroska')
+    """
+    if container is not None:
+        return next(entry for entry in FORMATS.values() if entry.container == container)
+    name = _BY_EXTENSION.get(target.suffix.lower())
+    return None if name is None else FORMATS[name]
+
+
+def audio_extensions() -> frozenset[str]:
+    """Return the extensions of files that can be read and written here: media files need PyAV.
+
+    Returns
+    -------
+    frozenset of str
+    """
+    return frozenset(
+        extension for extension, name in _BY_EXTENSION.items() if _missing(FORMATS[name]) is None
+    )
+
+
+def _missing(entry: Format | None) -> str | None:
+    if entry is None or entry.muxer is None or find_spec("av") is not None:
+        return None
+    return f"{entry.name} needs PyAV; install it with: pip install 'nmf-audio[media]'"
 
 
 def _all_subtypes() -> tuple[str, ...]:

@@ -8,8 +8,8 @@ import os
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.audio_io import AudioReader
 from nmf_audio.errors import AudioFileError
+from nmf_audio.opening import open_reader
 from nmf_audio.sections import cut
 
 __all__ = ["read_noise"]
@@ -54,7 +54,7 @@ def read_noise(
     ...     read_noise(file.name, 16000, 1, end=0.5).shape
     (8000,)
     """
-    with AudioReader(path) as reader:
+    with open_reader(path) as reader:
         first, last = round(start * reader.sr), round(min(end, start + MAX_SECONDS) * reader.sr)
         blocks = list(cut(reader.blocks(), first, last))
         seconds = reader.n_read / reader.sr

@@ -27,7 +27,9 @@ ORDER = [
     {"enhance", "separation"},
     {"explain"},
     {"audio_io", "pump", "metrics", "plots"},
-    {"noise", "pipes"},
+    {"media", "pipes"},
+    {"opening"},
+    {"noise"},
     {"files", "separation_files"},
     {"batch", "live"},
     {"training"},
@@ -123,4 +125,4 @@ def test_denoising_loads_nothing_slow(tmp_path: Path) -> None:
     code = f"from nmf_audio.cli.denoise import main; assert main({arguments!r}) == 0"
     loaded = _modules_after(code)
     slow = {"librosa", "scipy", "sklearn", "matplotlib", "torch", "soxr", "numba", "tqdm"}
-    assert not loaded & (slow | {"shtab", "sounddevice"})
+    assert not loaded & (slow | {"av", "shtab", "sounddevice"})

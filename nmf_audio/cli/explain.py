@@ -92,9 +92,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(path: Path, start: float, seconds: float) -> "tuple[np.ndarray, int]":
     """Return the wanted part (n_channels, n_samples) and the sample rate."""
-    from nmf_audio.audio_io import AudioReader
+    from nmf_audio.opening import open_reader
 
-    with AudioReader(path) as reader:
+    with open_reader(path) as reader:
         first, last = round(start * reader.sr), round((start + seconds) * reader.sr)
         position, parts = 0, []
         for block in reader.blocks():

@@ -1,6 +1,11 @@
 """``--list-formats``: what can be read and written."""
 
 import argparse
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nmf_audio.formats import Format
 
 WIDTH = 100
 
@@ -21,21 +26,35 @@ def lines() -> list[str]:
     -------
     list of str
     """
+    from importlib.util import find_spec
+
     import soundfile
 
-    from nmf_audio.formats import FORMATS
+    from nmf_audio.formats import FORMATS, READ_ONLY
 
     table = ["read and written: --format NAME, by these extensions, with these codings (--subtype)"]
-    for entry in FORMATS.values():
-        table += _row(f"{entry.name:6} {' '.join(entry.extensions):18} ", entry.subtypes)
+    table += _rows(entry for entry in FORMATS.values() if entry.muxer is None)
     known = {entry.container for entry in FORMATS.values()} | {"RAW"}
     others = [name for name in soundfile.available_formats() if name not in known]
     table.append("read, and written where the input is one of them")
     table += _row("", others)
+    missing = "" if find_spec("av") else "; needs PyAV, which is not here: pip install 'nmf-audio[media]'"
+    table.append(f"media files: read and written; all but the sound is copied{missing}")
+    table += _rows(entry for entry in FORMATS.values() if entry.muxer is not None)
+    table.append(f"media files: read{missing}")
+    table += _row("", sorted(READ_ONLY))
     return table
 
 
-def _row(head: str, words: "tuple[str, ...] | list[str]") -> list[str]:
+def _rows(entries: "Iterable[Format]") -> list[str]:
+    return [
+        line
+        for entry in entries
+        for line in _row(f"{entry.name:6} {' '.join(entry.extensions):18} ", entry.subtypes)
+    ]
+
+
+def _row(head: str, words: Sequence[str]) -> list[str]:
     import textwrap
 
     indent = " " * (2 + len(head))

@@ -74,16 +74,17 @@ def find_inputs(
 
 
 def _in_folder(root: Path, faults: list[str]) -> Iterator[Input]:
-    from nmf_audio.containers import EXTENSIONS
+    from nmf_audio.formats import audio_extensions
 
     def note(error: OSError) -> None:
         faults.append(f"{error.filename}: {error.strerror}")
 
+    extensions = audio_extensions()
     for folder, folders, names in os.walk(root, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            if path.suffix.lower() in EXTENSIONS and not name.startswith(".") and path.is_file():
+            if path.suffix.lower() in extensions and not name.startswith(".") and path.is_file():
                 yield Input(path, Path(folder).relative_to(root), found=True)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio import defaults
 from nmf_audio.cli.times import parse_section, parse_time
-from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.errors import AudioFileError, DictionaryError, MissingExtraError, ParameterError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,13 +182,13 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
 
 def check_noise(args: argparse.Namespace, faults: list[str]) -> None:
     """Add to `faults` what keeps the recording from being read that ``--noise`` names."""
-    from nmf_audio.audio_io import AudioReader
+    from nmf_audio.opening import open_reader
 
     if args.noise is None:
         return
     try:
-        AudioReader(args.noise).close()
-    except AudioFileError as error:
+        open_reader(args.noise).close()
+    except (AudioFileError, MissingExtraError) as error:
         faults.append(f"--noise {error}")
 
 
@@ -223,15 +223,14 @@ def output_options(
         "subtype": args.subtype,
         "sr": int(rate) if rate is not None and rate.isdecimal() else rate,
     }
-    if any(value is not None for value in options.values()):
-        found = []
-        for target in targets:
-            if target == streams.DASH:
-                found += stream_faults(raw=raw, **options)
-            else:
-                found += output_faults(target, **options)
-        # many outputs have the same fault
-        faults.extend(dict.fromkeys(as_options(fault) for fault in found))
+    found = []
+    for target in targets:
+        if target == streams.DASH:
+            found += stream_faults(raw=raw, **options)
+        else:
+            found += output_faults(target, **options)
+    # many outputs have the same fault
+    faults.extend(dict.fromkeys(as_options(fault) for fault in found))
     return options
 
 

@@ -116,8 +116,8 @@ def tell_plan(args: argparse.Namespace, jobs: Iterable[Planned]) -> bool:
     bool
         Whether anything can't be read.
     """
-    from nmf_audio.audio_io import AudioReader
-    from nmf_audio.errors import AudioFileError
+    from nmf_audio.errors import AudioFileError, MissingExtraError
+    from nmf_audio.opening import open_reader
 
     refused = []
     for job in jobs:
@@ -130,11 +130,11 @@ def tell_plan(args: argparse.Namespace, jobs: Iterable[Planned]) -> bool:
             common.say(args, f"{src} -> {targets}")
             continue
         try:
-            with AudioReader(job.src) as reader:
+            with open_reader(job.src) as reader:
                 seconds = f"{reader.n_samples / reader.sr:.1f} s, " if reader.n_samples is not None else ""
                 channels = "1 channel" if reader.n_channels == 1 else f"{reader.n_channels} channels"
                 what = f"{seconds}{reader.sr} Hz, {channels}"
-        except AudioFileError as error:
+        except (AudioFileError, MissingExtraError) as error:
             refused.append(error)
             continue
         common.say(args, f"{src} -> {targets} ({what})")

@@ -1,0 +1,99 @@
+"""Whether a media file is all there, as far as its boxes and elements tell."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["unfinished_media"]
+
+# more top-level boxes than a file with a fragment every second of a week has
+_MAX_BOXES = 2_000_000
+_EBML, _SEGMENT = 0x1A45DFA3, 0x18538067
+
+
+def unfinished_media(path: Path) -> str | None:
+    """Say what is missing of an MP4, MOV, M4A, Matroska or WebM file.
+
+    FFmpeg reads what is there of them, and does not say that something is missing.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+
+    Returns
+    -------
+    str or None
+        Half a sentence, to follow the name of the file; None if nothing is known to be missing.
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+    ...     _ = file.write((8).to_bytes(4, "big") + b"ftyp" + (1000).to_bytes(4, "big") + b"mdat" + bytes(92))
+    ...     file.flush()
+    ...     unfinished_media(Path(file.name))
+    'is truncated: 100 of 1000 bytes of its part mdat are there'
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(12)
+        if head[:4] == _EBML.to_bytes(4, "big"):
+            return _matroska(file, size)
+        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+            return _boxes(file, size)
+    return None
+
+
+def _boxes(file: BinaryIO, size: int) -> str | None:
+    position, names = 0, set()
+    for _ in range(_MAX_BOXES):
+        if position + 8 > size:
+            break
+        file.seek(position)
+        head = file.read(16)
+        n_bytes, name = int.from_bytes(head[:4], "big"), head[4:8]
+        if n_bytes == 1:
+            n_bytes = int.from_bytes(head[8:16], "big")
+        names.add(name)
+        if n_bytes == 0:
+            break
+        if n_bytes < 8:
+            return None
+        if position + n_bytes > size:
+            label = name.decode("latin-1")
+            return f"is truncated: {size - position} of {n_bytes} bytes of its part {label} are there"
+        position += n_bytes
+    return None if b"moov" in names else "was never finished: its index (moov) is missing"
+
+
+def _matroska(file: BinaryIO, size: int) -> str | None:
+    file.seek(4)
+    n_head = _element_size(file)
+    if n_head is None:
+        return None
+    file.seek(n_head, os.SEEK_CUR)
+    if file.read(4) != _SEGMENT.to_bytes(4, "big"):
+        return None
+    n_bytes = _element_size(file)
+    there = size - file.tell()
+    if n_bytes is None or there >= n_bytes:
+        return None
+    return f"is truncated: {there} of {n_bytes} bytes of its content are there"
+
+
+def _element_size(file: BinaryIO) -> int | None:
+    """Read the size of an element; None if it is unknown, as in a live recording, or is no size."""
+    first = file.read(1)
+    if not first or first[0] == 0:
+        return None
+    n_more = 8 - first[0].bit_length()
+    value = (first[0] & (0xFF >> (n_more + 1))) << (8 * n_more) | int.from_bytes(file.read(n_more), "big")
+    return None if value == (1 << (7 * (n_more + 1))) - 1 else value
