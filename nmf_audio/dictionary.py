@@ -26,14 +26,14 @@ from nmf_audio.atomic import saving
 from nmf_audio.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.home import home_folder, own_dictionaries
-from nmf_audio.schema import check_trained_arrays
+from nmf_audio.schema import check_separator_arrays, check_trained_arrays
 
 __all__ = ["DEFAULT_DICTIONARY", "Dictionary", "Group", "load_dictionary", "shipped_dictionaries"]
 
 Array = npt.NDArray[np.float32]
 
 FORMAT_VERSION = 1
-KINDS = ("plain", "trained")
+KINDS = ("plain", "trained", "separator")
 DEFAULT_DICTIONARY = "trained"
 
 MAX_ARRAYS = 64
@@ -59,14 +59,15 @@ class Dictionary:
 
     Parameters
     ----------
-    kind : {'plain', 'trained'}
-        ``plain``: KL or IS NMF atoms. ``trained``: parameters of the unrolled decomposition.
+    kind : {'plain', 'trained', 'separator'}
+        ``plain``: KL or IS NMF atoms. ``trained``: parameters of the unrolled decomposition of speech and noise.
+        ``separator``: of that of any sources.
     spec : FrontEndSpec
         The front end.
     spectrum : ndarray (n_bands,), float32
         Long-term speech spectrum that bands are divided by; positive.
     arrays : mapping of str to ndarray, float32
-        ``plain``: ``W`` (n_bands, n_components), non-negative, columns = atoms. ``trained``: see `nmf_audio.schema`.
+        ``plain``: ``W`` (n_bands, n_components), non-negative, columns = atoms. Others: see `nmf_audio.schema`.
     groups : tuple of Group
         Which columns of ``W`` belong to which source; together they cover each column once.
     beta : float
@@ -308,6 +309,8 @@ def _check(d: Dictionary) -> None:
         raise DictionaryError(f"beta={d.beta}, power={d.power}; allowed are 0 to 3 and 0.1 to 4")
     if d.kind == "trained":
         n_components = check_trained_arrays(d.arrays, n_bands)
+    elif d.kind == "separator":
+        n_components = check_separator_arrays(d.arrays, n_bands, len(d.sources))
     else:
         W = d.arrays.get("W")
         if W is None or set(d.arrays) != {"W"}:

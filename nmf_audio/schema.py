@@ -23,6 +23,10 @@ run_gain     (R, B)       > 0       gain per band of the running atoms in the sp
 residual     (B,)         any       weight of what the model leaves unexplained in the mask
 p            ()           > 0       exponent of the mask
 ============ ============ ========= ==================================================================
+
+A separator has the arrays ``W``, ``W_out``, ``lam``, ``g``, ``A``, ``C``, ``b``, ``slow_rate`` and ``p`` as above,
+for K atoms of all its S sources, none of which run, always with a slow memory; for each source it has ``out_floor``
+(S, B) and ``residual`` (S, B).
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ import numpy.typing as npt
 
 from nmf_audio.errors import DictionaryError
 
-__all__ = ["check_trained_arrays"]
+__all__ = ["check_separator_arrays", "check_trained_arrays"]
 
 MAX_LAYERS, MAX_ATOMS, MAX_RUNNING = 32, 4096, 64
 
@@ -42,6 +46,9 @@ NAMES = {
     "W", "W_out", "out_floor", "lam", "g", "A", "C", "C_mid", "b", "slow_rate", "rate_noise", "rate_speech",
     "run_gain", "residual", "p",
 }  # fmt: skip
+NOT_NEGATIVE = {"W", "W_out", "lam", "A", "C", "C_mid", "slow_rate"}
+POSITIVE = {"out_floor", "g", "b", "rate_noise", "rate_speech", "run_gain", "p"}
+LIMITS = {"g": 2, "slow_rate": 1, "rate_noise": 1, "rate_speech": 1}
 
 
 def check_trained_arrays(arrays: Mapping[str, npt.NDArray[np.float32]], n_bands: int) -> int:
@@ -70,15 +77,46 @@ def check_trained_arrays(arrays: Mapping[str, npt.NDArray[np.float32]], n_bands:
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise DictionaryError(f"array {name!r} has shape {arrays[name].shape}; {shape} is expected")
-    for name in ("W", "W_out", "lam", "A", "C", "C_mid", "slow_rate"):
+    _check_ranges(arrays)
+    return int(n_fixed)
+
+
+def check_separator_arrays(
+    arrays: Mapping[str, npt.NDArray[np.float32]], n_bands: int, n_sources: int
+) -> int:
+    """Return the number of atoms, or raise DictionaryError if the arrays of a separator do not fit together."""
+    names = {"W", "W_out", "out_floor", "lam", "g", "A", "C", "b", "slow_rate", "residual", "p"}
+    if set(arrays) != names:
+        missing, extra = sorted(names - set(arrays)), sorted(set(arrays) - names)
+        raise DictionaryError(f"a separator lacks the arrays {missing} and has {extra} too many")
+    if arrays["W"].ndim != 3 or not 1 <= arrays["W"].shape[0] <= MAX_LAYERS:
+        raise DictionaryError(
+            f"W has shape {arrays['W'].shape}; (1 to {MAX_LAYERS}, {n_bands}, n) is expected"
+        )
+    n_layers, _, n = arrays["W"].shape
+    if not (2 <= n <= MAX_ATOMS and 2 <= n_sources <= n):
+        raise DictionaryError(f"{n} atoms of {n_sources} sources: out of range")
+    shapes = {
+        "W": (n_layers, n_bands, n), "W_out": (n_bands, n), "out_floor": (n_sources, n_bands),
+        "lam": (n_layers, n), "g": (n_layers, n), "A": (n, 2 * n), "C": (n, 2 * n), "b": (n,),
+        "slow_rate": (n,), "residual": (n_sources, n_bands), "p": (),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            raise DictionaryError(f"array {name!r} has shape {arrays[name].shape}; {shape} is expected")
+    _check_ranges(arrays)
+    return int(n)
+
+
+def _check_ranges(arrays: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    for name in NOT_NEGATIVE & set(arrays):
         if not (arrays[name] >= 0).all():
             raise DictionaryError(f"array {name!r} has negative values")
-    for name in ("out_floor", "g", "b", "rate_noise", "rate_speech", "run_gain", "p"):
+    for name in POSITIVE & set(arrays):
         if not (arrays[name] > 0).all():
             raise DictionaryError(f"array {name!r} has values that are not above 0")
-    for name, limit in {"g": 2, "slow_rate": 1, "rate_noise": 1, "rate_speech": 1}.items():
-        if not (arrays[name] < limit).all():
-            raise DictionaryError(f"array {name!r} has values that are not below {limit}")
+    for name in LIMITS.keys() & set(arrays):
+        if not (arrays[name] < LIMITS[name]).all():
+            raise DictionaryError(f"array {name!r} has values that are not below {LIMITS[name]}")
     if not np.allclose(arrays["W"].sum(axis=1), 1, atol=1e-3):
         raise DictionaryError("the columns of W do not sum to 1")
-    return int(n_fixed)

@@ -137,3 +137,19 @@ def keep(
     named = replace(dictionary, name=args.output.stem, meta={**dictionary.meta, **told})
     named.save(args.output)
     return named, write_card(named, args.output)
+
+
+def checkpoint_of(args: argparse.Namespace, faults: list[str]) -> Path:
+    """Return where a training keeps its state; add to `faults` if one is there that nothing is said about."""
+    path = Path(args.output).with_suffix(".checkpoint")
+    if path.exists() and not (args.resume or args.force):
+        faults.append(f"{path}: exists; --resume goes on from it, --force starts anew")
+    return path
+
+
+def note_on_minutes(steps: int) -> str:
+    """Return what the card of a training by --minutes says in place of the promise of the same bits."""
+    return (
+        f"The time allowed {steps} steps; with --steps {steps} in place of --minutes, the same recordings, "
+        "machine and versions give the same bits."
+    )

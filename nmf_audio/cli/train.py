@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmf_audio.cli import common, learning, train_denoiser
+from nmf_audio.cli import common, learning, train_denoiser, train_separator
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
@@ -70,6 +70,16 @@ def add_parser(subparsers: common.Subparsers) -> None:
             help=text,
             description=f"Train {text}.",
             epilog=train_denoiser.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    text = "a dictionary that is trained to separate any number of named sources"
+    train_separator.add_arguments(
+        kinds.add_parser(
+            "separator",
+            help=text,
+            description=f"Train {text}.",
+            epilog=train_separator.EPILOG,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
@@ -137,6 +147,8 @@ def run(args: argparse.Namespace) -> int:
     common.one_thread()
     if args.source == "denoiser":
         return train_denoiser.run(args)
+    if args.source == "separator":
+        return train_separator.run(args)
     from nmf_audio.bands import FrontEndSpec
     from nmf_audio.training.corpus import CorpusWarning, find_recordings
     from nmf_audio.training.merge import merge

@@ -129,10 +129,7 @@ def run(args: argparse.Namespace) -> int:
     more: dict[str, Any] = {}
     if args.minutes is not None:
         steps = dictionary.meta["denoiser"]["steps_done"]
-        more["notes"] = [
-            f"The time allowed {steps} steps; with --steps {steps} in place of --minutes, the same recordings, "
-            "machine and versions give the same bits."
-        ]
+        more["notes"] = [learning.note_on_minutes(steps)]
     dictionary, card = learning.keep(args, dictionary, commands, **more)
     score = _score_text(dictionary.meta["denoiser"]["held_out"])
     taken = (time.monotonic() - started) / 60
@@ -193,8 +190,7 @@ def _check_names(
         "--from", name, "trained", "only a trained dictionary can be trained further", inputs, faults
     )
     origins = learning.read_origins(args, faults)
-    if _checkpoint(args).exists() and not (args.resume or args.force):
-        faults.append(f"{_checkpoint(args)}: exists; --resume goes on from it, --force starts anew")
+    learning.checkpoint_of(args, faults)
     learning.check_output(args, inputs, faults)
     return start, origins
 

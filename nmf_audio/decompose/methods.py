@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.dictionary import Dictionary
+from nmf_audio.errors import DictionaryError
 
 __all__ = ["METHODS", "Method", "default_method", "make_decomposition"]
 
@@ -64,8 +65,14 @@ METHODS = {
 
 
 def default_method(dictionary: Dictionary) -> str:
-    """Return the name of the best method for a dictionary."""
-    return next(name for name, method in METHODS.items() if method.kind == dictionary.kind)
+    """Return the name of the best method for a dictionary; raises DictionaryError if none takes its kind."""
+    for name, method in METHODS.items():
+        if method.kind == dictionary.kind:
+            return name
+    raise DictionaryError(
+        f"dictionary {dictionary.name!r} is a {dictionary.kind}: it separates its sources, and denoises nothing; "
+        "nmf-audio separate takes it"
+    )
 
 
 def make_decomposition(method: str, dictionary: Dictionary, n_observed: int) -> Decomposition:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nmf_audio.bands import BandMap, check_rate
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
+from nmf_audio.decompose.separator import SeparatorDecomposition
 from nmf_audio.decompose.sources import SourcesDecomposition, unit_atoms
 from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
 from nmf_audio.dictionary import Dictionary
@@ -192,9 +193,7 @@ class Separator:
         band_map = _band_map(self._spec, sr, n_channels)
         decomposition: Decomposition
         if self._trained is not None:
-            decomposition = make_decomposition(
-                default_method(self._trained), self._trained, band_map.n_observed
-            )
+            decomposition = _trained(self._trained, band_map.n_observed)
         else:
             assert self.beta is not None
             assert self.mask_power is not None
@@ -297,6 +296,12 @@ def separate(
     (['birds', 'noise', 'residual', 'speech'], True)
     """
     return Separator(sources, beta=beta, mask_power=mask_power, free=free, seed=seed).separate(y, sr)
+
+
+def _trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
+    if dictionary.kind == "separator":
+        return SeparatorDecomposition(dictionary, n_observed)
+    return make_decomposition(default_method(dictionary), dictionary, n_observed)
 
 
 def _read_free(free: Free) -> tuple[str, int]:

@@ -12,6 +12,7 @@ __all__ = [
     "N_NOISE",
     "N_SPEECH",
     "N_STEPS",
+    "SEPARATOR",
     "l1_h",
     "n_components",
 ]
@@ -24,6 +25,9 @@ MAX_SECONDS = 3600.0
 N_SPEECH, N_NOISE = 160, 96
 N_LAYERS = 4
 N_STEPS = 17_400
+
+SEPARATOR = {"n_components": 80, "n_layers": 4, "n_steps": 800}
+"""Atoms of each source, layers and steps of `nmf_audio.training.separator`."""
 
 
 def n_components(n_groups: int, *, one_group: bool) -> int:

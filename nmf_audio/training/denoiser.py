@@ -12,8 +12,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +23,7 @@ from nmf_audio.frontend import Normaliser
 from nmf_audio.nmf import factorize
 from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
 from nmf_audio.training.defaults import N_LAYERS, N_NOISE, N_SPEECH, N_STEPS
+from nmf_audio.training.loop import Progress, run_training
 from nmf_audio.training.losses import Loss, Weights
 from nmf_audio.training.mixing import Mixer, Sounds
 from nmf_audio.training.optimiser import Adam, learning_rate
@@ -104,26 +103,6 @@ class DenoiserSettings:
             raise ParameterError(
                 f"highest_rate={self.highest_rate}; must lie in 0 ... 0.1; 0.006 is the default"
             )
-
-
-class Progress(NamedTuple):
-    """Told after every step.
-
-    Attributes
-    ----------
-    step, n_steps : int
-        Steps done and to do.
-    loss : float
-        Of the last batch.
-    score : dict of str to float, optional
-        On held-out mixtures, at checkpoints: 'loss' and its parts 'comp', 'asym', 'env' (lower is better) and
-        'sdr' (dB, higher is better).
-    """
-
-    step: int
-    n_steps: int
-    loss: float
-    score: dict[str, float] | None
 
 
 class DenoiserTraining:
@@ -371,24 +350,13 @@ def train_denoiser(
     DictionaryError
         When the checkpoint can't be read or written.
     """
-    if minutes is not None and not minutes > 0:
-        raise ParameterError(f"minutes={minutes}; must be above 0; leave it out to go by steps")
-    if checkpoint_steps < 1:
-        raise ParameterError(f"checkpoint_steps={checkpoint_steps}; must be at least 1; 400 is the default")
-    if resume and checkpoint is None:
-        raise ParameterError("resume=True; needs the checkpoint's file; give checkpoint=path")
     training = DenoiserTraining(recordings, settings, spec=spec, start=start)
-    if resume and checkpoint is not None and Path(checkpoint).exists():
-        training.restore(checkpoint)
-    elif minutes is not None:
-        training.n_steps = max(1, round(60 * minutes / training.seconds_per_step()))
-    while training.step_number < training.n_steps:
-        loss = training.step()
-        score = None
-        if training.step_number % checkpoint_steps == 0 or training.step_number == training.n_steps:
-            score = training.score()
-            if checkpoint is not None:
-                training.save(checkpoint)
-        if progress is not None:
-            progress(Progress(training.step_number, training.n_steps, loss, score))
+    run_training(
+        training,
+        minutes=minutes,
+        checkpoint=checkpoint,
+        resume=resume,
+        checkpoint_steps=checkpoint_steps,
+        progress=progress,
+    )
     return training.dictionary()

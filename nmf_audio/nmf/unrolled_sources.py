@@ -1,0 +1,219 @@
+"""Unrolled recurrent KL-NMF of any number of sources: a trained inference, frame after frame.
+
+What `nmf_audio.nmf.unrolled` is for speech and noise, without running atoms (Le Roux, Hershey & Weninger 2015; Wisdom
+et al. 2017). For each frame v, all quantities non-negative::
+
+    h    = A @ [h, slow] + b;  d = C @ [h, slow]              prediction and inhibition by the last frames
+    for each layer l:
+        r  = v / (W_l @ h + EPS)
+        h *= (W_l.T @ r / (colsum_l + lam_l + d) + STEP_FLOOR) ** g_l
+    slow = slow_rate * slow + (1 - slow_rate) * h
+    S_i  = W_out_i @ h_i + out_floor_i                        for each source i
+    mask = softmax over i of p * (log S_i + residual_i * log((v + FLOOR) / sum_j S_j))
+
+so that with residual = 0 the masks are ``S_i**p / sum_j S_j**p``. colsum is the sum of an atom over the bands that
+exist at the signal's rate.
+
+The functions take a batch of signals and keep its dtype: training runs them, too, in float64 where its gradients are
+checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SourceParameters", "Trace", "UnrolledSources", "blocks_of", "infer_frame", "share"]
+
+Array = npt.NDArray[Any]
+
+EPS = 1e-6
+STEP_FLOOR = 1e-5
+
+
+class SourceParameters(NamedTuple):
+    """Arrays as the frame loop reads them; names as in `nmf_audio.schema`, atoms as rows."""
+
+    W: Array
+    """(n_layers, n_components, n_bands)"""
+    W_out: Array
+    """(n_components, n_bands)"""
+    out_floor: Array
+    den: Array
+    """colsum + lam, (n_layers, n_components)"""
+    g: Array
+    AC: Array
+    """A above C, (2 * n_components, 2 * n_components)"""
+    b: Array
+    slow_rate: Array
+    residual: Array
+    p: Any
+    blocks: tuple[slice, ...]
+    """Atoms of each source."""
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, Array], sizes: Sequence[int], n_observed: int | None = None
+    ) -> SourceParameters:
+        """Take a dictionary's arrays; of its bands the first `n_observed`."""
+        W = arrays["W"][:, :n_observed]
+        return cls(
+            W=np.ascontiguousarray(W.transpose(0, 2, 1)),
+            W_out=np.ascontiguousarray(arrays["W_out"][:n_observed].T),
+            out_floor=np.ascontiguousarray(arrays["out_floor"][:, :n_observed]),
+            den=W.sum(axis=1) + arrays["lam"],
+            g=np.array(arrays["g"]),
+            AC=np.concatenate([arrays["A"], arrays["C"]]),
+            b=np.array(arrays["b"]),
+            slow_rate=np.array(arrays["slow_rate"]),
+            residual=np.ascontiguousarray(arrays["residual"][:, :n_observed]),
+            p=arrays["p"][()],
+            blocks=blocks_of(sizes),
+        )
+
+
+def blocks_of(sizes: Sequence[int]) -> tuple[slice, ...]:
+    """Return where the atoms of each source stand, given how many each has.
+
+    Examples
+    --------
+    >>> blocks_of([2, 3])
+    (slice(0, 2, None), slice(2, 5, None))
+    """
+    ends = np.cumsum(sizes).tolist()
+    return tuple(slice(end - n, end) for n, end in zip(sizes, ends, strict=True))
+
+
+class Trace(Protocol):
+    """What wants to know of each layer, to find its gradient."""
+
+    def keep(self, layer: int, h: Array, r: Array, step: Array) -> None:
+        """Take activations before a layer, ratios and steps."""
+
+    def keep_inhibition(self, d: Array) -> None:
+        """Take the inhibition."""
+
+
+def infer_frame(
+    v: Array, memory: Array, p: SourceParameters, trace: Trace | None = None
+) -> tuple[Array, Array]:
+    """Infer the activations of one frame.
+
+    Parameters
+    ----------
+    v : ndarray (batch, n_bands)
+        The frame, positive.
+    memory : ndarray (batch, 2 * n_components)
+        Last and slow activations.
+    p : SourceParameters
+        Of the same dtype.
+    trace : Trace, optional
+        Is told of each layer.
+
+    Returns
+    -------
+    h : ndarray (batch, n_components)
+        Activations.
+    memory : ndarray (batch, 2 * n_components)
+        For the next frame.
+    """
+    K = len(p.b)
+    prediction = memory @ p.AC.T
+    h, d = prediction[:, :K] + p.b, prediction[:, K:]
+    if trace is not None:
+        trace.keep_inhibition(d)
+    for layer, D in enumerate(p.W):
+        r = h @ D
+        r += EPS
+        np.divide(v, r, out=r)
+        step = r @ D.T
+        step /= p.den[layer] + d
+        step += STEP_FLOOR
+        if trace is not None:
+            trace.keep(layer, h, r, step)
+        h = h * step ** p.g[layer]
+    slow = p.slow_rate * memory[:, K:] + (1 - p.slow_rate) * h
+    return h, np.concatenate([h, slow], axis=1)
+
+
+def share(V: Array, H: Array, p: SourceParameters, floor: float) -> tuple[Array, Array, Array]:
+    """Turn activations into spectra and masks.
+
+    Parameters
+    ----------
+    V : ndarray (..., n_bands)
+        Frames.
+    H : ndarray (..., n_components)
+        Their activations.
+    p : SourceParameters
+        Of the same dtype.
+    floor : float
+        Added in the residual's logarithm.
+
+    Returns
+    -------
+    S, logits, masks : ndarray (n_sources, ..., n_bands)
+        Spectrum estimates, what stands in the softmax, and the masks, which sum to 1 over the sources.
+    """
+    S = np.stack(
+        [H[..., block] @ p.W_out[block] + added for block, added in zip(p.blocks, p.out_floor, strict=True)]
+    )
+    unexplained = np.log((V + floor) / S.sum(axis=0))
+    by_source = (slice(None), *(None,) * (V.ndim - 1))
+    logits = p.p * (np.log(S) + p.residual[by_source] * unexplained)
+    masks = np.exp(logits - logits.max(axis=0))
+    masks /= masks.sum(axis=0)
+    return S, logits, masks
+
+
+class UnrolledSources:
+    """Trained decomposition of normalised frames into any number of sources, with state.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        A separator's arrays, checked by `nmf_audio.schema`.
+    sizes : sequence of int
+        Number of atoms of each source.
+    n_observed : int
+        Number of bands that the signal has; the others are missing, not zero.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array], *, sizes: Sequence[int], n_observed: int) -> None:
+        self._parameters = SourceParameters.from_arrays(arrays, sizes, n_observed)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        b = self._parameters.b
+        self._memory = np.concatenate([b, b])[None]
+
+    def process(self, V: Array, floor: float) -> tuple[Array, Array, Array]:
+        """Decompose the next frames.
+
+        Parameters
+        ----------
+        V : ndarray (n_frames, n_observed), float32
+            Frames, one a row (frame-major), of mean 1 in the long run, positive.
+        floor : float
+            What `V` has where the signal has nothing.
+
+        Returns
+        -------
+        spectra, masks : ndarray (n_sources, n_frames, n_observed), float32
+            Spectrum estimates and masks.
+        H : ndarray (n_frames, n_components), float32
+            Activations.
+        """
+        p = self._parameters
+        spectra, masks = (np.empty((len(p.blocks), *V.shape), np.float32) for _ in range(2))
+        H = np.empty((len(V), len(p.b)), np.float32)
+        # one frame a time, so that the products have one shape however a signal is cut
+        for t in range(len(V)):
+            v = V[t : t + 1]
+            H[t : t + 1], self._memory = infer_frame(v, self._memory, p)
+            spectra[:, t : t + 1], _, masks[:, t : t + 1] = share(v, H[t : t + 1], p, floor)
+        return spectra, masks, H

@@ -1,0 +1,145 @@
+"""Parameters of a separator while it is trained: free variables, any real numbers, and the way to its arrays.
+
+As `nmf_audio.training.parameters` for the denoiser: logarithms of what is positive, logits of what lies between two
+bounds, the inverse of softplus for the sparsity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import ParameterError
+
+__all__ = ["free_gradients", "initial_separator", "separator_arrays"]
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+
+LOGARITHMS = ("W_out", "out_floor", "A", "C", "b", "p")
+
+STAY = 0.4
+"""Share of an activation that the next frame starts from."""
+
+
+def initial_separator(
+    atoms: Sequence[Array], *, n_layers: int = 4, rng: int | np.random.Generator | None = None
+) -> Arrays:
+    """Start from a plain dictionary of each source.
+
+    Parameters
+    ----------
+    atoms : sequence of ndarray (n_bands, n_components)
+        Atoms of each source, by KL-NMF of normalised frames.
+    n_layers : int
+        Layers; all start with the same atoms.
+    rng : int, Generator, optional
+        Randomness of transition and inhibition.
+
+    Returns
+    -------
+    dict of str to ndarray, float32
+        Free variables.
+
+    Raises
+    ------
+    ParameterError
+        When there are fewer than two sources, they have different bands, or `n_layers` is below 1.
+    """
+    if len(atoms) < 2 or len({len(W) for W in atoms}) != 1:
+        raise ParameterError(
+            f"atoms of shapes {[W.shape for W in atoms]}; at least two sources with the same bands are needed"
+        )
+    if n_layers < 1:
+        raise ParameterError(f"n_layers={n_layers}; must be at least 1; 4 is the default")
+    generator = np.random.default_rng(rng)
+    W = np.concatenate(atoms, axis=1)
+    W = W / W.sum(axis=0)
+    n_bands, K = W.shape
+
+    def spread(row_sum: float, deviation: float) -> Array:
+        return math.log(row_sum / K) + deviation * generator.standard_normal((K, K))
+
+    # what inhibits starts at row sums of 1: from small values it hardly moves
+    A, C = spread(0.2, 0.1), spread(1.0, 0.5)
+    np.fill_diagonal(A, math.log(STAY) + 0.1 * generator.standard_normal(K))
+    logs = np.log(np.maximum(W, 1e-3 * W.max(axis=0)))
+    free = {
+        "W": np.repeat(logs[None], n_layers, axis=0),
+        "W_out": logs,
+        "out_floor": np.full((len(atoms), n_bands), -6.0),
+        "lam": np.full((n_layers, K), -3.0),
+        "g": np.zeros((n_layers, K)),
+        "A": np.concatenate([A, spread(0.02, 0.1)], axis=1),
+        "C": np.concatenate([C, spread(0.3, 0.5)], axis=1),
+        "b": np.full(K, math.log(0.05)),
+        "slow_rate": generator.permutation(np.linspace(1.5, 4.0, K)),
+        "residual": np.zeros((len(atoms), n_bands)),
+        "p": np.array(0.5),
+    }
+    return {name: np.array(x, np.float32, order="C") for name, x in free.items()}
+
+
+def separator_arrays(free: Mapping[str, Array]) -> Arrays:
+    """Turn free variables into the arrays of a separator, of the same dtype.
+
+    Parameters
+    ----------
+    free : mapping of str to ndarray
+        What `initial_separator` gave, or training made of it.
+
+    Returns
+    -------
+    dict of str to ndarray
+        As `nmf_audio.schema` describes them.
+    """
+    W = np.exp(free["W"])
+    return {
+        "W": W / W.sum(axis=1, keepdims=True),
+        "lam": np.logaddexp(free["lam"], free["lam"].dtype.type(0)),
+        "g": 2 * _sigmoid(free["g"]),
+        "slow_rate": _sigmoid(free["slow_rate"]),
+        "residual": np.array(free["residual"]),
+        **{name: np.asarray(np.exp(free[name])) for name in LOGARITHMS},
+    }
+
+
+def free_gradients(
+    free: Mapping[str, Array], arrays: Mapping[str, Array], by_array: Mapping[str, Array]
+) -> Arrays:
+    """Turn gradients by the arrays into gradients by the free variables.
+
+    Parameters
+    ----------
+    free : mapping of str to ndarray
+        The free variables.
+    arrays : mapping of str to ndarray
+        What `separator_arrays` made of them.
+    by_array : mapping of str to ndarray
+        Gradient by each array.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Of the names and shapes of the free variables.
+    """
+    W, dW = arrays["W"], by_array["W"]
+    g, rate = arrays["g"], arrays["slow_rate"]
+    return {
+        # the columns of W sum to 1
+        "W": W * (dW - (W * dW).sum(axis=1, keepdims=True)),
+        "lam": by_array["lam"] * _sigmoid(free["lam"]),
+        "g": by_array["g"] * g * (1 - g / 2),
+        "slow_rate": by_array["slow_rate"] * rate * (1 - rate),
+        "residual": by_array["residual"],
+        **{name: by_array[name] * arrays[name] for name in LOGARITHMS},
+    }
+
+
+def _sigmoid(x: Array) -> Array:
+    y: Array = 1 / (1 + np.exp(-x))
+    return y
