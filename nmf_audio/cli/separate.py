@@ -3,13 +3,13 @@
 import argparse
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, document, planning, separating, settings, telling
+from nmf_audio.cli import common, settings
 
 if TYPE_CHECKING:
+    from nmf_audio.cli.separating import Job
     from nmf_audio.separation.separator import Separator
     from nmf_audio.separation_files import SeparationReport
 
@@ -46,7 +46,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "-o",
         "--output-dir",
         metavar="FOLDER",
-        type=Path,
+        type=common.path,
         help="folder for the parts, made if it is missing (default: beside each mixture)",
     )
     files.add_argument(
@@ -132,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
+    from nmf_audio.cli import document, planning, separating, telling
+
     if args.jobs != "1":
         # several threads of BLAS in each of several jobs only get into each other's way
         os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
@@ -161,7 +163,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _separate_all(
-    args: argparse.Namespace, jobs: list[separating.Job], n_jobs: int, separator: "Separator"
+    args: argparse.Namespace, jobs: list["Job"], n_jobs: int, separator: "Separator"
 ) -> "Iterator[SeparationReport]":
     from nmf_audio.batch import run_in_order
     from nmf_audio.separation_files import work_on_mixture

@@ -155,7 +155,12 @@ def plan(args: argparse.Namespace, separator: "Separator | None", faults: list[s
     """
     from nmf_audio.separation_files import source_files
 
-    inputs = find_inputs(args.inputs, recursive=args.recursive, faults=faults)
+    if "-" in args.inputs:
+        faults.append("-: standard input can't be taken apart; write it to a file first")
+    if str(args.output_dir) == "-":
+        faults.append("-o -: the parts are several files; name a folder")
+    words = [word for word in args.inputs if word != "-"]
+    inputs = find_inputs(words, recursive=args.recursive, faults=faults)
     if args.skip_existing and args.force:
         faults.append("--skip-existing and --force are both given; give one of them")
     bare = re.sub(r"\{(stem|source|ext)\}", "", args.name)
