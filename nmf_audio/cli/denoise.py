@@ -240,7 +240,9 @@ def _denoise_all(
     ]
     alone = len(jobs) == 1
     shares = [0.0] * len(jobs)
-    label = streams.label(jobs[0].src) if alone else f"{len(jobs)} recordings"
+    label = jobs[0].src.name if alone else f"{len(jobs)} recordings"
+    if jobs[0].src == streams.DASH:
+        label = streams.label(jobs[0].src)
     with common.progress_bar(args, label, unit="s" if alone else "") as bar:
 
         def advance(i: int, done: float, total: float) -> None:

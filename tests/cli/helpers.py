@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import signal
+import struct
+import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,3 +25,19 @@ def take_interrupts() -> None:
 def names(folder: Path) -> list[str]:
     """Return the names of what lies in a folder."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def shown_on_terminal(words: list[str]) -> bytes:
+    """Run the command with a terminal as standard error, and return what came there."""
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL, stderr=its)
+    os.close(its)
+    shown = b""
+    # Linux reports the closed other end of a terminal as an error
+    with contextlib.suppress(OSError):
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    os.close(ours)
+    assert process.wait() == 0
+    return shown

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import resource
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +20,7 @@ from nmf_audio.cli import main as cli_main
 from nmf_audio.cli.denoise import main
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB, METHOD_NAMES
 from nmf_audio.files import denoise_file
-from tests.cli.helpers import COMMAND, Run, names
+from tests.cli.helpers import COMMAND, Run, names, shown_on_terminal
 from tests.tiny import SR, noise, truncate, write_noise
 
 
@@ -365,22 +362,6 @@ def test_memory_does_not_grow_with_the_length(
         peaks.append(peak_memory([*options, "-q", str(src)]))
     # six minutes are 11.5 MB as float32
     assert peaks[1] - peaks[0] < 5e6
-
-
-def shown_on_terminal(words: list[str]) -> bytes:
-    """Run the command with a terminal as standard error, and return what came there."""
-    ours, its = os.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL, stderr=its)
-    os.close(its)
-    shown = b""
-    # Linux reports the closed other end of a terminal as an error
-    with contextlib.suppress(OSError):
-        while chunk := os.read(ours, 4096):
-            shown += chunk
-    os.close(ours)
-    assert process.wait() == 0
-    return shown
 
 
 def test_the_bar_is_for_terminals_only(tmp_path: Path, options: list[str]) -> None:

@@ -14,7 +14,7 @@ import soundfile
 
 from nmf_audio.defaults import DEFAULT_NAME
 from nmf_audio.files import default_output
-from tests.cli.helpers import COMMAND, Run, names, take_interrupts
+from tests.cli.helpers import COMMAND, Run, names, shown_on_terminal, take_interrupts
 from tests.tiny import SR, truncate, write_noise
 
 
@@ -172,6 +172,15 @@ def test_jobs_keep_the_order_and_the_samples(run: Run, tmp_path: Path) -> None:
     assert names(tmp_path / "one") == names(tmp_path / "three")
     for name in names(tmp_path / "one"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
+
+
+def test_one_bar_for_all(tmp_path: Path, options: list[str]) -> None:
+    for i in range(4):
+        write_noise(tmp_path / f"{i}.wav", 5)
+    shown = shown_on_terminal([*options, str(tmp_path / "?.wav"), "--jobs", "2"])
+    assert b"4 recordings: " in shown
+    assert b".wav: " not in shown
+    assert shown.endswith(b"\r")
 
 
 def test_with_jobs_blas_has_one_thread(tmp_path: Path, options: list[str]) -> None:
