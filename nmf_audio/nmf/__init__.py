@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.model import NMF
     from nmf_audio.nmf.online import OnlineAtoms
     from nmf_audio.nmf.penalised import Penalty, factorize_penalised
+    from nmf_audio.nmf.symmetric import cluster, factorize_symmetric
     from nmf_audio.nmf.tensor import TensorFactorization, factorize_tensor
     from nmf_audio.nmf.updates import activations, update_H, update_W
 
@@ -28,8 +29,10 @@ _HOMES = {
     "TensorFactorization": "tensor",
     "activations": "updates",
     "beta_divergence": "divergences",
+    "cluster": "symmetric",
     "factorize": "factorization",
     "factorize_penalised": "penalised",
+    "factorize_symmetric": "symmetric",
     "factorize_tensor": "tensor",
     "initialize": "init",
     "update_H": "updates",
@@ -45,8 +48,10 @@ __all__ = [
     "TensorFactorization",
     "activations",
     "beta_divergence",
+    "cluster",
     "factorize",
     "factorize_penalised",
+    "factorize_symmetric",
     "factorize_tensor",
     "initialize",
     "update_H",

@@ -1,12 +1,11 @@
-"""NMF whose activations are continuous over time, or in few groups at once, and whose atoms may be smooth.
+"""NMF whose activations are continuous over time, or in few groups at once.
 
-The objective, with V scaled to a mean of 1, atoms that sum to 1, F features, T frames, K components, the
-activations a = H / F (about the share of the mean level that an atom has in a frame) and u = F * W::
+The objective, with V scaled to a mean of 1, atoms that sum to 1, F features, and the activations a = H / F (about
+the share of the mean level that an atom has in a frame)::
 
     D_beta(V | W @ H) + F * sum_kt continuity[k] * (a[k, t] - a[k, t-1])**2
                       + F * sum_kt variation[k] * sqrt((a[k, t] - a[k, t-1])**2 + DELTA**2)
                       + F * sum_gt group * log(1 + a_g[t] / EPSILON),   a_g the sum of a over the group
-                      + T * sum_fk smooth[k] * (u[f, k] - u[f-1, k])**2 / K
 
 Every weight is a pure number, so that neither level nor size of the data matter. Each update minimises a function
 that lies above the objective and touches it at the current point (majorisation-minimisation), so the objective
@@ -39,7 +38,7 @@ from nmf_audio.nmf.alternation import CHECK_EVERY, total_divergence
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, per_atom, prepare
 from nmf_audio.nmf.factorization import Factorization
 from nmf_audio.nmf.init import start
-from nmf_audio.nmf.roots import root, root_of_sum_one
+from nmf_audio.nmf.roots import minimum_of_sum_one, root
 from nmf_audio.nmf.updates import frame_major, public
 
 __all__ = ["Penalty", "factorize_penalised"]
@@ -65,8 +64,6 @@ class Penalty:
         On how many groups are active in a frame.
     groups : sequence of int (n_components,), optional
         To which group each atom belongs, counted from 0. Each is one of its own if left out.
-    smooth : float or sequence (n_components,), optional
-        On differences of learned atoms from feature to feature, squared.
 
     Examples
     --------
@@ -78,7 +75,6 @@ class Penalty:
     variation: float | Sequence[float] = 0.0
     group: float = 0.0
     groups: Sequence[int] | None = None
-    smooth: float | Sequence[float] = 0.0
 
 
 def factorize_penalised(
@@ -96,7 +92,7 @@ def factorize_penalised(
     rng: int | np.random.Generator | None = None,
     callback: Callable[[int, float], None] | None = None,
 ) -> Factorization:
-    """Factorize V ~= W @ H with penalties on how activations and atoms run.
+    """Factorize V ~= W @ H with penalties on how activations run.
 
     Parameters
     ----------
@@ -154,7 +150,7 @@ def factorize_penalised(
     chosen = free_atoms(free, len(atoms))
 
     def objective() -> float:
-        return total_divergence(problem, atoms, h) + weights.of_activations(h) + weights.of_atoms(atoms)
+        return total_divergence(problem, atoms, h) + weights.value(h)
 
     unit_of_cost = problem.scale**problem.beta
     first = previous = objective()
@@ -162,7 +158,7 @@ def factorize_penalised(
     while n_iter < max_iter:
         _update_activations(problem, atoms, h, weights)
         if len(chosen):
-            _update_atoms(problem, atoms, h, chosen, weights)
+            _update_atoms(problem, atoms, h, chosen)
         n_iter += 1
         if n_iter % CHECK_EVERY == 0:
             cost = objective()
@@ -181,20 +177,15 @@ class _Weights:
         def each(name: str) -> Array:
             return per_atom(getattr(penalty, name), n_components, name)
 
-        self._F, self._T = problem.n_features, problem.n_frames
-        self._continuity, self._variation, self._smooth = (
-            each("continuity"),
-            each("variation"),
-            each("smooth"),
-        )
+        self._F = problem.n_features
+        self._continuity, self._variation = each("continuity"), each("variation")
         self._group = number(penalty.group, "group", low=0.0)
         labels = np.arange(n_components) if penalty.groups is None else np.asarray(penalty.groups)
         if labels.shape != (n_components,) or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
             raise ParameterError(f"groups={penalty.groups!r}; give one whole number >= 0 for each atom")
         self._member = np.equal.outer(labels, np.unique(labels)).astype(problem.dtype)
-        self._scale_of_smooth = self._T * self._F**2 / n_components
 
-    def of_activations(self, h: Array) -> float:
+    def value(self, h: Array) -> float:
         a = h.astype(np.float64) / self._F
         d = np.diff(a, axis=0)
         total = (self._continuity * d**2 + self._variation * np.sqrt(d**2 + DELTA**2)).sum()
@@ -202,11 +193,7 @@ class _Weights:
             total += self._group * np.log1p((a @ self._member) / EPSILON).sum()
         return float(self._F * total)
 
-    def of_atoms(self, atoms: Array) -> float:
-        d = np.diff(atoms.astype(np.float64), axis=1)
-        return float(self._scale_of_smooth * (self._smooth @ (d**2).sum(axis=1)))
-
-    def around_activations(self, h: Array) -> tuple[Array, Array]:
+    def around(self, h: Array) -> tuple[Array, Array]:
         """Curvature C and linear term D of the majorised penalties, whose derivative is C * h + D."""
         a = h / h.dtype.type(self._F)
         d = np.diff(a, axis=0)
@@ -215,11 +202,6 @@ class _Weights:
         if self._group > 0:
             D += (self._group / (EPSILON + a @ self._member)) @ self._member.T
         return C, D
-
-    def around_atoms(self, atoms: Array) -> tuple[Array, Array]:
-        edges = np.broadcast_to(self._scale_of_smooth * self._smooth, (self._F - 1, len(atoms)))
-        C, D = _neighbours(edges, atoms.T)
-        return C.T, D.T
 
 
 def _neighbours(edges: Array, x: Array) -> tuple[Array, Array]:
@@ -234,16 +216,15 @@ def _neighbours(edges: Array, x: Array) -> tuple[Array, Array]:
 
 def _update_activations(problem: Problem, atoms: Array, h: Array, weights: _Weights) -> None:
     P, Q = _ratios(problem, atoms, h)
-    C, D = weights.around_activations(h)
+    C, D = weights.around(h)
     new = root(problem.beta, h, P @ atoms.T, Q @ atoms.T, C, D)
     h[:] = np.maximum(new, problem.floor(atoms))
 
 
-def _update_atoms(problem: Problem, atoms: Array, h: Array, free: Array, weights: _Weights) -> None:
+def _update_atoms(problem: Problem, atoms: Array, h: Array, free: Array) -> None:
     P, Q = _ratios(problem, atoms, h)
-    C, D = weights.around_atoms(atoms)
     active = h[:, free].T
-    atoms[free] = root_of_sum_one(problem.beta, atoms[free], active @ P, active @ Q, C[free], D[free])
+    atoms[free] = minimum_of_sum_one(problem.beta, atoms[free], active @ P, active @ Q)
 
 
 def _ratios(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:

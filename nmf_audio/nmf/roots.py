@@ -16,7 +16,7 @@ import numpy as np
 
 from nmf_audio.nmf.checks import Array
 
-__all__ = ["derivative", "root", "root_of_sum_one"]
+__all__ = ["derivative", "minimum_of_sum_one", "root"]
 
 NEWTON_STEPS = 8
 BISECTIONS = 48
@@ -81,15 +81,16 @@ def _cubic(p: Array, q: Array, C: Array) -> Array:
     return x
 
 
-def root_of_sum_one(beta: float, y: Array, num: Array, den: Array, C: Array, D: Array) -> Array:
-    """Return the same under the constraint that each row is positive and sums to 1.
+def minimum_of_sum_one(beta: float, y: Array, num: Array, den: Array) -> Array:
+    """Return the minimiser without penalties under the constraint that each row sums to 1.
 
-    The constraint adds its Lagrange multiplier to D, one number a row, on which the sum falls; it is found by
-    bisection between where all entries are at least, and at most, the mean.
+    The constraint adds its Lagrange multiplier in the place of D, one number a row. The sum falls with it; it is
+    found by bisection between where all entries are at least, and at most, the mean. For beta 1, where den is the
+    same in all entries of a row, the minimum has a closed form.
 
     Parameters
     ----------
-    beta, y, num, den, C, D
+    beta, y, num, den
         As in `root`, arrays (n_rows, n).
 
     Returns
@@ -97,19 +98,20 @@ def root_of_sum_one(beta: float, y: Array, num: Array, den: Array, C: Array, D: 
     ndarray (n_rows, n), float64
         Entries are at least 1e-10 of the mean.
     """
-    y, num, den, C, D = (np.asarray(a, np.float64) for a in (y, num, den, C, D))
+    y, num, den = (np.asarray(a, np.float64) for a in (y, num, den))
     n = y.shape[1]
-    if beta == 1 and not C.any() and not D.any():
+    if beta == 1:
         x = y * num
         x = np.where(x.sum(axis=1, keepdims=True) > 0, x, y)
     else:
-        at_mean = -derivative(beta, 1 / n, y, num, den, C, D)
+        nothing = np.zeros_like(y)
+        at_mean = -derivative(beta, 1 / n, y, num, den, nothing, nothing)
         low, high = at_mean.min(axis=1, keepdims=True), at_mean.max(axis=1, keepdims=True)
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            above = root(beta, y, num, den, C, D + middle).sum(axis=1, keepdims=True) > 1
+            above = root(beta, y, num, den, nothing, nothing + middle).sum(axis=1, keepdims=True) > 1
             low, high = np.where(above, middle, low), np.where(above, high, middle)
-        x = root(beta, y, num, den, C, D + high)
+        x = root(beta, y, num, den, nothing, nothing + high)
     x = np.maximum(x, 1e-10 / n)
     out: Array = x / x.sum(axis=1, keepdims=True)
     return out

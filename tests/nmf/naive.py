@@ -153,7 +153,6 @@ def penalised_objective(
     variation: Any,
     group: float,
     groups: Any,
-    smooth: Any,
 ) -> float:
     """Sum by sum, as the text of nmf_audio.nmf.penalised has it, for V with a mean of 1 and W with sums of 1."""
     F, T = V.shape
@@ -163,8 +162,6 @@ def penalised_objective(
         for t in range(1, T):
             d = (H[k, t] - H[k, t - 1]) / F
             total += F * (continuity[k] * d**2 + variation[k] * math.sqrt(d**2 + 1e-4))
-        for f in range(1, F):
-            total += T * smooth[k] * (F * (W[f, k] - W[f - 1, k])) ** 2 / K
     for g in set(groups):
         for t in range(T):
             a = sum(H[k, t] for k in range(K) if groups[k] == g) / F

@@ -1,0 +1,133 @@
+"""Clustering by symmetric NMF: A ~= G @ G.T, with G >= 0 telling how much each item belongs to each cluster."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.checks import Array, check_entries, count
+
+__all__ = ["cluster", "factorize_symmetric"]
+
+N_STARTS = 20
+MAX_ITER = 300
+
+
+def factorize_symmetric(
+    A: ArrayLike,
+    n_clusters: int,
+    *,
+    G: ArrayLike | None = None,
+    max_iter: int = MAX_ITER,
+    rng: int | np.random.Generator | None = None,
+) -> tuple[Array, float]:
+    """Factorize a matrix of similarities.
+
+    ::
+
+        G *= ((A @ G) / (G @ G.T @ G)) ** (1/3)
+
+    For a positive semidefinite A the cost, |A - G @ G.T|**2, does not rise: its quartic term is bounded from above by
+    fourth powers of the entries, the quadratic one, which is concave, by its tangent.
+
+    C. Ding, X. He, H. D. Simon, "On the equivalence of nonnegative matrix factorization and spectral clustering",
+    SDM 2005: for A scaled as in `cluster` this is the normalised cut of spectral clustering, with G >= 0 kept and the
+    orthogonality of its columns relaxed. Nearly orthogonal columns are clusters: C. Ding, T. Li, W. Peng, H. Park,
+    "Orthogonal nonnegative matrix tri-factorizations for clustering", KDD 2006.
+
+    Parameters
+    ----------
+    A : array_like (n, n), >= 0
+        Symmetric similarities.
+    n_clusters : int
+        Columns of G.
+    G : array_like (n, n_clusters), >= 0, optional
+        Start; random if left out.
+    max_iter : int, optional
+        Number of updates.
+    rng : int, Generator or None, optional
+        For the start.
+
+    Returns
+    -------
+    G : ndarray (n, n_clusters), float64
+    cost : float
+        Squared error at the end.
+
+    Raises
+    ------
+    ParameterError
+        When an argument is not allowed.
+
+    Examples
+    --------
+    >>> G, cost = factorize_symmetric([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], 2, rng=0)
+    >>> cost < 1e-6
+    True
+    """
+    a = np.asarray(A, np.float64)
+    if a.ndim != 2 or a.shape[0] != a.shape[1] or not a.size:
+        raise ParameterError(f"A has shape {a.shape}; give a square matrix with at least one entry")
+    check_entries(a, "A")
+    if not np.allclose(a, a.T):
+        raise ParameterError("A is not symmetric; the similarity of i to j must be that of j to i")
+    n_clusters, max_iter = count(n_clusters, "n_clusters"), count(max_iter, "max_iter")
+    if G is None:
+        g = np.random.default_rng(rng).random((len(a), n_clusters)) + 0.1
+        g *= np.sqrt(a.sum() / (g @ g.T).sum())
+    else:
+        g = np.array(G, np.float64)
+        if g.shape != (len(a), n_clusters):
+            raise ParameterError(f"G has shape {g.shape}; it must be ({len(a)}, {n_clusters})")
+        check_entries(g, "G")
+    for _ in range(max_iter):
+        below = g @ (g.T @ g)
+        g *= np.cbrt(np.divide(a @ g, below, out=np.zeros_like(g), where=below > 0))
+    return g, float(((a - g @ g.T) ** 2).sum())
+
+
+def cluster(
+    A: ArrayLike, n_clusters: int, *, n_starts: int = N_STARTS, rng: int | np.random.Generator | None = None
+) -> Array:
+    """Put items into clusters: symmetric NMF of D**(-1/2) @ A @ D**(-1/2), D the row sums, from several starts.
+
+    Parameters
+    ----------
+    A : array_like (n, n), > 0 on the diagonal
+        Symmetric similarities.
+    n_clusters : int
+        At most n.
+    n_starts : int, optional
+        The best of so many random starts counts.
+    rng : int, Generator or None, optional
+        For the starts.
+
+    Returns
+    -------
+    ndarray (n,) of int
+        Cluster of each item, from 0. Some may be empty where the similarities don't show so many.
+
+    Raises
+    ------
+    ParameterError
+        When an argument is not allowed.
+
+    Examples
+    --------
+    >>> labels = cluster([[1.0, 0.9, 0.1], [0.9, 1.0, 0.1], [0.1, 0.1, 1.0]], 2, rng=0)
+    >>> bool(labels[0] == labels[1] != labels[2])
+    True
+    """
+    a = np.asarray(A, np.float64)
+    if a.ndim != 2 or not (np.diagonal(a) > 0).all():
+        raise ParameterError("A must be a matrix with a positive diagonal: every item is like itself")
+    if count(n_clusters, "n_clusters") > len(a):
+        raise ParameterError(f"n_clusters={n_clusters}; there are only {len(a)} items")
+    size = np.sqrt(a.sum(axis=1))
+    scaled = a / np.outer(size, size)
+    generator = np.random.default_rng(rng)
+    found = [
+        factorize_symmetric(scaled, n_clusters, rng=generator) for _ in range(count(n_starts, "n_starts"))
+    ]
+    best = min(found, key=lambda one: one[1])[0]
+    labels: Array = best.argmax(axis=1)
+    return labels
