@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,30 +16,40 @@ from nmf_audio.extension import HighBandShares
 from nmf_audio.frame_path import Analysis, ComplexArray, Resynthesis
 from nmf_audio.samples import check_finite, check_samples, from_float, to_float
 
-__all__ = ["Parts", "SeparationStream", "remainder"]
+__all__ = ["Masking", "Parts", "PartsStream", "SeparationStream", "remainder"]
 
 Array = npt.NDArray[np.float32]
 Parts = dict[str, npt.NDArray[Any]]
 
 
-class SeparationStream:
+class Masking(Protocol):
+    """Signal in, masked signals out: `Resynthesis`, or what works on longer stretches."""
+
+    def reset(self) -> None:
+        """Put the clock and the buffers to the beginning of a signal."""
+
+    def advance(self, y: Array) -> tuple[Array, Array]:
+        """Take the next samples (n_channels, n); return those that are complete, and each source's share of them."""
+
+
+class PartsStream:
     """Takes an endless signal apart, block by block.
 
-    `Separator.stream` makes these. Blocks may have any length, 0 and 1 included; the output does not depend on how
-    the signal is cut. A stream belongs to one signal and one thread.
+    Blocks may have any length, 0 and 1 included; the output does not depend on how the signal is cut. A stream
+    belongs to one signal and one thread.
 
     Parameters
     ----------
-    decomposition : Decomposition
-        Takes the first ``band_map.n_observed`` bands.
-    spectrum : ndarray (n_bands,), float32
-        Long-term spectrum that bands are divided by.
-    band_map : BandMap
-        Front end at the signal's rate.
+    masking : Masking
+        Gives the sources.
+    sr : int
+        Sample rate in Hz.
     n_channels : int
-        Channels of the signal; all get the same masks, so that every source keeps its stereo image.
+        Channels of the signal.
+    latency : int
+        Samples after which the masking has let any sample go.
     sources : sequence of str
-        Which of the decomposition's sources come out. What the others explain is left in the residual.
+        Names of the sources, in the masking's order.
 
     Attributes
     ----------
@@ -48,48 +58,28 @@ class SeparationStream:
     n_channels : int
         Channels.
     latency : int
-        Samples of one frame: output sample n is returned once input sample ``n + latency - 1`` is in.
+        Output sample n is returned once input sample ``n + latency - 1`` is in.
     sources : tuple of str
         Names of the sources, without the residual.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from nmf_audio import Separator
-    >>> stream = Separator("plain").stream(16000)
-    >>> block = np.random.default_rng(0).standard_normal(1600).astype(np.float32)
-    >>> sorted(stream.process(block)), stream.flush()["speech"].shape
-    (['noise', 'residual', 'speech'], (320,))
     """
 
     def __init__(
-        self,
-        decomposition: Decomposition,
-        spectrum: Array,
-        band_map: BandMap,
-        n_channels: int,
-        *,
-        sources: Sequence[str],
+        self, masking: Masking, sr: int, n_channels: int, latency: int, *, sources: Sequence[str]
     ) -> None:
-        self.sr, self.n_channels, self.latency = band_map.sr, n_channels, band_map.n_fft
+        self.sr, self.n_channels, self.latency = sr, n_channels, latency
         self.sources = tuple(sources)
-        self._rows = [decomposition.sources.index(source) for source in sources]
-        self._bands = band_map
-        self._high = HighBandShares(band_map) if band_map.n_covered < band_map.n_freq else None
-        self._analysis = Analysis(decomposition, spectrum, band_map)
-        self._resynthesis = Resynthesis(band_map.n_fft, n_channels, len(self._rows), self._gains)
+        self._masking = masking
         self.reset()
 
     def __repr__(self) -> str:
         return (
-            f"<SeparationStream of {', '.join(self.sources)}: {self.n_channels} channels at {self.sr} Hz, "
+            f"<{type(self).__name__} of {', '.join(self.sources)}: {self.n_channels} channels at {self.sr} Hz, "
             f"latency {self.latency} samples>"
         )
 
     def reset(self) -> None:
         """Forget everything that came in; the same input then gives the same output to the bit."""
-        self._analysis.reset()
-        self._resynthesis.reset()
+        self._masking.reset()
         self._waiting: npt.NDArray[Any] | None = None
         self._n_in = 0
         self._ndim = 1 if self.n_channels == 1 else 2
@@ -122,7 +112,7 @@ class SeparationStream:
         self._ndim = block.ndim
         self._n_in += y.shape[1]
         self._waiting = y.copy() if self._waiting is None else np.concatenate([self._waiting, y], axis=1)
-        return self._parts(self._resynthesis.advance(to_float(y))[1])
+        return self._parts(self._masking.advance(to_float(y))[1])
 
     def flush(self) -> Parts:
         """End the signal and return the rest of it, so that all that came in has come out; then reset.
@@ -135,7 +125,7 @@ class SeparationStream:
         if self._waiting is None:
             self._waiting = np.zeros((self.n_channels, 0), np.float32)
         silence = np.zeros((self.n_channels, self.latency), np.float32)
-        tail = self._resynthesis.advance(silence)[1][:, :, : self._waiting.shape[1]]
+        tail = self._masking.advance(silence)[1][:, :, : self._waiting.shape[1]]
         parts = self._parts(tail)
         self.reset()
         return parts
@@ -150,6 +140,54 @@ class SeparationStream:
             name: y[0] if self._ndim == 1 else y
             for name, y in zip((*self.sources, RESIDUAL), parts, strict=True)
         }
+
+
+class SeparationStream(PartsStream):
+    """A `PartsStream` through the bands of dictionaries; `Separator.stream` makes these.
+
+    Parameters
+    ----------
+    decomposition : Decomposition
+        Takes the first ``band_map.n_observed`` bands.
+    spectrum : ndarray (n_bands,), float32
+        Long-term spectrum that bands are divided by.
+    band_map : BandMap
+        Front end at the signal's rate. The latency is one frame of it.
+    n_channels : int
+        Channels of the signal; all get the same masks, so that every source keeps its stereo image.
+    sources : sequence of str
+        Which of the decomposition's sources come out. What the others explain is left in the residual.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nmf_audio import Separator
+    >>> stream = Separator("plain").stream(16000)
+    >>> block = np.random.default_rng(0).standard_normal(1600).astype(np.float32)
+    >>> sorted(stream.process(block)), stream.flush()["speech"].shape
+    (['noise', 'residual', 'speech'], (320,))
+    """
+
+    def __init__(
+        self,
+        decomposition: Decomposition,
+        spectrum: Array,
+        band_map: BandMap,
+        n_channels: int,
+        *,
+        sources: Sequence[str],
+    ) -> None:
+        self._rows = [decomposition.sources.index(source) for source in sources]
+        self._bands = band_map
+        self._high = HighBandShares(band_map) if band_map.n_covered < band_map.n_freq else None
+        self._analysis = Analysis(decomposition, spectrum, band_map)
+        masking = Resynthesis(band_map.n_fft, n_channels, len(self._rows), self._gains)
+        super().__init__(masking, band_map.sr, n_channels, band_map.n_fft, sources=sources)
+
+    def reset(self) -> None:
+        """Forget everything that came in; the same input then gives the same output to the bit."""
+        self._analysis.reset()
+        super().reset()
 
     def _gains(self, X: ComplexArray) -> Array:
         """Return the gains (n_sources, n_frames, n_freq) of the next frames X (n_channels, n_frames, n_freq)."""
