@@ -93,7 +93,7 @@ class Resynthesis:
         Signals that come out.
     gains : callable
         Takes the next frames' spectra X (n_channels, n_frames, n_freq), returns gains (n_outputs, n_frames, n_freq)
-        that all channels share.
+        that all channels share, or (n_outputs, n_channels, n_frames, n_freq).
     """
 
     def __init__(

@@ -3,7 +3,8 @@
 The objective, with V scaled to a mean of 1, atoms that sum to 1, F features, and the activations a = H / F (about
 the share of the mean level that an atom has in a frame)::
 
-    D_beta(V | W @ H) + F * sum_kt continuity[k] * (a[k, t] - a[k, t-1])**2
+    D_beta(V | W @ H) + F * sum_kt l1[k] * a[k, t]
+                      + F * sum_kt continuity[k] * (a[k, t] - a[k, t-1])**2
                       + F * sum_kt variation[k] * sqrt((a[k, t] - a[k, t-1])**2 + DELTA**2)
                       + F * sum_gt group * log(1 + a_g[t] / EPSILON),   a_g the sum of a over the group
 
@@ -58,6 +59,8 @@ class Penalty:
 
     Parameters
     ----------
+    l1 : float or sequence (n_components,), optional
+        On activations, so that few are large.
     continuity, variation : float or sequence (n_components,), optional
         On differences of activations from frame to frame, squared (slow changes) or absolute (steps).
     group : float, optional
@@ -71,6 +74,7 @@ class Penalty:
     (0, 0, 1)
     """
 
+    l1: float | Sequence[float] = 0.0
     continuity: float | Sequence[float] = 0.0
     variation: float | Sequence[float] = 0.0
     group: float = 0.0
@@ -178,7 +182,7 @@ class _Weights:
             return per_atom(getattr(penalty, name), n_components, name)
 
         self._F = problem.n_features
-        self._continuity, self._variation = each("continuity"), each("variation")
+        self._l1, self._continuity, self._variation = each("l1"), each("continuity"), each("variation")
         self._group = number(penalty.group, "group", low=0.0)
         labels = np.arange(n_components) if penalty.groups is None else np.asarray(penalty.groups)
         if labels.shape != (n_components,) or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
@@ -189,6 +193,7 @@ class _Weights:
         a = h.astype(np.float64) / self._F
         d = np.diff(a, axis=0)
         total = (self._continuity * d**2 + self._variation * np.sqrt(d**2 + DELTA**2)).sum()
+        total += (self._l1 * a).sum()
         if self._group > 0:
             total += self._group * np.log1p((a @ self._member) / EPSILON).sum()
         return float(self._F * total)
@@ -199,6 +204,7 @@ class _Weights:
         d = np.diff(a, axis=0)
         edges = self._continuity + self._variation / (2 * np.sqrt(d**2 + DELTA**2))
         C, D = _neighbours(edges / self._F, h)
+        D += self._l1
         if self._group > 0:
             D += (self._group / (EPSILON + a @ self._member)) @ self._member.T
         return C, D

@@ -71,6 +71,9 @@ def _cubic(p: Array, q: Array, C: Array) -> Array:
     The function is concave and rises, so Newton's steps come from the left without ever passing the root. They start
     within a factor of two of it.
     """
+    if not C.any():
+        plain: Array = np.sqrt(np.divide(p, q, out=np.full(p.shape, HUGE**2), where=q > 0))
+        return plain
     c = np.maximum(C, TINY)
     rising = np.minimum(np.sqrt(p / np.maximum(2 * q, TINY)), np.cbrt(p / (2 * c)))
     falling = np.maximum(-q / c, np.cbrt(p / c))

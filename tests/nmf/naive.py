@@ -149,6 +149,7 @@ def penalised_objective(
     W: Any,
     H: Any,
     beta: float,
+    l1: Any,
     continuity: Any,
     variation: Any,
     group: float,
@@ -159,6 +160,7 @@ def penalised_objective(
     K = len(H)
     total = divergence(V, W @ H, beta)
     for k in range(K):
+        total += l1[k] * sum(H[k])
         for t in range(1, T):
             d = (H[k, t] - H[k, t - 1]) / F
             total += F * (continuity[k] * d**2 + variation[k] * math.sqrt(d**2 + 1e-4))

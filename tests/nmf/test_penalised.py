@@ -30,7 +30,7 @@ def test_the_objective_rises_at_no_iteration(
     beta: float, continuity: float, variation: float, group: float, seed: int, level: float
 ) -> None:
     V, W, H = _example(seed)
-    penalty = Penalty(continuity, variation, group, (0, 1, 1, 0))
+    penalty = Penalty((0.0, 0.1, 0.0, 5.0), continuity, variation, group, (0, 1, 1, 0))
     before = np.inf
     for _ in range(6):
         W, H, _, cost = factorize_penalised(
@@ -46,6 +46,7 @@ def test_the_cost_is_the_objective_as_it_is_written(beta: float) -> None:
     V, W, H = _example()
     V *= 2.0 / V.mean()  # the scale is a power of two
     weights = {
+        "l1": (0.0, 0.2, 0.0, 1.0),
         "continuity": (1.0, 2.0, 0.0, 3.0),
         "variation": (0.5, 0.0, 1.0, 1.0),
     }
@@ -150,7 +151,7 @@ def test_fixed_atoms_come_back_with_a_sum_of_one() -> None:
 @pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
 def test_level_goes_to_the_activations_and_float32_stays(beta: float) -> None:
     V = _example()[0].astype(np.float32)
-    penalty = Penalty(1.0, 0.1, 0.1, (0, 0, 1))
+    penalty = Penalty(0.1, 1.0, 0.1, 0.1, (0, 0, 1))
     loud, quiet = (
         factorize_penalised(g * V, 3, beta, penalty=penalty, rng=0, max_iter=20, tol=0)
         for g in (np.float32(1), np.float32(2.0**-30))
@@ -162,7 +163,7 @@ def test_level_goes_to_the_activations_and_float32_stays(beta: float) -> None:
 
 def test_silence_one_frame_and_progress() -> None:
     seen: list[int] = []
-    everything = Penalty(1.0, 1.0, 1.0)
+    everything = Penalty(0.1, 1.0, 1.0, 1.0)
     silent = factorize_penalised(
         np.zeros((3, 4)), 2, penalty=everything, rng=0, callback=lambda n, c: seen.append(n)
     )

@@ -1,0 +1,228 @@
+"""Sources that nobody describes: atoms are learned on the mixture, and those that behave alike are one source.
+
+How alike two atoms are is the product of up to four numbers in (0, 1], each exp(-d / median of d) of a squared
+distance d:
+
+- of their spectral envelopes: 24 bands evenly spaced on the ERB scale, the root of each, unit norm;
+- of how their activations move: how often (weighted by level) they rise or fall by how much from frame to frame,
+  which tells a struck note from a held one and from speech;
+- of when they are active: the activations under a Hann window of two seconds, unit norm, which tells sources apart
+  that take turns;
+- with `places`: of their shares in the channels.
+
+Each is a positive semidefinite kernel, and so is their product, which symmetric NMF cuts into clusters (see
+`nmf_audio.nmf.cluster`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor
+from nmf_audio.separation.segments import Masker
+from nmf_audio.separation.whole import (
+    Take,
+    WholeSeparator,
+    atoms_masker,
+    check_penalty,
+    over_time,
+    with_groups,
+)
+
+__all__ = ["BlindSeparator"]
+
+Array = npt.NDArray[Any]
+
+FRAME_SECONDS = 0.064
+MAX_SOURCES = 16
+ATOMS_PER_SOURCE, MORE_ATOMS = 8, 8
+N_ITER = 100
+N_ENVELOPE = 24
+TOGETHER_SECONDS = 2.0
+STEPS = (-np.inf, -1.5, -0.75, -0.4, -0.2, -0.1, -0.03, 0.03, 0.1, 0.2, 0.4, 0.75, 1.5, np.inf)
+"""Edges of the classes of change from frame to frame, in octaves of level."""
+
+PLACE_WIDTH = 0.15
+"""Difference of the share in a channel that is one place's spread."""
+
+
+class BlindSeparator(WholeSeparator):
+    """Takes a mixture apart into N sources without knowing anything of them.
+
+    It finds sources that differ in their spectrum, in how their notes start and end, in when they are active, or,
+    with `places`, in where they are. Voices and instruments that do not are mixed up: docs/blind.md has figures.
+
+    Parameters
+    ----------
+    n_sources : int
+        How many, 2 to 16. They are called ``source1``, ``source2`` ..., the loudest first.
+    n_components : int or None
+        Atoms that are learned; None for 8 a source and 8 more.
+    penalty : Penalty or None
+        On activations over time, once the sources are told apart; its groups are the sources. Not with `places`.
+    places : bool
+        Learn where each atom is between the channels, too (non-negative tensor factorization), and give each channel
+        masks of its own. Without it all channels get the same masks.
+    beta : {0, 1, 2}
+        1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean.
+    mask_power : float or None
+        Exponent of the masks on magnitudes; 2, the Wiener filter, by default.
+    seed : int
+        Of the randomness that atoms start from.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.random.default_rng(0).standard_normal(16000).astype(np.float32)
+    >>> sorted(BlindSeparator(2).separate(y, 8000))
+    ['residual', 'source1', 'source2']
+    """
+
+    def __init__(
+        self,
+        n_sources: int,
+        *,
+        n_components: int | None = None,
+        penalty: Penalty | None = None,
+        places: bool = False,
+        beta: float = 1.0,
+        mask_power: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        if isinstance(n_sources, bool) or not isinstance(n_sources, int) or not 2 <= n_sources <= MAX_SOURCES:
+            raise ParameterError(f"n_sources={n_sources!r}; a whole number from 2 to {MAX_SOURCES} is needed")
+        if n_components is None:
+            n_components = ATOMS_PER_SOURCE * n_sources + MORE_ATOMS
+        if isinstance(n_components, bool) or not isinstance(n_components, int) or n_components < n_sources:
+            raise ParameterError(
+                f"n_components={n_components!r}; at least one for each of {n_sources} sources is needed"
+            )
+        super().__init__(
+            [f"source{i + 1}" for i in range(n_sources)],
+            frame_seconds=FRAME_SECONDS,
+            beta=beta,
+            mask_power=mask_power,
+            seed=seed,
+        )
+        self.penalty = check_penalty(penalty)
+        self._penalised = self.penalty != Penalty()
+        if places and self._penalised:
+            raise ParameterError(
+                "places=True and a penalty over time do not go together; leave one of them out"
+            )
+        self.n_components, self.places = n_components, places
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was chosen, for reports."""
+        own = {"n_components": self.n_components, "places": self.places}
+        return {**own, **over_time(self.penalty), **super().parameters}
+
+    def _view(self, S: Array) -> Array:
+        return S if self.places else super()._view(S)
+
+    def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
+        S = self._excerpts(takes, n_fft)
+        n_channels, n_freq, n_frames = S.shape
+        if not n_frames:
+            flat = np.ones((n_channels * n_freq, 1), np.float32)
+            return self._masker([flat for _ in self.sources])
+        V = S ** np.float32(self._power)
+        if self.places:
+            Q, W, H, _, _ = factorize_tensor(
+                V, self.n_components, self.beta, max_iter=N_ITER, tol=0, rng=self.seed
+            )
+        else:
+            W, H, _, _ = factorize(
+                V[0], self.n_components, self.beta, max_iter=N_ITER, tol=0, momentum=0.9, rng=self.seed
+            )
+            Q = np.ones((1, self.n_components), np.float32)
+        size = np.sqrt((W * W).sum(axis=0))
+        W, H = W / np.where(size > 0, size, 1), H * size[:, None]
+        likeness = (
+            _likeness(_envelopes(W, sr / n_fft, self._power))
+            * _likeness(_movements(H, self._power))
+            * _likeness(_times(H, 2 * TOGETHER_SECONDS * sr / n_fft))
+        )
+        if len(Q) > 1:
+            likeness *= _gaussian(Q.T / PLACE_WIDTH)
+        labels = cluster(likeness, len(self.sources), rng=self.seed)
+        if self._penalised:
+            grouped = replace(self.penalty, groups=labels.tolist())
+            W, H, _, _ = factorize_penalised(
+                V[0], beta=self.beta, W=W, H=H, penalty=grouped, max_iter=N_ITER, tol=0
+            )
+        stacked = (Q[:, None, :] * W[None]).reshape(-1, self.n_components)
+        energy = stacked.sum(axis=0) * H.sum(axis=1)
+        loudest = sorted(range(len(self.sources)), key=lambda i: -float(energy[labels == i].sum()))
+        silent = np.full((len(stacked), 1), 1e-12, np.float32)
+        return self._masker([stacked[:, labels == i] if (labels == i).any() else silent for i in loudest])
+
+    def _masker(self, atoms: list[Array]) -> Masker:
+        return atoms_masker(
+            atoms,
+            beta=self.beta,
+            power=self._power,
+            mask_power=self.mask_power,
+            penalty=with_groups(self.penalty, [a.shape[1] for a in atoms]) if self._penalised else None,
+            places=self.places,
+        )
+
+
+def _envelopes(W: Array, hz_per_bin: float, power: float) -> Array:
+    erb = 21.4 * np.log10(1 + 0.00437 * hz_per_bin * np.arange(len(W)))
+    centres = np.linspace(0, erb[-1], N_ENVELOPE)
+    pool = np.maximum(0, 1 - np.abs(erb - centres[:, None]) / (2 * (centres[1] - centres[0])))
+    return _unit((pool @ W).T ** (0.5 / power))
+
+
+def _movements(H: Array, power: float) -> Array:
+    h = H / np.maximum(H.max(axis=1, keepdims=True), 1e-30)
+    h = h ** (1 / power)
+    before, after = h[:, :-1] + 1e-4, h[:, 1:] + 1e-4
+    steps, weights = np.log2(after / before), np.sqrt(before * after)
+    classes = np.stack(
+        [
+            (weights * ((steps >= low) & (steps < high))).sum(axis=1)
+            for low, high in itertools.pairwise(STEPS)
+        ],
+        axis=1,
+    )
+    shares = np.sqrt(classes / np.maximum(classes.sum(axis=1, keepdims=True), 1e-30))
+    padded = np.pad(shares, ((0, 0), (1, 1)))
+    return np.asarray(0.5 * padded[:, :-2] + shares + 0.5 * padded[:, 2:])
+
+
+def _times(H: Array, n_frames: float) -> Array:
+    window = np.hanning(max(3, round(n_frames)))
+    return _unit(np.stack([np.convolve(h, window)[len(window) // 2 :][: H.shape[1]] for h in H]))
+
+
+def _unit(rows: npt.NDArray[Any]) -> Array:
+    norm = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    out: Array = rows / np.maximum(norm, 1e-30)
+    return out
+
+
+def _likeness(rows: Array) -> Array:
+    d = ((rows[:, None] - rows[None]) ** 2).sum(axis=-1)
+    positive = d[d > 0]
+    out: Array = np.exp(-d / (np.median(positive) if positive.size else 1.0))
+    return out
+
+
+def _gaussian(rows: Array) -> Array:
+    out: Array = np.exp(-((rows[:, None] - rows[None]) ** 2).sum(axis=-1))
+    return out

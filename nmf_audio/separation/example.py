@@ -1,0 +1,178 @@
+"""A source that is heard alone somewhere: that stretch is its example.
+
+Atoms are learned on the stretch; then, with these held, free atoms on all the rest, for what the example can't
+explain. It finds the example again as far as the stretch holds what the source does elsewhere.
+
+P. Smaragdis, B. Raj, M. Shashanka, "Supervised and semi-supervised separation of sounds from single-channel
+mixtures", ICA 2007.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf import Penalty, factorize, factorize_penalised
+from nmf_audio.sections import check_section
+from nmf_audio.separation.segments import Masker, listen
+from nmf_audio.separation.whole import (
+    Collector,
+    Take,
+    WholeSeparator,
+    atoms_masker,
+    check_penalty,
+    over_time,
+    with_groups,
+)
+
+__all__ = ["ExampleSeparator"]
+
+Array = npt.NDArray[np.float32]
+
+FRAME_SECONDS = 0.064
+N_EXAMPLE, N_REST = 40, 16
+SPARSITY = 0.05
+"""On the activations of the free atoms: they shall explain what the example can't, not all they can."""
+
+N_ITER = 100
+MIN_FRAMES = 4
+MAX_EXAMPLE_FRAMES = 4096
+
+
+class ExampleSeparator(WholeSeparator):
+    """Takes a mixture apart into what sounds like a stretch of it (``example``), and the ``rest``.
+
+    Parameters
+    ----------
+    start, end : float
+        The stretch in seconds, in the first signal if there are several. In it the source is alone.
+    n_example, n_rest : int
+        Atoms of either; of the example not more than half its frames.
+    penalty : Penalty or None
+        On activations over time. Groups are the two sources.
+    beta : {0, 1, 2}
+        1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean.
+    mask_power : float or None
+        Exponent of the masks on magnitudes; 2, the Wiener filter, by default.
+    seed : int
+        Of the randomness that atoms start from.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).standard_normal(32000).astype(np.float32)
+    >>> noise[16000:] += 10 * np.sin(0.3 * np.arange(16000, dtype=np.float32))
+    >>> parts = ExampleSeparator(0, 1).separate(noise, 16000)
+    >>> bool(np.std(parts["rest"][:14000]) < 0.2 * np.std(parts["example"][:14000]))
+    True
+    """
+
+    def __init__(
+        self,
+        start: float,
+        end: float,
+        *,
+        n_example: int = N_EXAMPLE,
+        n_rest: int = N_REST,
+        penalty: Penalty | None = None,
+        beta: float = 1.0,
+        mask_power: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.start, self.end = check_section("example", start, end)
+        if not math.isfinite(self.end):
+            raise ParameterError("example: its end must be given")
+        for name, n in (("n_example", n_example), ("n_rest", n_rest)):
+            if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+                raise ParameterError(f"{name}={n!r}; a whole number from 1 is needed")
+        self.n_example, self.n_rest = n_example, n_rest
+        self.penalty = check_penalty(penalty)
+        super().__init__(
+            ("example", "rest"), frame_seconds=FRAME_SECONDS, beta=beta, mask_power=mask_power, seed=seed
+        )
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was chosen, for reports."""
+        own = {"start": self.start, "end": self.end, "n_example": self.n_example, "n_rest": self.n_rest}
+        return {**own, **over_time(self.penalty), **super().parameters}
+
+    def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
+        example, rest = self._hear_both(takes, sr, n_fft)
+        example, rest = example ** np.float32(self._power), rest ** np.float32(self._power)
+        n = min(self.n_example, max(1, example.shape[1] // 2))
+        known = factorize(example, n, self.beta, max_iter=N_ITER, tol=0, momentum=0.9, rng=self.seed).W
+        free = np.abs(np.random.default_rng(self.seed).standard_normal((len(example), self.n_rest))) + 1e-3
+        W = np.concatenate([known, free.astype(np.float32)], axis=1)
+        W = W / np.maximum(W.sum(axis=0), np.float32(1e-30))
+        n_example = known.shape[1]
+        sizes = (n_example, self.n_rest)
+        sparse = [0.0] * n_example + [SPARSITY] * self.n_rest
+        penalty = replace(with_groups(self.penalty, sizes), l1=sparse)
+        if rest.shape[1]:
+            free_ones = slice(n_example, None)
+            W = factorize_penalised(
+                rest, W=W, beta=self.beta, free=free_ones, penalty=penalty, max_iter=N_ITER, tol=0
+            ).W
+        return atoms_masker(
+            np.split(W, [n_example], axis=1),
+            beta=self.beta,
+            power=self._power,
+            mask_power=self.mask_power,
+            penalty=penalty,
+        )
+
+    def _hear_both(self, takes: Iterable[Take], sr: int, n_fft: int) -> tuple[Array, Array]:
+        """Return frames (n_freq, n_frames) of the example, and of all else, each take of it divided by its mean."""
+        hop = n_fft // 2
+        # frames that lie in the stretch with all of their samples; frame t starts at sample (t - 1) * hop
+        first, last = math.ceil(self.start * sr / hop) + 1, math.floor(self.end * sr / hop)
+        if last - first < MIN_FRAMES:
+            raise ParameterError(
+                f"example: from {self.start:g} s to {self.end:g} s; at least "
+                f"{(MIN_FRAMES + 2) * hop / sr:.2f} s are needed"
+            )
+        kept: list[Array] = []
+        rests: list[Array] = []
+        example = np.zeros((n_fft // 2 + 1, 0), np.float32)
+        for i, take in enumerate(takes):
+            collector, position = Collector(), 0
+
+            def hear(S: Array, i: int = i, collector: Collector = collector) -> None:
+                nonlocal position
+                at = position + np.arange(S.shape[2])
+                position += S.shape[2]
+                inside = (at >= first) & (at < last) & (i == 0)
+                S = self._view(S)
+                if inside.any() and sum(part.shape[1] for part in kept) < MAX_EXAMPLE_FRAMES:
+                    kept.append(S[0][:, inside])
+                collector.take(S[:, :, ~inside])
+
+            listen(take.blocks, n_fft, take.n_channels, hear)
+            if i == 0:
+                if position < last:
+                    raise ParameterError(
+                        f"example: it ends at {self.end:g} s, the recording at "
+                        f"{max(position - 1, 0) * hop / sr:.1f} s"
+                    )
+                example = np.concatenate(kept, axis=1)
+                example = example[:, example.any(axis=0)]
+                if not example.shape[1]:
+                    raise ParameterError(f"example: from {self.start:g} s to {self.end:g} s there is silence")
+            rest = collector.frames()[0]
+            if not rest.shape[1]:
+                continue
+            level = rest.mean(dtype=np.float64).astype(np.float32)
+            rests.append(rest / level)
+        return example, np.concatenate(rests, axis=1) if rests else example[:, :0]

@@ -1,0 +1,405 @@
+"""What separators without dictionaries have in common: they hear whole signals before they take them apart."""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.bands import check_rate, frame_size
+from nmf_audio.defaults import DEFAULT_MASK_POWER
+from nmf_audio.errors import ParameterError
+from nmf_audio.gains import ratio_mask
+from nmf_audio.nmf import Penalty, activations, factorize_penalised
+from nmf_audio.samples import MAX_CHANNELS, check_samples
+from nmf_audio.separation.segments import Masker, SegmentMasking, joined, listen
+from nmf_audio.separation.stream import Parts, PartsStream
+
+__all__ = [
+    "Collector",
+    "Heard",
+    "Take",
+    "WholeSeparator",
+    "atoms_masker",
+    "check_penalty",
+    "over_time",
+    "separate_takes",
+]
+
+Array = npt.NDArray[np.float32]
+
+BLOCK = 1 << 16
+MAX_FRAMES = 8192
+"""Frames that are learned from. Of longer signals every 2nd, 4th, 8th ... run of frames is kept."""
+
+RUN = 64
+"""Frames of a run, which stay neighbours: methods look at how activations go on from frame to frame."""
+
+N_ITER = 24
+"""Updates of the activations when the atoms are known; with momentum they come as far as 100 without."""
+
+N_ITER_PENALISED = 60
+
+
+class Take:
+    """One signal to hear: blocks (n,) or (n_channels, n), and the number of channels."""
+
+    def __init__(self, blocks: Iterable[npt.NDArray[Any]], n_channels: int) -> None:
+        self.blocks, self.n_channels = blocks, n_channels
+
+
+class Collector:
+    """Keeps runs of frames of a signal, evenly spread, in bounded memory.
+
+    Parameters
+    ----------
+    max_frames : int
+        Keep at most so many; whenever there are more, every other run is let go.
+    """
+
+    def __init__(self, max_frames: int = MAX_FRAMES) -> None:
+        self._max_runs = max(1, max_frames // RUN)
+        self._runs: list[Array] = []
+        self._step, self._n_seen = 1, 0
+        self._pending: list[Array] = []
+
+    def take(self, S: Array) -> None:
+        """Take the next frames (n_channels, n_freq, n_frames)."""
+        for start in range(0, S.shape[2], RUN):
+            self._pending.append(S[:, :, start : start + RUN])
+            self._store(RUN)
+
+    def frames(self) -> Array:
+        """Return what was kept (n_channels, n_freq, n_frames), without frames of digital silence."""
+        self._store(1)
+        kept = np.concatenate(self._runs, axis=2) if self._runs else np.zeros((1, 1, 0), np.float32)
+        sounding: Array = kept[:, :, kept.any(axis=(0, 1))]
+        return sounding
+
+    def _store(self, at_least: int) -> None:
+        n = sum(part.shape[2] for part in self._pending)
+        if n < at_least:
+            return
+        S = np.concatenate(self._pending, axis=2)
+        run, rest = S[:, :, :RUN], S[:, :, RUN:]
+        self._pending = [rest] if rest.shape[2] else []
+        if self._n_seen % self._step == 0:
+            self._runs.append(run.copy())
+            if len(self._runs) > self._max_runs:
+                del self._runs[1::2]
+                self._step *= 2
+        self._n_seen += 1
+
+
+class WholeSeparator(ABC):
+    """A separator that hears all of a signal, or of several that share sources, before it takes it apart.
+
+    It holds no state of a signal: one may serve many signals and threads at the same time.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Names of the sources.
+    frame_seconds : float
+        Length of a frame.
+    beta : float
+        Divergence.
+    mask_power : float or None
+        Exponent of the masks on magnitudes, 0.1 to 20; None for the default.
+    seed : int
+        Of the randomness that atoms start from.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Names of the sources, without the residual.
+    n_passes : int
+        How often a file is read.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+    """
+
+    n_passes = 2
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        *,
+        frame_seconds: float,
+        beta: float,
+        mask_power: float | None,
+        seed: int,
+        betas: tuple[float, ...] = (0.0, 1.0, 2.0),
+    ) -> None:
+        self.sources = tuple(sources)
+        if beta not in betas:
+            allowed = ", ".join(f"{b:g}" for b in betas)
+            raise ParameterError(
+                f"beta={beta!r}; allowed: {allowed} (1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean)"
+            )
+        if mask_power is None:
+            mask_power = DEFAULT_MASK_POWER
+        if isinstance(mask_power, bool) or not 0.1 <= mask_power <= 20:
+            raise ParameterError(f"mask_power={mask_power!r}; a number from 0.1 to 20 is allowed")
+        self.beta, self.mask_power, self.seed = float(beta), float(mask_power), seed
+        self._frame_seconds = frame_seconds
+        self._power = 2.0 if self.beta == 0 else 1.0
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
+        return f"{type(self).__name__}({settings})"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was chosen, for reports."""
+        return {"beta": self.beta, "mask_power": self.mask_power, "seed": self.seed}
+
+    @abstractmethod
+    def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
+        """Hear signals, and return what masks them."""
+
+    def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
+        """Hear a whole signal, and return the stream that takes it apart.
+
+        Parameters
+        ----------
+        blocks : iterable of ndarray (n,) or (n_channels, n)
+            The signal.
+        sr : int
+            Sample rate in Hz.
+        n_channels : int
+            Channels.
+
+        Returns
+        -------
+        PartsStream
+            For the same signal from its beginning.
+
+        Raises
+        ------
+        ParameterError
+            If a value is not allowed, or a block.
+        """
+        return self.hear([Take(blocks, n_channels)], sr).learn((), sr, n_channels)
+
+    def hear(self, takes: Iterable[Take], sr: int) -> Heard:
+        """Hear several signals that share sources, and return a separator that takes any of them apart.
+
+        Parameters
+        ----------
+        takes : iterable of Take
+            The signals. Each counts as if it were as loud as the others.
+        sr : int
+            Sample rate of all, in Hz.
+
+        Returns
+        -------
+        Heard
+
+        Raises
+        ------
+        ParameterError
+            If a value is not allowed, or a block.
+        """
+        n_fft = frame_size(check_rate(sr), self._frame_seconds)
+        return Heard(self, self._learn(takes, sr, n_fft), sr, n_fft)
+
+    def separate(self, y: npt.NDArray[Any], sr: int) -> Parts:
+        """Take a whole signal apart.
+
+        Parameters
+        ----------
+        y : ndarray (n_samples,) or (n_channels, n_samples)
+            Samples, float32 or float64 with full scale 1.0, int16 or int32.
+        sr : int
+            Sample rate in Hz.
+
+        Returns
+        -------
+        dict of str to ndarray, shape and type of `y`
+            Each source, and the rest as ``"residual"``; they add up to `y` as `Separator.separate` says.
+
+        Raises
+        ------
+        ParameterError
+            If `y` or `sr` is not allowed, or `y` holds NaN or Inf (the message says where).
+        """
+        return separate_takes([y], sr, self)[0]
+
+    def _magnitudes(self, S: Array) -> Array:
+        """Return the data (n_rows, n_frames) to factorize: all channels joined, or stacked."""
+        V: Array = joined(S)[0] ** np.float32(self._power)
+        return V
+
+    def _excerpts(self, takes: Iterable[Take], n_fft: int) -> Array:
+        """Return frames (n_channels, n_freq, n_frames) of all signals, each divided by its mean."""
+        kept = []
+        for take in takes:
+            _check_channels(take.n_channels)
+            collector = Collector()
+            listen(take.blocks, n_fft, take.n_channels, lambda S, c=collector: c.take(self._view(S)))  # type: ignore[misc]
+            S = collector.frames()
+            if S.shape[2]:
+                kept.append(S / S.mean(dtype=np.float64).astype(np.float32))
+        if any(len(S) != len(kept[0]) for S in kept):
+            raise ParameterError(
+                "the recordings have different numbers of channels; by place they must be equal"
+            )
+        return np.concatenate(kept, axis=2) if kept else np.zeros((1, n_fft // 2 + 1, 0), np.float32)
+
+    def _view(self, S: Array) -> Array:
+        """Return what of the channels' magnitudes is looked at: all joined, by default."""
+        return joined(S)
+
+
+class Heard:
+    """A separator that has heard all, and takes those signals apart; `WholeSeparator.hear` makes it.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Names of the sources.
+    n_passes : int
+        1: nothing has to be heard again.
+    """
+
+    n_passes = 1
+
+    def __init__(self, separator: WholeSeparator, masker: Masker, sr: int, n_fft: int) -> None:
+        self.sources, self.parameters, self.sr = separator.sources, separator.parameters, sr
+        self._masker, self._n_fft = masker, n_fft
+
+    def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
+        """Return the stream that takes one of the signals apart; arguments as of `WholeSeparator.learn`."""
+        if sr != self.sr:
+            raise ParameterError(f"sr={sr}; what was heard has {self.sr} Hz: recordings must have one rate")
+        _check_channels(n_channels)
+        masking = SegmentMasking(self._masker, len(self.sources), self._n_fft, n_channels)
+        return PartsStream(masking, sr, n_channels, masking.latency, sources=self.sources)
+
+
+def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: WholeSeparator) -> list[Parts]:
+    """Take several signals apart that share sources: one set of atoms, activations of their own for each.
+
+    Parameters
+    ----------
+    ys : sequence of ndarray (n_samples,) or (n_channels, n_samples)
+        Samples, float32 or float64 with full scale 1.0, int16 or int32.
+    sr : int
+        Sample rate of all, in Hz.
+    separator : WholeSeparator
+        How.
+
+    Returns
+    -------
+    list of dict
+        As `WholeSeparator.separate` returns, for each; a source has one name in all.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is not allowed.
+    """
+    checked = [check_samples(y) for y in ys]
+    takes = [Take(_blocks(y), 1 if y.ndim == 1 else len(y)) for y in checked]
+    heard = separator.hear(takes, sr)
+    results = []
+    for y, take in zip(checked, takes, strict=True):
+        stream = heard.learn((), sr, take.n_channels)
+        pieces = [stream.process(block) for block in _blocks(y)]
+        if not pieces:
+            pieces = [stream.process(y[..., :0])]
+        pieces.append(stream.flush())
+        results.append(
+            {name: np.concatenate([piece[name] for piece in pieces], axis=-1) for name in pieces[0]}
+        )
+    return results
+
+
+def atoms_masker(
+    atoms: Sequence[Array],
+    *,
+    beta: float,
+    power: float,
+    mask_power: float,
+    penalty: Penalty | None = None,
+    places: bool = False,
+) -> Masker:
+    """Return what masks magnitudes by the atoms of each source.
+
+    Parameters
+    ----------
+    atoms : sequence of ndarray (n_rows, n_components), float32
+        Atoms of each source; with `places`, rows are those of all channels, one channel after the other.
+    beta, power, mask_power : float
+        Divergence, exponent of the magnitudes that atoms describe, exponent of the masks on magnitudes.
+    penalty : Penalty or None
+        On the activations over time.
+    places : bool
+        Give each channel masks of its own.
+
+    Returns
+    -------
+    callable
+        See `Masker`.
+    """
+    W = np.concatenate(list(atoms), axis=1)
+    if penalty is not None:
+        W = W / np.maximum(W.sum(axis=0), np.float32(1e-30))
+    ends = np.cumsum([0] + [a.shape[1] for a in atoms])
+
+    def mask(S: Array) -> Array:
+        view = S if places else joined(S)
+        V = view.reshape(-1, S.shape[2]) ** np.float32(power)
+        if penalty is None:
+            H = activations(V, W, beta=beta, n_iter=N_ITER)
+        else:
+            found = factorize_penalised(
+                V, W=W, beta=beta, free=(), penalty=penalty, max_iter=N_ITER_PENALISED, tol=0
+            )
+            H = found.H
+        models = np.stack([W[:, a:b] @ H[a:b] for a, b in itertools.pairwise(ends)])
+        return ratio_mask(models, mask_power / power).reshape(len(atoms), *view.shape)
+
+    return mask
+
+
+def check_penalty(penalty: Penalty | None) -> Penalty:
+    """Return a penalty on activations over time whose weights are single numbers; None is one of no weight."""
+    penalty = penalty or Penalty()
+    for name in ("continuity", "variation", "group"):
+        value = getattr(penalty, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
+            raise ParameterError(f"{name}={value!r}; a finite number >= 0 is needed")
+    if penalty.l1 != 0 or penalty.groups is not None:
+        raise ParameterError(
+            "penalty: l1 and groups are the separator's own; give continuity, variation and group"
+        )
+    return penalty
+
+
+def with_groups(penalty: Penalty, sizes: Sequence[int]) -> Penalty:
+    """Return a penalty whose groups are sources of so many atoms each."""
+    return replace(penalty, groups=[i for i, n in enumerate(sizes) for _ in range(n)])
+
+
+def over_time(penalty: Penalty) -> dict[str, Any]:
+    """Return the weights of a penalty over time by name."""
+    return {name: getattr(penalty, name) for name in ("continuity", "variation", "group")}
+
+
+def _blocks(y: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    return [y[..., start : start + BLOCK] for start in range(0, y.shape[-1], BLOCK)]
+
+
+def _check_channels(n_channels: int) -> None:
+    if not 1 <= n_channels <= MAX_CHANNELS:
+        raise ParameterError(f"n_channels={n_channels}; 1 to {MAX_CHANNELS} are allowed")
