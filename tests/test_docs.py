@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.fake import FakeSound
+
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = [
     pytest.param(match.group(1), id=f"{page.name}-{i}")
     for page in PAGES
@@ -23,6 +25,7 @@ EXAMPLES = [
 def test_example_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(ROOT / "demos" / "noisy.flac", tmp_path / "noisy.flac")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "sounddevice", FakeSound())
     exec(compile(code, "example", "exec"), {"__name__": "example"})
 
 

@@ -26,7 +26,7 @@ __all__ = ["LiveDenoiser"]
 
 MIN_BLOCK, MAX_BLOCK = 16, 65536
 MAX_LATENCY_MS = 2000.0
-SILENT_SECONDS = 3.0
+SILENT_SECONDS = 5.0
 """A device that delivers nothing for so long has gone."""
 
 _SLICE_MS = 50
