@@ -2,10 +2,11 @@
 
 ::
 
-    python benchmarks/priming.py PAIRS
+    python benchmarks/priming.py PAIRS --kinds airplane seawaves train trainhorn
 
-The second half of each pair's noise (noisy minus clean) primes the stream; the first half of the pair is denoised
-with and without it, and scored over its first two seconds and over all of it.
+The first half of each pair is denoised three times: as it is, with the second half of the pair's noise (noisy minus
+clean) given beforehand, and with the very noise that is in it given beforehand, which no person has. Scored over the
+first moments and over all.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from pairs import SCORE_SR, find_pairs, read_pair
 
 from nmf_audio import Denoiser
 from nmf_audio.metrics import pesq, si_sdr
 
-START = 2 * SCORE_SR
-COLUMNS = ("SI-SDR dB, first 2 s", "SI-SDR dB, all", "PESQ, all")
+Array = npt.NDArray[np.float32]
+
+SPOKEN = 0.01
+"""Stretches of less than this part of the mean power hold no speech to be scored."""
+
+STRETCHES = {"0-0.5 s": (0.0, 0.5), "0.5-2 s": (0.5, 2.0), "0-2 s": (0.0, 2.0), "all": (0.0, 60.0)}
+GIVEN = ("nothing", "its second half", "the noise itself")
 
 
 def main() -> int:
@@ -36,25 +43,36 @@ def main() -> int:
     for pair in find_pairs(args.pairs, None):
         clean, noisy = read_pair(pair, SCORE_SR)
         half = len(noisy) // 2
-        elsewhere = (noisy - clean)[half:]
-        noisy, clean = noisy[:half], clean[:half]
-        row = []
-        for noise in (None, elsewhere):
-            out = denoiser.denoise(noisy, SCORE_SR, noise=noise)
-            row.append((si_sdr(clean[:START], out[:START]), si_sdr(clean, out), pesq(clean, out, SCORE_SR)))
-        scores.append(row)
+        noise = noisy - clean
+        scores.append(
+            [
+                _scores(clean[:half], denoiser.denoise(noisy[:half], SCORE_SR, noise=given))
+                for given in (None, noise[half:], noise[:half])
+            ]
+        )
         kinds.append(pair.kind)
     table = np.array(scores)
     rows = {"all kinds": np.ones(len(kinds), bool)}
     if args.kinds:
         rows[", ".join(args.kinds)] = np.isin(kinds, args.kinds)
-    print("|  | " + " | ".join(COLUMNS) + " |")
-    print("| --- " * (len(COLUMNS) + 1) + "|")
+    columns = [f"SI-SDR dB, {name}" for name in STRETCHES] + ["PESQ, all"]
+    print("| kinds of noise | heard before | " + " | ".join(columns) + " |")
+    print("| --- " * (len(columns) + 2) + "|")
     for name, chosen in rows.items():
-        before, after = table[chosen].mean(axis=0)
-        cells = [f"{b:.2f} -> {a:.2f} ({a - b:+.3f})" for b, a in zip(before, after, strict=True)]
-        print(f"| {name} | " + " | ".join(cells) + " |")
+        for i, given in enumerate(GIVEN):
+            means = np.nanmean(table[chosen, i], axis=0)
+            print(f"| {name} | {given} | " + " | ".join(f"{x:.2f}" for x in means) + " |")
     return 0
+
+
+def _scores(clean: Array, output: Array) -> list[float]:
+    """SI-SDR of each stretch (NaN where nobody speaks), and PESQ of all."""
+    found = []
+    for start, stop in STRETCHES.values():
+        stretch = slice(round(start * SCORE_SR), round(stop * SCORE_SR))
+        spoken = np.square(clean[stretch]).mean() > SPOKEN * np.square(clean).mean()
+        found.append(si_sdr(clean[stretch], output[stretch]) if spoken else np.nan)
+    return [*found, pesq(clean, output, SCORE_SR)]
 
 
 if __name__ == "__main__":
