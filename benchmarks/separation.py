@@ -39,11 +39,8 @@ LEARNED_SECONDS, TEST_SECONDS = 60.0, 6.0
 
 def find_source(folder: Path, name: str) -> list[Path]:
     """Return the folders that hold a source."""
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.is_dir() and (path.name == name or path.name.split("_")[-1] == name)
-    ]
+    folders = (path for path in folder.rglob("*") if path.is_dir())
+    found = [path for path in folders if path.name == name or path.name.endswith(f"_{name}")]
     if not found:
         raise SystemExit(f"{folder}: has no folder called {name}, nor one whose name ends in _{name}")
     return sorted(found)

@@ -65,6 +65,20 @@ def test_train_dictionary_takes_folder_and_recording(tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / "talk.denoised.wav").frames == 16000
 
 
+def test_separate_sources_takes_voice_and_piano_apart(tmp_path: Path) -> None:
+    text = _run("separate_sources.py", "-o", tmp_path, "--plot", tmp_path / "parts.png")
+    mixed = _numbers(r"mixture +([\d.-]+) +([\d.-]+)", text)
+    free = _numbers(r"8 atoms learned on the mixture +([\d.-]+) +([\d.-]+)", text)
+    both = _numbers(r"dictionaries of both +([\d.-]+) +([\d.-]+)", text)
+    for before, with_free, with_both in zip(mixed, free, both, strict=True):
+        assert with_both > with_free > before + 4
+    for name in ("mixture", "voice", "piano"):
+        shipped, _ = soundfile.read(DEMOS / "separate" / f"{name}.flac")
+        made, _ = soundfile.read(tmp_path / f"{name}.flac")
+        np.testing.assert_allclose(made, shipped, atol=0.01)
+    assert (tmp_path / "parts.png").stat().st_size > 10_000
+
+
 def test_the_pair_is_what_its_readme_says() -> None:
     clean, sr = soundfile.read(DEMOS / "clean.flac")
     noisy, _ = soundfile.read(DEMOS / "noisy.flac")

@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 from nmf_audio.bands import FrontEndSpec, band_matrix, frame_size
 from nmf_audio.dictionary import Dictionary, Group
@@ -44,7 +43,6 @@ HELD_OUT_MIXTURES, HELD_OUT_SECONDS = 16, 4.0
 FIRST_SIGNALS, FIRST_ITERATIONS = 60, 60
 QUIET = 0.1
 SPECTRUM_RANGE = 1e-3
-SPEEDS = (8 / 9, 16 / 17, 1.0, 17 / 16, 9 / 8)
 TIMED_STEPS = 3
 
 
@@ -115,7 +113,6 @@ def read_sources(
     sources: Mapping[str, Corpus],
     *,
     held_out: float = 0.1,
-    speeds: Sequence[float] = SPEEDS,
     max_seconds: float = 1800.0,
     origins: Mapping[Path, Origin] | None = None,
     rng: int | np.random.Generator | None = None,
@@ -128,11 +125,8 @@ def read_sources(
         At the front end's sample rate.
     held_out : float
         Share of every clip that is not learned from.
-    speeds : sequence of float
-        What is learned from is played at each of these speeds, higher and lower in pitch, too: a minute of a voice
-        has few of its pitches.
     max_seconds : float
-        At most so much of each source is read. Half an hour takes 120 MB at each speed.
+        At most so much of each source is read. Half an hour takes 120 MB.
     origins : mapping of pathlib.Path to Origin, optional
         Where recordings are from, see `nmf_audio.training.card.read_manifest`.
     rng : int, Generator, optional
@@ -157,12 +151,7 @@ def read_sources(
             path = clip.recording.path
             heard[path] = heard.get(path, 0.0) + len(clip.y) / corpus.sr
         rows.extend(trained_on(name, heard, origins))
-    learned, scored = halve(clips, held_out)
-    played = {
-        name: [clip if v == 1 else soxr.resample(clip, v, 1.0) for clip in members for v in speeds]
-        for name, members in learned.items()
-    }
-    return SourceClips(played, scored, rows)
+    return SourceClips(*halve(clips, held_out), rows)
 
 
 class SeparatorTraining:
