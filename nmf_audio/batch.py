@@ -1,24 +1,26 @@
-"""Many recordings: in threads, in order, one broken file costing that file only."""
+"""Many recordings: in processes, in order, one broken file costing that file only."""
 
 from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.files import default_output, denoise_file, named
+from nmf_audio.processes import Processes
 from nmf_audio.report import Report
 
-__all__ = ["check_jobs", "denoise_files", "run_in_order", "work_on"]
+__all__ = ["FileWork", "check_jobs", "denoise_files", "run_files", "run_in_order", "work_on"]
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[float, float], None]
-Work = Callable[[Progress], Report]
 Result = TypeVar("Result")
 
 MAX_JOBS = 256
@@ -43,8 +45,8 @@ def denoise_files(
     files : iterable of path, or of (src, dst)
         The recordings, and where to write if not to ``<stem>.denoised<ext>`` beside them.
     jobs : int
-        How many recordings are worked on at the same time, 1 to 256, each in a thread. Set the environment
-        variable ``OPENBLAS_NUM_THREADS=1`` before numpy is imported, so that they don't get into each other's way.
+        How many recordings are worked on at the same time, 1 to 256. More than one are worked on in processes of
+        their own, each with one thread, which end with the last recording.
     skip_existing : bool
         Leave recordings alone whose output exists.
     progress : callable or None
@@ -90,7 +92,7 @@ def denoise_files(
         if progress is not None:
             progress(sum(shares), len(shares))
 
-    return run_in_order(works, jobs=jobs, progress=advance)
+    return run_files(works, jobs=jobs, progress=advance)
 
 
 def check_jobs(jobs: Any) -> int:
@@ -112,10 +114,44 @@ def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tu
     return Path(entry), default_output(entry, format=format)
 
 
+@dataclass(frozen=True)
+class FileWork:
+    """Denoises one recording and reports whatever becomes of it.
+
+    Parameters
+    ----------
+    src, dst : Path or binary file
+        The recording and its output.
+    skip_existing : bool
+        Leave it alone if the output exists.
+    options : dict
+        Keywords of `denoise_file`.
+    """
+
+    src: Path | BinaryIO
+    dst: Path | BinaryIO
+    skip_existing: bool
+    options: dict[str, Any]
+
+    def __call__(self, progress: Progress) -> Report:
+        """Do it."""
+        if self.skip_existing and os.path.lexists(named(self.dst)):
+            return Report(named(self.src), named(self.dst), "skipped")
+        try:
+            return denoise_file(self.src, self.dst, progress=progress, **self.options)
+        except Exception as error:
+            # one bad file must not cost the night's batch
+            return self.failed(error)
+
+    def failed(self, error: Exception) -> Report:
+        """Return the report of a recording that could not be denoised."""
+        return Report(named(self.src), named(self.dst), "failed", error=error)
+
+
 def work_on(
     src: Path | BinaryIO, dst: Path | BinaryIO, *, skip_existing: bool = False, **options: Any
-) -> Work:
-    """Return what denoises one recording and reports whatever becomes of it.
+) -> FileWork:
+    """Return what denoises one recording.
 
     Parameters
     ----------
@@ -128,20 +164,36 @@ def work_on(
 
     Returns
     -------
-    callable
-        For `run_in_order`.
+    FileWork
+        For `run_files`.
     """
+    return FileWork(src, dst, skip_existing, options)
 
-    def work(progress: Progress) -> Report:
-        if skip_existing and os.path.lexists(named(dst)):
-            return Report(named(src), named(dst), "skipped")
-        try:
-            return denoise_file(src, dst, progress=progress, **options)
-        except Exception as error:
-            # one bad file must not cost the night's batch
-            return Report(named(src), named(dst), "failed", error=error)
 
-    return work
+def run_files(
+    works: Sequence[FileWork], *, jobs: int = 1, progress: Callable[[int, float, float], None]
+) -> Iterator[Report]:
+    """Denoise recordings and yield reports in their order: one at a time here, more in processes of their own.
+
+    Parameters
+    ----------
+    works : sequence of FileWork
+        What to do; with paths alone if there are several and `jobs` is above 1.
+    jobs, progress
+        See `run_in_order`.
+
+    Yields
+    ------
+    Report
+        In the order of the works.
+    """
+    # a program that is packed with its Python has none that could be started
+    can_start = bool(sys.executable) and not getattr(sys, "frozen", False)
+    if jobs == 1 or len(works) == 1 or not can_start:
+        yield from run_in_order(works, jobs=jobs, progress=progress)
+        return
+    with Processes() as processes:
+        yield from run_in_order([processes.remote(work) for work in works], jobs=jobs, progress=progress)
 
 
 def run_in_order(

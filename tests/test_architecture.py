@@ -30,6 +30,7 @@ ORDER = [
     {"media", "pipes"},
     {"opening"},
     {"noise"},
+    {"processes"},
     {"files", "separation_files"},
     {"batch", "live"},
     {"training"},

@@ -1,7 +1,6 @@
 """The command ``denoise``: recordings in, their speech out."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -179,9 +178,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from nmf_audio.cli import document, planning, streams, telling
 
-    if args.jobs != "1":
-        # several threads of BLAS in each of several jobs only get into each other's way
-        os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    common.one_thread()
     args.stdout_is_taken = "-" in (args.json, str(args.output), args.keep_noise)
     faults: list[str] = []
     jobs = planning.plan(args, faults)
@@ -226,7 +223,7 @@ def run(args: argparse.Namespace) -> int:
 def _denoise_all(
     args: argparse.Namespace, jobs: "list[Job]", n_jobs: int, options: dict[str, Any]
 ) -> "Iterator[Report]":
-    from nmf_audio.batch import run_in_order, work_on
+    from nmf_audio.batch import run_files, work_on
     from nmf_audio.cli import streams
 
     works = [
@@ -258,7 +255,7 @@ def _denoise_all(
             # there is one, and here Ctrl-C also ends the wait for a pipe
             yield works[0](lambda done, total: advance(0, done, total))
         else:
-            yield from run_in_order(works, jobs=n_jobs, progress=advance)
+            yield from run_files(works, jobs=n_jobs, progress=advance)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

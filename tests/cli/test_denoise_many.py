@@ -207,7 +207,9 @@ def test_ctrl_c_at_any_moment_leaves_the_finished_and_no_halves(
         write_noise(tmp_path / f"{i:02}.wav", 40)
     inputs = names(tmp_path)
     n_interrupted = 0
-    for moment in range(10):
+    # processes of their own take a second until they are at work
+    n_moments, latest = (10, 0.5) if jobs == "1" else (6, 3.0)
+    for moment in range(n_moments):
         out = tmp_path / "out" / str(moment)
         words = [*options, "??.wav", "--output-dir", str(out), "--jobs", jobs]
         process = subprocess.Popen(
@@ -222,7 +224,7 @@ def test_ctrl_c_at_any_moment_leaves_the_finished_and_no_halves(
         while not out.is_dir():
             assert process.poll() is None
         try:
-            process.wait(timeout=rng.uniform(0, 0.5))
+            process.wait(timeout=rng.uniform(0, latest))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
         said, err = process.communicate(timeout=60)

@@ -1,0 +1,144 @@
+"""Works in other processes: what comes back, and all ways in which they can end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from nmf_audio import Report, denoise_files
+from nmf_audio.processes import ProcessEndedError, Processes, Progress
+from tests.tiny import write_noise
+
+
+class OddError(Exception):
+    """Can be pickled, but not put together again."""
+
+    def __init__(self, a: str, b: str) -> None:
+        super().__init__(a + b)
+
+
+@dataclass(frozen=True)
+class Act:
+    """A work that does one thing."""
+
+    what: str
+    path: Path = Path("a")
+
+    def __call__(self, progress: Progress) -> Report:
+        if self.what == "die":
+            os._exit(7)
+        if self.what == "raise":
+            raise ValueError("no good")
+        if self.what == "odd":
+            raise OddError("o", "dd")
+        if self.what == "say":
+            sys.stdout.write("to whom?")
+            logging.getLogger("nmf_audio").info("compiling")
+            warnings.warn("a warning", RuntimeWarning, stacklevel=1)
+        if self.what == "go on":
+            try:
+                while True:
+                    progress(1, 2)
+                    time.sleep(0.01)
+            finally:
+                self.path.touch()
+        for i in range(3):
+            progress(i, 3)
+        return Report(Path(str(os.getpid())), self.path, "done")
+
+    def failed(self, error: Exception) -> Report:
+        return Report(self.path, self.path, "failed", error=error)
+
+
+def ignore(done: float, total: float) -> None:
+    """What progress may be."""
+
+
+def test_results_and_progress_come_back_and_processes_are_used_again() -> None:
+    seen = []
+    with Processes() as processes:
+        reports = [processes.remote(Act(""))(lambda *x: seen.append(x)) for _ in range(2)]
+    assert seen == 2 * [(0, 3), (1, 3), (2, 3)]
+    assert reports[0] == reports[1]
+    assert str(reports[0].src) != str(os.getpid())
+
+
+def test_what_is_said_there_is_said_here(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with Processes() as processes, pytest.warns(RuntimeWarning, match="a warning"):
+        assert processes.remote(Act("say"))(ignore).status == "done"
+    assert caplog.messages == ["compiling"]
+
+
+def test_faults_come_back_with_their_traceback() -> None:
+    with Processes() as processes:
+        plain, odd = (processes.remote(Act(what))(ignore).error for what in ("raise", "odd"))
+    assert isinstance(plain, ValueError)
+    assert "raise ValueError" in "".join(traceback.format_exception(plain))
+    assert str(odd) == "OddError: odd"
+
+
+def test_a_process_that_dies_costs_its_work_only() -> None:
+    with Processes() as processes:
+        error = processes.remote(Act("die"))(ignore).error
+        assert processes.remote(Act(""))(ignore).status == "done"
+    assert isinstance(error, ProcessEndedError)
+    assert "exit code 7" in str(error)
+
+
+def test_what_progress_raises_ends_the_work_there_too(tmp_path: Path) -> None:
+    def stop(done: float, total: float) -> None:
+        raise KeyboardInterrupt
+
+    with Processes() as processes, pytest.raises(KeyboardInterrupt):
+        processes.remote(Act("go on", tmp_path / "ended"))(stop)
+    assert (tmp_path / "ended").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills")
+def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) -> None:
+    ended, begun = tmp_path / "ended", tmp_path / "begun"
+    code = f"""if True:
+        from pathlib import Path
+        from nmf_audio.processes import Processes
+        from tests.test_processes import Act
+        Processes().remote(Act("go on", Path({str(ended)!r})))(lambda *_: Path({str(begun)!r}).touch())
+    """
+    root = Path(__file__).parent.parent
+    path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}) as process:
+        wait_for(begun)
+        process.send_signal(signal.SIGKILL)
+    wait_for(ended)
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a file is there."""
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_recordings_are_the_same_however_many_jobs(tmp_path: Path) -> None:
+    sources = [write_noise(tmp_path / f"{i}.wav", 1 + i) for i in range(3)]
+    outputs = []
+    for jobs in (1, 2):
+        pairs = [(src, tmp_path / f"{jobs}-{src.name}") for src in sources]
+        reports = list(denoise_files(pairs, jobs=jobs))
+        assert [report.dst for report in reports] == [dst for _, dst in pairs]
+        outputs.append([soundfile.read(dst)[0] for _, dst in pairs])
+    for one, two in zip(*outputs, strict=True):
+        np.testing.assert_array_equal(one, two)
