@@ -216,7 +216,7 @@ def test_ctrl_c_at_any_moment_leaves_the_finished_and_no_halves(
     inputs = names(tmp_path)
     n_interrupted = 0
     # processes of their own take a second until they are at work
-    n_moments, latest = (10, 0.5) if jobs == "1" else (6, 3.0)
+    n_moments, latest = (14, 0.5) if jobs == "1" else (6, 3.0)
     for moment in range(n_moments):
         out = tmp_path / "out" / str(moment)
         words = [*options, "??.wav", "--output-dir", str(out), "--jobs", jobs]
