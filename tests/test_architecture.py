@@ -117,6 +117,7 @@ def test_help_and_version_load_next_to_nothing(option: str) -> None:
         "json",
         "inspect",
         "importlib.metadata",
+        "shtab",
     }
 
 

@@ -20,6 +20,7 @@ KINDS = {
     "n_input_underflow": "input underflow",
     "n_output_overflow": "output overflow",
     "n_output_underflow": "output underflow",
+    "n_gaps": "gap",
 }
 
 

@@ -167,12 +167,13 @@ class LiveDenoiser:
                     callback=self._worker,
                 )
                 stack.callback(self._sound.close)
+                self._worker.buffered_seconds = sum(self._sound.latency)
                 self._sound.start()
             except (self._sounddevice.PortAudioError, ValueError) as error:
                 raise DeviceError(
                     f"{self.input} and {self.output} can't be opened at {self.sr} Hz: {error}"
                 ) from error
-            self._device_latency_ms = 1000 * sum(self._sound.latency)
+            self._device_latency_ms = 1000 * self._worker.buffered_seconds
             self._worker.last_seconds = perf_counter()
             self._stack = stack.pop_all()
         return self
@@ -258,6 +259,7 @@ class LiveDenoiser:
             n_input_underflow=worker.n_input_underflow,
             n_output_overflow=worker.n_output_overflow,
             n_output_underflow=worker.n_output_underflow,
+            n_gaps=worker.n_gaps,
             n_late=worker.n_late,
             input_db=_decibels(worker.input_power),
             output_db=_decibels(worker.output_power),

@@ -26,9 +26,11 @@ class LiveStatus:
     n_blocks : int
         Blocks so far.
     n_dropouts : int
-        Blocks for which the device reported that sound was lost or was missing.
+        Blocks for which the device reported that sound was lost or was missing, or that came after a gap.
     n_input_overflow, n_input_underflow, n_output_overflow, n_output_underflow : int
-        The same by kind; a block may count for several.
+        What the device reported; a block may count for several.
+    n_gaps : int
+        Blocks before which nothing came for longer than the devices' buffers hold. Not every device reports that.
     n_late : int
         Blocks that took longer than they last.
     input_db, output_db : float
@@ -49,6 +51,7 @@ class LiveStatus:
     n_input_underflow: int
     n_output_overflow: int
     n_output_underflow: int
+    n_gaps: int
     n_late: int
     input_db: float
     output_db: float

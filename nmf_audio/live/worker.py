@@ -41,6 +41,8 @@ class BlockWorker:
         Let the input be heard, delayed as the denoised sound is, so that nothing jumps in time.
     error : Exception or None
         What failed.
+    buffered_seconds : float
+        Sound that the devices' buffers hold; nothing may come for so long and a block, and nothing is lost.
     """
 
     def __init__(self, stream: Stream, *, abort: type[Exception], tape: RingBuffer | None = None) -> None:
@@ -48,7 +50,8 @@ class BlockWorker:
         self.error: Exception | None = None
         self.n_samples = self.n_blocks = self.n_dropouts = self.n_late = 0
         self.n_input_overflow = self.n_input_underflow = 0
-        self.n_output_overflow = self.n_output_underflow = 0
+        self.n_output_overflow = self.n_output_underflow = self.n_gaps = 0
+        self.buffered_seconds = math.inf
         self.work_seconds = self.worst_load = 0.0
         self.last_seconds = perf_counter()
         self.input_power = self.output_power = 0.0
@@ -78,8 +81,10 @@ class BlockWorker:
             What went wrong with the blocks before.
         """
         started = perf_counter()
+        allowed = frames / self._stream.sr + self.buffered_seconds
+        is_gap = self.n_blocks > 0 and started - self.last_seconds > allowed
         try:
-            self._note(status)
+            self._note(status, is_gap)
             # pieces no longer than the delay: what is delayed by it is then always there already
             for start in range(0, frames, self._stream.latency):
                 piece = slice(start, start + self._stream.latency)
@@ -97,9 +102,9 @@ class BlockWorker:
         self.worst_load = max(self.worst_load, load)
         self.n_late += load > 1
 
-    def _note(self, status: Any) -> None:
-        """Count what the device reports; that it is being primed is no fault."""
-        if not status:
+    def _note(self, status: Any, is_gap: bool) -> None:
+        """Count what the device reports, and what it does not; that it is being primed is no fault."""
+        if not status and not is_gap:
             return
         flags = (
             bool(status.input_overflow),
@@ -111,7 +116,8 @@ class BlockWorker:
         self.n_input_underflow += flags[1]
         self.n_output_overflow += flags[2]
         self.n_output_underflow += flags[3]
-        self.n_dropouts += any(flags)
+        self.n_gaps += is_gap
+        self.n_dropouts += is_gap or any(flags)
 
     def _work(self, x: Array) -> Array:
         """Take the next samples (n_channels, n), at most `latency`, and return as many."""

@@ -225,6 +225,7 @@ PROGRAM = """
 import sys, time
 import numpy as np
 from tests.live.fake import FakeSound
+import nmf_audio.live.session
 from nmf_audio.cli.main import main
 
 sound = FakeSound(np.sin(np.arange(10**6)).astype(np.float32)[:, None])
@@ -235,6 +236,7 @@ def sleep(msec):
     virtual(msec)
 
 sound.sleep = sleep
+nmf_audio.live.worker.perf_counter = nmf_audio.live.session.perf_counter = sound.perf_counter
 if sys.argv[1:2] == ["unplug"]:
     del sys.argv[1]
     sound.on_sleep = lambda now: now > 0.5 and sound.streams[0].stop()

@@ -58,6 +58,8 @@ class FakeSound:
         What the microphone hears, from the beginning of the stream; silence afterwards.
     flags : mapping
         Names of the flags that a block comes with, by its number.
+    pauses : mapping
+        Seconds that a block comes too late, by its number.
     default : tuple
         Numbers of the default devices; -1 for none.
     rates : collection of int
@@ -75,12 +77,14 @@ class FakeSound:
         signal: Array | None = None,
         *,
         flags: Mapping[int, tuple[str, ...]] | None = None,
+        pauses: Mapping[int, float] | None = None,
         devices: tuple[Any, ...] = DEVICES,
         default: tuple[int, int] = (0, 1),
         rates: tuple[int, ...] = (8000, 16000, 44100, 48000),
     ) -> None:
         self.signal = np.zeros((0, 1), np.float32) if signal is None else signal
-        self.flags, self.devices, self.default, self.rates = flags or {}, devices, default, rates
+        self.flags, self.pauses = flags or {}, pauses or {}
+        self.devices, self.default, self.rates = devices, default, rates
         self.now = 0.0
         self.streams: list[FakeStream] = []
         self.on_sleep: Callable[[float], None] = lambda now: None
@@ -166,7 +170,7 @@ class FakeStream:
                 return
             # a block that came late lets the next ones come later, never earlier
             due = self.started + (self.n_blocks + 1) * self.blocksize / self.samplerate
-            self.sound.now = max(self.sound.now, due)
+            self.sound.now = max(self.sound.now, due) + self.sound.pauses.get(self.n_blocks, 0.0)
             self._hand_out()
 
     def _hand_out(self) -> None:

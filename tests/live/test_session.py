@@ -126,6 +126,17 @@ def test_dropouts_are_counted_exactly(sound: Start, denoiser: Denoiser, speech: 
     assert status.n_blocks == fake.streams[0].n_blocks == int(1.16 / 0.016)
 
 
+def test_gaps_that_no_device_reports_are_counted_exactly(sound: Start, denoiser: Denoiser) -> None:
+    # the buffers hold 26 ms and a block lasts 16: nothing is lost if a block comes up to 26 ms late
+    fake = sound(
+        pauses={0: 0.05, 5: 0.025, 10: 0.027, 30: 0.5, 31: 0.5, 40: 0.03}, flags={30: ("output_underflow",)}
+    )
+    with LiveDenoiser(denoiser, sounddevice=fake) as live:
+        status = live.wait(3)
+    assert status.n_blocks > 50
+    assert (status.n_gaps, status.n_dropouts, status.n_output_underflow, status.n_late) == (3, 3, 1, 0)
+
+
 def test_late_blocks_are_counted_exactly(
     sound: Start, denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
