@@ -26,8 +26,8 @@ _MAX_BLOCK_VALUES = 2**20
 # time stamps of Matroska are whole milliseconds; what differs by more is a gap
 _SLACK_SECONDS = 0.1
 _SLACK_AFTER_DAMAGE = 0.003
-# a jump of the clock that is no gap
-_LONGEST_GAP_SECONDS = 600
+# jumps of the clock that are no gap, and no overlap
+_LONGEST_GAP_SECONDS, _LONGEST_OVERLAP_SECONDS = 600, 1
 
 _CODECS = {
     "aac": "AAC",
@@ -137,6 +137,7 @@ class MediaReader:
         self.n_read = 0
         self._n_bad = 0
         self._gap = 0
+        self._interleave: Any = None
         self._file = open_media(self.path)
         try:
             self._begin()
@@ -204,11 +205,22 @@ class MediaReader:
         try:
             for packet in self._file.demux(self._track):
                 try:
-                    yield from packet.decode()
+                    for frame in packet.decode():
+                        yield from self._readable(frame)
                 except av.error.FFmpegError:
                     self._n_bad += 1
         except av.error.FFmpegError as error:
             self.damage = self.damage or f"is damaged ({error.strerror})"
+
+    def _readable(self, frame: Any) -> list[Any]:
+        """Return a frame, interleaved if PyAV would read behind the end of its table of channels."""
+        if not frame.format.is_planar or frame.layout.nb_channels < 8:
+            return [frame]
+        if self._interleave is None:
+            kind = frame.format.name.removesuffix("p")
+            self._interleave = load("this").AudioResampler(kind, frame.layout.name, frame.sample_rate)
+        frames: list[Any] = self._interleave.resample(frame)
+        return frames
 
     def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
         """Yield the samples in blocks of about a second; see `AudioReader.blocks`."""
@@ -246,7 +258,7 @@ class MediaReader:
             late = 0
             if frame.pts is not None:
                 late = round((frame.pts * frame.time_base - self._origin) * self.sr) - position
-            if abs(late) > _LONGEST_GAP_SECONDS * self.sr:
+            if not -_LONGEST_OVERLAP_SECONDS * self.sr < late < _LONGEST_GAP_SECONDS * self.sr:
                 self._origin += Fraction(late, self.sr)
             elif late > slack * self.sr:
                 self._gap += late

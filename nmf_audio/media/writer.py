@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -28,7 +29,10 @@ _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: 
 # bits per second and channel; a frame of AAC takes six bits for each of its samples at most
 _AAC_BIT_RATE, _AAC_MOST = 64_000, 6
 _OPUS_BIT_RATE = 64_000
+_OF_THE_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
 _TAGS = {"tracknumber": "track"}
+# the writer's own name stands there, whatever was asked for
+_OWN_TAGS = ("software", "encoder")
 
 
 def _options(container: Container, sr: int) -> dict[str, str]:
@@ -41,6 +45,15 @@ def _options(container: Container, sr: int) -> dict[str, str]:
         # FFmpeg's own muxer for it takes no covers
         options["brand"] = "M4A "
     return options
+
+
+def _layout(subtype: str, layout: str | None, n_channels: int) -> str | None:
+    """Return the channels' places, as the encoder calls them; None if there is no name for them."""
+    usual = _LAYOUTS.get(n_channels)
+    if layout is None or layout.endswith("channels"):
+        return usual
+    # these encoders know loudspeakers behind the listener only by this name; the order is the same
+    return usual if subtype in ("AAC", "OPUS") and layout.endswith("(side)") else layout
 
 
 class MediaWriter:
@@ -104,7 +117,7 @@ class MediaWriter:
         self._path, self.label = path, label or str(path)
         self._av = load(f"{self.label}: writing it")
         self._encoder = ENCODERS[container.subtype]
-        self._layout = layout or _LAYOUTS.get(n_channels)
+        self._layout = _layout(container.subtype, layout, n_channels)
         self._n_channels = n_channels
         self._first = round(start * sr)
         entry = FORMATS[container.format]
@@ -118,6 +131,8 @@ class MediaWriter:
             self._begin(tags or {}, bit_rate)
         except (self._av.error.FFmpegError, ValueError) as error:
             self._abandon()
+            if getattr(error, "errno", None) in _OF_THE_DISK:
+                raise self._fault(error) from error
             reason = getattr(error, "strerror", None) or error
             raise AudioFileError(
                 f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} channels "
@@ -181,9 +196,10 @@ class MediaWriter:
         return y
 
     def _encode(self, data: npt.NDArray[Any]) -> None:
-        planar = self._encoder.sample_format.endswith("p")
-        laid = np.ascontiguousarray(data) if planar else np.ascontiguousarray(data.T).reshape(1, -1)
-        frame = self._av.AudioFrame.from_ndarray(laid, self._encoder.sample_format, self._layout)
+        # interleaved in any case: PyAV makes frames of eight separate channels wrongly, and converts these itself
+        interleaved = np.ascontiguousarray(data.T).reshape(1, -1)
+        kind = self._encoder.sample_format.removesuffix("p")
+        frame = self._av.AudioFrame.from_ndarray(interleaved, kind, self._layout)
         frame.sample_rate = self.sr
         frame.time_base = Fraction(1, self.sr)
         frame.pts = self._first + self.n_written
@@ -205,7 +221,7 @@ class MediaWriter:
             raise AudioFileError(f"{self.label}: was not written whole")
         with self._av.open(f"file:{self._path}", metadata_errors="replace") as written:
             kept = {name.lower() for name in written.metadata}
-        lost = [name for name in self._metadata if name.lower() not in kept]
+        lost = [name for name in self._metadata if name.lower() not in (*kept, *_OWN_TAGS)]
         if lost:
             self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(lost)}")
 
@@ -222,4 +238,10 @@ class MediaWriter:
             return
 
     def _fault(self, error: Any) -> AudioFileError:
-        return AudioFileError(f"{self.label}: can't be written: {error.strerror}")
+        advice = ""
+        if error.errno == errno.EINVAL and self._companions is not None:
+            advice = (
+                f"; {self.container.format} may not take what goes with the sound: name an output of another format, "
+                "or for the sound alone, such as .m4a or .wav"
+            )
+        return AudioFileError(f"{self.label}: can't be written: {error.strerror}{advice}")

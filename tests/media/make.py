@@ -104,8 +104,8 @@ def write_sound(file: Any, sound: Any, y: npt.NDArray[np.float32], sr: int, star
     if sound.format.name.startswith("s"):
         bits = 16 if sample_format.startswith("s16") else 32
         y = np.rint(y * 2.0 ** (bits - 1)).astype(f"int{bits}")
-    data = y if sound.format.is_planar else y.T.reshape(1, -1)
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(data), sample_format, sound.layout.name)
+    data = np.ascontiguousarray(y.T).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(data, sample_format.removesuffix("p"), sound.layout.name)
     frame.sample_rate, frame.time_base, frame.pts = sr, Fraction(1, sr), round(start * sr)
     file.mux(sound.encode(frame))
     file.mux(sound.encode(None))

@@ -1,0 +1,190 @@
+"""Readers and writers of media files: what is all there, what is in step, what is left behind."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from nmf_audio.containers import Container
+from nmf_audio.errors import AudioFileError
+from nmf_audio.files import denoise_file
+from nmf_audio.media.codecs import is_media
+from nmf_audio.media.reader import MediaReader
+from nmf_audio.media.wholeness import unfinished_media
+from nmf_audio.media.writer import MediaWriter
+from tests.media.make import CLICK, SR, click, click_of, write_media
+from tests.tiny import tiny_dictionary, write_noise
+
+TINY = tiny_dictionary()
+
+
+def read(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    with MediaReader(path) as reader:
+        return np.concatenate(list(reader.blocks(np.float64)), axis=1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".m4a", ".avi", ".flv", ".ts", ".aac"])
+def test_media_files_are_recognised_by_what_is_in_them(tmp_path: Path, suffix: str) -> None:
+    codec = {".webm": "libopus", ".avi": "libmp3lame"}.get(suffix, "aac")
+    sample_format = "flt" if codec == "libopus" else "fltp"
+    muxer = {".ts": "mpegts", ".aac": "adts"}.get(suffix)
+    src = tmp_path / f"a{suffix}"
+    write_media(src, codec=codec, video=None, seconds=2, sample_format=sample_format, muxer=muxer)
+    path = src.rename(tmp_path / "a.wav")
+    assert is_media(path)
+    y = read(path)[0]
+    assert abs(int(np.argmax(np.abs(y) > 0.3)) / SR - CLICK) < 0.06
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "a.aiff", "a.w64", "a.caf", "a.au"])
+def test_sound_files_are_no_media_files(tmp_path: Path, name: str) -> None:
+    subtype = {"a.ogg": "VORBIS", "a.mp3": "MPEG_LAYER_III"}.get(name, "PCM_16")
+    assert not is_media(write_noise(tmp_path / name, subtype=subtype))
+    assert not is_media(tmp_path)
+    assert not is_media(tmp_path / "none")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_where_a_file_is_cut_off_is_seen(tmp_path: Path, suffix: str) -> None:
+    path = write_media(tmp_path / f"a{suffix}", seconds=2)
+    whole = path.read_bytes()
+    assert unfinished_media(path) is None
+    for n in (len(whole) - 1, len(whole) // 2, 60):
+        path.write_bytes(whole[:n])
+        assert unfinished_media(path) is not None
+    # a box or an element that ends with the file is none that was cut
+    path.write_bytes(whole[:3])
+    assert unfinished_media(path) is None
+
+
+def test_a_live_recording_of_unknown_length_is_whole(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mkv", seconds=2)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\x18\x53\x80\x67") + 4
+    content[at : at + 8] = b"\x01" + b"\xff" * 7
+    path.write_bytes(content)
+    assert unfinished_media(path) is None
+    with MediaReader(path) as reader:
+        assert sum(block.shape[1] for block in reader.blocks()) >= 2 * SR
+        assert reader.damage is None
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout", "suffix"), [("aac", "7.1", ".mkv"), ("pcm_s16le", "octagonal", ".mov")]
+)
+def test_eight_channels(tmp_path: Path, codec: str, layout: str, suffix: str) -> None:
+    sample_format = "s16" if codec.startswith("pcm") else "fltp"
+    src = write_media(
+        tmp_path / f"a{suffix}",
+        codec=codec,
+        layout=layout,
+        sample_format=sample_format,
+        video=None,
+        seconds=1.6,
+    )
+    report = denoise_file(src, dictionary=TINY, method="classic", mix=0)
+    with MediaReader(report.dst) as reader:
+        assert (reader.n_channels, reader.layout) == (8, layout)
+    a, b = read(src), read(report.dst)
+    assert a.shape == b.shape == (8, a.shape[1])
+    np.testing.assert_allclose(a[0], b[0], atol=0.1 if codec == "aac" else 1e-9)
+
+
+def test_loudspeakers_at_the_side_are_loudspeakers_behind(tmp_path: Path) -> None:
+    src = write_media(tmp_path / "a.mkv", codec="ac3", layout="5.1(side)", seconds=2)
+    report = denoise_file(src, dictionary=TINY, method="classic", mix=0)
+    assert report.warnings == ("AC3 can't be written; it is now AAC",)
+    assert click_of(report.dst) == pytest.approx(CLICK, abs=0.001)
+    with MediaReader(src) as before, MediaReader(report.dst) as after:
+        assert (before.layout, after.layout) == ("5.1(side)", "5.1")
+
+
+def test_a_clock_that_starts_again_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.nut"
+    y = click(2, SR)
+    with av.open(str(path), "w", format="nut") as file:
+        sound = file.add_stream("pcm_s16le", rate=SR)
+        sound.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(np.rint(2**15 * y).astype(np.int16), "s16", "mono")
+        frame.sample_rate, frame.time_base, frame.pts = SR, Fraction(1, SR), 0
+        packets = sound.encode(frame)
+        file.mux(packets)
+    with MediaReader(path) as reader:
+        frames = [reader._first, *reader._frames]
+        for frame in frames[len(frames) // 2 :]:
+            frame.pts -= 100 * SR
+        reader._frames = (frame for frame in frames[1:])
+        assert sum(block.shape[1] for block in reader.blocks()) == 2 * SR
+        assert reader.damage is None
+
+
+def test_a_sample_that_is_no_number_is_named(tmp_path: Path) -> None:
+    y = click(2, SR)
+    y[0, SR + 5] = np.nan
+    path = write_media(tmp_path / "a.mov", codec="pcm_f32le", sample_format="flt", video=None, y=y)
+    with pytest.raises(AudioFileError, match=r"a\.mov: sample 48005 \(1\.000 s\) of channel 1 is NaN"):
+        read(path)
+
+
+def test_what_a_writer_was_given_comes_back(tmp_path: Path) -> None:
+    y = 0.5 * np.random.default_rng(0).uniform(-1, 1, (2, 3001))
+    y[:, 5] = [2, -2]
+    for subtype, bits in (("PCM_16", 16), ("PCM_24", 24), ("ALAC_16", 16), ("ALAC_24", 24)):
+        path = tmp_path / f"{subtype}.mov"
+        with MediaWriter(path, SR, 2, Container("MOV", subtype)) as writer:
+            stored = np.concatenate([writer.write(y[:, :1500]), writer.write(y[:, 1500:])], axis=1)
+        assert writer.n_clipped == 2
+        np.testing.assert_array_equal(read(path), stored)
+        np.testing.assert_allclose(stored[:, 6:], y[:, 6:], atol=2.0**-bits)
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "pipe:1.mp4", "%d ü 'x'.mp4", os.fsdecode(b"\xff.mp4")])
+def test_strange_names(tmp_path: Path, name: str) -> None:
+    src = write_media(tmp_path / "a.mp4", seconds=1).rename(tmp_path / name)
+    report = denoise_file(src, dictionary=TINY, method="classic")
+    assert report.dst.is_file()
+
+
+def test_what_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    src = write_media(tmp_path / "a.mp4")
+
+    def stop(done: float, total: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        denoise_file(src, dictionary=TINY, method="classic", keep_noise=tmp_path / "n.m4a", progress=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@contextmanager
+def file_size_limit(n_bytes: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("n_bytes", [0, 20_000])
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, suffix: str, n_bytes: int) -> None:
+    src = write_media(tmp_path / f"a{suffix}", seconds=6)
+    with file_size_limit(n_bytes), pytest.raises(AudioFileError, match=r"a\.denoised.* File too large"):
+        denoise_file(src, dictionary=TINY, method="classic")
+    assert [path.name for path in tmp_path.iterdir()] == [src.name]
+
+
+def test_channels_that_no_layout_has_a_name_for(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav", n_channels=9, sr=SR)
+    with pytest.raises(AudioFileError, match="MOV with AAC can't hold 9 channels at 48000 Hz"):
+        denoise_file(src, tmp_path / "b.mov", dictionary=TINY, method="classic", subtype="AAC")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
