@@ -23,8 +23,7 @@ MAX_FRAMES = 16384
 """Frames that are learned from, four minutes and a half; of longer signals every 2nd, 4th, 8th ... frame."""
 
 FIRST_UPDATES = 20
-N_ITER = 30
-"""More let the free atoms take over what fixed ones explain less well than atoms of the file itself would."""
+N_ITER = 80
 
 
 class FrameCollector:
