@@ -26,7 +26,7 @@ N_SPEECH, N_NOISE = 160, 96
 N_LAYERS = 4
 N_STEPS = 17_400
 
-SEPARATOR = {"n_components": 80, "n_layers": 4, "n_steps": 600}
+SEPARATOR = {"n_components": 48, "n_layers": 3, "n_steps": 1200}
 """Atoms of each source, layers and steps of `nmf_audio.training.separator`."""
 
 

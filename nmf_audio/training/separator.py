@@ -73,9 +73,9 @@ class SeparatorSettings:
     n_components: int = SEPARATOR["n_components"]
     n_layers: int = SEPARATOR["n_layers"]
     n_steps: int = SEPARATOR["n_steps"]
-    batch_size: int = 12
+    batch_size: int = 8
     seconds: float = 2.0
-    highest_rate: float = 1e-2
+    highest_rate: float = 2e-2
     weights: Weights = field(default_factory=lambda: Weights(asym=0.0, env=0.0, sdr=0.01))
     seed: int = 0
 
@@ -87,7 +87,7 @@ class SeparatorSettings:
             raise ParameterError(f"seconds={self.seconds}; must lie in 0.5 ... 60; 2 is the default")
         if not 0 < self.highest_rate <= 0.1:
             raise ParameterError(
-                f"highest_rate={self.highest_rate}; must lie in 0 ... 0.1; 0.01 is the default"
+                f"highest_rate={self.highest_rate}; must lie in 0 ... 0.1; 0.02 is the default"
             )
 
 
