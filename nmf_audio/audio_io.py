@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from nmf_audio.chunks import append_chunks
 from nmf_audio.containers import RATES, Container, pcm_bits, room_for, too_large, unfinished
 from nmf_audio.errors import AudioFileError
 from nmf_audio.pcm import from_integers, to_integers
@@ -243,6 +244,8 @@ class AudioWriter:
         Title, artist and so on; what the container can't hold is left out with a warning.
     label : str, optional
         How messages call the file; `path` by default.
+    chunks : sequence of (bytes, bytes)
+        What else a WAV says, see `read_chunks`.
 
     Attributes
     ----------
@@ -274,7 +277,9 @@ class AudioWriter:
         *,
         tags: Mapping[str, str] | None = None,
         label: str | None = None,
+        chunks: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
+        self._chunks = chunks
         self.n_written = self.n_clipped = 0
         self.warnings: list[str] = []
         self._path, self.label, self._bits = path, label or str(path), pcm_bits(container.subtype)
@@ -396,6 +401,11 @@ class AudioWriter:
         if n_there < self.n_written:
             raise self._write_error()
         self._warn_of_tags(name for name, value in self._tags.items() if tags.get(name) != value)
+        if self._chunks:
+            try:
+                append_chunks(self._path, self._chunks)
+            except OSError as error:
+                raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error
 
     def _abandon(self) -> None:
         """Close a file that will be thrown away; what its end can't write no longer matters."""

@@ -80,8 +80,8 @@ _UNKNOWN_LENGTHS = (-1, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 # more chunks than any recorder writes before the samples; a hostile file may have millions
 _MAX_CHUNKS = 10_000
 
-# a size field of these has 32 bits; what stands beside the samples is far below this margin
-SIZE_LIMIT = 2**32 - 2**20
+# a size field of these has 32 bits; what stands beside the samples is below this margin, see chunks.py
+SIZE_LIMIT = 2**32 - 2**25
 _LIMITED = ("WAV", "WAVEX", "AIFF", "AU")
 _BITS = {"FLOAT": 32, "DOUBLE": 64, "ULAW": 8, "ALAW": 8}
 
@@ -142,7 +142,7 @@ def room_for(container: Container) -> int | None:
     Examples
     --------
     >>> room_for(Container("WAV", "PCM_16")), room_for(Container("FLAC", "PCM_16"))
-    (2146959360, None)
+    (2130706432, None)
     """
     if container.format not in _LIMITED:
         return None

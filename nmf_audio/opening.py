@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from nmf_audio.audio_io import AudioReader, AudioWriter
+from nmf_audio.chunks import read_chunks
 from nmf_audio.containers import Container, container_for
 from nmf_audio.errors import AudioFileError
 from nmf_audio.formats import FORMATS, Format, Wanted, format_for
@@ -123,7 +124,23 @@ def open_writer(
     container = container_for(
         target, source_of(reader), n_values, format=wanted.container, subtype=wanted.subtype
     )
-    return AudioWriter(temporary, sr, reader.n_channels, container, tags=reader.tags, label=str(target))
+    chunks = read_chunks(reader.path) if isinstance(reader, AudioReader) else []
+    # they count samples
+    fit = container.format in ("WAV", "WAVEX", "RF64") and container.endian != "BIG"
+    fit = fit and not is_part and sr == reader.sr
+    writer = AudioWriter(
+        temporary,
+        sr,
+        reader.n_channels,
+        container,
+        tags=reader.tags,
+        label=str(target),
+        chunks=chunks if fit else (),
+    )
+    if chunks and not fit:
+        lost = dict.fromkeys(name.decode("latin-1").strip() for name, _ in chunks)
+        writer.warnings.append(f"left out, since it is for a whole WAV of the same rate: {', '.join(lost)}")
+    return writer
 
 
 def _subtype(entry: Format, wanted: Wanted, reader: Reader) -> str:

@@ -1,0 +1,90 @@
+"""Origin, time code and markers of a WAV: carried over to the byte where they still hold, named where they don't."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from nmf_audio.chunks import append_chunks, read_chunks
+from nmf_audio.containers import unfinished
+from tests.cli.helpers import Run
+from tests.tiny import SR, noise
+
+BEXT = b"A description".ljust(256, b"\0") + b"Recorder".ljust(346, b"\0")
+CUE = struct.pack("<I", 1) + struct.pack("<II4sIII", 1, 4000, b"data", 0, 0, 4000)
+LABEL = b"adtl" + struct.pack("<4sII", b"labl", 9, 1) + b"here\0\0"
+# an odd length, which is padded
+CHUNKS = [(b"bext", BEXT), (b"iXML", b"<BWFXML><SCENE>1</SCENE></BWFXML>"), (b"cue ", CUE), (b"LIST", LABEL)]
+
+
+def write_wav(path: Path, format: str = "WAV", n: int = SR + 1, subtype: str = "PCM_16") -> Path:
+    with soundfile.SoundFile(path, "w", SR, 1, subtype, format=format) as file:
+        file.title = "Talk"
+        file.write(noise(n / SR))
+    return path
+
+
+@pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_U8", "FLOAT"])
+def test_chunks_come_back_and_the_sound_stays(tmp_path: Path, format: str, subtype: str) -> None:
+    path = write_wav(tmp_path / "a.wav", format, subtype=subtype)
+    before = soundfile.read(path)[0]
+    assert read_chunks(path) == []
+    append_chunks(path, CHUNKS[:2])
+    append_chunks(path, CHUNKS[2:])
+    assert read_chunks(path) == CHUNKS
+    np.testing.assert_array_equal(soundfile.read(path)[0], before)
+    assert soundfile.SoundFile(path).copy_metadata()["title"] == "Talk"
+    assert unfinished(path) is None
+    content = path.read_bytes()
+    at = 20 if format == "RF64" else 4
+    assert int.from_bytes(content[at : at + (8 if format == "RF64" else 4)], "little") == len(content) - 8
+
+
+def test_what_is_before_the_samples_is_found(tmp_path: Path) -> None:
+    content = write_wav(tmp_path / "a.wav").read_bytes()
+    extra = b"".join(
+        struct.pack("<4sI", name, len(body)) + body + bytes(len(body) % 2) for name, body in CHUNKS
+    )
+    (tmp_path / "b.wav").write_bytes(content[:12] + extra + content[12:])
+    assert read_chunks(tmp_path / "b.wav") == CHUNKS
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"RIFF",
+        b"RIFF\xff\xff\xff\xffWAVEbext\xff\xff\xff\xff",
+        b"RIFF\xff\xff\xff\xffWAVE" + b"junk\0\0\0\0" * 20_000,
+        b"RF64\xff\xff\xff\xffWAVEdata\xff\xff\xff\xff",
+        b"fLaC" + bytes(100),
+    ],
+)
+def test_other_files_have_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    assert read_chunks(tmp_path / "a") == []
+
+
+def test_more_than_a_recorder_writes_is_not_read(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav")
+    append_chunks(path, [(b"axml", bytes(2**24 + 2)), (b"bext", BEXT)])
+    assert read_chunks(path) == [(b"bext", BEXT)]
+
+
+def test_the_command_carries_them_over(run: Run, tmp_path: Path) -> None:
+    append_chunks(write_wav(tmp_path / "a.wav"), CHUNKS)
+    assert run("a.wav", "--keep-noise", "rest.wav")[::2] == (0, [])
+    for name in ("a.denoised.wav", "rest.wav"):
+        assert read_chunks(tmp_path / name) == CHUNKS
+        assert soundfile.info(tmp_path / name).frames == SR + 1
+    assert run("a.wav", "-o", "b.wav", "--format", "rf64")[::2] == (0, [])
+    assert read_chunks(tmp_path / "b.wav") == CHUNKS
+    lost = "denoise: a.wav: warning: left out, since it is for a whole WAV of the same rate: bext, iXML, cue, LIST"
+    for words in (["-o", "c.flac"], ["-o", "c.wav", "--end", "0.5"], ["-o", "d.wav", "--rate", "16000"]):
+        assert run("a.wav", *words)[::2] == (0, [lost])
+    assert read_chunks(tmp_path / "c.wav") == read_chunks(tmp_path / "d.wav") == []
