@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,13 +27,23 @@ from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.formats import check_output, rename
 from nmf_audio.media.reader import MediaReader
 from nmf_audio.noise import MAX_SECONDS, read_noise
-from nmf_audio.opening import Reader, Writer, open_reader, open_writer, source_of
+from nmf_audio.opening import (
+    Reader,
+    Writer,
+    open_reader,
+    open_stream,
+    open_stream_writer,
+    open_writer,
+    source_of,
+)
+from nmf_audio.part import Part
 from nmf_audio.pcm import RawFormat
-from nmf_audio.pipes import STREAM, StreamReader, StreamWriter, open_stream, stream_container, stream_faults
+from nmf_audio.pipes import STREAM, StreamReader
 from nmf_audio.pump import Processor, SeparateChannels, pump
 from nmf_audio.report import Report
 from nmf_audio.resample import Resampler
-from nmf_audio.sections import check_section, cut
+from nmf_audio.sections import check_section
+from nmf_audio.stream_writer import stream_container, stream_faults
 
 __all__ = ["Report", "check_options", "default_output", "denoise_file", "named"]
 
@@ -252,19 +261,9 @@ def denoise_file(
             stream.prime(read_noise(noise, reader.sr, reader.n_channels))
         elif noise_from is not None:
             stream.prime(_noise_within(reader, *noise_from))
-        part = _Part(reader, start, end)
+        part = Part(reader, start, end)
 
         source = source_of(reader)
-
-        def opened_stream(target: BinaryIO) -> StreamWriter:
-            sr_out = reader.sr if sr is None else sr
-            return StreamWriter(
-                *(target, sr_out, reader.n_channels),
-                stream_container(reader.container, raw=raw, format=format, subtype=subtype),
-                n_samples=part.n_samples if sr_out == reader.sr else None,
-                tags=reader.tags,
-                channel_mask=reader.channel_mask if isinstance(reader, StreamReader) else 0,
-            )
 
         def opened_file(target: Path) -> Writer:
             return open_writer(
@@ -278,9 +277,12 @@ def denoise_file(
             )
 
         def opened(target: Target) -> tuple[Writer, Callable[[Samples], Samples]]:
-            writer = (
-                opened_file(Path(target)) if isinstance(target, str | os.PathLike) else opened_stream(target)
-            )
+            writer: Writer
+            if isinstance(target, str | os.PathLike):
+                writer = opened_file(Path(target))
+            else:
+                container = stream_container(reader.container, raw=raw, format=format, subtype=subtype)
+                writer = open_stream_writer(target, reader, container, sr=sr, n_samples=part.n_samples)
             stack.enter_context(writer)
             if writer.sr == reader.sr:
                 return writer, writer.write
@@ -372,34 +374,3 @@ def _stream(denoiser: Denoiser, reader: Reader, channels: str) -> Processor:
         return SeparateChannels([denoiser.stream(reader.sr) for _ in range(reader.n_channels)])
     except ParameterError as error:
         raise AudioFileError(f"{reader.label}: {error}") from error
-
-
-class _Part:
-    """The part of a recording that is wanted, and what is missing of it."""
-
-    def __init__(self, reader: Reader, start: float | None, end: float | None) -> None:
-        self._reader = reader
-        first, last = check_section("start and end", start, end)
-        self._first, self._last = round(first * reader.sr), last * reader.sr
-        if math.isfinite(self._last):
-            self._last = round(self._last)
-        self.n_samples = None
-        if reader.n_samples is not None:
-            self.n_samples = int(max(min(self._last, reader.n_samples) - self._first, 0))
-
-    def blocks(
-        self, dtype: type[np.floating[Any]], progress: Progress | None
-    ) -> Iterator[npt.NDArray[np.floating[Any]]]:
-        sr, n_done = self._reader.sr, 0
-        for block in cut(self._reader.blocks(dtype), self._first, self._last):
-            yield block
-            n_done += block.shape[1]
-            if progress is not None:
-                progress(n_done / sr, max(self.n_samples or 0, n_done) / sr)
-        if n_done == 0 and (self._first or self._reader.damage):
-            there = f"ends at {self._reader.n_read / sr:g} s, before the start at {self._first / sr:g} s"
-            raise AudioFileError(f"{self._reader.label}: {self._reader.damage or there}")
-
-    def damage(self) -> str | None:
-        """Say what is missing of the part, once its blocks were taken."""
-        return None if self._reader.n_read >= self._last else self._reader.damage

@@ -4,32 +4,51 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 from nmf_audio.audio_io import AudioReader, AudioWriter
 from nmf_audio.chunks import read_chunks
 from nmf_audio.containers import Container, container_for
-from nmf_audio.errors import AudioFileError
+from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.formats import FORMATS, Format, Wanted, format_for
-from nmf_audio.media.codecs import is_media
+from nmf_audio.media.codecs import is_media, is_media_head
 from nmf_audio.media.reader import MediaReader
 from nmf_audio.media.writer import MediaWriter
-from nmf_audio.pipes import StreamReader, StreamWriter
+from nmf_audio.pcm import RawFormat
+from nmf_audio.pipes import ByteSource, StreamReader, stream_label
+from nmf_audio.stream_writer import StreamWriter
+from nmf_audio.wav import WavHead
 
-__all__ = ["Reader", "Writer", "open_reader", "open_writer", "source_of"]
+__all__ = ["Reader", "Writer", "open_reader", "open_stream", "open_stream_writer", "open_writer", "source_of"]
 
 Reader = AudioReader | MediaReader | StreamReader
 Writer = AudioWriter | MediaWriter | StreamWriter
 
+_BLOCK_BYTES = 2**16
+# enough to tell any kind of file
+_BEGINNING_BYTES = 400
+# how recordings begin that a temporary file is worth while for: others are refused before an endless stream fills the
+# disk
+_BEGINNINGS = (
+    *(b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd"),
+    *(b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2"),
+)
 
-def open_reader(path: str | os.PathLike[str]) -> AudioReader | MediaReader:
+
+def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> AudioReader | MediaReader:
     """Open a recording of any kind; what is in the file decides, not its name.
 
     Parameters
     ----------
     path : str or path
         The recording.
+    label : str, optional
+        How messages call it; `path` by default.
 
     Returns
     -------
@@ -42,13 +61,117 @@ def open_reader(path: str | os.PathLike[str]) -> AudioReader | MediaReader:
     MissingExtraError
         If it is a media file and PyAV is not installed.
     """
-    return MediaReader(path) if is_media(Path(path)) else AudioReader(path)
+    return (MediaReader if is_media(Path(path)) else AudioReader)(path, label=label)
+
+
+@contextmanager
+def open_stream(file: BinaryIO, raw: RawFormat | None = None) -> Iterator[Reader]:
+    """Read a recording from an open file, from where it stands to its end.
+
+    Parameters
+    ----------
+    file : binary file
+        A pipe, for example ``sys.stdin.buffer``.
+    raw : RawFormat or None
+        What the samples are if there is no header.
+
+    Yields
+    ------
+    StreamReader, AudioReader or MediaReader
+        One of the latter if all of the stream had to go into a temporary file first: FLAC, MP3, WAV in other codings,
+        videos.
+
+    Raises
+    ------
+    ParameterError
+        If `raw` lacks the sample rate.
+    AudioFileError
+        If there is no audio that can be read.
+
+    Examples
+    --------
+    >>> import io
+    >>> from nmf_audio.wav import write_head
+    >>> file = io.BytesIO(write_head(WavHead(16000, 1, "PCM_16")) + bytes(640))
+    >>> with open_stream(file) as reader:
+    ...     print(reader.sr, reader.n_samples, [block.shape for block in reader.blocks()])
+    16000 None [(1, 320)]
+    """
+    label = stream_label(file)
+    source = ByteSource(file, label)
+    if raw is not None and raw.sr is None:
+        raise ParameterError("raw: sr is None; the sample rate of the input is needed")
+    head = source.head() if raw is None or raw.sr is None else WavHead(raw.sr, raw.n_channels, raw.subtype)
+    if head is not None:
+        reader = StreamReader(source, head, label, raw=raw is not None)
+        yield reader
+        reader.drain()
+        return
+    beginning = source.exactly(_BEGINNING_BYTES)
+    source.give_back(beginning)
+    if not beginning:
+        raise AudioFileError(f"{label}: is empty (0 bytes)")
+    if not (beginning.startswith(_BEGINNINGS) or is_media_head(beginning)):
+        raise AudioFileError(
+            f"{label}: holds no audio that can be read; WAV, FLAC, OGG, MP3, AIFF and others can, and samples "
+            "without a header if --raw (raw=) says what they are"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        spooled = Path(folder) / "stream"
+        try:
+            with spooled.open("wb") as copy:
+                while data := source.some(_BLOCK_BYTES):
+                    copy.write(data)
+        except OSError as error:
+            if isinstance(error, AudioFileError):
+                raise
+            raise AudioFileError(
+                f"{label}: has no room in the temporary folder {folder}: {error.strerror}"
+            ) from error
+        with open_reader(spooled, label=label) as whole:
+            yield whole
 
 
 def source_of(reader: Reader) -> Container:
     """Return what outputs are like, if nobody asks for anything else: samples without a header become WAV."""
     container = reader.container
     return Container("WAV", container.subtype) if container.format == "RAW" else container
+
+
+def open_stream_writer(
+    target: BinaryIO,
+    reader: Reader,
+    container: Container,
+    *,
+    sr: int | None = None,
+    n_samples: int | None = None,
+) -> StreamWriter:
+    """Open a stream for what a recording becomes.
+
+    Parameters
+    ----------
+    target : binary file
+        Where to write.
+    reader : AudioReader, MediaReader or StreamReader
+        The recording.
+    container : Container
+        See `nmf_audio.stream_writer.stream_container`.
+    sr : int or None
+        Sample rate in Hz, if another than the recording's.
+    n_samples : int or None
+        Length of the part that is written, at the rate of the recording, if it is known.
+
+    Returns
+    -------
+    StreamWriter
+    """
+    exact = sr in (None, reader.sr) and not isinstance(reader, MediaReader)
+    return StreamWriter(
+        *(target, sr or reader.sr, reader.n_channels, container),
+        n_samples=n_samples if exact else None,
+        tags=reader.tags,
+        channel_mask=reader.channel_mask if isinstance(reader, StreamReader) else 0,
+    )
 
 
 def open_writer(

@@ -13,8 +13,9 @@ import soundfile
 
 from nmf_audio import AudioFileError, ParameterError, denoise_file
 from nmf_audio.containers import Container
+from nmf_audio.opening import open_stream
 from nmf_audio.pcm import PCM_BYTES, RAW_CODINGS, RawFormat
-from nmf_audio.pipes import StreamWriter, open_stream
+from nmf_audio.stream_writer import StreamWriter
 from nmf_audio.wav import WavHead, read_head, write_head
 from tests.pipe import Pipe
 from tests.tiny import SR, noise, tiny_dictionary, write_noise
@@ -87,6 +88,22 @@ def test_other_formats_go_through_a_temporary_file(tmp_path: Path, name: str, su
     denoise_file(src, direct, noise_from=(0, 0.5), **OPTIONS)
     assert samples == samples_of(bytes(direct.content))[1]
     assert report.status == "done"
+
+
+def test_videos_too(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    from tests.media.make import packets_of, write_media
+
+    src = write_media(tmp_path / "a.mp4")
+    out, direct = Pipe(), Pipe()
+    report = denoise_file(Pipe(src.read_bytes()), out, **OPTIONS)
+    denoise_file(src, direct, **OPTIONS)
+    assert out.content == direct.content
+    assert (report.src_format, report.format, report.subtype) == ("MP4", "WAV", "PCM_16")
+    denoise_file(Pipe(src.read_bytes()), tmp_path / "b.mp4", **OPTIONS)
+    assert packets_of(tmp_path / "b.mp4", "video") == packets_of(src, "video")
+    with pytest.raises(AudioFileError, match="the stream: "):
+        denoise_file(Pipe(src.read_bytes()[:1000]), Pipe(), **OPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def output_options(
     """
     from nmf_audio.cli import streams
     from nmf_audio.formats import output_faults
-    from nmf_audio.pipes import stream_faults
+    from nmf_audio.stream_writer import stream_faults
 
     rate = args.rate
     options = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from nmf_audio.errors import MissingExtraError
 
-__all__ = ["ENCODERS", "Encoder", "is_media", "load"]
+__all__ = ["ENCODERS", "Encoder", "is_media", "is_media_head", "load"]
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,13 @@ def is_media(path: Path) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            head = file.read(2 * 192 + 5)
+            return is_media_head(file.read(2 * 192 + 5))
     except OSError:
         return False
+
+
+def is_media_head(head: bytes) -> bool:
+    """Whether these are the first bytes of a media file; all kinds can be told by 389 of them."""
     if any(head[start:].startswith(magic) for start, magic in _MAGIC):
         return True
     # AAC: twelve bits of one, then a bit of version, and layer 0, which MPEG audio does not have

@@ -44,13 +44,15 @@ _TAGS = {
 }
 
 
-def open_media(path: Path) -> Any:
+def open_media(path: Path, *, label: str | None = None) -> Any:
     """Open a media file for reading.
 
     Parameters
     ----------
     path : Path
         A regular file.
+    label : str, optional
+        How messages call it; `path` by default.
 
     Returns
     -------
@@ -63,13 +65,14 @@ def open_media(path: Path) -> Any:
     MissingExtraError
         If PyAV is not installed.
     """
-    av = load(f"{path}: reading it")
+    name = str(path) if label is None else label
+    av = load(f"{name}: reading it")
     try:
         # the prefix keeps a colon in a name from being taken for the end of a protocol
         return av.open(f"file:{os.fspath(path)}", metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         reason = unfinished_media(path) or f"can't be read ({getattr(error, 'strerror', None) or error})"
-        raise AudioFileError(f"{path}: {reason}") from error
+        raise AudioFileError(f"{name}: {reason}") from error
 
 
 def sound_track(container: Any) -> Any:
@@ -106,6 +109,8 @@ class MediaReader:
     ----------
     path : str or path
         The file.
+    label : str, optional
+        How messages call it; `path` by default.
 
     Attributes
     ----------
@@ -132,13 +137,13 @@ class MediaReader:
         If PyAV is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path, self.label = Path(path), str(path)
+    def __init__(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
+        self.path, self.label = Path(path), str(path) if label is None else label
         self.n_read = 0
         self._n_bad = 0
         self._gap = 0
         self._interleave: Any = None
-        self._file = open_media(self.path)
+        self._file = open_media(self.path, label=self.label)
         try:
             self._begin()
         except BaseException:
@@ -149,7 +154,7 @@ class MediaReader:
         self.damage = unfinished_media(self.path)
         track = sound_track(self._file)
         if track is None:
-            raise AudioFileError(f"{self.path}: has no sound")
+            raise AudioFileError(f"{self.label}: has no sound")
         for other in self._file.streams:
             if other is not track:
                 other.discard = type(other.discard).all
@@ -158,7 +163,7 @@ class MediaReader:
         first = next(self._frames, None)
         if first is None:
             reason = self.damage or "holds no sound that can be read"
-            raise AudioFileError(f"{self.path}: {reason}")
+            raise AudioFileError(f"{self.label}: {reason}")
         self._first = first
         self.has_picture = any(not is_cover(other) for other in self._file.streams.video)
         tracks = self._file.streams.audio
@@ -248,7 +253,7 @@ class MediaReader:
         for frame in self._all_frames():
             if (frame.sample_rate, frame.layout.nb_channels) != (self.sr, self.n_channels):
                 raise AudioFileError(
-                    f"{self.path}: changes from {self.n_channels} channels at {self.sr} Hz to "
+                    f"{self.label}: changes from {self.n_channels} channels at {self.sr} Hz to "
                     f"{frame.layout.nb_channels} at {frame.sample_rate} Hz after {position / self.sr:.2f} s; "
                     "cut it there"
                 )
