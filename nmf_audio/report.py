@@ -32,7 +32,7 @@ class Report:
     n_channels : int
         Channels.
     format, subtype : str
-        Container and coding of what was written, in libsndfile's words.
+        Container and coding of what was written, as ``--list-formats`` has them.
     src_sr : int
         Sample rate in Hz of the recording.
     src_format, src_subtype : str

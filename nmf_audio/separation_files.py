@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.atomic import check_target, replacing_all
-from nmf_audio.audio_io import AudioReader, AudioWriter
-from nmf_audio.containers import container_for
 from nmf_audio.defaults import DEFAULT_SOURCE_NAME, RESIDUAL
 from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.formats import Wanted
+from nmf_audio.opening import Reader, Writer, open_reader, open_writer
 from nmf_audio.pump import Levels
 from nmf_audio.separation.separator import Separator
 from nmf_audio.separation.stream import SeparationStream, remainder
@@ -179,7 +179,8 @@ def separate_file(
     _check_parts(src, targets, names, force)
     n_passes = 2 if separator.n_free else 1
     with ExitStack() as stack:
-        reader = stack.enter_context(AudioReader(src))
+        reader = open_reader(src)
+        stack.enter_context(reader)
 
         def told(done_before: float) -> Progress | None:
             if progress is None:
@@ -188,21 +189,17 @@ def separate_file(
 
         stream = _stream(separator, src, reader, told(0))
         temporaries = stack.enter_context(replacing_all([targets[name] for name in names], force=force))
-        writers = {
-            name: stack.enter_context(
-                AudioWriter(
-                    temporary,
-                    reader.sr,
-                    reader.n_channels,
-                    container_for(
-                        targets[name], reader.container, (reader.n_samples or 0) * reader.n_channels
-                    ),
-                    tags=reader.tags,
-                    label=str(targets[name]),
-                )
+        writers = {}
+        for name, temporary in zip(names, temporaries, strict=True):
+            writers[name] = open_writer(
+                temporary,
+                targets[name],
+                reader,
+                Wanted(),
+                n_samples=reader.n_samples or 0,
+                sound_only=True,
             )
-            for name, temporary in zip(names, temporaries, strict=True)
-        }
+            stack.enter_context(writers[name])
         done_before = (reader.n_samples or 0) / reader.sr if n_passes == 2 else 0.0
         levels = _pump(_blocks(reader, told(done_before)), stream, writers, _full_dtype(reader))
         if reader.n_read == 0 and reader.damage:
@@ -242,11 +239,9 @@ def _check_parts(src: Path, targets: Mapping[str, Path], names: tuple[str, ...],
         raise AudioFileError(f"{src}: two of its parts have the same file; name others")
 
 
-def _stream(
-    separator: Separator, src: Path, reader: AudioReader, progress: Progress | None
-) -> SeparationStream:
+def _stream(separator: Separator, src: Path, reader: Reader, progress: Progress | None) -> SeparationStream:
     def heard() -> Iterator[npt.NDArray[np.floating[Any]]]:
-        with AudioReader(src) as first:
+        with open_reader(src) as first:
             yield from _blocks(first, progress)
 
     try:
@@ -255,7 +250,7 @@ def _stream(
         raise AudioFileError(f"{src}: {error}") from error
 
 
-def _blocks(reader: AudioReader, progress: Progress | None) -> Iterator[npt.NDArray[np.floating[Any]]]:
+def _blocks(reader: Reader, progress: Progress | None) -> Iterator[npt.NDArray[np.floating[Any]]]:
     n_done = 0
     for block in reader.blocks(_full_dtype(reader)):
         yield block
@@ -264,7 +259,7 @@ def _blocks(reader: AudioReader, progress: Progress | None) -> Iterator[npt.NDAr
             progress(n_done / reader.sr, max(reader.n_samples or 0, n_done) / reader.sr)
 
 
-def _full_dtype(reader: AudioReader) -> type[np.floating[Any]]:
+def _full_dtype(reader: Reader) -> type[np.floating[Any]]:
     """Return the type that holds all digits of a recording."""
     return np.float64 if reader.container.subtype in ("PCM_32", "DOUBLE") else np.float32
 
@@ -272,7 +267,7 @@ def _full_dtype(reader: AudioReader) -> type[np.floating[Any]]:
 def _pump(
     blocks: Iterator[npt.NDArray[np.floating[Any]]],
     stream: SeparationStream,
-    writers: Mapping[str, AudioWriter],
+    writers: Mapping[str, Writer],
     dtype: type[np.floating[Any]],
 ) -> dict[str, Levels]:
     """Send all of a signal through a stream into files; what they do not hold goes to the residual."""

@@ -20,6 +20,8 @@ from nmf_audio.media.codecs import is_media
 from nmf_audio.media.reader import MediaReader
 from nmf_audio.media.wholeness import unfinished_media
 from nmf_audio.media.writer import MediaWriter
+from nmf_audio.separation.separator import Separator
+from nmf_audio.separation_files import separate_file
 from tests.media.make import CLICK, SR, click, click_of, write_media
 from tests.tiny import tiny_dictionary, write_noise
 
@@ -181,6 +183,13 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, suffix: str, n_b
     with file_size_limit(n_bytes), pytest.raises(AudioFileError, match=r"a\.denoised.* File too large"):
         denoise_file(src, dictionary=TINY, method="classic")
     assert [path.name for path in tmp_path.iterdir()] == [src.name]
+
+
+def test_the_sound_of_a_video_is_taken_apart(tmp_path: Path) -> None:
+    src = write_media(tmp_path / "a.mov", codec="pcm_s16le", sample_format="s16", seconds=2)
+    report = separate_file(src, separator=Separator("plain"))
+    assert (report.format, report.subtype) == ("MOV", "PCM_16")
+    np.testing.assert_allclose(sum(read(path) for path in report.parts.values()), read(src), atol=1e-9)
 
 
 def test_channels_that_no_layout_has_a_name_for(tmp_path: Path) -> None:
