@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -251,18 +252,29 @@ def test_in_a_file_the_length_is_put_right(tmp_path: Path) -> None:
     assert samples_of(appended)[0].n_bytes is None
 
 
-def test_a_pipe_that_does_not_wait(tmp_path: Path) -> None:
+def test_a_pipe_that_does_not_wait() -> None:
     ours, its = os.pipe()
     os.set_blocking(ours, False)
-    child = os.fork()
-    if child == 0:
-        # a writer that comes late, piece by piece
+    answered = threading.Event()
+
+    def write() -> None:
+        # comes late: only once the other end has been found empty
         with os.fdopen(its, "wb", buffering=0) as file:
             file.write(write_head(WavHead(SR, 1, "PCM_16")))
             for _ in range(20):
+                answered.wait()
+                answered.clear()
                 file.write(bytes(1000))
-        os._exit(0)
-    os.close(its)
-    with os.fdopen(ours, "rb", buffering=0) as file, open_stream(file) as reader:
+
+    class Impatient(io.FileIO):
+        def read(self, n: int | None = -1, /) -> bytes:
+            data = super().read(n)
+            if data is None:
+                answered.set()
+            return data
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with Impatient(ours, "rb") as file, open_stream(file) as reader:
         assert sum(block.shape[1] for block in reader.blocks()) == 10_000
-    os.waitpid(child, 0)
+    thread.join()

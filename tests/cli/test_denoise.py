@@ -223,6 +223,20 @@ def test_a_broken_dictionary_is_one_sentence(run: Run, tmp_path: Path, dictionar
     assert names(tmp_path) == ["a.wav", "cut.npz", "pickle.npz"]
 
 
+def test_a_dictionary_of_your_own_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], dictionary_file: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NMF_AUDIO_HOME", str(tmp_path / "home"))
+    write_noise(tmp_path / "a.wav")
+    assert main(["a.wav", "--dictionary", "mine", "-v"]) == 2
+    assert "dictionary='mine' is neither a file nor one of the shipped" in capsys.readouterr().err
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "mine.npz").write_bytes(dictionary_file.read_bytes())
+    assert main(["a.wav", "--dictionary", "mine", "-v"]) == 0
+    assert "dictionary mine" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("ext", ["wav", "flac", "ogg", "mp3"])
 def test_no_space_left_leaves_nothing(run: Run, tmp_path: Path, ext: str) -> None:
     write_noise(tmp_path / "short.wav", 0.1)
