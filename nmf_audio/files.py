@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.atomic import check_target, replacing
+from nmf_audio.atomic import check_target, replacing_all
 from nmf_audio.defaults import (
     CHANNEL_MODES,
     DEFAULT_CHANNELS,
@@ -265,9 +265,14 @@ def denoise_file(
 
         source = source_of(reader)
 
+        # in their places together, or not at all
+        temporaries = dict(
+            zip(wanted, stack.enter_context(replacing_all(list(wanted), force=force)), strict=True)
+        )
+
         def opened_file(target: Path) -> Writer:
             return open_writer(
-                stack.enter_context(replacing(target, force=force)),
+                temporaries[target],
                 target,
                 reader,
                 wanted[target],

@@ -31,6 +31,19 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.parametrize("late", ["speech.wav", "noise.wav"])
+def test_speech_and_noise_are_both_there_or_neither(tmp_path: Path, late: str) -> None:
+    src = write_noise(tmp_path / "a.wav")
+
+    def meanwhile(done: float, total: float) -> None:
+        (tmp_path / late).write_text("another program's")
+
+    with pytest.raises(AudioFileError, match=f"{late}: appeared while"):
+        run(src, tmp_path / "speech.wav", keep_noise=tmp_path / "noise.wav", progress=meanwhile)
+    assert names(tmp_path) == sorted(["a.wav", late])
+    assert (tmp_path / late).read_text() == "another program's"
+
+
 @pytest.mark.parametrize(
     ("ext", "name", "subtype", "sr", "n_channels"),
     [

@@ -186,6 +186,7 @@ def run(args: argparse.Namespace) -> int:
     n_jobs = settings.jobs_of(args, faults)
     denoiser = settings.denoiser_of(args, faults)
     options = {
+        "raw": raw,
         **settings.signal_options(args, faults),
         **settings.output_options(args, [target for job in jobs for target in job.targets], raw, faults),
     }
@@ -201,7 +202,6 @@ def run(args: argparse.Namespace) -> int:
         "method": denoiser.method,
         "reduction_db": denoiser.reduction_db,
         "mix": denoiser.mix,
-        "raw": raw,
         "force": args.force,
     }
     reports: list[Report] = []

@@ -79,6 +79,7 @@ def build(
         "noise": None if noise is None else str(noise),
         **{name: options[name] for name in ("noise_from", "channels", "start", "end")},
         **{name: options[name] for name in ("format", "subtype", "sr")},
+        "raw": None if options["raw"] is None else options["raw"].coding,
     }
     return {
         "schema": SCHEMA,

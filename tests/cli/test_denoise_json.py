@@ -78,6 +78,7 @@ def test_the_page_describes_the_document(run: Run, tmp_path: Path, dictionary_fi
         "noise": None,
         "noise_from": [0, 0.5],
         "channels": "linked",
+        "raw": None,
         "start": None,
         "end": 3,
         "format": None,

@@ -144,7 +144,9 @@ def test_between_a_pipe_and_files(options: list[str], talk: bytes, denoised: byt
     result = denoise(options, *words, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (0, denoised)
     assert result.stderr.startswith(b"talk.flac -> standard output: ")
-    (entry,) = json.loads((tmp_path / "s.json").read_text())["files"]
+    document = json.loads((tmp_path / "s.json").read_text())
+    assert document["parameters"]["raw"] == "s16le"
+    (entry,) = document["files"]
     assert (entry["src"], entry["dst"], entry["format"]) == ("talk.flac", "-", "RAW")
 
 
