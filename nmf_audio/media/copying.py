@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from nmf_audio.media.reader import is_cover, open_media, sound_track
+from nmf_audio.media.reader import is_cover, open_media, packets_of, sound_track
 
 __all__ = ["Companions"]
 
@@ -83,7 +83,7 @@ class Companions:
         output.set_chapters(chapters)
         moving = [track for track in self._source.streams if track.index in self._copies]
         if moving:
-            self._packets = self._source.demux(*moving)
+            self._packets = packets_of(self._source, *moving)
         return sound
 
     def _copy_of(self, track: Any, output: Any) -> Any | None:

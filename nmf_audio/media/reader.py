@@ -18,7 +18,7 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.media.codecs import load
 from nmf_audio.media.wholeness import unfinished_media
 
-__all__ = ["MediaReader", "is_cover", "open_media", "sound_track"]
+__all__ = ["MediaReader", "is_cover", "open_media", "packets_of", "sound_track"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
@@ -91,6 +91,29 @@ def sound_track(container: Any) -> Any:
     tracks = container.streams.audio
     default = (t for t in tracks if t.disposition.value & type(t.disposition).default.value)
     return next(default, tracks[0] if tracks else None)
+
+
+def packets_of(container: Any, *tracks: Any) -> Iterator[Any]:
+    """Yield the packets of some tracks of a media file, and an empty one at the end of each.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        The file.
+    *tracks : av.Stream
+        One track or more.
+
+    Yields
+    ------
+    av.Packet
+    """
+    while True:
+        try:
+            yield from container.demux(*tracks)
+        except IndexError:
+            # a track that begins in the middle of the file, which PyAV has no place for: go on behind its packet
+            continue
+        return
 
 
 def is_cover(track: Any) -> bool:
@@ -208,7 +231,7 @@ class MediaReader:
         """Yield frames; packets that can't be decoded are left out and counted."""
         av = load("this")
         try:
-            for packet in self._file.demux(self._track):
+            for packet in packets_of(self._file, self._track):
                 try:
                     for frame in packet.decode():
                         yield from self._readable(frame)

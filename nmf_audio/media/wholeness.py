@@ -68,6 +68,8 @@ def _boxes(file: BinaryIO, size: int) -> str | None:
         if n_bytes < 8:
             return None
         if position + n_bytes > size:
+            if not name.isalnum():
+                return "is damaged: one of its parts has no name"
             label = name.decode("latin-1")
             return f"is truncated: {size - position} of {n_bytes} bytes of its part {label} are there"
         position += n_bytes
