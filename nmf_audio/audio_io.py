@@ -16,6 +16,7 @@ import soundfile
 from nmf_audio.chunks import append_chunks
 from nmf_audio.containers import RATES, Container, pcm_bits, room_for, too_large, unfinished
 from nmf_audio.errors import AudioFileError
+from nmf_audio.id3 import build_tag, put_tag
 from nmf_audio.pcm import from_integers, to_integers
 
 __all__ = ["AudioReader", "AudioWriter", "check_values"]
@@ -246,6 +247,8 @@ class AudioWriter:
         How messages call the file; `path` by default.
     chunks : sequence of (bytes, bytes)
         What else a WAV says, see `read_chunks`.
+    id3 : bytes
+        The tag of an MP3, see `read_tag`; made of `tags` by default.
 
     Attributes
     ----------
@@ -278,6 +281,7 @@ class AudioWriter:
         tags: Mapping[str, str] | None = None,
         label: str | None = None,
         chunks: Sequence[tuple[bytes, bytes]] = (),
+        id3: bytes = b"",
     ) -> None:
         self._chunks = chunks
         self.n_written = self.n_clipped = 0
@@ -298,16 +302,17 @@ class AudioWriter:
                 f"channels at {sr} Hz ({error.error_string.rstrip('.')}); give{advice} an output of another "
                 "format"
             ) from error
-        self._tags = self._set_tags(tags or {})
+        if container.format == "MP3":
+            # libsndfile hands UTF-8 to its Latin-1 fields, and knows some of them only
+            kept = {name: text for name, text in (tags or {}).items() if name not in _OWN_TAGS}
+            self._id3, self._tags = id3 or build_tag(kept), {}
+        else:
+            self._id3, self._tags = b"", self._set_tags(tags or {})
 
     def _set_tags(self, tags: Mapping[str, str]) -> dict[str, str]:
         kept = {}
         lost = []
         for name, value in tags.items():
-            # libsndfile hands UTF-8 to MP3's Latin-1 fields
-            if self.container.format == "MP3" and not value.isascii():
-                lost.append(name)
-                continue
             try:
                 setattr(self._file, name, value)
             except soundfile.LibsndfileError:
@@ -401,11 +406,13 @@ class AudioWriter:
         if n_there < self.n_written:
             raise self._write_error()
         self._warn_of_tags(name for name, value in self._tags.items() if tags.get(name) != value)
-        if self._chunks:
-            try:
+        try:
+            if self._chunks:
                 append_chunks(self._path, self._chunks)
-            except OSError as error:
-                raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error
+            if self._id3:
+                put_tag(self._path, self._id3)
+        except OSError as error:
+            raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error
 
     def _abandon(self) -> None:
         """Close a file that will be thrown away; what its end can't write no longer matters."""

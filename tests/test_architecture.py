@@ -18,7 +18,19 @@ PACKAGE = Path(nmf_audio.__file__).parent
 
 ORDER = [
     {"errors", "defaults"},
-    {"atomic", "chunks", "containers", "home", "nmf", "bands", "frontend", "samples", "report", "sections"},
+    {
+        "atomic",
+        "chunks",
+        "containers",
+        "home",
+        "id3",
+        "nmf",
+        "bands",
+        "frontend",
+        "samples",
+        "report",
+        "sections",
+    },
     {"formats", "resample", "schema", "pcm"},
     {"wav", "dictionary", "gains", "extension"},
     {"decompose"},

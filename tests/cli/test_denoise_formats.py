@@ -16,6 +16,7 @@ from nmf_audio.cli.denoise import main
 from nmf_audio.containers import Container
 from nmf_audio.errors import AudioFileError
 from nmf_audio.formats import FORMATS
+from nmf_audio.id3 import build_tag, put_tag, read_tag
 from tests.cli.helpers import Run, names
 from tests.tiny import SR, noise, write_noise
 
@@ -253,3 +254,26 @@ def test_list_formats(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(rest) | {entry.container for entry in FORMATS.values()} >= set(
         soundfile.available_formats()
     ) - {"RAW"}
+
+
+def test_an_mp3_keeps_its_tag_to_the_byte(run: Run, tmp_path: Path) -> None:
+    cover = b"APIC" + bytes([0, 0, 3, 0, 0, 0]) + b"\0image/jpeg\0\3\0" + bytes(370)
+    assert len(cover) == 10 + 384
+    tag = build_tag({"title": "Äpfel"})
+    tag = (
+        tag[:6]
+        + bytes([0, 0, (len(tag) - 10 + len(cover)) >> 7, (len(tag) - 10 + len(cover)) & 0x7F])
+        + tag[10:]
+    )
+    write_noise(tmp_path / "a.mp3", 2, sr=16000, subtype="MPEG_LAYER_III")
+    put_tag(tmp_path / "a.mp3", tag + cover)
+    assert run("a.mp3", "--keep-noise", "rest.mp3")[::2] == (0, [])
+    for name in ("a.denoised.mp3", "rest.mp3"):
+        assert read_tag(tmp_path / name) == tag + cover
+        assert soundfile.info(tmp_path / name).frames == 32000
+    # a part has no chapters of the whole: what libsndfile knows is kept
+    assert run("a.mp3", "--end", "1", "-o", "b.mp3")[::2] == (0, [])
+    assert read_tag(tmp_path / "b.mp3") == build_tag({"title": "Äpfel"})
+    assert run("a.mp3", "-o", "c.flac")[::2] == (0, [])
+    assert run("c.flac", "-o", "d.mp3")[::2] == (0, [])
+    assert read_tag(tmp_path / "d.mp3") == build_tag({"title": "Äpfel"})
