@@ -17,8 +17,10 @@ __all__ = ["Analysis", "ComplexArray", "Found", "Resynthesis"]
 Array = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
 
-TILE = 64
-"""Frames that are transformed at once; bounds the memory of a call. It has no influence on the result."""
+TILE_SAMPLES = 2**15
+"""Samples in the frames that are transformed at once: few enough that arrays stay in the cache, and their memory in
+the process, rather than going back to the system after each call. It has no influence on the result.
+"""
 
 
 class Found(NamedTuple):
@@ -100,6 +102,7 @@ class Resynthesis:
         self, n_fft: int, n_channels: int, n_outputs: int, gains: Callable[[ComplexArray], Array]
     ) -> None:
         self._hop = n_fft // 2
+        self._tile = max(1, TILE_SAMPLES // n_fft)
         self._window = analysis_window(n_fft)
         self._n_channels, self._n_outputs = n_channels, n_outputs
         self._gains = gains
@@ -131,7 +134,8 @@ class Resynthesis:
         hop = self._hop
         y = np.concatenate([self._pending, y], axis=1)
         n_frames = y.shape[1] // hop
-        tiles = [y[:, i * hop : min(i + TILE, n_frames) * hop] for i in range(0, n_frames, TILE)]
+        starts = range(0, n_frames, self._tile)
+        tiles = [y[:, i * hop : min(i + self._tile, n_frames) * hop] for i in starts]
         # a copy, so that a long block is not kept alive by the few samples left of it
         self._pending = y[:, n_frames * hop :].copy()
         parts = [self._run(tile) for tile in tiles]
