@@ -6,7 +6,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,10 @@ from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.formats import Wanted
 from nmf_audio.opening import Reader, Writer, open_reader, open_writer
 from nmf_audio.pump import Levels
-from nmf_audio.separation.separator import Separator
-from nmf_audio.separation.stream import SeparationStream, remainder
+from nmf_audio.separation.stream import PartsStream, SourceSeparator, remainder
+from nmf_audio.separation.whole import Heard, Take, WholeSeparator
 
-__all__ = ["SeparationReport", "separate_file", "source_files", "work_on_mixture"]
+__all__ = ["SeparationReport", "hear_files", "separate_file", "source_files", "work_on_mixture"]
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[float, float], None]
@@ -86,7 +86,11 @@ class SeparationReport:
 
 
 def source_files(
-    src: PathLike, separator: Separator, folder: PathLike | None = None, *, name: str = DEFAULT_SOURCE_NAME
+    src: PathLike,
+    separator: SourceSeparator,
+    folder: PathLike | None = None,
+    *,
+    name: str = DEFAULT_SOURCE_NAME,
 ) -> dict[str, Path]:
     """Return where the parts of a mixture go if nobody says so.
 
@@ -94,7 +98,7 @@ def source_files(
     ----------
     src : str or path
         The mixture.
-    separator : Separator
+    separator : SourceSeparator
         Has the sources.
     folder : str or path, optional
         Where to put them; beside the mixture by default.
@@ -108,6 +112,7 @@ def source_files(
 
     Examples
     --------
+    >>> from nmf_audio import Separator
     >>> source_files("songs/one.flac", Separator("plain"), "out")["speech"].as_posix()
     'out/one.speech.flac'
     """
@@ -126,7 +131,7 @@ def separate_file(
     src: PathLike,
     parts: Mapping[str, PathLike] | None = None,
     *,
-    separator: Separator,
+    separator: SourceSeparator,
     force: bool = False,
     progress: Progress | None = None,
 ) -> SeparationReport:
@@ -139,8 +144,8 @@ def separate_file(
     parts : mapping of str to path, optional
         Where each source and the residual go; as `source_files` says by default. An extension that means another
         container than the mixture's is obeyed.
-    separator : Separator
-        Takes it apart. With free atoms the mixture is read twice.
+    separator : SourceSeparator
+        Takes it apart: `Separator`, `BlindSeparator` and others. It may read the mixture twice.
     force : bool
         Replace files that exist.
     progress : callable, optional
@@ -165,6 +170,7 @@ def separate_file(
     --------
     >>> import tempfile
     >>> import soundfile
+    >>> from nmf_audio import Separator
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     noise = 0.1 * np.random.default_rng(0).standard_normal(32000)
     ...     soundfile.write(f"{folder}/mix.wav", noise, 16000)
@@ -177,7 +183,7 @@ def separate_file(
     names = (*separator.sources, RESIDUAL)
     targets = source_files(src, separator) if parts is None else {n: Path(p) for n, p in parts.items()}
     _check_parts(src, targets, names, force)
-    n_passes = 2 if separator.n_free else 1
+    n_passes = separator.n_passes
     with ExitStack() as stack:
         reader = open_reader(src)
         stack.enter_context(reader)
@@ -230,6 +236,64 @@ def separate_file(
     )
 
 
+def hear_files(
+    separator: WholeSeparator, paths: Sequence[PathLike], *, progress: Progress | None = None
+) -> Heard:
+    """Let a separator hear several recordings that share sources, before it takes any of them apart.
+
+    Parameters
+    ----------
+    separator : WholeSeparator
+        Hears them.
+    paths : sequence of str or path
+        Recordings. Those that can't be read, or have another rate than the first, are left out: `separate_file` says
+        why.
+    progress : callable, optional
+        Called with the number of recordings that were heard, and of all.
+
+    Returns
+    -------
+    Heard
+        Takes each of them apart in one pass.
+
+    Raises
+    ------
+    ParameterError
+        If the recordings do not go together.
+    AudioFileError
+        If none can be read.
+    """
+    sr = 0
+    for path in paths:
+        try:
+            with open_reader(Path(path)) as reader:
+                sr = reader.sr
+                break
+        except AudioFileError:
+            continue
+    if not sr:
+        raise AudioFileError("none of the recordings can be read")
+
+    def good_blocks(reader: Reader) -> Iterator[npt.NDArray[np.floating[Any]]]:
+        try:
+            yield from reader.blocks()
+        except AudioFileError:
+            return
+
+    def takes() -> Iterator[Take]:
+        for i, path in enumerate(paths):
+            try:
+                with open_reader(Path(path)) as reader:
+                    if reader.sr == sr:
+                        yield Take(good_blocks(reader), reader.n_channels)
+            except AudioFileError:
+                pass
+            if progress is not None:
+                progress(i + 1, len(paths))
+
+    return separator.hear(takes(), sr)
+
+
 def _check_parts(src: Path, targets: Mapping[str, Path], names: tuple[str, ...], force: bool) -> None:
     if set(targets) != set(names):
         raise ParameterError(f"parts={sorted(targets)}; a file for each of {', '.join(names)} is needed")
@@ -239,7 +303,9 @@ def _check_parts(src: Path, targets: Mapping[str, Path], names: tuple[str, ...],
         raise AudioFileError(f"{src}: two of its parts have the same file; name others")
 
 
-def _stream(separator: Separator, src: Path, reader: Reader, progress: Progress | None) -> SeparationStream:
+def _stream(
+    separator: SourceSeparator, src: Path, reader: Reader, progress: Progress | None
+) -> PartsStream:
     def heard() -> Iterator[npt.NDArray[np.floating[Any]]]:
         with open_reader(src) as first:
             yield from _blocks(first, progress)
@@ -266,7 +332,7 @@ def _full_dtype(reader: Reader) -> type[np.floating[Any]]:
 
 def _pump(
     blocks: Iterator[npt.NDArray[np.floating[Any]]],
-    stream: SeparationStream,
+    stream: PartsStream,
     writers: Mapping[str, Writer],
     dtype: type[np.floating[Any]],
 ) -> dict[str, Levels]:
@@ -299,7 +365,12 @@ def _pump(
 
 
 def work_on_mixture(
-    src: Path, parts: Mapping[str, Path], *, separator: Separator, force: bool = False, skip: bool = False
+    src: Path,
+    parts: Mapping[str, Path],
+    *,
+    separator: SourceSeparator,
+    force: bool = False,
+    skip: bool = False,
 ) -> Callable[[Progress], SeparationReport]:
     """Return what takes one mixture apart and reports whatever becomes of it.
 

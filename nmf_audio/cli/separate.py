@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, settings
+from nmf_audio.cli import common, settings, undescribed
 
 if TYPE_CHECKING:
     from nmf_audio.cli.separating import Job
-    from nmf_audio.separation.separator import Separator
+    from nmf_audio.separation.stream import SourceSeparator
     from nmf_audio.separation_files import SeparationReport
 
-DESCRIPTION = "Take mixtures apart into the sources that dictionaries know, and what remains."
+DESCRIPTION = (
+    "Take mixtures apart into the sources that dictionaries know, or into what is alike, strikes, or sounds like a "
+    "stretch of them; and what remains."
+)
 EPILOG = """examples:
   nmf-audio separate song.wav --sources voice.npz piano.npz -o parts
       writes parts/song.voice.wav, parts/song.piano.wav and parts/song.residual.wav, which add up to song.wav
@@ -21,6 +24,9 @@ EPILOG = """examples:
   nmf-audio separate song.wav --sources voice.npz --free piano=8   and are the source piano
   nmf-audio separate *.wav --sources anna=a.npz ben=b.npz -o parts --jobs 2
   nmf-audio separate talk.wav --sources two_voices.npz             trained by `nmf-audio train separator`
+  nmf-audio separate song.wav --percussive                         drums and the rest, without a dictionary
+  nmf-audio separate song.wav --example 0:01-0:03                  what sounds like that stretch, and the rest
+  nmf-audio separate song.wav --blind 3 --by-place                 three sources, told apart by where they are, too
 
 exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
 written; 130 interrupted"""
@@ -71,14 +77,13 @@ def add_parser(subparsers: common.Subparsers) -> None:
     many.add_argument(
         "-n", "--dry-run", action="store_true", help="say what would be read and written, and write nothing"
     )
-    sources = parser.add_argument_group("sources")
+    sources = parser.add_argument_group("sources with dictionaries")
     sources.add_argument(
         "--sources",
         metavar="[NAME=]FILE.npz",
         nargs="+",
-        required=True,
         help="a plain dictionary for each source, which is called like the file, or NAME; or one dictionary that "
-        "was trained to separate",
+        "was trained to separate (default: none)",
     )
     sources.add_argument(
         "--free",
@@ -86,10 +91,12 @@ def add_parser(subparsers: common.Subparsers) -> None:
         help="learn N atoms on each file itself for what no dictionary explains; it stays in the residual, or "
         "becomes the source NAME. Each file is read twice (default: none)",
     )
+    undescribed.add_arguments(parser)
+    sources = parser.add_argument_group("model")
     sources.add_argument(
         "--beta",
         metavar="BETA",
-        help="divergence: 1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean (default: that of the dictionaries)",
+        help="divergence: 1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean (default: 1, or that of dictionaries)",
     )
     sources.add_argument(
         "--mask-power",
@@ -101,7 +108,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--seed",
         metavar="N",
         default="0",
-        help="of the randomness that --free starts from (default: %(default)s)",
+        help="of the randomness that learned atoms start from (default: %(default)s)",
     )
     group = common.add_verbosity(parser)
     group.add_argument(
@@ -163,11 +170,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _separate_all(
-    args: argparse.Namespace, jobs: list["Job"], n_jobs: int, separator: "Separator"
+    args: argparse.Namespace, jobs: list["Job"], n_jobs: int, separator: "SourceSeparator"
 ) -> "Iterator[SeparationReport]":
     from nmf_audio.batch import run_in_order
     from nmf_audio.separation_files import work_on_mixture
 
+    separator = undescribed.heard_together(args, separator, [job.src for job in jobs if not job.skip])
     works = [
         work_on_mixture(job.src, job.parts, separator=separator, force=args.force, skip=job.skip)
         for job in jobs

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmf_audio.cli import common, planning
+from nmf_audio.cli import common, planning, undescribed
 from nmf_audio.cli.inputs import find_inputs
 from nmf_audio.errors import DictionaryError, ParameterError
 
 if TYPE_CHECKING:
-    from nmf_audio.separation.separator import Separator
+    from nmf_audio.separation.stream import SourceSeparator
     from nmf_audio.separation_files import SeparationReport
 
 SCHEMA = 1
@@ -49,24 +49,21 @@ class Job:
         return tuple(self.parts.values())
 
 
-def separator_of(args: argparse.Namespace, faults: list[str]) -> "Separator | None":
+def separator_of(args: argparse.Namespace, faults: list[str]) -> "SourceSeparator | None":
     """Make the separator that the options ask for.
 
     Parameters
     ----------
     args : argparse.Namespace
-        Has `sources`, `free`, `beta`, `mask_power` and `seed`.
+        Has `sources`, `free`, `beta`, `mask_power` and `seed`, and what `undescribed.add_arguments` adds.
     faults : list of str
         Is added what is wrong with them.
 
     Returns
     -------
-    Separator or None
+    SourceSeparator or None
         None if something is wrong.
     """
-    from nmf_audio.separation.separator import Separator
-    from nmf_audio.separation.sources import name_dictionaries
-
     before = len(faults)
     options: dict[str, Any] = {}
     for name in ("beta", "mask_power"):
@@ -74,6 +71,20 @@ def separator_of(args: argparse.Namespace, faults: list[str]) -> "Separator | No
         if text is not None:
             options[name] = _read(text, float, f"--{name.replace('_', '-')}", faults)
     options["seed"] = _read(args.seed, _whole, "--seed", faults)
+    way = undescribed.way_of(args, faults)
+    if way is None:
+        return None
+    if way != "sources":
+        return undescribed.separator_of(args, way, options, faults) if len(faults) == before else None
+    return _with_dictionaries(args, options, faults, before)
+
+
+def _with_dictionaries(
+    args: argparse.Namespace, options: dict[str, Any], faults: list[str], before: int
+) -> "SourceSeparator | None":
+    from nmf_audio.separation.separator import Separator
+    from nmf_audio.separation.sources import name_dictionaries
+
     options["free"] = _read_free(args.free, faults)
     sources: dict[str, Any] = {}
     for word in args.sources:
@@ -136,14 +147,14 @@ def _read_free(text: str | None, faults: list[str]) -> Any:
     return {name: n} if sign else n
 
 
-def plan(args: argparse.Namespace, separator: "Separator | None", faults: list[str]) -> list[Job]:
+def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: list[str]) -> list[Job]:
     """Find the mixtures and their outputs, without touching anything.
 
     Parameters
     ----------
     args : argparse.Namespace
         Has `inputs`, `recursive`, `output_dir`, `name`, `sources`, `skip_existing` and `force`.
-    separator : Separator or None
+    separator : SourceSeparator or None
         Has the sources; without one only the inputs are looked at.
     faults : list of str
         Is added what the names show to be wrong.
@@ -178,7 +189,7 @@ def plan(args: argparse.Namespace, separator: "Separator | None", faults: list[s
         done = all(path.is_file() for path in parts.values())
         jobs.append(Job(entry.path, parts, skip=args.skip_existing and done))
     jobs = planning.without_outputs(inputs, jobs)
-    dictionaries = [Path(given) for _, given in map(_named, args.sources) if os.path.isfile(given)]  # noqa: PTH113
+    dictionaries = [Path(given) for _, given in map(_named, args.sources or ()) if os.path.isfile(given)]  # noqa: PTH113
     planning.check_targets(jobs, args, dictionaries, faults)
     return jobs
 
@@ -218,7 +229,7 @@ def _level(level_db: float, mixture_db: float) -> str:
 
 
 def build_document(
-    reports: Iterable["SeparationReport"], separator: "Separator", *, complete: bool
+    reports: Iterable["SeparationReport"], separator: "SourceSeparator", *, complete: bool
 ) -> dict[str, Any]:
     """Put reports into one document of JSON's types; docs/report.md describes it.
 
@@ -226,7 +237,7 @@ def build_document(
     ----------
     reports : iterable of SeparationReport
         What became of the mixtures.
-    separator : Separator
+    separator : SourceSeparator
         What took them apart.
     complete : bool
         Whether all mixtures had their turn.
@@ -236,6 +247,7 @@ def build_document(
     dict
     """
     from nmf_audio import __version__
+    from nmf_audio.separation.separator import Separator
 
     return {
         "schema": SCHEMA,
@@ -244,14 +256,9 @@ def build_document(
         "sources": list(separator.sources),
         "dictionaries": [
             {"name": dictionary.name, "kind": dictionary.kind, "sha256": dictionary.sha256}
-            for dictionary in separator.dictionaries.values()
+            for dictionary in (separator.dictionaries.values() if isinstance(separator, Separator) else ())
         ],
-        "parameters": {
-            **separator.settings,
-            "free": separator.n_free or None,
-            "free_source": separator.free_source if separator.n_free else None,
-            "seed": separator.seed,
-        },
+        "parameters": separator.parameters,
         "files": [_entry(report) for report in reports],
     }
 

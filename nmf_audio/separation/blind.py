@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,14 +26,7 @@ import numpy.typing as npt
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor
 from nmf_audio.separation.segments import Masker
-from nmf_audio.separation.whole import (
-    Take,
-    WholeSeparator,
-    atoms_masker,
-    check_penalty,
-    over_time,
-    with_groups,
-)
+from nmf_audio.separation.whole import Take, WholeSeparator, atoms_masker, check_weight
 
 __all__ = ["BlindSeparator"]
 
@@ -65,8 +57,9 @@ class BlindSeparator(WholeSeparator):
         How many, 2 to 16. They are called ``source1``, ``source2`` ..., the loudest first.
     n_components : int or None
         Atoms that are learned; None for 8 a source and 8 more.
-    penalty : Penalty or None
-        On activations over time, once the sources are told apart; its groups are the sources. Not with `places`.
+    group_sparsity : float
+        How strongly one source at a time is preferred, once they are told apart, where sources take turns: 0.03 is
+        much, see docs/blind.md. Not with `places`.
     places : bool
         Learn where each atom is between the channels, too (non-negative tensor factorization), and give each channel
         masks of its own. Without it all channels get the same masks.
@@ -95,7 +88,7 @@ class BlindSeparator(WholeSeparator):
         n_sources: int,
         *,
         n_components: int | None = None,
-        penalty: Penalty | None = None,
+        group_sparsity: float = 0.0,
         places: bool = False,
         beta: float = 1.0,
         mask_power: float | None = None,
@@ -116,19 +109,20 @@ class BlindSeparator(WholeSeparator):
             mask_power=mask_power,
             seed=seed,
         )
-        self.penalty = check_penalty(penalty)
-        self._penalised = self.penalty != Penalty()
-        if places and self._penalised:
-            raise ParameterError(
-                "places=True and a penalty over time do not go together; leave one of them out"
-            )
+        self.group_sparsity = check_weight("group_sparsity", group_sparsity)
+        if places and self.group_sparsity:
+            raise ParameterError("places=True and group_sparsity do not go together; leave one of them out")
         self.n_components, self.places = n_components, places
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What was chosen, for reports."""
-        own = {"n_components": self.n_components, "places": self.places}
-        return {**own, **over_time(self.penalty), **super().parameters}
+        own = {
+            "n_components": self.n_components,
+            "places": self.places,
+            "group_sparsity": self.group_sparsity,
+        }
+        return {**own, **super().parameters}
 
     def _view(self, S: Array) -> Array:
         return S if self.places else super()._view(S)
@@ -159,24 +153,24 @@ class BlindSeparator(WholeSeparator):
         if len(Q) > 1:
             likeness *= _gaussian(Q.T / PLACE_WIDTH)
         labels = cluster(likeness, len(self.sources), rng=self.seed)
-        if self._penalised:
-            grouped = replace(self.penalty, groups=labels.tolist())
+        if self.group_sparsity:
+            grouped = Penalty(group=self.group_sparsity, groups=labels.tolist())
             W, H, _, _ = factorize_penalised(
                 V[0], beta=self.beta, W=W, H=H, penalty=grouped, max_iter=N_ITER, tol=0
             )
         stacked = (Q[:, None, :] * W[None]).reshape(-1, self.n_components)
         energy = stacked.sum(axis=0) * H.sum(axis=1)
         loudest = sorted(range(len(self.sources)), key=lambda i: -float(energy[labels == i].sum()))
-        silent = np.full((len(stacked), 1), 1e-12, np.float32)
-        return self._masker([stacked[:, labels == i] if (labels == i).any() else silent for i in loudest])
+        return self._masker([stacked[:, labels == i] for i in loudest])
 
     def _masker(self, atoms: list[Array]) -> Masker:
+        groups = [i for i, some in enumerate(atoms) for _ in range(some.shape[1])]
         return atoms_masker(
             atoms,
             beta=self.beta,
             power=self._power,
             mask_power=self.mask_power,
-            penalty=with_groups(self.penalty, [a.shape[1] for a in atoms]) if self._penalised else None,
+            penalty=Penalty(group=self.group_sparsity, groups=groups) if self.group_sparsity else None,
             places=self.places,
         )
 

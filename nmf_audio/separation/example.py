@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,15 +20,7 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.sections import check_section
 from nmf_audio.separation.segments import Masker, listen
-from nmf_audio.separation.whole import (
-    Collector,
-    Take,
-    WholeSeparator,
-    atoms_masker,
-    check_penalty,
-    over_time,
-    with_groups,
-)
+from nmf_audio.separation.whole import Collector, Take, WholeSeparator, atoms_masker
 
 __all__ = ["ExampleSeparator"]
 
@@ -54,8 +45,6 @@ class ExampleSeparator(WholeSeparator):
         The stretch in seconds, in the first signal if there are several. In it the source is alone.
     n_example, n_rest : int
         Atoms of either; of the example not more than half its frames.
-    penalty : Penalty or None
-        On activations over time. Groups are the two sources.
     beta : {0, 1, 2}
         1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean.
     mask_power : float or None
@@ -85,7 +74,6 @@ class ExampleSeparator(WholeSeparator):
         *,
         n_example: int = N_EXAMPLE,
         n_rest: int = N_REST,
-        penalty: Penalty | None = None,
         beta: float = 1.0,
         mask_power: float | None = None,
         seed: int = 0,
@@ -97,7 +85,6 @@ class ExampleSeparator(WholeSeparator):
             if isinstance(n, bool) or not isinstance(n, int) or n < 1:
                 raise ParameterError(f"{name}={n!r}; a whole number from 1 is needed")
         self.n_example, self.n_rest = n_example, n_rest
-        self.penalty = check_penalty(penalty)
         super().__init__(
             ("example", "rest"), frame_seconds=FRAME_SECONDS, beta=beta, mask_power=mask_power, seed=seed
         )
@@ -106,7 +93,7 @@ class ExampleSeparator(WholeSeparator):
     def parameters(self) -> dict[str, Any]:
         """What was chosen, for reports."""
         own = {"start": self.start, "end": self.end, "n_example": self.n_example, "n_rest": self.n_rest}
-        return {**own, **over_time(self.penalty), **super().parameters}
+        return {**own, **super().parameters}
 
     def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
         example, rest = self._hear_both(takes, sr, n_fft)
@@ -116,17 +103,13 @@ class ExampleSeparator(WholeSeparator):
         free = np.abs(np.random.default_rng(self.seed).standard_normal((len(example), self.n_rest))) + 1e-3
         W = np.concatenate([known, free.astype(np.float32)], axis=1)
         W = W / np.maximum(W.sum(axis=0), np.float32(1e-30))
-        n_example = known.shape[1]
-        sizes = (n_example, self.n_rest)
-        sparse = [0.0] * n_example + [SPARSITY] * self.n_rest
-        penalty = replace(with_groups(self.penalty, sizes), l1=sparse)
+        penalty = Penalty(l1=[0.0] * n + [SPARSITY] * self.n_rest)
         if rest.shape[1]:
-            free_ones = slice(n_example, None)
             W = factorize_penalised(
-                rest, W=W, beta=self.beta, free=free_ones, penalty=penalty, max_iter=N_ITER, tol=0
+                rest, W=W, beta=self.beta, free=slice(n, None), penalty=penalty, max_iter=N_ITER, tol=0
             ).W
         return atoms_masker(
-            np.split(W, [n_example], axis=1),
+            np.split(W, [n], axis=1),
             beta=self.beta,
             power=self._power,
             mask_power=self.mask_power,

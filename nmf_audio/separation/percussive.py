@@ -23,7 +23,7 @@ import numpy.typing as npt
 from nmf_audio.gains import ratio_mask
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.separation.segments import Masker, joined
-from nmf_audio.separation.whole import Take, WholeSeparator, check_penalty
+from nmf_audio.separation.whole import Take, WholeSeparator, check_weight
 
 __all__ = ["PercussiveSeparator"]
 
@@ -76,8 +76,7 @@ class PercussiveSeparator(WholeSeparator):
             mask_power=mask_power,
             seed=seed,
         )
-        check_penalty(Penalty(continuity=continuity))
-        self.continuity = continuity
+        self.continuity = check_weight("continuity", continuity)
 
     @property
     def parameters(self) -> dict[str, object]:

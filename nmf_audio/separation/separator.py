@@ -127,6 +127,17 @@ class Separator:
         """Divergence and exponent of the masks; None where a trained dictionary has its own."""
         return {"beta": self.beta, "mask_power": self.mask_power}
 
+    @property
+    def n_passes(self) -> int:
+        """How often a file is read: 2 if atoms are learned on it."""
+        return 2 if self.n_free else 1
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was chosen, for reports."""
+        free_source = self.free_source if self.n_free else None
+        return {**self.settings, "free": self.n_free or None, "free_source": free_source, "seed": self.seed}
+
     def stream(self, sr: int, n_channels: int = 1) -> SeparationStream:
         """Return a new stream for one signal.
 

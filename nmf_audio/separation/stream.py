@@ -16,7 +16,7 @@ from nmf_audio.extension import HighBandShares
 from nmf_audio.frame_path import Analysis, ComplexArray, Resynthesis
 from nmf_audio.samples import check_finite, check_samples, from_float, to_float
 
-__all__ = ["Masking", "Parts", "PartsStream", "SeparationStream", "remainder"]
+__all__ = ["Masking", "Parts", "PartsStream", "SeparationStream", "SourceSeparator", "remainder"]
 
 Array = npt.NDArray[np.float32]
 Parts = dict[str, npt.NDArray[Any]]
@@ -140,6 +140,25 @@ class PartsStream:
             name: y[0] if self._ndim == 1 else y
             for name, y in zip((*self.sources, RESIDUAL), parts, strict=True)
         }
+
+
+class SourceSeparator(Protocol):
+    """What takes signals apart, however it does."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources, without the residual."""
+
+    @property
+    def n_passes(self) -> int:
+        """How often a file is read: 2 if it is heard before it is taken apart."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What was chosen, for reports."""
+
+    def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
+        """Hear a whole signal, if that is needed, and return the stream that takes it apart from its beginning."""
 
 
 class SeparationStream(PartsStream):

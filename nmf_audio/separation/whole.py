@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,7 @@ from nmf_audio.samples import MAX_CHANNELS, check_samples
 from nmf_audio.separation.segments import Masker, SegmentMasking, joined, listen
 from nmf_audio.separation.stream import Parts, PartsStream
 
-__all__ = [
-    "Collector",
-    "Heard",
-    "Take",
-    "WholeSeparator",
-    "atoms_masker",
-    "check_penalty",
-    "over_time",
-    "separate_takes",
-]
+__all__ = ["Collector", "Heard", "Take", "WholeSeparator", "atoms_masker", "check_weight", "separate_takes"]
 
 Array = npt.NDArray[np.float32]
 
@@ -342,7 +332,7 @@ def atoms_masker(
     beta, power, mask_power : float
         Divergence, exponent of the magnitudes that atoms describe, exponent of the masks on magnitudes.
     penalty : Penalty or None
-        On the activations over time.
+        On the activations.
     places : bool
         Give each channel masks of its own.
 
@@ -372,28 +362,11 @@ def atoms_masker(
     return mask
 
 
-def check_penalty(penalty: Penalty | None) -> Penalty:
-    """Return a penalty on activations over time whose weights are single numbers; None is one of no weight."""
-    penalty = penalty or Penalty()
-    for name in ("continuity", "variation", "group"):
-        value = getattr(penalty, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
-            raise ParameterError(f"{name}={value!r}; a finite number >= 0 is needed")
-    if penalty.l1 != 0 or penalty.groups is not None:
-        raise ParameterError(
-            "penalty: l1 and groups are the separator's own; give continuity, variation and group"
-        )
-    return penalty
-
-
-def with_groups(penalty: Penalty, sizes: Sequence[int]) -> Penalty:
-    """Return a penalty whose groups are sources of so many atoms each."""
-    return replace(penalty, groups=[i for i, n in enumerate(sizes) for _ in range(n)])
-
-
-def over_time(penalty: Penalty) -> dict[str, Any]:
-    """Return the weights of a penalty over time by name."""
-    return {name: getattr(penalty, name) for name in ("continuity", "variation", "group")}
+def check_weight(name: str, value: Any) -> float:
+    """Return the weight of a penalty, if it is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
+        raise ParameterError(f"{name}={value!r}; a finite number >= 0 is needed")
+    return float(value)
 
 
 def _blocks(y: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:

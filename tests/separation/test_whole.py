@@ -12,7 +12,6 @@ import pytest
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.metrics import si_sdr
-from nmf_audio.nmf import Penalty
 from nmf_audio.separation.blind import BlindSeparator
 from nmf_audio.separation.example import ExampleSeparator
 from nmf_audio.separation.percussive import PercussiveSeparator
@@ -46,11 +45,11 @@ def _mean_sdr(references: Sequence[Array], estimates: Sequence[Array]) -> float:
 SEPARATORS: list[WholeSeparator] = [
     BlindSeparator(2),
     BlindSeparator(3, beta=0, mask_power=1),
-    BlindSeparator(2, penalty=Penalty(group=0.01)),
+    BlindSeparator(2, group_sparsity=0.01),
     BlindSeparator(2, places=True, beta=2),
     PercussiveSeparator(),
     ExampleSeparator(0, 0.5),
-    ExampleSeparator(0.1, 0.6, penalty=Penalty(variation=0.1), beta=0),
+    ExampleSeparator(0.1, 0.6, beta=0),
 ]
 ALL = pytest.mark.parametrize("separator", SEPARATORS, ids=repr)
 
@@ -172,9 +171,8 @@ def test_what_was_heard_has_one_rate() -> None:
         (lambda: BlindSeparator(3, n_components=2), "n_components=2"),
         (lambda: BlindSeparator(2, beta=0.5), "beta=0.5"),
         (lambda: BlindSeparator(2, mask_power=0), "mask_power=0"),
-        (lambda: BlindSeparator(2, places=True, penalty=Penalty(group=1)), "places=True"),
-        (lambda: BlindSeparator(2, penalty=Penalty(group=-1)), "group=-1"),
-        (lambda: BlindSeparator(2, penalty=Penalty(l1=1.0)), "l1 and groups"),
+        (lambda: BlindSeparator(2, places=True, group_sparsity=1), "places=True"),
+        (lambda: BlindSeparator(2, group_sparsity=-1), "group_sparsity=-1"),
         (lambda: PercussiveSeparator(continuity=-1), "continuity=-1"),
         (lambda: ExampleSeparator(1, 1), "example"),
         (lambda: ExampleSeparator(0, None), "end must be given"),  # type: ignore[arg-type]
