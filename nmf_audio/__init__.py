@@ -32,18 +32,24 @@ if TYPE_CHECKING:
     from nmf_audio.live import LiveDenoiser
     from nmf_audio.nmf import NMF
     from nmf_audio.report import Report
+    from nmf_audio.separation.blind import BlindSeparator
+    from nmf_audio.separation.example import ExampleSeparator
+    from nmf_audio.separation.percussive import PercussiveSeparator
     from nmf_audio.separation.separator import Separator, separate
     from nmf_audio.separation.stream import SeparationStream
+    from nmf_audio.separation.whole import separate_takes
     from nmf_audio.stream import Stream
 
 __version__ = "0.1.0"
 
 _HOME = {
     "AudioFileError": "errors",
+    "BlindSeparator": "separation.blind",
     "Denoiser": "enhance",
     "DeviceError": "errors",
     "Dictionary": "dictionary",
     "DictionaryError": "errors",
+    "ExampleSeparator": "separation.example",
     "FrontEndSpec": "bands",
     "Group": "dictionary",
     "LiveDenoiser": "live",
@@ -51,6 +57,7 @@ _HOME = {
     "NMF": "nmf",
     "NmfAudioError": "errors",
     "ParameterError": "errors",
+    "PercussiveSeparator": "separation.percussive",
     "Report": "report",
     "SeparationStream": "separation.stream",
     "Separator": "separation.separator",
@@ -60,6 +67,7 @@ _HOME = {
     "denoise_files": "batch",
     "load_dictionary": "dictionary",
     "separate": "separation.separator",
+    "separate_takes": "separation.whole",
     "own_dictionaries": "home",
     "shipped_dictionaries": "dictionary",
 }
@@ -67,16 +75,19 @@ _HOME = {
 __all__ = [
     "NMF",
     "AudioFileError",
+    "BlindSeparator",
     "Denoiser",
     "DeviceError",
     "Dictionary",
     "DictionaryError",
+    "ExampleSeparator",
     "FrontEndSpec",
     "Group",
     "LiveDenoiser",
     "MissingExtraError",
     "NmfAudioError",
     "ParameterError",
+    "PercussiveSeparator",
     "Report",
     "SeparationStream",
     "Separator",
@@ -88,6 +99,7 @@ __all__ = [
     "load_dictionary",
     "own_dictionaries",
     "separate",
+    "separate_takes",
     "shipped_dictionaries",
 ]
 
