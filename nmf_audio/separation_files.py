@@ -303,9 +303,7 @@ def _check_parts(src: Path, targets: Mapping[str, Path], names: tuple[str, ...],
         raise AudioFileError(f"{src}: two of its parts have the same file; name others")
 
 
-def _stream(
-    separator: SourceSeparator, src: Path, reader: Reader, progress: Progress | None
-) -> PartsStream:
+def _stream(separator: SourceSeparator, src: Path, reader: Reader, progress: Progress | None) -> PartsStream:
     def heard() -> Iterator[npt.NDArray[np.floating[Any]]]:
         with open_reader(src) as first:
             yield from _blocks(first, progress)
