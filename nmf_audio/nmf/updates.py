@@ -20,8 +20,8 @@ __all__ = ["activations", "update_H", "update_W"]
 TILE = 128
 """Frames that run all their iterations together: the product is at full speed, and they stay in the cache."""
 
-BLOCK = 2048
-"""Frames over which the sums for the atoms run at once; a block belongs to one thread."""
+BLOCK = 1024
+"""Frames over which the sums for the atoms, and the cost, run at once; a block belongs to one thread."""
 
 Norm = Literal["l2"] | None
 
@@ -317,9 +317,7 @@ def statistics(
         t = slice(first, first + BLOCK)
         P, Q = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
         h_free = h[t] if everything else np.ascontiguousarray(h[t, free])
-        kernels.atom_statistics(
-            problem.V[t], problem.M[t], atoms, h[t], h_free, problem.beta, eps, TILE, P, Q
-        )
+        kernels.atom_statistics(problem.V[t], problem.M[t], atoms, h[t], h_free, problem.beta, eps, P, Q)
         return P, Q
 
     P, Q = np.zeros(shape, problem.dtype), np.zeros(shape, problem.dtype)

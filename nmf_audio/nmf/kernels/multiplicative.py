@@ -161,7 +161,6 @@ def atom_statistics(
     H_free: Array,
     beta: float,
     eps: Any,
-    tile: int,
     P: Array,
     Q: Array,
 ) -> None:
@@ -171,34 +170,19 @@ def atom_statistics(
     """
     n_frames, n_features = V.shape
     n_free = H_free.shape[1]
-    weighted = M.shape[0] > 0
-    tile = min(tile, n_frames)
-    L = np.empty((tile, n_features), V.dtype)
-    R = np.empty((tile, n_features), V.dtype)
-    part = np.empty((n_free, n_features), V.dtype)
-    P[:] = 0
-    Q[:] = 0
-    for start in range(0, n_frames, tile):
-        stop = min(start + tile, n_frames)
-        n = stop - start
-        np.dot(H[start:stop], W, L[:n])
-        _ratios(V[start:stop], M[start:stop], L[:n], beta, eps, R[:n])
-        np.dot(H_free[start:stop].T, L[:n], part)
+    L, R = np.empty_like(V), np.empty_like(V)
+    np.dot(H, W, L)
+    _ratios(V, M, L, beta, eps, R)
+    np.dot(H_free.T, L, P)
+    if beta == 1 and M.shape[0] == 0:
         for k in range(n_free):
+            total = eps * 0
+            for i in range(n_frames):
+                total += H_free[i, k]
             for j in range(n_features):
-                P[k, j] += part[k, j]
-        if beta == 1 and not weighted:
-            for k in range(n_free):
-                total = eps * 0
-                for i in range(start, stop):
-                    total += H_free[i, k]
-                for j in range(n_features):
-                    Q[k, j] += total
-        else:
-            np.dot(H_free[start:stop].T, R[:n], part)
-            for k in range(n_free):
-                for j in range(n_features):
-                    Q[k, j] += part[k, j]
+                Q[k, j] = total
+    else:
+        np.dot(H_free.T, R, Q)
 
 
 @jit
