@@ -13,7 +13,6 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -64,17 +63,6 @@ def data(n_features: int, n_atoms: int, n_frames: int, power: float) -> tuple[Ar
     return V.astype(np.float32), (W**power / (W**power).sum(0)).astype(np.float32)
 
 
-def in_threads(V: Array, W: Array, beta: float, n_iter: int, threads: int) -> Callable[[], None]:
-    """The frames in equal parts, each in a thread of its own."""
-    parts = np.array_split(np.arange(V.shape[1]), threads)
-
-    def run() -> None:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(lambda p: activations(V[:, p], W, beta=beta, n_iter=n_iter), parts))
-
-    return run
-
-
 def measure(beta: float, options: argparse.Namespace) -> str:
     """One line of the table."""
     name, sklearn_name, n_products = PRODUCTS[beta]
@@ -108,7 +96,12 @@ def measure(beta: float, options: argparse.Namespace) -> str:
         theirs,
         *(products(*shapes, w, n_iter) for w in widths),
     )
-    one, two = best_of(options.runs, time.perf_counter, *(in_threads(V, W, beta, n_iter, n) for n in (1, 2)))
+    one, two = best_of(
+        options.runs,
+        time.perf_counter,
+        lambda: activations(V, W, beta=beta, n_iter=n_iter),
+        lambda: activations(V, W, beta=beta, n_iter=n_iter, n_jobs=2),
+    )
     must = min(bare) * n_products / 2
     flops = 2.0 * options.features * options.atoms * options.frames * n_iter * n_products
     return (
