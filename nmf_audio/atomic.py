@@ -12,7 +12,9 @@ from pathlib import Path
 
 from nmf_audio.errors import AudioFileError, DictionaryError
 
-__all__ = ["check_target", "replacing", "replacing_all", "saving"]
+__all__ = ["check_target", "replace_front", "replacing", "replacing_all", "saving"]
+
+_BLOCK = 2**20
 
 
 def check_target(
@@ -222,3 +224,47 @@ def _move(temporary: Path, real: Path, *, force: bool) -> None:
         if os.path.lexists(real):
             raise FileExistsError(real) from None
         temporary.replace(real)
+
+
+def replace_front(path: Path, n_old: int, front: bytes) -> None:
+    """Put other bytes in the place of the first of a file, which grows or shrinks.
+
+    This is for files that are not in their place yet: an interrupt leaves it halfway.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is changed in place.
+    n_old : int
+        How many bytes go.
+    front : bytes
+        What takes their place.
+
+    Raises
+    ------
+    OSError
+        If the disk does not take it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = file.write(b"old, and the rest")
+    ...     file.flush()
+    ...     replace_front(Path(file.name), 3, b"another")
+    ...     Path(file.name).read_bytes()
+    b'another, and the rest'
+    """
+    with path.open("r+b") as file:
+        n_all = file.seek(0, os.SEEK_END)
+        shift = len(front) - n_old
+        starts = range(n_old, n_all, _BLOCK)
+        # away from where the last block goes
+        for start in reversed(starts) if shift > 0 else starts:
+            file.seek(start)
+            block = file.read(_BLOCK)
+            file.seek(start + shift)
+            file.write(block)
+        file.seek(0)
+        file.write(front)
+        file.truncate(n_all + shift)

@@ -16,6 +16,7 @@ import soundfile
 from nmf_audio.chunks import append_chunks
 from nmf_audio.containers import RATES, Container, pcm_bits, room_for, too_large, unfinished
 from nmf_audio.errors import AudioFileError
+from nmf_audio.flac import put_blocks
 from nmf_audio.id3 import build_tag, put_tag
 from nmf_audio.pcm import from_integers, to_integers
 
@@ -249,6 +250,8 @@ class AudioWriter:
         What else a WAV says, see `read_chunks`.
     id3 : bytes
         The tag of an MP3, see `read_tag`; made of `tags` by default.
+    blocks : sequence of (int, bytes)
+        What else a FLAC says, see `read_blocks`.
 
     Attributes
     ----------
@@ -282,7 +285,9 @@ class AudioWriter:
         label: str | None = None,
         chunks: Sequence[tuple[bytes, bytes]] = (),
         id3: bytes = b"",
+        blocks: Sequence[tuple[int, bytes]] = (),
     ) -> None:
+        self._blocks = blocks
         self._chunks = chunks
         self.n_written = self.n_clipped = 0
         self.warnings: list[str] = []
@@ -411,6 +416,8 @@ class AudioWriter:
                 append_chunks(self._path, self._chunks)
             if self._id3:
                 put_tag(self._path, self._id3)
+            if self._blocks:
+                put_blocks(self._path, self._blocks)
         except OSError as error:
             raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from nmf_audio.atomic import replace_front
+
 __all__ = ["build_tag", "put_tag", "read_tag"]
 
 _FRAMES = {
@@ -27,7 +29,6 @@ _HAS_FOOTER = 0x10
 _UTF8 = b"\x03"
 # more than any cover; what a size can state is 256 MB
 _MAX_BYTES = 2**25
-_BLOCK = 2**20
 
 
 def read_tag(path: Path) -> bytes:
@@ -128,16 +129,6 @@ def put_tag(path: Path, tag: bytes) -> None:
     OSError
         If the disk does not take it.
     """
-    with path.open("r+b") as file:
-        n_old, n_all = _tag_bytes(file), file.seek(0, 2)
-        shift = len(tag) - n_old
-        starts = range(n_old, n_all, _BLOCK)
-        # away from where the last block goes
-        for start in reversed(starts) if shift > 0 else starts:
-            file.seek(start)
-            block = file.read(_BLOCK)
-            file.seek(start + shift)
-            file.write(block)
-        file.seek(0)
-        file.write(tag)
-        file.truncate(n_all + shift)
+    with path.open("rb") as file:
+        n_old = _tag_bytes(file)
+    replace_front(path, n_old, tag)

@@ -15,6 +15,7 @@ from nmf_audio.audio_io import AudioReader, AudioWriter
 from nmf_audio.chunks import read_chunks
 from nmf_audio.containers import Container, container_for
 from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.flac import read_blocks
 from nmf_audio.formats import FORMATS, Format, Wanted, format_for
 from nmf_audio.id3 import read_tag
 from nmf_audio.media.codecs import is_media, is_media_head
@@ -249,16 +250,14 @@ def open_writer(
         target, source_of(reader), n_values, format=wanted.container, subtype=wanted.subtype
     )
     chunks = read_chunks(reader.path) if isinstance(reader, AudioReader) else []
-    id3 = b""
-    if (
-        isinstance(reader, AudioReader)
-        and reader.container.format == container.format == "MP3"
-        and not is_part
-    ):
-        id3 = read_tag(reader.path)
     # they count samples
-    fit = container.format in ("WAV", "WAVEX", "RF64") and container.endian != "BIG"
-    fit = fit and not is_part and sr == reader.sr
+    is_whole = not is_part and sr == reader.sr
+    fit = is_whole and container.format in ("WAV", "WAVEX", "RF64") and container.endian != "BIG"
+    id3: bytes = b""
+    blocks: list[tuple[int, bytes]] = []
+    if isinstance(reader, AudioReader) and reader.container.format == container.format:
+        id3 = read_tag(reader.path) if container.format == "MP3" and not is_part else b""
+        blocks = read_blocks(reader.path, is_whole=is_whole) if container.format == "FLAC" else []
     writer = AudioWriter(
         temporary,
         sr,
@@ -268,6 +267,7 @@ def open_writer(
         label=str(target),
         chunks=chunks if fit else (),
         id3=id3,
+        blocks=blocks,
     )
     if chunks and not fit:
         lost = dict.fromkeys(name.decode("latin-1").strip() for name, _ in chunks)

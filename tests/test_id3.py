@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from nmf_audio import id3
+from nmf_audio import atomic
 from nmf_audio.id3 import build_tag, put_tag, read_tag
 
 TAG = build_tag({"title": "Äpfel", "comment": "none", "license": "free"})
 LONG = build_tag({"title": "x" * 5000})
 
 
-@pytest.mark.parametrize("old", [b"", TAG, LONG])
-@pytest.mark.parametrize("new", [b"", TAG, LONG])
+@pytest.mark.parametrize("old", [b"", TAG, LONG], ids=["none", "short", "long"])
+@pytest.mark.parametrize("new", [b"", TAG, LONG], ids=["none", "short", "long"])
 @pytest.mark.parametrize("n", [0, 1, 999, 1000, 1001, 12_345])
 def test_the_rest_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bytes, new: bytes, n: int
 ) -> None:
-    monkeypatch.setattr(id3, "_BLOCK", 1000)
+    monkeypatch.setattr(atomic, "_BLOCK", 1000)
     sound = bytes(i * i % 251 for i in range(n))
     path = tmp_path / "a.mp3"
     path.write_bytes(old + sound)

@@ -15,9 +15,11 @@ from nmf_audio.audio_io import AudioReader, AudioWriter
 from nmf_audio.cli.denoise import main
 from nmf_audio.containers import Container
 from nmf_audio.errors import AudioFileError
+from nmf_audio.flac import put_blocks, read_blocks
 from nmf_audio.formats import FORMATS
 from nmf_audio.id3 import build_tag, put_tag, read_tag
 from tests.cli.helpers import Run, names
+from tests.test_flac import CUESHEET, PICTURE
 from tests.tiny import SR, noise, write_noise
 
 SIZE_KNOWN = ("seconds", "sr", "n_channels", "format", "subtype", "src_sr", "src_format", "src_subtype")
@@ -277,3 +279,16 @@ def test_an_mp3_keeps_its_tag_to_the_byte(run: Run, tmp_path: Path) -> None:
     assert run("a.mp3", "-o", "c.flac")[::2] == (0, [])
     assert run("c.flac", "-o", "d.mp3")[::2] == (0, [])
     assert read_tag(tmp_path / "d.mp3") == build_tag({"title": "Äpfel"})
+
+
+def test_a_flac_keeps_pictures_and_all_tags(run: Run, tmp_path: Path) -> None:
+    words = [b"TITLE=\xc3\x84pfel", b"MOOD=calm"]
+    tags = (4, b"\0\0\0\0\x02\0\0\0" + b"".join(len(word).to_bytes(4, "little") + word for word in words))
+    write_noise(tmp_path / "a.flac", 2)
+    put_blocks(tmp_path / "a.flac", [tags, PICTURE, CUESHEET])
+    assert run("a.flac", "--keep-noise", "rest.flac")[::2] == (0, [])
+    for name in ("a.denoised.flac", "rest.flac"):
+        assert read_blocks(tmp_path / name) == [tags, PICTURE, CUESHEET]
+        assert soundfile.info(tmp_path / name).frames == 2 * SR
+    assert run("a.flac", "--end", "1", "--subtype", "pcm_24", "-o", "b.flac")[::2] == (0, [])
+    assert read_blocks(tmp_path / "b.flac") == [tags, PICTURE]
