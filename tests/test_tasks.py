@@ -15,6 +15,7 @@ from nmf_audio.cli import denoise
 from nmf_audio.cli.main import build_parser
 from nmf_audio.cli.main import main as nmf_audio_main
 from tests.live.fake import FakeSound, device
+from tests.media.make import write_media
 
 TASKS = Path(__file__).parent.parent / "docs" / "tasks"
 PAGES = sorted(TASKS.glob("*.md"))
@@ -22,7 +23,7 @@ PAGES = sorted(TASKS.glob("*.md"))
 RECORDINGS = {
     "podcast": ["host.wav", "guest.wav", "panel.wav", "episode.wav"],
     "interview": ["interview.wav"],
-    "lecture": ["lecture.mp3", "term/monday.flac", "term/week2/tuesday.ogg"],
+    "lecture": ["lecture.mp3", "lecture.mp4", "term/monday.flac", "term/week2/tuesday.ogg"],
     "field-recording": ["guide.wav", "atmosphere.wav"],
     "call-centre-batch": ["calls/a.wav", "calls/b.wav", "calls/more/c.wav"],
     "python-script": [],
@@ -60,6 +61,9 @@ def make_recordings(names: list[str]) -> None:
     for i, name in enumerate(names):
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".mp4":
+            write_media(path)
+            continue
         sr = 8000 if "calls" in name else 16000
         shape = (4 * sr, 1 + (path.name in STEREO))
         soundfile.write(path, 0.1 * np.random.default_rng(i).standard_normal(shape), sr)
