@@ -142,6 +142,29 @@ def test_training_raises_the_score_and_the_dictionary_separates(tmp_path: Path) 
         Separator(loaded, free=3)
 
 
+@pytest.fixture(scope="module")
+def trained() -> Dictionary:
+    return train_separator(_clips(3.0), replace(SMALL, n_steps=2, seconds=0.5, batch_size=2))
+
+
+@pytest.mark.parametrize(("sr", "n_channels"), [(8000, 1), (16000, 2), (48000, 2)])
+def test_a_separator_streams_at_any_rate_and_cut(trained: Dictionary, sr: int, n_channels: int) -> None:
+    rng = np.random.default_rng(0)
+    y = 0.1 * rng.standard_normal((n_channels, sr // 2), np.float32)
+    separator = Separator(trained)
+    whole = separator.separate(y, sr)
+    np.testing.assert_allclose(sum(whole.values()), y, atol=1e-7)
+    stream = separator.stream(sr, n_channels)
+    parts = [stream.process(block) for block in np.split(y, [1, 17, 526, 3000], axis=1)]
+    parts.append(stream.flush())
+    for name, part in whole.items():
+        np.testing.assert_array_equal(np.concatenate([p[name] for p in parts], axis=1), part)
+    gain = np.float32(10 ** (-30 / 20))
+    quiet = separator.separate(gain * y, sr)
+    for name in trained.sources:
+        np.testing.assert_allclose(quiet[name] / gain, whole[name], atol=1e-5)
+
+
 def test_a_training_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
     clips, checkpoint = _clips(), tmp_path / "state"
     settings = replace(SMALL, n_steps=6, seconds=0.5, batch_size=2)
@@ -164,10 +187,7 @@ def test_a_training_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None
         train_separator(_clips(5.0), settings, checkpoint=checkpoint, resume=True)
 
 
-def test_files_that_are_no_separators_are_refused() -> None:
-    trained = train_separator(
-        _clips(2.0), SeparatorSettings(n_components=2, n_layers=1, n_steps=1, batch_size=1)
-    )
+def test_files_that_are_no_separators_are_refused(trained: Dictionary) -> None:
     for name, value, message in (
         ("W", trained.arrays["W"] * 2, "columns of W do not sum to 1"),
         ("g", trained.arrays["g"] + 2, "'g' has values that are not below 2"),
