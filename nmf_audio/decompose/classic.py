@@ -11,6 +11,8 @@ from nmf_audio.dictionary import Dictionary
 
 __all__ = ["ClassicDecomposition"]
 
+L1_H = 0.1
+
 
 class ClassicDecomposition(SourcesDecomposition):
     """Fixed atoms of one dictionary, frame by frame.
@@ -30,4 +32,5 @@ class ClassicDecomposition(SourcesDecomposition):
             beta=dictionary.beta,
             power=dictionary.power,
             mask_power=DEFAULT_MASK_POWER,
+            l1_H=L1_H,
         )

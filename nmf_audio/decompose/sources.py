@@ -22,7 +22,7 @@ __all__ = ["L1_H", "N_ITER", "SourcesDecomposition", "unit_atoms"]
 Array = npt.NDArray[np.float32]
 
 N_ITER = 25
-L1_H = 0.1
+L1_H = 0.5
 """Relative to the level 1 of the normalised bands; atoms have unit L2 norm, so that it acts on the mask."""
 
 
@@ -48,16 +48,25 @@ class SourcesDecomposition:
         Exponent of the magnitudes that the atoms describe.
     mask_power : float
         Exponent p of the mask on magnitudes; 2 is the Wiener filter.
+    l1_H : float
+        Penalty on the activations.
     """
 
     def __init__(
-        self, atoms: Mapping[str, Array], n_observed: int, *, beta: float, power: float, mask_power: float
+        self,
+        atoms: Mapping[str, Array],
+        n_observed: int,
+        *,
+        beta: float,
+        power: float,
+        mask_power: float,
+        l1_H: float = L1_H,
     ) -> None:
         self.sources = tuple(atoms)
         blocks = [unit_atoms(W, n_observed) for W in atoms.values()]
         self._power = np.float32(power)
         self._exponent = mask_power / power
-        self._solver = FrameSolver(np.concatenate(blocks, axis=1), beta=beta, n_iter=N_ITER, l1_H=L1_H)
+        self._solver = FrameSolver(np.concatenate(blocks, axis=1), beta=beta, n_iter=N_ITER, l1_H=l1_H)
         ends = np.cumsum([block.shape[1] for block in blocks])
         self._n_components = int(ends[-1])
         self._blocks = [

@@ -242,10 +242,12 @@ def remainder(y: npt.NDArray[Any], parts: Iterable[npt.NDArray[Any]]) -> npt.NDA
     >>> remainder(np.array([5, 32767], np.int16), [np.array([2, -9], np.int16)]).tolist()
     [3, 32767]
     """
-    wide = y.astype(np.float64 if y.dtype.kind == "f" else np.int64)
+    # the parts' own sum first: sources hold no more digits than float32, so that only the difference is rounded
+    total = np.zeros(y.shape, np.float64 if y.dtype.kind == "f" else np.int64)
     for part in parts:
-        wide -= part
-    if y.dtype.kind == "f":
-        return wide.astype(y.dtype)
-    info = np.iinfo(y.dtype)
-    return np.clip(wide, info.min, info.max).astype(y.dtype)
+        total += part
+    rest: npt.NDArray[Any] = y - total
+    if y.dtype.kind != "f":
+        info = np.iinfo(y.dtype)
+        rest = np.clip(rest, info.min, info.max)
+    return np.asarray(rest, y.dtype)

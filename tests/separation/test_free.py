@@ -23,7 +23,7 @@ def test_a_source_without_a_dictionary_is_found_by_name_or_left_in_the_residual(
     assert si_sdr(mixture.high, named["high"]) > before + 8
     assert si_sdr(mixture.high, unnamed["residual"]) > before + 8
     without = separate(mixture.y, mixture.sr, known)
-    assert si_sdr(mixture.low, named["low"]) > si_sdr(mixture.low, without["low"]) + 8
+    assert si_sdr(mixture.low, named["low"]) > si_sdr(mixture.low, without["low"]) + 6
 
 
 def test_the_same_seed_gives_the_same_bits_and_blocks_do_not_matter() -> None:

@@ -132,7 +132,12 @@ def test_classic_is_a_separation_of_speech_and_noise() -> None:
     dictionary = load_dictionary("plain")
     V = np.random.default_rng(0).random((100, 7), np.float32)
     named = SourcesDecomposition(
-        {name: dictionary.columns(name) for name in dictionary.sources}, 100, beta=1, power=1, mask_power=2
+        {name: dictionary.columns(name) for name in dictionary.sources},
+        100,
+        beta=1,
+        power=1,
+        mask_power=2,
+        l1_H=0.1,
     )
     np.testing.assert_array_equal(
         named.process(V).masks, ClassicDecomposition(dictionary, 100).process(V).masks
