@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         with common.progress_bar(args, "training", unit="%") as progress:
             dictionary = train_denoiser(
                 recordings,
-                _settings(numbers, seed),
+                _settings(numbers, seed, goes_on=start is not None),
                 minutes=numbers.get("minutes"),
                 spec=spec,
                 start=start,
@@ -141,12 +141,13 @@ def _checkpoint(args: argparse.Namespace) -> Path:
     return Path(args.output).with_suffix(".checkpoint")
 
 
-def _settings(numbers: dict[str, float], seed: int) -> Any:
+def _settings(numbers: dict[str, float], seed: int, *, goes_on: bool) -> Any:
+    from nmf_audio.training.defaults import FINE_TUNING_RATE, HIGHEST_RATE
     from nmf_audio.training.denoiser import DenoiserSettings
 
     names = {"speech-atoms": "n_speech", "noise-atoms": "n_noise", "layers": "n_layers", "steps": "n_steps"}
     chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
-    return DenoiserSettings(seed=seed, **chosen)
+    return DenoiserSettings(seed=seed, highest_rate=FINE_TUNING_RATE if goes_on else HIGHEST_RATE, **chosen)
 
 
 def _teller(

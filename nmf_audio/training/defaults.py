@@ -5,6 +5,8 @@ Those of numbers of atoms and sparsity are what served ``classic`` best on mixtu
 
 __all__ = [
     "BETA",
+    "FINE_TUNING_RATE",
+    "HIGHEST_RATE",
     "MAX_ITER",
     "MAX_SECONDS",
     "N_FRAMES",
@@ -25,6 +27,9 @@ MAX_SECONDS = 3600.0
 N_SPEECH, N_NOISE = 160, 96
 N_LAYERS = 4
 N_STEPS = 17_400
+
+HIGHEST_RATE, FINE_TUNING_RATE = 6e-3, 2e-3
+"""Learning rate after the warm-up, from the start and from a trained dictionary: docs/experiments.md, S and D."""
 
 SEPARATOR = {"n_components": 48, "n_layers": 3, "n_steps": 1200}
 """Atoms of each source, layers and steps of `nmf_audio.training.separator`."""

@@ -22,7 +22,7 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import Normaliser
 from nmf_audio.nmf import factorize
 from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
-from nmf_audio.training.defaults import N_LAYERS, N_NOISE, N_SPEECH, N_STEPS
+from nmf_audio.training.defaults import HIGHEST_RATE, N_LAYERS, N_NOISE, N_SPEECH, N_STEPS
 from nmf_audio.training.loop import Progress, run_training
 from nmf_audio.training.losses import Loss, Weights
 from nmf_audio.training.mixing import Mixer, Sounds
@@ -89,7 +89,7 @@ class DenoiserSettings:
     n_steps: int = N_STEPS
     batch_size: int = 16
     seconds: float = 3.0
-    highest_rate: float = 6e-3
+    highest_rate: float = HIGHEST_RATE
     weights: Weights = field(default_factory=Weights)
     seed: int = 0
 

@@ -37,8 +37,8 @@ QUIET = 1e-3
 class Weights:
     """How much each part of the loss counts; the compressed magnitudes count 1."""
 
-    asym: float = 1.0
-    env: float = 0.15
+    asym: float = 0.3
+    env: float = 0.2
     sdr: float = 0.002
 
 
