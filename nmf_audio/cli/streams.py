@@ -129,13 +129,12 @@ def raw_of(args: argparse.Namespace, faults: list[str]) -> "RawFormat | None":
         )
     if args.raw is None:
         return None
-    if reads and args.rate is None:
-        faults.append("--raw has no header: give --rate, the sample rate in Hz, and --channels, if not 1")
-        return None
     rate = None
     if reads:
         # that of what comes in, and so of what goes out
         rate, args.rate = args.rate, None
+        if rate is None:
+            faults.append("--raw has no header: give --rate, the sample rate in Hz, and --channels, if not 1")
     try:
         return RawFormat(
             args.raw,

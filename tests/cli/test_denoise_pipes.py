@@ -249,6 +249,7 @@ def test_the_input_is_never_the_output(options: list[str], tmp_path: Path) -> No
         (["a.wav", "-o", "-", "--keep-noise", "-"], ["-o - and --keep-noise - both write to"]),
         (["-", "-o", "b.wav", "--keep-noise", "{stem}.n.wav"], ["--keep-noise {stem}.n.wav: standard input"]),
         (["-", "-o", "b.wav", "--raw", "s16le"], ["--raw has no header: give --rate"]),
+        (["-", "-o", "b.wav", "--raw", "x"], ["--raw has no header: give --rate", "raw='x'; allowed are u8"]),
         (["-", "-o", "b.wav", "--raw", "s16", "--rate", "8000"], ["raw='s16'; allowed are u8, s16le"]),
         (["-", "-o", "b.wav", "--raw", "u8", "--rate", "8k"], ["rate='8k'; the sample rate must be"]),
         (
