@@ -85,3 +85,14 @@ def test_the_pair_is_what_its_readme_says() -> None:
     assert (sr, clean.shape, noisy.shape) == (16000, (129600,), (129600,))
     assert np.abs(noisy).max() < 0.99, "nothing is clipped"
     assert not clean[:8000].any(), "half a second without speech"
+
+
+def test_separate_blindly_shows_what_places_are_worth(tmp_path: Path) -> None:
+    text = _run("separate_blindly.py", "-o", tmp_path / "parts", "--plot", tmp_path / "blind.png")
+    (struck,) = _numbers(r"--percussive +([\d.-]+)", text)
+    (blind,) = _numbers(r"--blind 2 +([\d.-]+)\n", text)
+    (by_place,) = _numbers(r"--by-place +([\d.-]+)", text)
+    assert struck > 7
+    assert by_place > blind + 4
+    assert len(list((tmp_path / "parts").iterdir())) == 7
+    assert (tmp_path / "blind.png").stat().st_size > 10000
