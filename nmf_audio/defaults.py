@@ -39,11 +39,11 @@ RESIDUAL = "residual"
 
 PRESETS = {
     "speech": {"reduction_db": DEFAULT_REDUCTION_DB, "mix": DEFAULT_MIX},
-    "podcast": {"reduction_db": 20.0, "mix": 1.0},
-    "call": {"reduction_db": 40.0, "mix": 1.0},
+    "podcast": {"reduction_db": 24.0, "mix": 1.0},
+    "call": {"reduction_db": 30.0, "mix": 1.0},
     "field": {"reduction_db": 12.0, "mix": 1.0},
 }
-"""Keyword arguments of `Denoiser` for some purposes."""
+"""Keyword arguments of `Denoiser` for some purposes; docs/quality.md has the measurements that chose them."""
 
 DEFAULT_LIVE_LATENCY = "low"
 """What a live session asks of the devices' buffers."""
