@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import queue
 import sys
@@ -65,6 +66,8 @@ def denoise_files(
     ------
     ParameterError
         If `jobs` is not allowed, or two recordings have the same output. Nothing is written then.
+    TypeError
+        If a keyword is none of `denoise_file`.
 
     Examples
     --------
@@ -78,6 +81,8 @@ def denoise_files(
     ['done', 'failed']
     """
     check_jobs(jobs)
+    # a keyword that there is not is the caller's mistake, not that of each recording
+    inspect.signature(denoise_file).bind(None, None, **options)
     pairs = [_pair(entry, options.get("format")) for entry in files]
     taken: dict[str, Path] = {}
     for src, dst in pairs:

@@ -51,6 +51,11 @@ def test_jobs_are_checked_at_the_call(recordings: list[Path], jobs: Any) -> None
         denoise_files(recordings, jobs=jobs)
 
 
+def test_a_keyword_that_there_is_not_is_the_callers_fault(recordings: list[Path]) -> None:
+    with pytest.raises(TypeError, match="output_dir"):
+        denoise_files(recordings, output_dir="clean")
+
+
 def test_two_recordings_with_one_output_are_refused_at_the_call(recordings: list[Path]) -> None:
     with pytest.raises(ParameterError, match="have the same output"):
         denoise_files([(recordings[0], "x.wav"), (recordings[1], "x.wav")])

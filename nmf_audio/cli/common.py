@@ -46,7 +46,7 @@ class _VersionAction(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from nmf_audio import __version__
 
-        print(f"{parser.prog} {__version__}")
+        print_line(f"{parser.prog} {__version__}")
         parser.exit()
 
 
@@ -112,6 +112,22 @@ def write_line(text: str, stream: TextIO) -> None:
     stream.flush()
 
 
+def print_line(text: str) -> None:
+    """Write text to standard output; if who reads it has left (``| head``), to nowhere, and what comes after it too.
+
+    Parameters
+    ----------
+    text : str
+        A line or several, without the last end.
+    """
+    try:
+        write_line(text, sys.stdout)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def say(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
     """Write a line to standard output, or to standard error if that is taken, if the person wants to hear it.
 
@@ -126,14 +142,11 @@ def say(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
     """
     if args.verbosity < level:
         return
-    try:
-        with _beside_bar(args):
-            write_line(text, sys.stderr if getattr(args, "stdout_is_taken", False) else sys.stdout)
-    except BrokenPipeError:
-        # who read the lines has left (`| head`): the work goes on unseen
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    with _beside_bar(args):
+        if getattr(args, "stdout_is_taken", False):
+            write_line(text, sys.stderr)
+        else:
+            print_line(text)
 
 
 def describe(error: BaseException) -> str:

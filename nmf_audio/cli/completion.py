@@ -26,7 +26,7 @@ class PrintCompletion(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, _: object, values: object, *__: object) -> None:
         """Print the script and end the program."""
-        common.write_line(script(parser, str(values)), sys.stdout)
+        common.print_line(script(parser, str(values)))
         parser.exit()
 
 

@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from nmf_audio.cli import common
+
 if TYPE_CHECKING:
     from nmf_audio.formats import Format
 
@@ -15,7 +17,7 @@ class ListFormats(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Print, and end the program."""
-        print("\n".join(lines()))
+        common.print_line("\n".join(lines()))
         parser.exit()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio import defaults
+from nmf_audio.cli import common
 from nmf_audio.cli.times import parse_section, parse_time
 from nmf_audio.errors import AudioFileError, DictionaryError, MissingExtraError, ParameterError
 
@@ -31,7 +32,7 @@ class _ShowPresets(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         for name, values in defaults.PRESETS.items():
-            print(f"{name:9}--reduction {values['reduction_db']:g} --mix {values['mix']:g}")
+            common.print_line(f"{name:9}--reduction {values['reduction_db']:g} --mix {values['mix']:g}")
         parser.exit()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nmf_audio.errors import MissingExtraError
 
-__all__ = ["ENCODERS", "Encoder", "is_media", "is_media_head", "load"]
+__all__ = ["ENCODERS", "Encoder", "is_media", "is_media_head", "load", "open_to_read"]
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,28 @@ def load(what: str) -> Any:
             f"{what} needs PyAV; install it with: pip install 'nmf-audio[media]'"
         ) from error
     return av
+
+
+def open_to_read(av: Any, path: str | os.PathLike[str]) -> Any:
+    """Open a media file; tags that are not text in UTF-8 come out with marks in place of what can't be read.
+
+    Parameters
+    ----------
+    av : module
+        PyAV, see `load`.
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    av.container.InputContainer
+
+    Raises
+    ------
+    av.error.FFmpegError, ValueError
+        If it can't be opened.
+    """
+    # before version 19 bytes that are no text are a fault unless this says otherwise; since then they never are
+    options = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+    # the prefix keeps a colon in a name from being taken for the end of a protocol
+    return av.open(f"file:{os.fspath(path)}", **options)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nmf_audio.audio_io import check_values
 from nmf_audio.containers import Container
 from nmf_audio.errors import AudioFileError
-from nmf_audio.media.codecs import load
+from nmf_audio.media.codecs import load, open_to_read
 from nmf_audio.media.wholeness import unfinished_media
 
 __all__ = ["MediaReader", "is_cover", "open_media", "packets_of", "sound_track"]
@@ -68,8 +68,7 @@ def open_media(path: Path, *, label: str | None = None) -> Any:
     name = str(path) if label is None else label
     av = load(f"{name}: reading it")
     try:
-        # the prefix keeps a colon in a name from being taken for the end of a protocol
-        return av.open(f"file:{os.fspath(path)}", metadata_errors="replace")
+        return open_to_read(av, path)
     except (av.error.FFmpegError, ValueError) as error:
         reason = unfinished_media(path) or f"can't be read ({getattr(error, 'strerror', None) or error})"
         raise AudioFileError(f"{name}: {reason}") from error

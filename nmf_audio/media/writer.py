@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nmf_audio.containers import Container
 from nmf_audio.errors import AudioFileError
 from nmf_audio.formats import FORMATS
-from nmf_audio.media.codecs import ENCODERS, load
+from nmf_audio.media.codecs import ENCODERS, load, open_to_read
 from nmf_audio.media.copying import Companions
 from nmf_audio.media.wholeness import unfinished_media
 from nmf_audio.pcm import from_integers, to_integers
@@ -219,7 +219,7 @@ class MediaWriter:
             self._abandon()
         if unfinished_media(self._path):
             raise AudioFileError(f"{self.label}: was not written whole")
-        with self._av.open(f"file:{self._path}", metadata_errors="replace") as written:
+        with open_to_read(self._av, self._path) as written:
             kept = {name.lower() for name in written.metadata}
         lost = [name for name in self._metadata if name.lower() not in (*kept, *_OWN_TAGS)]
         if lost:

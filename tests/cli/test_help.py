@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,3 +102,20 @@ def test_the_default_is_that_of_the_function(command: str, option: str, value: A
     (action,) = (action for action in parser._actions if option in action.option_strings)
     text = f"{value:g}" if isinstance(value, float) else str(value)
     assert f"(default: {text}" in shown(parser, action)
+
+
+@pytest.mark.parametrize(
+    "option", ["--list-formats", "--show-preset", "--version", "--print-completion=bash"]
+)
+def test_what_is_printed_may_be_read_in_part(option: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", "nmf_audio.cli.denoise", option],
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
