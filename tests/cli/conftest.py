@@ -13,11 +13,19 @@ from tests.cli.helpers import Run
 from tests.tiny import SR, tiny_dictionary
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiling_was_said() -> None:
+    """Say that loops are compiled, which is said once a process: no test depends on what the disk has of them."""
+    from nmf_audio.nmf.kernels._jit import _log_once
+
+    _log_once()
+
+
 @pytest.fixture(scope="session")
 def dictionary_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("dictionary") / "tiny.npz"
     tiny_dictionary().save(path)
-    # whether a command says that it compiles must not depend on which test comes first
+    # what is compiled here, commands in processes of their own find on the disk
     Denoiser(path, method="classic").denoise(np.zeros(2000, np.float32), SR)
     return path
 
