@@ -15,6 +15,7 @@ __all__ = [
     "RATES",
     "Container",
     "container_for",
+    "is_unknown_length",
     "pcm_bits",
     "room_for",
     "too_large",
@@ -75,8 +76,9 @@ _PCM_BITS = {
 }
 _FLOATING = {"FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
 
-# what programs that write to a pipe, and so do not know it, put for the length
-_UNKNOWN_LENGTHS = (-1, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+# what programs that write to a pipe put for the length: SoX 0x7ffff000 rounded down to whole frames, LAME 0x7fffffff,
+# arecord 0x80000000, ffmpeg 0xffffffff; a CAF has -1
+_UNKNOWN_LENGTHS = (range(-1, 0), range(0x7FFF0000, 0x80000001), range(0xFFFF0000, 0x100000000))
 # more chunks than any recorder writes before the samples; a hostile file may have millions
 _MAX_CHUNKS = 10_000
 
@@ -279,6 +281,11 @@ def unfinished(path: Path) -> str | None:
     return None
 
 
+def is_unknown_length(n_bytes: int) -> bool:
+    """Whether this is what a program puts for the bytes of the samples while it does not know them."""
+    return any(n_bytes in lengths for lengths in _UNKNOWN_LENGTHS)
+
+
 def _find_samples(file: BinaryIO, head: bytes, size: int) -> tuple[int, int] | None:
     """Return where the samples start and their bytes as declared; None if the header does not say."""
     magic = head[:4]
@@ -311,7 +318,7 @@ def _find_samples(file: BinaryIO, head: bytes, size: int) -> tuple[int, int] | N
         if name[:4] == wanted:
             if n_bytes == 0xFFFFFFFF and magic == b"RF64" and declared_64:
                 n_bytes = declared_64
-            return None if n_bytes in _UNKNOWN_LENGTHS else (position + n_head, n_bytes)
+            return None if is_unknown_length(n_bytes) else (position + n_head, n_bytes)
         if n_bytes < 0:
             return None
         position += n_head + -(-n_bytes // align) * align

@@ -9,6 +9,7 @@ import io
 import os
 import select
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -183,7 +184,7 @@ class StreamWriter:
             return
         end = self._file.tell()
         self._file.seek(self._start)
-        self._put(write_head(WavHead(**{**vars(self._head), "n_bytes": n_bytes})))
+        self._put(write_head(replace(self._head, n_bytes=n_bytes)))
         self._file.seek(end)
 
     def _put(self, data: bytes) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from nmf_audio.containers import is_unknown_length
 from nmf_audio.pcm import PCM_BYTES
 
 __all__ = ["WavHead", "read_head", "write_head"]
@@ -26,10 +27,10 @@ _SUBTYPES = {
 # what follows the two bytes of a format tag in the GUID that stands for it
 _GUID_REST = bytes.fromhex("000000001000800000aa00389b71")
 _UNKNOWN = 0xFFFFFFFF
-# SoX writes 0x7ffff000 rounded down to whole frames, LAME 0x7fffffff, arecord 0x80000000, ffmpeg 0xffffffff
-_UNKNOWN_LENGTHS = (range(0x7FFF0000, 0x80000001), range(0xFFFF0000, 0x100000000))
 _MAX_CHUNKS = 10_000
 _MAX_BODY = 2**20
+# longer ones, with what stands beside the samples, are near what stands for an unknown length
+_MAX_KNOWN = 0xFFFF0000 - 2 * _MAX_BODY
 _TAGS = {
     b"INAM": "title",
     b"IART": "artist",
@@ -118,11 +119,11 @@ def read_head(take: Callable[[int], bytes]) -> WavHead | None:
             if head is None:
                 return None
             if n_bytes == _UNKNOWN and n_bytes_64:
-                return WavHead(**{**vars(head), "n_bytes": n_bytes_64, "tags": tags})
+                return replace(head, n_bytes=n_bytes_64, tags=tags)
             # some put 0, and leave it if they can't go back; a stream that ends there anyway has more chunks, or none
-            empty = n_bytes == 0 and position < riff_bytes + 8 and not _is_unknown(riff_bytes)
-            unknown = _is_unknown(n_bytes) or (n_bytes == 0 and not empty)
-            return WavHead(**{**vars(head), "n_bytes": None if unknown else n_bytes, "tags": tags})
+            empty = n_bytes == 0 and position < riff_bytes + 8 and not is_unknown_length(riff_bytes)
+            unknown = is_unknown_length(n_bytes) or (n_bytes == 0 and not empty)
+            return replace(head, n_bytes=None if unknown else n_bytes, tags=tags)
         if n_bytes > _MAX_BODY and head is None:
             return None
         n_padded = n_bytes + n_bytes % 2
@@ -140,10 +141,6 @@ def read_head(take: Callable[[int], bytes]) -> WavHead | None:
         elif name == b"LIST" and body[:4] == b"INFO":
             tags |= _read_tags(body[4:n_bytes])
     return None
-
-
-def _is_unknown(n_bytes: int) -> bool:
-    return any(n_bytes in lengths for lengths in _UNKNOWN_LENGTHS)
 
 
 def _exactly(take: Callable[[int], bytes], n: int) -> bytes:
@@ -211,7 +208,7 @@ def write_head(head: WavHead) -> bytes:
         form += struct.pack("<HHIH14s", 22, bits, head.channel_mask, tag, _GUID_REST)
     elif is_float:
         form += struct.pack("<H", 0)
-    known = head.n_bytes is not None and head.n_bytes < _UNKNOWN_LENGTHS[1].start - 2 * _MAX_BODY
+    known = head.n_bytes is not None and head.n_bytes < _MAX_KNOWN
     n_bytes = head.n_bytes if known and head.n_bytes is not None else _UNKNOWN
     chunks = _chunk(b"fmt ", form)
     if is_float:

@@ -205,7 +205,7 @@ def test_a_flac_damaged_in_the_middle_is_read_up_to_there(tmp_path: Path) -> Non
     np.testing.assert_array_equal(y, whole[: len(y)])
 
 
-@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000])
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0x7FFFEFFF, 0x80000000])
 def test_a_wav_of_unknown_length_is_whole(tmp_path: Path, length: int) -> None:
     # what ffmpeg and sox write into a pipe
     path = tmp_path / "a.wav"
