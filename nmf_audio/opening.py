@@ -11,7 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from nmf_audio.audio_io import AudioReader, AudioWriter
+from nmf_audio.audio_reader import AudioReader
+from nmf_audio.audio_writer import AudioWriter
 from nmf_audio.chunks import read_chunks
 from nmf_audio.containers import Container, container_for
 from nmf_audio.errors import AudioFileError, ParameterError

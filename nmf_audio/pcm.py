@@ -13,7 +13,7 @@ from nmf_audio.containers import pcm_bits
 from nmf_audio.errors import ParameterError
 from nmf_audio.samples import MAX_CHANNELS
 
-__all__ = ["PCM_BYTES", "RAW_CODINGS", "RawFormat", "decode", "encode", "from_integers", "to_integers"]
+__all__ = ["PCM_BYTES", "RAW_CODINGS", "RawFormat", "decode", "encode", "quantize"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
@@ -74,12 +74,12 @@ class RawFormat:
         return RAW_CODINGS[self.coding]
 
 
-def to_integers(y: Samples, bits: int) -> tuple[npt.NDArray[np.signedinteger[Any]], int]:
-    """Return samples as integers that saturate.
+def quantize(y: Samples, bits: int) -> tuple[npt.NDArray[np.signedinteger[Any]], Samples, int]:
+    """Return samples as integers that saturate, and what these stand for.
 
     Parameters
     ----------
-    y : ndarray (n_channels, n)
+    y : ndarray (n_channels, n), float32 or float64
         Samples, full scale 1.0.
     bits : int
         Of an integer, 8 to 32.
@@ -88,19 +88,28 @@ def to_integers(y: Samples, bits: int) -> tuple[npt.NDArray[np.signedinteger[Any
     -------
     ndarray (n, n_channels), int16 or int32
         The integers, in the high bits.
+    ndarray (n_channels, n)
+        The samples as the integers have them: float64 for more than 24 bits, else the type of `y`.
     int
         How many samples were out of range.
+
+    Examples
+    --------
+    >>> integers, stored, n_clipped = quantize(np.array([[0.5, 2.0]], np.float32), 16)
+    >>> integers.T.tolist(), stored.tolist(), n_clipped
+    ([[16384, 32767]], [[0.5, 0.999969482421875]], 1)
     """
     full_scale = 2 ** (bits - 1)
     scaled = np.rint(y.T * (np.float32(full_scale) if bits <= 24 else np.float64(full_scale)))
     n_clipped = int(np.count_nonzero((scaled < -full_scale) | (scaled > full_scale - 1)))
     width = 16 if bits <= 16 else 32
-    integers = np.clip(scaled, -full_scale, full_scale - 1).astype(f"int{width}")
-    return np.ascontiguousarray(integers << (width - bits)), n_clipped
+    saturated = np.clip(scaled, -full_scale, full_scale - 1).astype(f"int{width}")
+    integers = np.ascontiguousarray(saturated << (width - bits))
+    return integers, _from_integers(integers, y.dtype if bits <= 24 else np.float64), n_clipped
 
 
-def from_integers(data: npt.NDArray[np.signedinteger[Any]], dtype: npt.DTypeLike) -> Samples:
-    """Undo `to_integers`: the (n_channels, n) samples that (n, n_channels) integers stand for."""
+def _from_integers(data: npt.NDArray[np.signedinteger[Any]], dtype: npt.DTypeLike) -> Samples:
+    """Return the (n_channels, n) samples that (n, n_channels) integers stand for."""
     full_scale = 2.0 ** (8 * data.dtype.itemsize - 1)
     samples: Samples = np.divide(data.T, full_scale, dtype=np.dtype(dtype))
     return samples
@@ -142,7 +151,7 @@ def decode(data: bytes, subtype: str, n_channels: int, dtype: npt.DTypeLike = np
         integers = wide.view("<i4")
     else:
         integers = np.frombuffer(data, "<i2" if subtype == "PCM_16" else "<i4")
-    return np.ascontiguousarray(from_integers(integers.reshape(-1, n_channels), dtype))
+    return np.ascontiguousarray(_from_integers(integers.reshape(-1, n_channels), dtype))
 
 
 def encode(y: Samples, subtype: str) -> tuple[bytes, Samples, int]:
@@ -174,8 +183,7 @@ def encode(y: Samples, subtype: str) -> tuple[bytes, Samples, int]:
     if bits is None:
         floats = np.ascontiguousarray(y.T, "<f4" if subtype == "FLOAT" else "<f8")
         return floats.tobytes(), floats.T, 0
-    integers, n_clipped = to_integers(y, bits)
-    stored = from_integers(integers, y.dtype if bits <= 24 else np.float64)
+    integers, stored, n_clipped = quantize(y, bits)
     if subtype == "PCM_U8":
         data = ((integers >> 8) + 128).astype(np.uint8).tobytes()
     elif subtype == "PCM_24":

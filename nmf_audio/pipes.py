@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.audio_io import check_values
 from nmf_audio.containers import Container
 from nmf_audio.errors import AudioFileError
 from nmf_audio.pcm import decode
+from nmf_audio.reading import block_length, check_values
 from nmf_audio.wav import WavHead, read_head
 
 __all__ = ["STREAM", "ByteSource", "StreamReader", "stream_label"]
@@ -25,7 +25,6 @@ STREAM = Path("-")
 """What reports call a stream."""
 
 _BLOCK_BYTES = 2**16
-_MAX_VALUES = 2**20
 # more of a head than this is not kept in memory for a second look
 _MAX_KEPT = 2**22
 
@@ -129,7 +128,7 @@ class StreamReader:
 
     def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
         """Yield the samples as they come, in blocks of a second at most; see `AudioReader.blocks`."""
-        n_block = self._frame_bytes * max(1, min(self.sr, _MAX_VALUES // self.n_channels))
+        n_block = self._frame_bytes * block_length(self.sr, self.n_channels)
         left = math.inf if self._n_bytes is None else self._n_bytes
         rest = b""
         while data := self._source.some(int(min(n_block - len(rest), left))) if left else b"":

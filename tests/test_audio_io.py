@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from nmf_audio.audio_io import AudioReader, AudioWriter
+from nmf_audio.audio_reader import AudioReader
+from nmf_audio.audio_writer import AudioWriter
 from nmf_audio.containers import Container, container_for, unfinished
 from nmf_audio.errors import AudioFileError
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import soxr
 
-from nmf_audio.audio_io import AudioReader
+from nmf_audio.audio_reader import AudioReader
 from nmf_audio.decompose import METHODS
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB, METHOD_NAMES
 from nmf_audio.enhance import Denoiser

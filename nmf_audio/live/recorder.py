@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.atomic import replacing
-from nmf_audio.audio_io import AudioWriter
+from nmf_audio.audio_writer import AudioWriter
 from nmf_audio.containers import Container, container_for
 
 __all__ = ["Recorder", "RingBuffer"]

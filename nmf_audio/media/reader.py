@@ -12,17 +12,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.audio_io import check_values
 from nmf_audio.containers import Container
 from nmf_audio.errors import AudioFileError
 from nmf_audio.media.codecs import load, open_to_read
 from nmf_audio.media.wholeness import unfinished_media
+from nmf_audio.reading import block_length, check_values
 
 __all__ = ["MediaReader", "is_cover", "open_media", "packets_of", "sound_track"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
-_MAX_BLOCK_VALUES = 2**20
 # time stamps of Matroska are whole milliseconds; what differs by more is a gap
 _SLACK_SECONDS = 0.1
 _SLACK_AFTER_DAMAGE = 0.003
@@ -251,7 +250,7 @@ class MediaReader:
 
     def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
         """Yield the samples in blocks of about a second; see `AudioReader.blocks`."""
-        n_block = max(1, min(self.sr, _MAX_BLOCK_VALUES // self.n_channels))
+        n_block = block_length(self.sr, self.n_channels)
         waiting: list[Samples] = []
         n_waiting = 0
         for piece in self._pieces(dtype):

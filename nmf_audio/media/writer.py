@@ -18,7 +18,7 @@ from nmf_audio.formats import FORMATS
 from nmf_audio.media.codecs import ENCODERS, load, open_to_read
 from nmf_audio.media.copying import Companions
 from nmf_audio.media.wholeness import unfinished_media
-from nmf_audio.pcm import from_integers, to_integers
+from nmf_audio.pcm import quantize
 
 __all__ = ["MediaWriter"]
 
@@ -182,9 +182,8 @@ class MediaWriter:
         if bits is None:
             data = np.asarray(y, np.float32)
         else:
-            integers, n_clipped = to_integers(y, bits)
+            integers, y, n_clipped = quantize(y, bits)
             self.n_clipped += n_clipped
-            y = from_integers(integers, y.dtype if bits <= 24 else np.dtype(np.float64))
             data = integers.T
         try:
             for start in range(0, y.shape[1], _PACKET):

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from nmf_audio import containers
-from nmf_audio.audio_io import AudioReader, AudioWriter
+from nmf_audio.audio_reader import AudioReader
+from nmf_audio.audio_writer import AudioWriter
 from nmf_audio.cli.denoise import main
 from nmf_audio.containers import Container
 from nmf_audio.errors import AudioFileError

@@ -1,0 +1,69 @@
+"""What all readers of recordings have in common: how long their blocks are, and which samples are taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import AudioFileError
+
+__all__ = ["block_length", "check_values"]
+
+_MAX_BLOCK_VALUES = 2**20
+# full scale is 1.0; the square of this, summed over a frame, is far below the largest float32
+_LARGEST = 1e9
+
+
+def block_length(sr: int, n_channels: int) -> int:
+    """Return how many samples a block has: a second of them, fewer if there are very many channels.
+
+    Parameters
+    ----------
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> block_length(48000, 2), block_length(48000, 64)
+    (48000, 16384)
+    """
+    return max(1, min(sr, _MAX_BLOCK_VALUES // n_channels))
+
+
+def check_values(block: npt.NDArray[np.floating[Any]], first: int, sr: int, label: str) -> None:
+    """Check that arithmetic in float32 can take samples.
+
+    Parameters
+    ----------
+    block : ndarray (n_channels, n)
+        Samples.
+    first : int
+        Where in the recording the first of them stands.
+    sr : int
+        Sample rate in Hz.
+    label : str
+        How messages call the recording.
+
+    Raises
+    ------
+    AudioFileError
+        If a sample is NaN, infinite, or too large; the message says which.
+    """
+    good = np.abs(block) <= _LARGEST
+    if good.all():
+        return
+    n, channel = (int(i) for i in np.argwhere(~good.T)[0])
+    value = block[channel, n]
+    kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else f"{value:g}"
+    raise AudioFileError(
+        f"{label}: sample {first + n} ({(first + n) / sr:.3f} s) of channel {channel + 1} is {kind}; "
+        f"only finite samples up to {_LARGEST:g} can be processed"
+    )
