@@ -97,6 +97,16 @@ def path(text: str) -> "Path":
     return path.absolute() if text != "-" and path == Path("-") else path
 
 
+def whole(text: str) -> int | str:
+    """Return an argument as a whole number; other words stay, and are refused by who knows the range."""
+    return int(text) if text.removeprefix("-").isdecimal() else text
+
+
+def channels(n: int) -> str:
+    """Return how messages call a number of channels."""
+    return "1 channel" if n == 1 else f"{n} channels"
+
+
 def write_line(text: str, stream: TextIO) -> None:
     """Write a line; what the terminal can't show (a name from another encoding) is escaped.
 

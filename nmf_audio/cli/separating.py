@@ -217,7 +217,7 @@ def tell(args: argparse.Namespace, report: "SeparationReport") -> None:
     common.say(args, f"{report.src}: {pace}{clipped}")
     for name, path in report.parts.items():
         common.say(args, f"  -> {path} ({_level(report.levels_db[name], report.level_before_db)})")
-    channels = "1 channel" if report.n_channels == 1 else f"{report.n_channels} channels"
+    channels = common.channels(report.n_channels)
     common.say(args, f"  {report.sr} Hz, {channels}, {report.format} {report.subtype}", level=2)
 
 

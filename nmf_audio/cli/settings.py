@@ -143,7 +143,7 @@ def jobs_of(args: argparse.Namespace, faults: list[str]) -> int:
     from nmf_audio.batch import check_jobs
 
     try:
-        return check_jobs(int(args.jobs) if args.jobs.isdecimal() else args.jobs)
+        return check_jobs(common.whole(args.jobs))
     except ParameterError as error:
         faults.append(str(error))
         return 1
@@ -218,11 +218,10 @@ def output_options(
     from nmf_audio.formats import output_faults
     from nmf_audio.stream_writer import stream_faults
 
-    rate = args.rate
     options = {
         "format": args.format,
         "subtype": args.subtype,
-        "sr": int(rate) if rate is not None and rate.isdecimal() else rate,
+        "sr": None if args.rate is None else common.whole(args.rate),
     }
     found = []
     for target in targets:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from nmf_audio.cli import common
 from nmf_audio.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def raw_of(args: argparse.Namespace, faults: list[str]) -> "RawFormat | None":
     from nmf_audio import defaults
     from nmf_audio.pcm import RawFormat
 
-    numbers = [word for word in args.channels or () if word.lstrip("-").isdecimal()]
+    numbers = [word for word in args.channels or () if isinstance(common.whole(word), int)]
     modes = [word for word in args.channels or () if word not in numbers]
     args.channels = modes[-1] if modes else defaults.DEFAULT_CHANNELS
     reads = "-" in args.inputs
@@ -129,23 +130,17 @@ def raw_of(args: argparse.Namespace, faults: list[str]) -> "RawFormat | None":
         )
     if args.raw is None:
         return None
-    rate = None
+    options: dict[str, Any] = {}
     if reads:
         # that of what comes in, and so of what goes out
         rate, args.rate = args.rate, None
+        options = {"sr": rate and common.whole(rate)}
+        if numbers:
+            options["n_channels"] = common.whole(numbers[-1])
         if rate is None:
             faults.append("--raw has no header: give --rate, the sample rate in Hz, and --channels, if not 1")
     try:
-        return RawFormat(
-            args.raw,
-            None if rate is None else _whole(rate),
-            *(_whole(number) for number in numbers[-1:] if reads),
-        )
+        return RawFormat(args.raw, **options)
     except ParameterError as error:
         faults.append(str(error).replace("n_channels=", "channels=").replace("sr=", "rate="))
         return None
-
-
-def _whole(text: str) -> Any:
-    """Return a number; other words are refused by who knows the range."""
-    return int(text) if text.lstrip("-").isdecimal() else text

@@ -48,8 +48,7 @@ def tell(args: argparse.Namespace, report: "Report") -> None:
     if now:
         parts.append(f"now {' '.join(now)}")
     common.say(args, f"{src} -> {streams.label(report.dst, output=True)}: {', '.join(parts)}")
-    channels = "1 channel" if report.n_channels == 1 else f"{report.n_channels} channels"
-    detail = f"{report.sr} Hz, {channels}, {report.format} {report.subtype}"
+    detail = f"{report.sr} Hz, {common.channels(report.n_channels)}, {report.format} {report.subtype}"
     common.say(args, f"  {detail}; method {report.method}, dictionary {report.dictionary}", level=2)
 
 
@@ -132,8 +131,7 @@ def tell_plan(args: argparse.Namespace, jobs: Iterable[Planned]) -> bool:
         try:
             with open_reader(job.src) as reader:
                 seconds = f"{reader.n_samples / reader.sr:.1f} s, " if reader.n_samples is not None else ""
-                channels = "1 channel" if reader.n_channels == 1 else f"{reader.n_channels} channels"
-                what = f"{seconds}{reader.sr} Hz, {channels}"
+                what = f"{seconds}{reader.sr} Hz, {common.channels(reader.n_channels)}"
         except (AudioFileError, MissingExtraError) as error:
             refused.append(error)
             continue

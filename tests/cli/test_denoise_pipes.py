@@ -252,6 +252,7 @@ def test_the_input_is_never_the_output(options: list[str], tmp_path: Path) -> No
         (["-", "-o", "b.wav", "--raw", "x"], ["--raw has no header: give --rate", "raw='x'; allowed are u8"]),
         (["-", "-o", "b.wav", "--raw", "s16", "--rate", "8000"], ["raw='s16'; allowed are u8, s16le"]),
         (["-", "-o", "b.wav", "--raw", "u8", "--rate", "8k"], ["rate='8k'; the sample rate must be"]),
+        (["-", "-o", "b.wav", "--raw", "u8", "--rate=--5"], ["rate='--5'; the sample rate must be"]),
         (
             ["-", "-o", "b.wav", "--raw", "u8", "--rate", "8000", "--channels", "0", "--channels", "left"],
             ["channels=0; a whole number from 1 to 64", "channels='left'; allowed are linked, independent"],
