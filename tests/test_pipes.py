@@ -278,3 +278,33 @@ def test_a_pipe_that_does_not_wait() -> None:
     with Impatient(ours, "rb") as file, open_stream(file) as reader:
         assert sum(block.shape[1] for block in reader.blocks()) == 10_000
     thread.join()
+
+
+def test_a_full_pipe_that_does_not_wait() -> None:
+    ours, its = os.pipe()
+    os.set_blocking(its, False)
+    was_full = threading.Event()
+    came = []
+
+    def read() -> None:
+        # begins only once there was no room
+        was_full.wait()
+        with os.fdopen(ours, "rb", buffering=0) as file:
+            while data := file.read(1000):
+                came.append(data)
+
+    class Impatient(io.FileIO):
+        def write(self, data: Any, /) -> int:
+            n = super().write(data)
+            if n is None:
+                was_full.set()
+            return n
+
+    y = np.random.default_rng(0).uniform(-1, 1, (1, 100_000)).astype(np.float32)
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    with Impatient(its, "wb") as file, StreamWriter(file, SR, 1, Container("RAW", "FLOAT")) as writer:
+        writer.write(y)
+    thread.join()
+    assert was_full.is_set()
+    assert b"".join(came) == y.tobytes()

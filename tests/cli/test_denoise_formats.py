@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from pathlib import Path
 
@@ -178,7 +179,7 @@ def test_a_wav_that_would_be_too_large_becomes_rf64(
     assert (tmp_path / "b.wav").read_bytes()[:4] == b"RF64"
     info = soundfile.info(tmp_path / "b.wav")
     assert (info.format, info.duration) == ("RF64", 2)
-    assert run("a.flac", "-o", "c.wav", "--end", "1.9")[1:] != ([], [])
+    assert run("a.flac", "-o", "c.wav", "--end", "1.9")[::2] == (0, [])
     assert (tmp_path / "c.wav").read_bytes()[:4] == b"RIFF"
 
 
@@ -251,8 +252,9 @@ def test_list_formats(capsys: pytest.CaptureFixture[str]) -> None:
     assert caught.value.code == 0
     text = capsys.readouterr().out
     for entry in FORMATS.values():
-        assert f"\n  {entry.name} " in text
-        assert all(word in text for word in (*entry.extensions, *entry.subtypes))
+        row = re.search(rf"\n  {entry.name} .*(\n {{20,}}.*)*", text)
+        assert row is not None
+        assert row.group().split() == [entry.name, *entry.extensions, *entry.subtypes]
     rest = text.split("read, and written where the input is one of them")[1].split()
     assert set(rest) | {entry.container for entry in FORMATS.values()} >= set(
         soundfile.available_formats()
