@@ -18,7 +18,7 @@ from nmf_audio.files import default_output, denoise_file, named
 from nmf_audio.processes import Processes
 from nmf_audio.report import Report
 
-__all__ = ["FileWork", "check_jobs", "denoise_files", "run_files", "run_in_order", "work_on"]
+__all__ = ["FileWork", "check_jobs", "denoise_files", "in_total", "run_files", "run_in_order", "work_on"]
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[float, float], None]
@@ -90,14 +90,7 @@ def denoise_files(
         if other is not src:
             raise ParameterError(f"files: {other} and {src} have the same output {dst}; name others")
     works = [work_on(src, dst, skip_existing=skip_existing, **options) for src, dst in pairs]
-    shares = [0.0] * len(pairs)
-
-    def advance(i: int, done: float, total: float) -> None:
-        shares[i] = done / total if total else 1.0
-        if progress is not None:
-            progress(sum(shares), len(shares))
-
-    return run_files(works, jobs=jobs, progress=advance)
+    return run_files(works, jobs=jobs, progress=in_total(len(works), progress))
 
 
 def check_jobs(jobs: Any) -> int:
@@ -111,6 +104,33 @@ def check_jobs(jobs: Any) -> int:
     if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= MAX_JOBS:
         raise ParameterError(f"jobs={jobs!r}; a whole number from 1 to {MAX_JOBS} is allowed")
     return jobs
+
+
+def in_total(
+    n_works: int, progress: Callable[[float, int], object] | None
+) -> Callable[[int, float, float], None]:
+    """Return what `run_in_order` takes, if only the sum over all works is of interest.
+
+    Parameters
+    ----------
+    n_works : int
+        How many there are.
+    progress : callable or None
+        Called with the number of works done (with decimals) and of all.
+
+    Returns
+    -------
+    callable
+        Takes the number of a work and what it said (done, total).
+    """
+    shares = [0.0] * n_works
+
+    def advance(i: int, done: float, total: float) -> None:
+        shares[i] = done / total if total else 1.0
+        if progress is not None:
+            progress(sum(shares), n_works)
+
+    return advance
 
 
 def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tuple[Path, Path]:

@@ -185,7 +185,7 @@ def check_output(
     """
     for fault in _faults(target, format, subtype, sr):
         raise ParameterError(fault)
-    entry = None if format is None else FORMATS[format.upper()]
+    entry = _named(format)
     coding = subtype.upper() if subtype is not None else None
     if coding is None and entry is not None and entry.codings is not None and len(entry.codings) == 1:
         coding = entry.codings[0]
@@ -211,7 +211,7 @@ def output_faults(target: Path, *, format: Any = None, subtype: Any = None, sr: 
         A sentence each.
     """
     faults = _faults(target, format, subtype, sr)
-    entry = FORMATS.get(format.upper()) if isinstance(format, str) else None
+    entry = _named(format)
     missing = _missing(format_for(target, None if entry is None else entry.container))
     return faults if missing is None else [*faults, missing]
 
@@ -222,7 +222,7 @@ def _faults(target: Path, format: Any, subtype: Any, sr: Any) -> list[str]:
     by_name = _BY_EXTENSION.get(extension)
     entry = None if by_name is None else FORMATS[by_name]
     if format is not None:
-        entry = FORMATS.get(format.upper()) if isinstance(format, str) else None
+        entry = _named(format)
         if entry is None:
             return [f"format={format!r}; allowed are {', '.join(FORMATS)}"]
         if by_name is not None and extension not in entry.extensions:
@@ -250,6 +250,10 @@ def _faults(target: Path, format: Any, subtype: Any, sr: Any) -> list[str]:
         elif coding in RATES and sr not in RATES[coding]:
             faults.append(f"sr={sr}; {coding} takes {', '.join(map(str, RATES[coding]))} Hz")
     return faults
+
+
+def _named(format: Any) -> Format | None:
+    return FORMATS.get(format.upper()) if isinstance(format, str) else None
 
 
 def format_for(target: Path, container: str | None = None) -> Format | None:
@@ -320,7 +324,7 @@ def rename(extension: str, format: str | None) -> str:
     >>> rename(".WAV", "RF64"), rename(".wav", "flac"), rename(".wav", None)
     ('.WAV', '.flac', '.wav')
     """
-    entry = FORMATS.get(format.upper()) if isinstance(format, str) else None
+    entry = _named(format)
     if entry is None or extension.lower() in entry.extensions:
         return extension
     return entry.extensions[0]

@@ -102,9 +102,12 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None) -> Iterator[Reader
     """
     label = stream_label(file)
     source = ByteSource(file, label)
-    if raw is not None and raw.sr is None:
+    if raw is None:
+        head = source.head()
+    elif raw.sr is None:
         raise ParameterError("raw: sr is None; the sample rate of the input is needed")
-    head = source.head() if raw is None or raw.sr is None else WavHead(raw.sr, raw.n_channels, raw.subtype)
+    else:
+        head = WavHead(raw.sr, raw.n_channels, raw.subtype)
     if head is not None:
         reader = StreamReader(source, head, label, raw=raw is not None)
         yield reader

@@ -20,6 +20,7 @@ from nmf_audio.defaults import DEFAULT_SOURCE_NAME, RESIDUAL
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.formats import Wanted
 from nmf_audio.opening import Reader, Writer, open_reader, open_writer
+from nmf_audio.part import Part
 from nmf_audio.pump import Levels
 from nmf_audio.separation.stream import PartsStream, SourceSeparator, remainder
 from nmf_audio.separation.whole import Heard, Take, WholeSeparator
@@ -207,9 +208,9 @@ def separate_file(
             )
             stack.enter_context(writers[name])
         done_before = (reader.n_samples or 0) / reader.sr if n_passes == 2 else 0.0
-        levels = _pump(_blocks(reader, told(done_before)), stream, writers, _full_dtype(reader))
-        if reader.n_read == 0 and reader.damage:
-            raise AudioFileError(f"{src}: {reader.damage}")
+        dtype = _full_dtype(reader)
+        blocks = Part(reader, None, None).blocks(dtype, told(done_before))
+        levels = _pump(blocks, stream, writers, dtype)
     warnings = [f"{reader.damage}; what could be read was taken apart"] if reader.damage else []
     warnings += dict.fromkeys(warning for writer in writers.values() for warning in writer.warnings)
     first = writers[names[0]]
@@ -306,21 +307,12 @@ def _check_parts(src: Path, targets: Mapping[str, Path], names: tuple[str, ...],
 def _stream(separator: SourceSeparator, src: Path, reader: Reader, progress: Progress | None) -> PartsStream:
     def heard() -> Iterator[npt.NDArray[np.floating[Any]]]:
         with open_reader(src) as first:
-            yield from _blocks(first, progress)
+            yield from Part(first, None, None).blocks(_full_dtype(first), progress)
 
     try:
         return separator.learn(heard(), reader.sr, reader.n_channels)
     except ParameterError as error:
         raise AudioFileError(f"{src}: {error}") from error
-
-
-def _blocks(reader: Reader, progress: Progress | None) -> Iterator[npt.NDArray[np.floating[Any]]]:
-    n_done = 0
-    for block in reader.blocks(_full_dtype(reader)):
-        yield block
-        n_done += block.shape[1]
-        if progress is not None:
-            progress(n_done / reader.sr, max(reader.n_samples or 0, n_done) / reader.sr)
 
 
 def _full_dtype(reader: Reader) -> type[np.floating[Any]]:

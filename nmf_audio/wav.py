@@ -209,7 +209,7 @@ def write_head(head: WavHead) -> bytes:
     elif is_float:
         form += struct.pack("<H", 0)
     known = head.n_bytes is not None and head.n_bytes < _MAX_KNOWN
-    n_bytes = head.n_bytes if known and head.n_bytes is not None else _UNKNOWN
+    n_bytes = (head.n_bytes or 0) if known else _UNKNOWN
     chunks = _chunk(b"fmt ", form)
     if is_float:
         chunks += _chunk(b"fact", struct.pack("<I", n_bytes // frame_bytes if known else 0))

@@ -223,7 +223,7 @@ def run(args: argparse.Namespace) -> int:
 def _denoise_all(
     args: argparse.Namespace, jobs: "list[Job]", n_jobs: int, options: dict[str, Any]
 ) -> "Iterator[Report]":
-    from nmf_audio.batch import run_files, work_on
+    from nmf_audio.batch import in_total, run_files, work_on
     from nmf_audio.cli import streams
 
     works = [
@@ -236,26 +236,22 @@ def _denoise_all(
         for job in jobs
     ]
     alone = len(jobs) == 1
-    shares = [0.0] * len(jobs)
     label = jobs[0].src.name if alone else f"{len(jobs)} recordings"
     if jobs[0].src == streams.DASH:
         label = streams.label(jobs[0].src)
     with common.progress_bar(args, label, unit="s" if alone else "") as bar:
 
-        def advance(i: int, done: float, total: float) -> None:
-            shares[i] = done / total if total else 1.0
-            if bar is None:
-                return
-            if alone:
+        def advance(done: float, total: float) -> None:
+            if bar is not None:
                 bar(done, total)
-            else:
-                bar(sum(shares), len(shares))
 
         if any(streams.DASH in (job.src, *job.targets) for job in jobs):
             # there is one, and here Ctrl-C also ends the wait for a pipe
-            yield works[0](lambda done, total: advance(0, done, total))
+            yield works[0](advance)
+        elif alone:
+            yield from run_files(works, progress=lambda _, done, total: advance(done, total))
         else:
-            yield from run_files(works, jobs=n_jobs, progress=advance)
+            yield from run_files(works, jobs=n_jobs, progress=in_total(len(works), bar))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

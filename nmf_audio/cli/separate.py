@@ -172,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
 def _separate_all(
     args: argparse.Namespace, jobs: list["Job"], n_jobs: int, separator: "SourceSeparator"
 ) -> "Iterator[SeparationReport]":
-    from nmf_audio.batch import run_in_order
+    from nmf_audio.batch import in_total, run_in_order
     from nmf_audio.separation_files import work_on_mixture
 
     separator = undescribed.heard_together(args, separator, [job.src for job in jobs if not job.skip])
@@ -180,13 +180,6 @@ def _separate_all(
         work_on_mixture(job.src, job.parts, separator=separator, force=args.force, skip=job.skip)
         for job in jobs
     ]
-    shares = [0.0] * len(jobs)
     label = jobs[0].src.name if len(jobs) == 1 else f"{len(jobs)} mixtures"
     with common.progress_bar(args, label, unit="") as bar:
-
-        def advance(i: int, done: float, total: float) -> None:
-            shares[i] = done / total if total else 1.0
-            if bar is not None:
-                bar(sum(shares), len(shares))
-
-        yield from run_in_order(works, jobs=n_jobs, progress=advance)
+        yield from run_in_order(works, jobs=n_jobs, progress=in_total(len(works), bar))
