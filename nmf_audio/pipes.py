@@ -44,11 +44,13 @@ class ByteSource:
     def __init__(self, file: BinaryIO, label: str) -> None:
         self._file, self._label = file, label
         self._read = getattr(file, "read1", file.read)
-        self._ahead = b""
+        # a view: what is left of a minute of sound is not copied with each piece that is taken
+        self._ahead = memoryview(b"")
         self._kept: bytearray | None = None
 
     def some(self, n: int) -> bytes:
         """Return what is there, at most n bytes; wait if nothing is; nothing at the end."""
+        data: bytes | memoryview
         if self._ahead:
             data, self._ahead = self._ahead[:n], self._ahead[n:]
         else:
@@ -74,7 +76,7 @@ class ByteSource:
 
     def give_back(self, data: bytes) -> None:
         """Let `data` come again."""
-        self._ahead = data + self._ahead
+        self._ahead = memoryview(data + bytes(self._ahead))
 
     def head(self) -> WavHead | None:
         """Read up to the first sample; give everything back if it is no WAV of plain numbers."""
