@@ -250,6 +250,7 @@ def test_in_a_file_the_length_is_put_right(tmp_path: Path) -> None:
     appended = path.read_bytes()[len(before) :]
     assert path.read_bytes().startswith(before)
     assert samples_of(appended)[0].n_bytes is None
+    assert len(appended) == 44 + 101
 
 
 def test_a_pipe_that_does_not_wait() -> None:

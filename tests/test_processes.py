@@ -75,6 +75,13 @@ def test_results_and_progress_come_back_and_processes_are_used_again() -> None:
     assert str(reports[0].src) != str(os.getpid())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="looks at sessions")
+def test_ctrl_c_of_a_terminal_does_not_reach_them() -> None:
+    with Processes() as processes:
+        pid = int(str(processes.remote(Act(""))(ignore).src))
+        assert os.getsid(pid) != os.getsid(0)
+
+
 def test_what_is_said_there_is_said_here(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with Processes() as processes, pytest.warns(RuntimeWarning, match="a warning"):

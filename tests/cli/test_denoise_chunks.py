@@ -45,6 +45,15 @@ def test_chunks_come_back_and_the_sound_stays(tmp_path: Path, format: str, subty
     assert int.from_bytes(content[at : at + (8 if format == "RF64" else 4)], "little") == len(content) - 8
 
 
+def test_behind_an_odd_number_of_bytes_chunks_begin_at_an_even_place(tmp_path: Path) -> None:
+    form = struct.pack("<IHHIIHH", 16, 1, 1, SR, SR, 1, 8)
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", 39) + b"WAVEfmt " + form + b"data\x03\0\0\0abc")
+    append_chunks(path, CHUNKS)
+    assert read_chunks(path) == CHUNKS
+    assert soundfile.info(path).frames == 3
+
+
 def test_what_is_before_the_samples_is_found(tmp_path: Path) -> None:
     content = write_wav(tmp_path / "a.wav").read_bytes()
     extra = b"".join(

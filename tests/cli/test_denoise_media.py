@@ -239,12 +239,13 @@ def test_a_truncated_file_costs_itself_alone(run: Run, tmp_path: Path, file: str
         assert names(tmp_path) == sorted([file, "good.wav", "good.denoised.wav"])
 
 
-def test_a_damaged_sound_stays_in_time(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_bad", [3, 20])
+def test_a_damaged_sound_stays_in_time(run: Run, tmp_path: Path, n_bad: int) -> None:
     path = write_media(tmp_path / "a.mkv", seconds=3)
     content = bytearray(path.read_bytes())
     packets = [packet for packet, _ in packets_of(path, "audio")]
-    # twenty packets before the click
-    for packet in packets[20:40]:
+    # packets before the click; three are shorter than a gap in a whole file may be
+    for packet in packets[20 : 20 + n_bad]:
         at = content.index(packet)
         content[at : at + len(packet)] = b"\xff" * len(packet)
     path.write_bytes(content)
@@ -273,6 +274,22 @@ def test_a_gap_becomes_silence(run: Run, tmp_path: Path) -> None:
     assert len(out) == 5 * SR
     assert not out[SR + 60 : 4 * SR - 60].any()
     np.testing.assert_allclose(out[4 * SR :], y[0], atol=2**-14)
+
+
+def test_a_sound_that_overlaps_itself_is_cut(run: Run, tmp_path: Path) -> None:
+    y = click(1, SR)
+    with av.open(str(tmp_path / "a.mkv"), "w") as file:
+        sound = file.add_stream("pcm_s16le", rate=SR)
+        sound.layout = "mono"
+        # the second half comes again from half a second before its end on
+        for start, part in ((0, y), (SR // 2, y[:, SR // 2 :]), (SR, y)):
+            frame = av.AudioFrame.from_ndarray(np.rint(2**15 * part).astype(np.int16), "s16", "mono")
+            frame.sample_rate, frame.time_base, frame.pts = SR, Fraction(1, SR), start
+            file.mux(sound.encode(frame))
+        file.mux(sound.encode(None))
+    assert run("a.mkv", "-o", "b.wav", "--mix", "0")[::2] == (0, [])
+    out = soundfile.read(tmp_path / "b.wav")[0]
+    np.testing.assert_allclose(out, np.concatenate([y[0], y[0]]), atol=2**-14)
 
 
 @pytest.mark.parametrize(
