@@ -127,13 +127,11 @@ class WholeSeparator(ABC):
         beta: float,
         mask_power: float | None,
         seed: int,
-        betas: tuple[float, ...] = (0.0, 1.0, 2.0),
     ) -> None:
         self.sources = tuple(sources)
-        if beta not in betas:
-            allowed = ", ".join(f"{b:g}" for b in betas)
+        if beta not in (0, 1, 2):
             raise ParameterError(
-                f"beta={beta!r}; allowed: {allowed} (1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean)"
+                f"beta={beta!r}; allowed: 0, 1, 2 (1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean)"
             )
         if mask_power is None:
             mask_power = DEFAULT_MASK_POWER
@@ -223,11 +221,6 @@ class WholeSeparator(ABC):
             If `y` or `sr` is not allowed, or `y` holds NaN or Inf (the message says where).
         """
         return separate_takes([y], sr, self)[0]
-
-    def _magnitudes(self, S: Array) -> Array:
-        """Return the data (n_rows, n_frames) to factorize: all channels joined, or stacked."""
-        V: Array = joined(S)[0] ** np.float32(self._power)
-        return V
 
     def _excerpts(self, takes: Iterable[Take], n_fft: int) -> Array:
         """Return frames (n_channels, n_freq, n_frames) of all signals, each divided by its mean."""
