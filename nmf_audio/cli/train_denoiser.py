@@ -4,7 +4,6 @@ import argparse
 import shlex
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from nmf_audio.training import defaults
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
-    from nmf_audio.training.denoiser import Progress
 
 EPILOG = """examples:
   nmf-audio train denoiser --speech voices --noise noises -o mine.npz --minutes 60
@@ -101,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
     faults: list[str] = []
     numbers = _numbers(args, faults)
-    start, origins = _check_names(args, faults)
+    start, origins, checkpoint = _check_names(args, faults)
     if faults:
         raise common.UsageError(faults)
     started = time.monotonic()
@@ -119,9 +117,9 @@ def run(args: argparse.Namespace) -> int:
                 minutes=numbers.get("minutes"),
                 spec=spec,
                 start=start,
-                checkpoint=_checkpoint(args),
+                checkpoint=checkpoint,
                 resume=args.resume,
-                progress=_teller(args, progress),
+                progress=learning.teller(args, progress, _score_text),
             )
     for warning in caught:
         common.report_fault(args, f"warning: {warning.message}")
@@ -137,10 +135,6 @@ def run(args: argparse.Namespace) -> int:
     return common.EXIT_FAULT if caught else common.EXIT_DONE
 
 
-def _checkpoint(args: argparse.Namespace) -> Path:
-    return Path(args.output).with_suffix(".checkpoint")
-
-
 def _settings(numbers: dict[str, float], seed: int, *, goes_on: bool) -> Any:
     from nmf_audio.training.defaults import FINE_TUNING_RATE, HIGHEST_RATE
     from nmf_audio.training.denoiser import DenoiserSettings
@@ -148,20 +142,6 @@ def _settings(numbers: dict[str, float], seed: int, *, goes_on: bool) -> Any:
     names = {"speech-atoms": "n_speech", "noise-atoms": "n_noise", "layers": "n_layers", "steps": "n_steps"}
     chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
     return DenoiserSettings(seed=seed, highest_rate=FINE_TUNING_RATE if goes_on else HIGHEST_RATE, **chosen)
-
-
-def _teller(
-    args: argparse.Namespace, progress: Callable[[float, float], None] | None
-) -> "Callable[[Progress], None]":
-    """Return what tells of a step: the bar moves, and scores on held-out mixtures are lines of their own."""
-
-    def tell(now: "Progress") -> None:
-        if progress is not None:
-            progress(100.0 * now.step / now.n_steps, 100.0)
-        if now.score is not None:
-            common.say(args, f"step {now.step} of {now.n_steps}: held out: {_score_text(now.score)}")
-
-    return tell
 
 
 def _score_text(score: dict[str, float]) -> str:
@@ -181,8 +161,8 @@ def _numbers(args: argparse.Namespace, faults: list[str]) -> dict[str, float]:
 
 def _check_names(
     args: argparse.Namespace, faults: list[str]
-) -> tuple["Dictionary | None", "dict[Path, Origin] | None"]:
-    """Return what --from and --manifest name; add to `faults` what is wrong with any name."""
+) -> tuple["Dictionary | None", "dict[Path, Origin] | None", Path]:
+    """Return what --from and --manifest name and where the state is kept; add to `faults` what is wrong."""
     from nmf_audio.dictionary import DEFAULT_DICTIONARY
 
     inputs = learning.check_recordings([*args.speech, *args.noise], faults)
@@ -191,9 +171,9 @@ def _check_names(
         "--from", name, "trained", "only a trained dictionary can be trained further", inputs, faults
     )
     origins = learning.read_origins(args, faults)
-    learning.checkpoint_of(args, faults)
+    checkpoint = learning.checkpoint_of(args, faults)
     learning.check_output(args, inputs, faults)
-    return start, origins
+    return start, origins, checkpoint
 
 
 def _command(args: argparse.Namespace) -> str:

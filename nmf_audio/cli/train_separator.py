@@ -4,17 +4,13 @@ import argparse
 import shlex
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nmf_audio.cli import common, learning
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import ParameterError
 from nmf_audio.training.defaults import SEPARATOR
-
-if TYPE_CHECKING:
-    from nmf_audio.training.loop import Progress
 
 EPILOG = """examples:
   nmf-audio train separator anna=her_voice ben=his_voice -o two.npz
@@ -113,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
                 minutes=numbers.get("minutes"),
                 checkpoint=checkpoint,
                 resume=args.resume,
-                progress=_teller(args, progress),
+                progress=learning.teller(args, progress, _score_text),
             )
     for warning in caught:
         common.report_fault(args, f"warning: {warning.message}")
@@ -152,20 +148,6 @@ def _settings(numbers: dict[str, float], seed: int) -> Any:
     names = {"atoms": "n_components", "layers": "n_layers", "steps": "n_steps"}
     chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
     return SeparatorSettings(seed=seed, **chosen)
-
-
-def _teller(
-    args: argparse.Namespace, progress: Callable[[float, float], None] | None
-) -> "Callable[[Progress], None]":
-    """Return what tells of a step: the bar moves, and scores on held-out mixtures are lines of their own."""
-
-    def tell(now: "Progress") -> None:
-        if progress is not None:
-            progress(100.0 * now.step / now.n_steps, 100.0)
-        if now.score is not None:
-            common.say(args, f"step {now.step} of {now.n_steps}: held out: {_score_text(now.score)}")
-
-    return tell
 
 
 def _score_text(score: dict[str, float]) -> str:
