@@ -100,7 +100,7 @@ def score(
 def compare(
     folder: Path, names: list[str], settings: SeparatorSettings, minutes: float | None, n: int
 ) -> None:
-    """Print a row for the plain and one for the trained dictionaries."""
+    """Print rows for the plain dictionaries with two masks, and one for the trained dictionary."""
     with tempfile.TemporaryDirectory() as scratch:
         rest = {
             name: split_source(find_source(folder, name), LEARNED_SECONDS, Path(scratch) / name)
@@ -117,8 +117,10 @@ def compare(
             name: train_plain(corpus, source=name, one_group=name, rng=0) for name, corpus in corpora.items()
         }
         learned = time.perf_counter() - started
-        row = score(Separator(plain), names, mixer_of, n)
-        print(f"| {', '.join(names)} | plain | {learned:.0f} s | {row[0]:.1f} | {row[1]:.1f} |", flush=True)
+        for power in (2, 1):
+            row = score(Separator(plain, mask_power=power), names, mixer_of, n)
+            what = f"{', '.join(names)} | plain, --mask-power {power}"
+            print(f"| {what} | {learned:.0f} s | {row[0]:.1f} | {row[1]:.1f} |", flush=True)
         started = time.perf_counter()
         trained = train_separator(read_sources(corpora, rng=0), settings, minutes=minutes)
         learned = time.perf_counter() - started
