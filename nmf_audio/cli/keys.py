@@ -14,7 +14,7 @@ def pressed() -> Iterator[Callable[[], str] | None]:
     ------
     callable or None
         Returns the keys that were pressed since it was last called; None if standard input is no terminal, or
-        another program's for now.
+        this program is in the background of its shell.
     """
     if not sys.stdin or not sys.stdin.isatty():
         yield None
