@@ -5,7 +5,6 @@ the share of the mean level that an atom has in a frame)::
 
     D_beta(V | W @ H) + F * sum_kt l1[k] * a[k, t]
                       + F * sum_kt continuity[k] * (a[k, t] - a[k, t-1])**2
-                      + F * sum_kt variation[k] * sqrt((a[k, t] - a[k, t-1])**2 + DELTA**2)
                       + F * sum_gt group * log(1 + a_g[t] / EPSILON),   a_g the sum of a over the group
 
 Every weight is a pure number, so that neither level nor size of the data matter. Each update minimises a function
@@ -15,7 +14,6 @@ never rises:
 - the divergence by the separable bound of Févotte & Idier (2011);
 - a squared difference of neighbours, (x - y)**2 <= 2 * (x - m)**2 + 2 * (y - m)**2 with m the mean of their current
   values (De Pierro 1995): neighbours can be updated at the same time;
-- the root in the total variation by the square that touches it: weight 1 / (2 * sqrt(d**2 + DELTA**2));
 - the logarithm by its tangent: an L1 penalty of its own for each group and frame.
 
 What is left is an equation in each entry alone: linear (beta 2), quadratic (1) or cubic (0). Atoms keep their sum of
@@ -44,9 +42,6 @@ from nmf_audio.nmf.updates import frame_major, public
 
 __all__ = ["Penalty", "factorize_penalised"]
 
-DELTA = 1e-2
-"""Differences of activations below this, relative to the mean level, count as none for the total variation."""
-
 EPSILON = 1e-2
 """A group below this share of the mean level is off."""
 
@@ -61,8 +56,8 @@ class Penalty:
     ----------
     l1 : float or sequence (n_components,), optional
         On activations, so that few are large.
-    continuity, variation : float or sequence (n_components,), optional
-        On differences of activations from frame to frame, squared (slow changes) or absolute (steps).
+    continuity : float or sequence (n_components,), optional
+        On squared differences of activations from frame to frame.
     group : float, optional
         On how many groups are active in a frame.
     groups : sequence of int (n_components,), optional
@@ -76,7 +71,6 @@ class Penalty:
 
     l1: float | Sequence[float] = 0.0
     continuity: float | Sequence[float] = 0.0
-    variation: float | Sequence[float] = 0.0
     group: float = 0.0
     groups: Sequence[int] | None = None
 
@@ -182,7 +176,7 @@ class _Weights:
             return per_atom(getattr(penalty, name), n_components, name)
 
         self._F = problem.n_features
-        self._l1, self._continuity, self._variation = each("l1"), each("continuity"), each("variation")
+        self._l1, self._continuity = each("l1"), each("continuity")
         self._group = number(penalty.group, "group", low=0.0)
         labels = np.arange(n_components) if penalty.groups is None else np.asarray(penalty.groups)
         if labels.shape != (n_components,) or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
@@ -192,8 +186,7 @@ class _Weights:
     def value(self, h: Array) -> float:
         a = h.astype(np.float64) / self._F
         d = np.diff(a, axis=0)
-        total = (self._continuity * d**2 + self._variation * np.sqrt(d**2 + DELTA**2)).sum()
-        total += (self._l1 * a).sum()
+        total = (self._continuity * d**2).sum() + (self._l1 * a).sum()
         if self._group > 0:
             total += self._group * np.log1p((a @ self._member) / EPSILON).sum()
         return float(self._F * total)
@@ -201,21 +194,19 @@ class _Weights:
     def around(self, h: Array) -> tuple[Array, Array]:
         """Curvature C and linear term D of the majorised penalties, whose derivative is C * h + D."""
         a = h / h.dtype.type(self._F)
-        d = np.diff(a, axis=0)
-        edges = self._continuity + self._variation / (2 * np.sqrt(d**2 + DELTA**2))
-        C, D = _neighbours(edges / self._F, h)
+        C, D = _neighbours(self._continuity / self._F, h)
         D += self._l1
         if self._group > 0:
             D += (self._group / (EPSILON + a @ self._member)) @ self._member.T
         return C, D
 
 
-def _neighbours(edges: Array, x: Array) -> tuple[Array, Array]:
-    """Majorise sum edges[i] * (x[i+1] - x[i])**2, by De Pierro's bound, at x (n, n_components)."""
+def _neighbours(weight: Array, x: Array) -> tuple[Array, Array]:
+    """Majorise sum weight * (x[i+1] - x[i])**2, by De Pierro's bound, at x (n, n_components)."""
     C, D = np.zeros(x.shape), np.zeros(x.shape)
-    pull = 2 * edges * (x[1:] + x[:-1])
+    pull = 2 * weight * (x[1:] + x[:-1])
     for side in (slice(1, None), slice(None, -1)):
-        C[side] += 4 * edges
+        C[side] += 4 * weight
         D[side] -= pull
     return C, D
 

@@ -151,7 +151,6 @@ def penalised_objective(
     beta: float,
     l1: Any,
     continuity: Any,
-    variation: Any,
     group: float,
     groups: Any,
 ) -> float:
@@ -163,7 +162,7 @@ def penalised_objective(
         total += l1[k] * sum(H[k])
         for t in range(1, T):
             d = (H[k, t] - H[k, t - 1]) / F
-            total += F * (continuity[k] * d**2 + variation[k] * math.sqrt(d**2 + 1e-4))
+            total += F * continuity[k] * d**2
     for g in set(groups):
         for t in range(T):
             a = sum(H[k, t] for k in range(K) if groups[k] == g) / F
