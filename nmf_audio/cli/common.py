@@ -3,6 +3,7 @@
 import argparse
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -269,7 +270,7 @@ def _messages(args: argparse.Namespace) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace, *, last: bool = False) -> int:
     """Run a command and turn what it raises into sentences and an exit code.
 
     Parameters
@@ -278,6 +279,9 @@ def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
         Takes `args`, returns the exit code.
     args : argparse.Namespace
         The parsed arguments, see `add_verbosity`.
+    last : bool
+        The process ends after it. Then Ctrl-C counts for nothing any more, once `run` is over: it would stop no
+        work, and turn the exit code of what is done into that of a killed process.
 
     Returns
     -------
@@ -286,7 +290,11 @@ def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) 
     """
     with _quiet_libraries(args), _messages(args):
         try:
-            return run(args)
+            try:
+                return run(args)
+            finally:
+                if last:
+                    signal.signal(signal.SIGINT, signal.SIG_IGN)
         except UsageError as error:
             for fault in error.faults:
                 report_fault(args, fault)

@@ -267,7 +267,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 all done, 1 a fault in a file, 2 a fault in names or options, 130 interrupted.
     """
-    return common.guarded(run, build_parser().parse_args(argv))
+    return common.guarded(run, build_parser().parse_args(argv), last=argv is None)
 
 
 if __name__ == "__main__":

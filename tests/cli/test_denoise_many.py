@@ -243,3 +243,24 @@ def test_ctrl_c_at_any_moment_leaves_the_finished_and_no_halves(tmp_path: Path, 
         assert len(said.splitlines()) <= len(names(out))
     assert n_interrupted > 0
     assert names(tmp_path) == [*inputs, "out"]
+
+
+def test_ctrl_c_after_the_last_file_does_not_undo_what_the_exit_code_says(tmp_path: Path) -> None:
+    write_noise(tmp_path / "talk.wav", 1)
+    late = "import atexit, os, signal, sys; atexit.register(os.kill, os.getpid(), signal.SIGINT); "
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            late + "from nmf_audio.cli.denoise import main; sys.exit(main())",
+            "talk.wav",
+            "-q",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=take_interrupts,
+        timeout=60,
+    )
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
+    assert soundfile.info(tmp_path / "talk.denoised.wav").frames == SR
