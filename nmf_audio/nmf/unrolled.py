@@ -5,7 +5,7 @@ updates into layers and train the dictionaries through them. Here, moreover, som
 what was taken for noise and for speech so far. For each frame v, all quantities non-negative::
 
     u    = running atoms and tracked floor, each divided by its sum
-    h    = A @ [h, slow] + b;  d = C @ [h, slow]                     prediction and inhibition by the last frames
+    h    = A @ [h, slow] + b;  d = C @ [h, slow], or 0 without C     prediction and inhibition by the last frames
     for each layer l:
         d += C_mid @ h                                               once, before layer n_layers // 2
         r  = v / ([W_l | u] @ h + EPS)
@@ -38,7 +38,7 @@ def _constant(value: float) -> Array:
     return np.array(value, np.float32)
 
 
-EPS = _constant(1e-6)
+EPS = 1e-6
 STEP_FLOOR = _constant(1e-5)
 ATOM_FLOOR = _constant(1e-3)
 SMOOTHING, NEWNESS = _constant(0.8), _constant(0.2)
@@ -47,12 +47,20 @@ START_LEVEL = _constant(0.1)
 ONE = _constant(1)
 
 
+def _room(*shape: int) -> Array:
+    return np.zeros(shape, np.float32)
+
+
 class UnrolledNMF:
     """Trained decomposition of normalised frames into speech, noise and a mask, with state.
 
-    A frame costs about a hundred calls of numpy on small arrays: views, scalars and room for all results are
-    made once, here, so that a call is little more than its arithmetic. Matrices lie atom-major, (n_components,
-    n_bands), so that running atoms are written beside the fixed ones and a layer is two products.
+    A frame costs about sixty calls of numpy on small arrays: views, constants and room for all results are made
+    once, here, so that a call is little more than its arithmetic. Atoms lie as rows, in an order of their own::
+
+        a constant | fixed speech, running speech | running noise, tracked floor, fixed noise | a constant
+
+    so that the running ones stand together, and so do those of a source. The constants' activations are always 1:
+    what is added to a product (EPS, b, out_floor) comes with it.
 
     Parameters
     ----------
@@ -65,65 +73,74 @@ class UnrolledNMF:
     """
 
     def __init__(self, arrays: Mapping[str, Array], *, n_speech: int, n_observed: int) -> None:
-        def own(array: Array) -> Array:
-            return np.array(array, np.float32, order="C")
-
-        def room(*shape: int) -> Array:
-            return np.zeros(shape, np.float32)
-
         W = arrays["W"][:, :n_observed]
         n_layers, _, n_fixed = W.shape
-        n_running, n_noise = len(arrays["run_gain"]), len(arrays["rate_noise"])
-        self._K = K = len(arrays["b"])
-        self._b, self._AC = own(arrays["b"]), np.concatenate([arrays["A"], arrays["C"]])
-        self._C_mid = own(arrays["C_mid"])
-        self._slow_rate = own(arrays["slow_rate"])
+        n_run_noise, n_run_speech = len(arrays["rate_noise"]), len(arrays["rate_speech"])
+        K, n_running = len(arrays["b"]), n_run_noise + 1 + n_run_speech
+        running_order = np.roll(np.arange(n_running), n_run_speech)
+        order = np.concatenate([np.arange(n_speech), n_fixed + running_order, np.arange(n_speech, n_fixed)])
+        # at[k] is where atom k of the dictionary stands here
+        at, n = np.argsort(order) + 1, K + 2
+        fixed, running = at[:n_fixed], slice(n_speech + 1, n_speech + 1 + n_running)
+        noise_from = n_speech + 1 + n_run_speech
+        self._at = at
+
+        D = _room(n_layers, n, n_observed)
+        D[:, 0], D[:, fixed] = EPS, W.transpose(0, 2, 1)
+        plain, g = np.ones((n_layers, n), np.float32), _room(n_layers, n)
+        plain[:, fixed] = W.sum(axis=1)
+        plain[:, at] += arrays["lam"]
+        g[:, at] = arrays["g"]
+        denominators = plain.copy()
+        layers = list(zip(D, denominators, g, strict=True))
+        halves = slice(n_layers // 2), slice(n_layers // 2, None)
+        self._halves = [(layers[half], plain[half], denominators[half]) for half in halves]
+        self._running_of_layers = D[:, running]
+
+        A, C, C_mid = (_among_constants(arrays[name], at) for name in ("A", "C", "C_mid"))
+        A[at, 0] = self._b = np.array(arrays["b"])
+        A[[0, -1], 0] = 1
+        self._AC, self._C_mid = np.concatenate([A, C]), C_mid
+        self._slow_rate = _room(A.shape[1] - n)
+        self._slow_rate[at[: len(arrays["slow_rate"])]] = arrays["slow_rate"]
         self._fast_rate = ONE - self._slow_rate
 
-        # atoms of each layer, the running ones last; what each update divides by, without and with inhibition
-        D = room(n_layers, K, n_observed)
-        D[:, :n_fixed] = W.transpose(0, 2, 1)
-        colsum = np.concatenate([W.sum(axis=1), np.ones((n_layers, n_running), np.float32)], axis=1)
-        plain = own(colsum + arrays["lam"])
-        inhibited = np.empty_like(plain)
-        layers = list(zip(D, inhibited, own(arrays["g"]), strict=True))
-        halves = slice(n_layers // 2), slice(n_layers // 2, None)
-        self._halves = [(layers[half], plain[half], inhibited[half]) for half in halves]
-        self._running_of_layers = D[:, n_fixed:]
+        # atoms as they sound; the running ones are set in each frame
+        out = _room(n, n_observed)
+        out[fixed] = arrays["W_out"][:n_observed].T
+        out[[0, -1]] = arrays["out_floor"][:, :n_observed]
+        self._out = out[:noise_from], out[noise_from:]
+        self._run_gain, self._running_out = (
+            np.array(arrays["run_gain"][running_order, :n_observed]),
+            out[running],
+        )
+        self._exponents = np.stack([np.ones(n_observed, np.float32), -arrays["residual"][:n_observed]])
+        self._exponents *= arrays["p"]
 
-        # atoms as they sound: fixed speech | fixed noise, running noise, tracked floor | running speech
-        out = room(K, n_observed)
-        out[:n_fixed] = arrays["W_out"][:n_observed].T
-        self._run_gain, self._running_out = own(arrays["run_gain"][:, :n_observed]), out[n_fixed:]
-        first, last = n_speech, n_fixed + n_noise + 1
-        self._atoms_out = (out[:first], out[last:], out[first:last])
-        self._out_floor = tuple(own(arrays["out_floor"][:, :n_observed]))
-        self._residual = own(arrays["residual"][:n_observed])
-        self._minus_p = np.full(n_observed, -arrays["p"], np.float32)
-
-        # the running averages with the tracked floor, which is none, among them
-        rates = np.concatenate([arrays["rate_noise"], [1], arrays["rate_speech"]])
-        self._rates = np.repeat(rates.astype(np.float32)[:, None], n_observed, axis=1)
-        self._newness = ONE - self._rates
-        self._averages, self._u = room(n_running, n_observed), room(n_running, n_observed)
-        self._floor, self._smooth = self._averages[n_noise], room(n_observed)
-        self._new = room(n_running, n_observed)
-        self._shares = [(self._newness[i], self._new[i]) for i in (slice(n_noise), slice(n_noise + 1, None))]
+        # the running averages, and the tracked floor last, which is none: its rate is 1
+        rates = np.concatenate([arrays["rate_speech"], arrays["rate_noise"], [1]]).astype(np.float32)
+        self._rates = np.repeat(rates[:, None], n_observed, axis=1)
+        self._newness = _room(n_running, 2)
+        self._newness[:n_run_speech, 0] = 1 - arrays["rate_speech"]
+        self._newness[n_run_speech:-1, 1] = 1 - arrays["rate_noise"]
+        self._averages, self._u, self._new = (_room(n_running, n_observed) for _ in range(3))
+        self._floor, self._smooth = self._averages[-1], _room(n_observed)
 
         # the activations h and the inhibition d share one array: both are predicted by one product
-        self._prediction = room(2 * K)
-        self._h, self._d = self._prediction[:K], self._prediction[K:]
-        self._h_out = (self._h[:first], self._h[last:], self._h[first:last])
-        self._memory = room(self._AC.shape[1])
-        self._last, self._slow = self._memory[:K], self._memory[K:]
-        self._ones, self._sums = np.ones(n_observed, np.float32), room(n_running, 1)
-        self._model, self._bands, self._step, self._atoms = (room(n) for n in (n_observed, n_observed, K, K))
+        self._prediction = _room(len(self._AC))
+        self._h, self._d = self._prediction[:n], self._prediction[n:]
+        self._h_out = self._h[:noise_from], self._h[noise_from:]
+        self._memory = _room(A.shape[1])
+        self._last, self._slow = self._memory[:n], self._memory[n:]
+        self._ones, self._sums = np.ones(n_observed, np.float32), _room(n_running, 1)
+        self._model, self._bands, self._step, self._atoms = (_room(m) for m in (n_observed, n_observed, n, n))
+        self._shares, self._ratios = _room(2, n_observed), _room(2, n_observed)
         self.reset()
 
     @property
     def n_components(self) -> int:
         """Number of activations: speech, noise and running atoms."""
-        return self._K
+        return len(self._at)
 
     def __getstate__(self) -> Never:
         # a copy's arrays would be views of each other no more, and its results wrong
@@ -131,8 +148,9 @@ class UnrolledNMF:
 
     def reset(self) -> None:
         """Forget all frames."""
-        self._last[:] = self._b
-        self._slow[:] = self._b[: len(self._slow)]
+        self._last[:] = 1
+        self._last[self._at] = self._b
+        self._slow[:] = self._last[: len(self._slow)]
         self._has_begun = False
 
     def process(self, V: Array, silence: float, floor: float) -> tuple[Array, Array, Array]:
@@ -155,21 +173,23 @@ class UnrolledNMF:
             Activations.
         """
         spectra, masks = (np.empty((2, *V.shape), np.float32) for _ in range(2))
-        H = np.empty((len(V), self._K), np.float32)
-        added = _constant(floor)
+        H = np.empty((len(V), len(self._h)), np.float32)
         levels = V.mean(axis=1).tolist()
-        for v, level, S, N, m, h in zip(V, levels, *spectra, masks[0], H, strict=True):
+        above_floor, fresh = V + np.float32(floor), V * NEWNESS
+        for v, level, above, new, S, N, m, h in zip(
+            V, levels, above_floor, fresh, *spectra, masks[0], H, strict=True
+        ):
             silent = level <= silence
-            self._follow(v, level, silent)
+            self._follow(v, new, level, silent)
             self._infer(v)
             h[:] = self._h
-            self._estimate(v, added, S, N, m)
+            self._estimate(above, S, N, m)
             if not silent:
                 self._learn(v, m)
         np.subtract(1, masks[0], out=masks[1])
-        return spectra, masks, H
+        return spectra, masks, H[:, self._at]
 
-    def _follow(self, v: Array, level: float, silent: bool) -> None:
+    def _follow(self, v: Array, new: Array, level: float, silent: bool) -> None:
         """Track the floor, or begin; set the running atoms."""
         floor, smooth, u = self._floor, self._smooth, self._u
         if not self._has_begun:
@@ -178,8 +198,7 @@ class UnrolledNMF:
             self._has_begun = not silent
         elif not silent:
             np.multiply(smooth, SMOOTHING, smooth)
-            np.multiply(v, NEWNESS, self._bands)
-            np.add(smooth, self._bands, smooth)
+            np.add(smooth, new, smooth)
             np.multiply(floor, FLOOR_RISE, floor)
             np.minimum(floor, smooth, out=floor)
         np.add(self._averages, ATOM_FLOOR, u)
@@ -191,22 +210,19 @@ class UnrolledNMF:
         """Predict the activations, update them layer by layer, remember them."""
         h, d, step, model = self._h, self._d, self._step, self._model
         np.dot(self._AC, self._memory, self._prediction)
-        np.add(h, self._b, h)
-        for half, (layers, plain, inhibited) in enumerate(self._halves):
+        for half, (layers, plain, denominators) in enumerate(self._halves):
             if half and len(self._C_mid):
                 np.dot(self._C_mid, h, step)
                 np.add(d, step, d)
-            np.add(plain, d, inhibited)
+            if len(d):
+                np.add(plain, d, denominators)
             for D, denominator, g in layers:
                 np.dot(h, D, model)
-                np.add(model, EPS, model)
                 np.divide(v, model, model)
                 np.dot(D, model, step)
                 np.divide(step, denominator, step)
                 np.add(step, STEP_FLOOR, step)
-                np.log(step, step)
-                np.multiply(step, g, step)
-                np.exp(step, step)
+                np.power(step, g, step)
                 np.multiply(h, step, h)
         self._last[:] = h
         if len(self._slow):
@@ -214,37 +230,38 @@ class UnrolledNMF:
             np.multiply(h, self._fast_rate, self._atoms)
             np.add(self._slow, self._atoms, self._slow)
 
-    def _estimate(self, v: Array, added: Array, S: Array, N: Array, m: Array) -> None:
+    def _estimate(self, above: Array, S: Array, N: Array, m: Array) -> None:
         """S, N, m <- the spectrum estimates of speech and noise, and the speech mask."""
         np.multiply(self._u, self._run_gain, self._running_out)
-        (speech, run_speech, noise), (h_speech, h_run_speech, h_noise) = self._atoms_out, self._h_out
-        bands = self._bands
+        (h_speech, h_noise), (speech, noise) = self._h_out, self._out
+        bands, ratios = self._bands, self._ratios
         np.dot(h_speech, speech, S)
-        np.dot(h_run_speech, run_speech, bands)
-        np.add(S, bands, S)
-        np.add(S, self._out_floor[0], S)
         np.dot(h_noise, noise, N)
-        np.add(N, self._out_floor[1], N)
         np.add(S, N, bands)
-        np.add(v, added, m)
-        np.divide(m, bands, m)
-        np.log(m, m)
-        np.multiply(m, self._residual, m)
-        np.divide(S, N, bands)
-        np.log(bands, bands)
-        np.add(m, bands, m)
-        np.multiply(m, self._minus_p, m)
+        np.divide(N, S, ratios[0])
+        np.divide(above, bands, ratios[1])
+        np.log(ratios, ratios)
+        np.multiply(ratios, self._exponents, ratios)
+        np.add(ratios[0], ratios[1], m)
         np.exp(m, m)
         np.add(m, ONE, m)
         np.divide(ONE, m, m)
 
     def _learn(self, v: Array, m: Array) -> None:
-        """Let the running averages take in this frame's share of each source; the tracked floor's rate is 1."""
-        averages, bands = self._averages, self._bands
-        (noise_rate, noise), (speech_rate, speech) = self._shares
+        """Let the running averages take in this frame's share of each source."""
+        averages, shares = self._averages, self._shares
         np.multiply(averages, self._rates, averages)
-        np.multiply(m, v, bands)
-        np.multiply(speech_rate, bands, speech)
-        np.subtract(v, bands, bands)
-        np.multiply(noise_rate, bands, noise)
+        np.multiply(m, v, shares[0])
+        np.subtract(v, shares[0], shares[1])
+        np.dot(self._newness, shares, self._new)
         np.add(averages, self._new, averages)
+
+
+def _among_constants(matrix: Array, at: npt.NDArray[np.intp]) -> Array:
+    """Put a matrix (K, m K) from atoms to atoms into our order, with a constant before and after each K."""
+    K, n = len(at), len(at) + 2
+    n_blocks = matrix.shape[1] // K
+    wide = _room(n if len(matrix) else 0, n_blocks, n)
+    if len(matrix):
+        wide[at[:, None], :, at] = matrix.reshape(K, n_blocks, K).transpose(0, 2, 1)
+    return wide.reshape(len(wide), n_blocks * n)

@@ -20,7 +20,7 @@ K = N_SPEECH + N_NOISE + N_RUN
 SILENCE, FLOOR = 1.01e-4, 1e-4
 
 
-def random_arrays(seed: int = 0, slow: bool = False) -> dict[str, Array]:
+def random_arrays(seed: int = 0, slow: bool = False, inhibits: bool = True) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
 
     def uniform(low: float, high: float, *shape: int) -> Array:
@@ -35,8 +35,8 @@ def random_arrays(seed: int = 0, slow: bool = False) -> dict[str, Array]:
         "lam": uniform(0.01, 0.2, N_LAYERS, K),
         "g": uniform(0.6, 1.3, N_LAYERS, K),
         "A": uniform(0, 1 / width, K, width),
-        "C": uniform(0, 1 / width, K, width),
-        "C_mid": uniform(0, 1 / K, K, K) if slow else np.zeros((0, 0), np.float32),
+        "C": uniform(0, 1 / width, K if inhibits else 0, width),
+        "C_mid": uniform(0, 1 / K, K, K) if slow and inhibits else np.zeros((0, 0), np.float32),
         "b": uniform(0.01, 0.1, K),
         "slow_rate": uniform(0.8, 0.99, K) if slow else np.zeros(0, np.float32),
         "rate_noise": uniform(0.7, 0.98, RUN_NOISE),
@@ -76,7 +76,7 @@ def oracle(a: dict[str, Array], V: Array) -> tuple[npt.NDArray[Any], ...]:
         u = np.vstack([average[:RUN_NOISE], floor, average[RUN_NOISE:]]) + 1e-3
         u = u / u.sum(axis=1)[:, None]
         z = np.concatenate([h, slow]) if len(p["slow_rate"]) else h
-        h, d = p["A"] @ z + p["b"], p["C"] @ z
+        h, d = p["A"] @ z + p["b"], p["C"] @ z if len(p["C"]) else 0
         for layer in range(N_LAYERS):
             if layer == 1 and len(p["C_mid"]):
                 d = d + p["C_mid"] @ h
@@ -108,9 +108,10 @@ def make(a: dict[str, Array], n_observed: int = N_BANDS) -> UnrolledNMF:
 
 
 @pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.parametrize("inhibits", [False, True])
 @pytest.mark.parametrize("n_observed", [N_BANDS, N_BANDS - 4])
-def test_agrees_with_the_equations(slow: bool, n_observed: int) -> None:
-    arrays = random_arrays(slow=slow)
+def test_agrees_with_the_equations(slow: bool, inhibits: bool, n_observed: int) -> None:
+    arrays = random_arrays(slow=slow, inhibits=inhibits)
     V = frames(n_bands=n_observed)
     V[17:21] = FLOOR
     spectra, masks, H = make(arrays, n_observed).process(V, SILENCE, FLOOR)
