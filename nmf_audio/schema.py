@@ -13,7 +13,7 @@ out_floor    (2, B)       > 0       added to the speech and to the noise spectru
 lam          (L, K)       >= 0      sparsity
 g            (L, K)       (0, 2)    exponent of the multiplicative update
 A            (K, K | 2K)  >= 0      transition: what the last activations predict
-C            (K, K | 2K)  >= 0      inhibition: how sparse the last activations make the next
+C            as A         >= 0      inhibition: how sparse the last activations make the next; no rows without it
 C_mid        (K, K)|(0,0) >= 0      inhibition within the frame, before layer L // 2; empty without it
 b            (K,)         > 0       floor of the prediction
 slow_rate    (K,) | (0,)  [0, 1)    leak of the slow memory of the activations; empty without one
@@ -69,9 +69,13 @@ def check_trained_arrays(arrays: Mapping[str, npt.NDArray[np.float32]], n_bands:
     if arrays["C_mid"].shape not in {(0, 0), (n, n)}:
         raise DictionaryError(f"C_mid has shape {arrays['C_mid'].shape}; (0, 0) or ({n}, {n}) is expected")
     width = n + slow[0]
+    if arrays["C"].shape not in {(0, width), (n, width)}:
+        raise DictionaryError(f"C has shape {arrays['C'].shape}; (0, {width}) or ({n}, {width}) is expected")
+    if len(arrays["C_mid"]) and not len(arrays["C"]):
+        raise DictionaryError("C_mid without C: inhibition within the frame adds to that by the last frames")
     shapes = {
         "W": (n_layers, n_bands, n_fixed), "W_out": (n_bands, n_fixed), "out_floor": (2, n_bands),
-        "lam": (n_layers, n), "g": (n_layers, n), "A": (n, width), "C": (n, width), "b": (n,),
+        "lam": (n_layers, n), "g": (n_layers, n), "A": (n, width), "b": (n,),
         "run_gain": (n_running, n_bands), "residual": (n_bands,), "p": (),
     }  # fmt: skip
     for name, shape in shapes.items():

@@ -102,7 +102,7 @@ def initial(
     b = np.full(K, np.log(0.05))
     if not inhibition:
         mid = False
-        C[:] = ABSENT
+        C = C[:0]
     if not running:
         b[n_fixed:] = ABSENT
         A[n_fixed:] = ABSENT

@@ -174,6 +174,7 @@ class Network:
             L, F, _ = self.free["W"].shape
             K, M = self.free["A"].shape
             R = len(self.free["run_gain"])
+            n_predicted = K + len(self.free["C"])
             T_mid = T if len(self.free["C_mid"]) else 0
 
             def room(*shape: int) -> Array:
@@ -186,10 +187,10 @@ class Network:
                 speech=room(T, B, F), noise=room(T, B, F), mask=room(T, B, F),
             )  # fmt: skip
             gradients = _Gradients(
-                q=room(L, T, B, K), model=room(L, T, B, F), prediction=room(T, B, 2 * K), d_mid=room(T_mid, B, K),
-                speech=room(T, B, F), noise=room(T, B, F), den=room(L, K), g=room(L, K), b=room(K),
-                slow_rate=room(len(self.free["slow_rate"])), rates=room(R - 1), run_gain=room(R, F), residual=room(F),
-                p=room(1),
+                q=room(L, T, B, K), model=room(L, T, B, F), prediction=room(T, B, n_predicted),
+                d_mid=room(T_mid, B, K), speech=room(T, B, F), noise=room(T, B, F), den=room(L, K), g=room(L, K),
+                b=room(K), slow_rate=room(len(self.free["slow_rate"])), rates=room(R - 1), run_gain=room(R, F),
+                residual=room(F), p=room(1),
             )  # fmt: skip
             self._buffers[T, B] = saved, gradients
         return self._buffers[T, B]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nmf_audio.errors import ParameterError
+from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.frontend import FLOOR, SILENCE
 from nmf_audio.nmf.kernels import log_exp, unrolled_forward
 from nmf_audio.nmf.unrolled import UnrolledNMF
@@ -17,14 +17,21 @@ from nmf_audio.training.unrolled import Network
 Array = npt.NDArray[np.float32]
 
 N_BANDS, N_SPEECH, N_NOISE = 12, 6, 5
-VARIANTS = [(False, False), (True, False), (False, True), (True, True)]
+PARTS = ("slow", "mid", "inhibition")
+VARIANTS = [
+    (False, False, True),
+    (True, False, True),
+    (False, True, True),
+    (True, True, True),
+    (True, False, False),
+]
 
 
-def random_free(slow: bool, mid: bool, seed: int = 0) -> Arrays:
+def random_free(slow: bool, mid: bool, inhibition: bool = True, seed: int = 0) -> Arrays:
     """Free variables near the start, every one of them disturbed."""
     rng = np.random.default_rng(seed)
     W_speech, W_noise = (rng.random((N_BANDS, n), np.float32) ** 4 for n in (N_SPEECH, N_NOISE))
-    free = initial(W_speech, W_noise, n_layers=3, slow=slow, mid=mid, rng=rng)
+    free = initial(W_speech, W_noise, n_layers=3, slow=slow, mid=mid, inhibition=inhibition, rng=rng)
     return {name: np.asarray(x + 0.1 * rng.standard_normal(x.shape), np.float32) for name, x in free.items()}
 
 
@@ -37,10 +44,10 @@ def batch(n_frames: int = 25, seed: int = 1) -> Array:
     return V + np.float32(FLOOR)
 
 
-@pytest.mark.parametrize(("slow", "mid"), VARIANTS)
-def test_every_gradient_is_the_slope_of_the_loss(slow: bool, mid: bool) -> None:
+@pytest.mark.parametrize(PARTS, VARIANTS)
+def test_every_gradient_is_the_slope_of_the_loss(slow: bool, mid: bool, inhibition: bool) -> None:
     rng = np.random.default_rng(2)
-    free, V = random_free(slow, mid), batch()
+    free, V = random_free(slow, mid, inhibition), batch()
     network = Network(free, N_SPEECH)
     weights = rng.standard_normal(V.shape).astype(np.float32)
     network.forward(V)
@@ -65,9 +72,9 @@ def test_every_gradient_is_the_slope_of_the_loss(slow: bool, mid: bool) -> None:
         assert (above - below) / 6e-3 == pytest.approx(slope, abs=0.01 * size + 2e-3), name
 
 
-@pytest.mark.parametrize(("slow", "mid"), VARIANTS)
-def test_masks_are_those_of_the_denoiser(slow: bool, mid: bool) -> None:
-    free, V = random_free(slow, mid), batch(40)
+@pytest.mark.parametrize(PARTS, VARIANTS)
+def test_masks_are_those_of_the_denoiser(slow: bool, mid: bool, inhibition: bool) -> None:
+    free, V = random_free(slow, mid, inhibition), batch(40)
     masks = Network(free, N_SPEECH).forward(V)
     nmf = UnrolledNMF(to_arrays(free), n_speech=N_SPEECH, n_observed=N_BANDS)
     for signal, mask in zip(V, masks, strict=True):
@@ -76,13 +83,21 @@ def test_masks_are_those_of_the_denoiser(slow: bool, mid: bool) -> None:
         np.testing.assert_allclose(found[0], mask, atol=1e-5)
 
 
-@pytest.mark.parametrize(("slow", "mid"), VARIANTS)
-def test_parameters_fit_the_schema_and_survive_the_way_back(slow: bool, mid: bool) -> None:
-    arrays = to_arrays(random_free(slow, mid))
+@pytest.mark.parametrize(PARTS, VARIANTS)
+def test_parameters_fit_the_schema_and_survive_the_way_back(slow: bool, mid: bool, inhibition: bool) -> None:
+    arrays = to_arrays(random_free(slow, mid, inhibition))
     assert check_trained_arrays(arrays, N_BANDS) == N_SPEECH + N_NOISE
     again = to_arrays(from_arrays(arrays))
     for name, x in arrays.items():
         np.testing.assert_allclose(again[name], x, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_inhibition_within_the_frame_needs_that_by_the_last_frames() -> None:
+    arrays = to_arrays(random_free(True, True))
+    with pytest.raises(DictionaryError, match="C_mid without C"):
+        check_trained_arrays(arrays | {"C": arrays["C"][:0]}, N_BANDS)
+    with pytest.raises(DictionaryError, match="C has shape"):
+        check_trained_arrays(arrays | {"C": arrays["C"][:3]}, N_BANDS)
 
 
 def test_what_the_floor_tracks_is_the_recursion() -> None:

@@ -186,8 +186,9 @@ def backward(d: Any, v_floor: Any, p: Any, s: Any, d_masks: Array, g: Any) -> No
         for i in range(B):
             for k in range(K):
                 g.prediction[t, i, k] = dh[i, k]
-                g.prediction[t, i, K + k] = d_inh[i, k]
                 g.b[k] += dh[i, k]
+            for k in range(g.prediction.shape[2] - K):
+                g.prediction[t, i, K + k] = d_inh[i, k]
         np.dot(g.prediction[t], p.AC.T, d_before)
         for i in range(B):
             for k in range(K):

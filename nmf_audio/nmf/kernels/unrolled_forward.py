@@ -135,7 +135,8 @@ def forward(d: Any, v_floor: Any, p: Any, s: Any) -> None:
     n_average = s.running.shape[2]
     slow = s.memory.shape[2] > K
     U = np.empty((B, n_average + 1, F), np.float32)
-    prediction = np.empty((B, 2 * K), np.float32)
+    prediction = np.empty((B, p.AC.shape[1]), np.float32)
+    inhibits = p.AC.shape[1] > K
     model, q = np.empty((B, F), np.float32), np.empty((B, K), np.float32)
     h_s = np.empty((B, p.out_speech.shape[0]), np.float32)
     h_n = np.empty((B, p.out_noise.shape[0]), np.float32)
@@ -155,7 +156,7 @@ def forward(d: Any, v_floor: Any, p: Any, s: Any) -> None:
         for i in range(B):
             for k in range(K):
                 s.H[0, t, i, k] = prediction[i, k] + p.b[k]
-                s.d[t, i, k] = prediction[i, K + k]
+                s.d[t, i, k] = prediction[i, K + k] if inhibits else np.float32(0)
         inhibition = s.d[t]
         for layer in range(L):
             if layer == p.mid:
