@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.files import default_output, denoise_file, named
-from nmf_audio.processes import Processes
+from nmf_audio.processes import Processes, Work
 from nmf_audio.report import Report
 
 __all__ = ["FileWork", "check_jobs", "denoise_files", "in_total", "run_files", "run_in_order", "work_on"]
@@ -196,21 +196,21 @@ def work_on(
 
 
 def run_files(
-    works: Sequence[FileWork], *, jobs: int = 1, progress: Callable[[int, float, float], None]
-) -> Iterator[Report]:
-    """Denoise recordings and yield reports in their order: one at a time here, more in processes of their own.
+    works: Sequence[Work[Result]], *, jobs: int = 1, progress: Callable[[int, float, float], None]
+) -> Iterator[Result]:
+    """Work on recordings and yield reports in their order: one at a time here, more in processes of their own.
 
     Parameters
     ----------
-    works : sequence of FileWork
-        What to do; with paths alone if there are several and `jobs` is above 1.
+    works : sequence of Work
+        What to do, such as `FileWork`; with paths alone if there are several and `jobs` is above 1.
     jobs, progress
         See `run_in_order`.
 
     Yields
     ------
-    Report
-        In the order of the works.
+    object
+        What they return, in the order of the works.
     """
     # a program that is packed with its Python has none that could be started
     can_start = bool(sys.executable) and not getattr(sys, "frozen", False)

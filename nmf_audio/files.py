@@ -25,7 +25,6 @@ from nmf_audio.dictionary import Dictionary
 from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.formats import check_output, rename
-from nmf_audio.media.reader import MediaReader
 from nmf_audio.noise import MAX_SECONDS, read_noise
 from nmf_audio.opening import (
     Reader,
@@ -34,14 +33,13 @@ from nmf_audio.opening import (
     open_stream,
     open_stream_writer,
     open_writer,
-    source_of,
 )
+from nmf_audio.outputs import changes_of, entered
 from nmf_audio.part import Part
 from nmf_audio.pcm import RawFormat
 from nmf_audio.pipes import STREAM, StreamReader
 from nmf_audio.pump import Processor, SeparateChannels, pump
 from nmf_audio.report import Report
-from nmf_audio.resample import Resampler
 from nmf_audio.sections import check_section
 from nmf_audio.stream_writer import stream_container, stream_faults
 
@@ -263,8 +261,6 @@ def denoise_file(
             stream.prime(_noise_within(reader, *noise_from))
         part = Part(reader, start, end)
 
-        source = source_of(reader)
-
         # in their places together, or not at all
         temporaries = dict(
             zip(wanted, stack.enter_context(replacing_all(list(wanted), force=force)), strict=True)
@@ -288,11 +284,7 @@ def denoise_file(
             else:
                 container = stream_container(reader.container, raw=raw, format=format, subtype=subtype)
                 writer = open_stream_writer(target, reader, container, sr=sr, n_samples=part.n_samples)
-            stack.enter_context(writer)
-            if writer.sr == reader.sr:
-                return writer, writer.write
-            resampler = Resampler(writer.write, reader.sr, writer.sr, reader.n_channels)
-            return writer, stack.enter_context(resampler).write
+            return writer, entered(stack, writer, reader)
 
         writer, write = opened(dst)
         removed, keep = (None, None) if keep_noise is None else opened(keep_noise)
@@ -304,12 +296,7 @@ def denoise_file(
     warnings = [f"{damage}; what could be read was denoised"] if damage else []
     warnings += writer.warnings
     container = writer.container
-    if subtype is None and container.subtype != source.subtype and container.format == source.format:
-        warnings.append(f"{source.subtype} can't be written; it is now {container.subtype}")
-    if isinstance(reader, MediaReader) and reader.n_tracks > 1:
-        warnings.append(f"sound track {reader.track} of {reader.n_tracks} was denoised, and no other")
-    if container.format == "RF64" and "RF64" not in (source.format, str(format).upper()):
-        warnings.append("this is more than a WAV can hold; it is now RF64")
+    warnings += changes_of(reader, container, format=format, subtype=subtype, what="denoised")
     if removed is not None and removed.n_clipped:
         warnings.append(f"{removed.label}: {removed.n_clipped} samples clipped; there the two do not add up")
     return Report(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,72 +17,20 @@ import numpy.typing as npt
 from nmf_audio.atomic import check_target, replacing_all
 from nmf_audio.defaults import DEFAULT_SOURCE_NAME, RESIDUAL
 from nmf_audio.errors import AudioFileError, ParameterError
-from nmf_audio.formats import Wanted
-from nmf_audio.opening import Reader, Writer, open_reader, open_writer
+from nmf_audio.formats import check_output, rename
+from nmf_audio.opening import Reader, open_reader, open_writer
+from nmf_audio.outputs import changes_of, entered
 from nmf_audio.part import Part
 from nmf_audio.pump import Levels
+from nmf_audio.sections import check_section
 from nmf_audio.separation.stream import PartsStream, SourceSeparator, remainder
-from nmf_audio.separation.whole import Heard, Take, WholeSeparator
+from nmf_audio.separation_report import SeparationReport
 
-__all__ = ["SeparationReport", "hear_files", "separate_file", "source_files", "work_on_mixture"]
+__all__ = ["MixtureWork", "SeparationReport", "separate_file", "source_files"]
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[float, float], None]
-
-
-@dataclass(frozen=True)
-class SeparationReport:
-    """What became of one mixture.
-
-    Parameters
-    ----------
-    src : Path
-        The mixture.
-    parts : dict of str to Path
-        What was written: each source, and the residual.
-    status : {'done', 'partial', 'failed', 'skipped'}
-        ``partial``: the mixture is truncated or damaged; what could be read was taken apart. ``failed`` and
-        ``skipped``: nothing was written, and all that follows says nothing.
-    error : Exception or None
-        Why it failed.
-    seconds : float
-        Length of what was written.
-    sr, n_channels : int
-        Sample rate in Hz and channels of what was written.
-    format, subtype : str
-        Container and coding of what was written, in libsndfile's words.
-    elapsed_seconds : float
-        Time that it took.
-    level_before_db : float
-        Level of the mixture in decibels below full scale: 10 log10 of the mean square of the samples. Minus infinity
-        for silence.
-    levels_db : dict of str to float
-        The same of each part.
-    n_clipped : int
-        Values of all parts that left the range of the integers and were saturated.
-    warnings : tuple of str
-        Sentences about what was lost.
-    """
-
-    src: Path
-    parts: dict[str, Path]
-    status: Literal["done", "partial", "failed", "skipped"]
-    error: Exception | None = None
-    seconds: float = 0.0
-    sr: int = 0
-    n_channels: int = 0
-    format: str = ""
-    subtype: str = ""
-    elapsed_seconds: float = 0.0
-    level_before_db: float = -math.inf
-    levels_db: dict[str, float] = field(default_factory=dict)
-    n_clipped: int = 0
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def real_time_factor(self) -> float:
-        """Seconds of audio per second of work: above 1 is faster than real time."""
-        return self.seconds / max(self.elapsed_seconds, 1e-9)
+Samples = npt.NDArray[np.floating[Any]]
 
 
 def source_files(
@@ -92,6 +39,7 @@ def source_files(
     folder: PathLike | None = None,
     *,
     name: str = DEFAULT_SOURCE_NAME,
+    format: str | None = None,
 ) -> dict[str, Path]:
     """Return where the parts of a mixture go if nobody says so.
 
@@ -105,6 +53,8 @@ def source_files(
         Where to put them; beside the mixture by default.
     name : str
         Their names, with ``{source}``, and ``{stem}`` and ``{ext}`` of the mixture.
+    format : str, optional
+        What they will be; ``{ext}`` is then an extension that says so.
 
     Returns
     -------
@@ -121,7 +71,7 @@ def source_files(
     parent = src.parent if folder is None else Path(folder)
     paths = {}
     for source in (*separator.sources, RESIDUAL):
-        filled = {"{stem}": src.stem, "{ext}": src.suffix, "{source}": source}
+        filled = {"{stem}": src.stem, "{ext}": rename(src.suffix, format), "{source}": source}
         # in one pass: a stem may itself look like a part
         pieces = re.split("(" + "|".join(map(re.escape, filled)) + ")", name)
         paths[source] = parent / "".join(filled.get(piece, piece) for piece in pieces)
@@ -133,10 +83,15 @@ def separate_file(
     parts: Mapping[str, PathLike] | None = None,
     *,
     separator: SourceSeparator,
+    start: float | None = None,
+    end: float | None = None,
+    format: str | None = None,
+    subtype: str | None = None,
+    sr: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> SeparationReport:
-    """Take a recording apart into files of the same rate, channels, length, container and coding.
+    """Take a recording apart into files, by default of the same rate, channels, length, container and coding.
 
     Parameters
     ----------
@@ -147,6 +102,15 @@ def separate_file(
         container than the mixture's is obeyed.
     separator : SourceSeparator
         Takes it apart: `Separator`, `BlindSeparator` and others. It may read the mixture twice.
+    start, end : float or None
+        Seconds: only this part of the mixture is heard, taken apart and written. It comes out as if it were all there
+        is.
+    format : str or None
+        What to write, whatever the extensions: one of `nmf_audio.formats.FORMATS`, such as ``'FLAC'``.
+    subtype : str or None
+        Coding of the samples, in libsndfile's words, such as ``'PCM_24'``.
+    sr : int or None
+        Sample rate of the outputs in Hz. The mixture is taken apart at its own rate; what comes out is converted.
     force : bool
         Replace files that exist.
     progress : callable, optional
@@ -158,6 +122,7 @@ def separate_file(
     SeparationReport
         What was done. The parts as written add up to the mixture: exactly in integers, unless a value left their
         range, which is counted and said; to one unit in the last place in floats; before encoding in lossy formats.
+        At another rate they add up to the mixture at that rate, but for the rounding of each.
 
     Raises
     ------
@@ -165,7 +130,7 @@ def separate_file(
         If the mixture can't be read or holds NaN or Inf, or if an output is the mixture itself, exists, or can't be
         written. Nothing is left behind.
     ParameterError
-        If `parts` does not name a file for each source and the residual.
+        If `parts` does not name a file for each source and the residual, or a value is not allowed.
 
     Examples
     --------
@@ -182,117 +147,72 @@ def separate_file(
     started = time.perf_counter()
     src = Path(src)
     names = (*separator.sources, RESIDUAL)
-    targets = source_files(src, separator) if parts is None else {n: Path(p) for n, p in parts.items()}
+    check_section("start and end", start, end)
+    targets = (
+        source_files(src, separator, format=format)
+        if parts is None
+        else {n: Path(p) for n, p in parts.items()}
+    )
     _check_parts(src, targets, names, force)
+    wanted = {
+        name: check_output(target, format=format, subtype=subtype, sr=sr) for name, target in targets.items()
+    }
     n_passes = separator.n_passes
     with ExitStack() as stack:
+        reader: Reader
         reader = open_reader(src)
         stack.enter_context(reader)
+        part = Part(reader, start, end)
 
-        def told(done_before: float) -> Progress | None:
+        def told(n_before: int) -> Progress | None:
             if progress is None:
                 return None
-            return lambda done, total: progress((done_before + done), n_passes * total)
+            return lambda done, total: progress(n_before * total + done, n_passes * total)
 
-        stream = _stream(separator, src, reader, told(0))
+        def heard() -> Iterator[Samples]:
+            with open_reader(src) as first:
+                yield from Part(first, start, end).blocks(dtype, told(0))
+
+        dtype = _full_dtype(reader)
+        stream = _stream(separator, heard(), reader)
         temporaries = stack.enter_context(replacing_all([targets[name] for name in names], force=force))
-        writers = {}
-        for name, temporary in zip(names, temporaries, strict=True):
-            writers[name] = open_writer(
+        writers = {
+            name: open_writer(
                 temporary,
                 targets[name],
                 reader,
-                Wanted(),
-                n_samples=reader.n_samples or 0,
+                wanted[name],
+                n_samples=part.n_samples or 0,
+                is_part=start is not None or end is not None,
                 sound_only=True,
             )
-            stack.enter_context(writers[name])
-        done_before = (reader.n_samples or 0) / reader.sr if n_passes == 2 else 0.0
-        dtype = _full_dtype(reader)
-        blocks = Part(reader, None, None).blocks(dtype, told(done_before))
-        levels = _pump(blocks, stream, writers, dtype)
-    warnings = [f"{reader.damage}; what could be read was taken apart"] if reader.damage else []
+            for name, temporary in zip(names, temporaries, strict=True)
+        }
+        write = {name: entered(stack, writer, reader) for name, writer in writers.items()}
+        levels = _pump(part.blocks(dtype, told(n_passes - 1)), stream, write, dtype)
+        damage = part.damage()
+    warnings = [f"{damage}; what could be read was taken apart"] if damage else []
     warnings += dict.fromkeys(warning for writer in writers.values() for warning in writer.warnings)
     first = writers[names[0]]
     container = first.container
-    if container.subtype != reader.container.subtype and container.format == reader.container.format:
-        warnings.append(f"{reader.container.subtype} can't be written; it is now {container.subtype}")
-    n_clipped = sum(writer.n_clipped for writer in writers.values())
+    warnings += changes_of(reader, container, format=format, subtype=subtype, what="taken apart")
     if writers[RESIDUAL].n_clipped:
         warnings.append(f"{targets[RESIDUAL]}: samples clipped; there the parts do not add up")
     return SeparationReport(
         src=src,
         parts=targets,
-        status="partial" if reader.damage else "done",
-        seconds=first.n_written / reader.sr,
-        sr=reader.sr,
+        status="partial" if damage else "done",
+        seconds=first.n_written / first.sr,
+        sr=first.sr,
         n_channels=reader.n_channels,
         format=container.format,
         subtype=container.subtype,
         elapsed_seconds=time.perf_counter() - started,
         level_before_db=next(iter(levels.values())).before_db,
         levels_db={name: level.after_db for name, level in levels.items()},
-        n_clipped=n_clipped,
+        n_clipped=sum(writer.n_clipped for writer in writers.values()),
         warnings=tuple(warnings),
     )
-
-
-def hear_files(
-    separator: WholeSeparator, paths: Sequence[PathLike], *, progress: Progress | None = None
-) -> Heard:
-    """Let a separator hear several recordings that share sources, before it takes any of them apart.
-
-    Parameters
-    ----------
-    separator : WholeSeparator
-        Hears them.
-    paths : sequence of str or path
-        Recordings. Those that can't be read, or have another rate than the first, are left out: `separate_file` says
-        why.
-    progress : callable, optional
-        Called with the number of recordings that were heard, and of all.
-
-    Returns
-    -------
-    Heard
-        Takes each of them apart in one pass.
-
-    Raises
-    ------
-    ParameterError
-        If the recordings do not go together.
-    AudioFileError
-        If none can be read.
-    """
-    sr = 0
-    for path in paths:
-        try:
-            with open_reader(Path(path)) as reader:
-                sr = reader.sr
-                break
-        except AudioFileError:
-            continue
-    if not sr:
-        raise AudioFileError("none of the recordings can be read")
-
-    def good_blocks(reader: Reader) -> Iterator[npt.NDArray[np.floating[Any]]]:
-        try:
-            yield from reader.blocks()
-        except AudioFileError:
-            return
-
-    def takes() -> Iterator[Take]:
-        for i, path in enumerate(paths):
-            try:
-                with open_reader(Path(path)) as reader:
-                    if reader.sr == sr:
-                        yield Take(good_blocks(reader), reader.n_channels)
-            except AudioFileError:
-                pass
-            if progress is not None:
-                progress(i + 1, len(paths))
-
-    return separator.hear(takes(), sr)
 
 
 def _check_parts(src: Path, targets: Mapping[str, Path], names: tuple[str, ...], force: bool) -> None:
@@ -304,15 +224,11 @@ def _check_parts(src: Path, targets: Mapping[str, Path], names: tuple[str, ...],
         raise AudioFileError(f"{src}: two of its parts have the same file; name others")
 
 
-def _stream(separator: SourceSeparator, src: Path, reader: Reader, progress: Progress | None) -> PartsStream:
-    def heard() -> Iterator[npt.NDArray[np.floating[Any]]]:
-        with open_reader(src) as first:
-            yield from Part(first, None, None).blocks(_full_dtype(first), progress)
-
+def _stream(separator: SourceSeparator, heard: Iterator[Samples], reader: Reader) -> PartsStream:
     try:
-        return separator.learn(heard(), reader.sr, reader.n_channels)
+        return separator.learn(heard, reader.sr, reader.n_channels)
     except ParameterError as error:
-        raise AudioFileError(f"{src}: {error}") from error
+        raise AudioFileError(f"{reader.label}: {error}") from error
 
 
 def _full_dtype(reader: Reader) -> type[np.floating[Any]]:
@@ -321,27 +237,27 @@ def _full_dtype(reader: Reader) -> type[np.floating[Any]]:
 
 
 def _pump(
-    blocks: Iterator[npt.NDArray[np.floating[Any]]],
+    blocks: Iterator[Samples],
     stream: PartsStream,
-    writers: Mapping[str, Writer],
+    write: Mapping[str, Callable[[Samples], Samples]],
     dtype: type[np.floating[Any]],
 ) -> dict[str, Levels]:
-    """Send all of a signal through a stream into files; what they do not hold goes to the residual."""
-    waiting: npt.NDArray[np.floating[Any]] = np.zeros((stream.n_channels, 0), dtype)
+    """Send all of a signal through a stream to what writes; what they do not hold goes to the residual."""
+    waiting: Samples = np.zeros((stream.n_channels, 0), dtype)
     n_values, energy_in = 0, 0.0
-    energies = dict.fromkeys(writers, 0.0)
+    energies = dict.fromkeys(write, 0.0)
 
     def emit(parts: Mapping[str, npt.NDArray[Any]]) -> None:
         nonlocal waiting
         n = parts[RESIDUAL].shape[-1]
         ready, waiting = waiting[:, :n], waiting[:, n:]
         stored = {
-            name: writers[name].write(np.atleast_2d(parts[name]).astype(np.float32, copy=False))
+            name: write[name](np.atleast_2d(parts[name]).astype(np.float32, copy=False))
             for name in stream.sources
         }
         # wide enough for the sums of what the files hold
         rest = remainder(ready.astype(np.float64), stored.values())
-        stored[RESIDUAL] = writers[RESIDUAL].write(rest)
+        stored[RESIDUAL] = write[RESIDUAL](rest)
         for name, y in stored.items():
             energies[name] += float(np.sum(np.square(y, dtype=np.float64)))
 
@@ -354,36 +270,37 @@ def _pump(
     return {name: Levels(n_values, energy_in, energy) for name, energy in energies.items()}
 
 
-def work_on_mixture(
-    src: Path,
-    parts: Mapping[str, Path],
-    *,
-    separator: SourceSeparator,
-    force: bool = False,
-    skip: bool = False,
-) -> Callable[[Progress], SeparationReport]:
-    """Return what takes one mixture apart and reports whatever becomes of it.
+@dataclass(frozen=True)
+class MixtureWork:
+    """Takes one mixture apart and reports whatever becomes of it; `nmf_audio.batch.run_files` does such.
 
     Parameters
     ----------
-    src, parts, separator, force
-        As for `separate_file`.
+    src : Path
+        The mixture.
+    parts : dict of str to Path
+        Where each source and the residual go.
+    options : dict
+        Keywords of `separate_file`.
     skip : bool
         Leave it alone.
-
-    Returns
-    -------
-    callable
-        For `nmf_audio.batch.run_in_order`.
     """
 
-    def work(progress: Progress) -> SeparationReport:
-        if skip:
-            return SeparationReport(src, dict(parts), "skipped")
+    src: Path
+    parts: dict[str, Path]
+    options: dict[str, Any]
+    skip: bool = False
+
+    def __call__(self, progress: Progress) -> SeparationReport:
+        """Do it."""
+        if self.skip:
+            return SeparationReport(self.src, self.parts, "skipped")
         try:
-            return separate_file(src, parts, separator=separator, force=force, progress=progress)
+            return separate_file(self.src, self.parts, progress=progress, **self.options)
         except Exception as error:
             # one bad file must not cost the night's batch
-            return SeparationReport(src, dict(parts), "failed", error=error)
+            return self.failed(error)
 
-    return work
+    def failed(self, error: Exception) -> SeparationReport:
+        """Return the report of a mixture that could not be taken apart."""
+        return SeparationReport(self.src, self.parts, "failed", error=error)

@@ -62,13 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
     form = parser.add_argument_group("format", "what outputs are, if not what their inputs are")
-    form.add_argument(
-        "--format", metavar="NAME", help="container, such as FLAC (default: by extension, or the input's)"
-    )
-    form.add_argument(
-        "--subtype", metavar="NAME", help="coding of the samples, such as PCM_24 (default: the input's)"
-    )
-    form.add_argument("--rate", metavar="HZ", help="sample rate, such as 48000 (default: the input's)")
+    settings.add_format_arguments(form)
     form.add_argument(
         "--raw",
         metavar="|".join(("s16le", "f32le")),
@@ -103,9 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"as for one speaker a channel (default: {defaults.DEFAULT_CHANNELS}); with --raw also the number of "
         "channels of what comes in (default: 1)",
     )
-    part = parser.add_argument_group("part", "denoise and write only a part of each recording")
-    part.add_argument("--start", metavar="TIME", help="in seconds, m:s or h:m:s (default: the beginning)")
-    part.add_argument("--end", metavar="TIME", help="the same (default: the end)")
+    settings.add_part_arguments(parser, "denoise")
     noise = parser.add_argument_group(
         "the noise alone", "heard first, so that it is known from the first word on"
     )

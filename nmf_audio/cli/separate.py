@@ -3,7 +3,7 @@
 import argparse
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
 from nmf_audio.cli import common, settings, undescribed
@@ -11,7 +11,7 @@ from nmf_audio.cli import common, settings, undescribed
 if TYPE_CHECKING:
     from nmf_audio.cli.separating import Job
     from nmf_audio.separation.stream import SourceSeparator
-    from nmf_audio.separation_files import SeparationReport
+    from nmf_audio.separation_report import SeparationReport
 
 DESCRIPTION = (
     "Take mixtures apart into the sources that dictionaries know, or into what is alike, strikes, or sounds like a "
@@ -63,6 +63,8 @@ def add_parser(subparsers: common.Subparsers) -> None:
     )
     files.add_argument("-r", "--recursive", action="store_true", help="take all recordings in folders apart")
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
+    form = parser.add_argument_group("format", "what parts are, if not what their mixtures are")
+    settings.add_format_arguments(form)
     many = parser.add_argument_group("many files")
     many.add_argument(
         "-j",
@@ -92,6 +94,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "becomes the source NAME. Each file is read twice (default: none)",
     )
     undescribed.add_arguments(parser)
+    settings.add_part_arguments(parser, "take apart")
     sources = parser.add_argument_group("model")
     sources.add_argument(
         "--beta",
@@ -146,10 +149,13 @@ def run(args: argparse.Namespace) -> int:
         os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
     args.stdout_is_taken = args.json == common.STDOUT
     faults: list[str] = []
-    separator = separating.separator_of(args, faults)
+    part = settings.part_options(args, faults)
+    separator = separating.separator_of(args, part, faults)
     jobs = separating.plan(args, separator, faults)
     n_jobs = settings.jobs_of(args, faults)
-    document.check(args, [target for job in jobs for target in job.targets], faults)
+    targets = [target for job in jobs for target in job.targets]
+    options = {**part, **settings.output_options(args, targets, None, faults)}
+    document.check(args, targets, faults)
     if faults or separator is None:
         raise common.UsageError(faults)
     if args.dry_run:
@@ -157,29 +163,34 @@ def run(args: argparse.Namespace) -> int:
     planning.make_folders(args, [job for job in jobs if not job.skip])
     reports: list[SeparationReport] = []
     try:
-        for report in _separate_all(args, jobs, n_jobs, separator):
+        for report in _separate_all(args, jobs, n_jobs, separator, options):
             reports.append(report)
             separating.tell(args, report)
     finally:
         any_fault = telling.tell_faults(args, reports)
         if args.json is not None:
             document.write(
-                args, separating.build_document(reports, separator, complete=len(reports) == len(jobs))
+                args,
+                separating.build_document(reports, separator, options, complete=len(reports) == len(jobs)),
             )
     return common.EXIT_FAULT if any_fault else common.EXIT_DONE
 
 
 def _separate_all(
-    args: argparse.Namespace, jobs: list["Job"], n_jobs: int, separator: "SourceSeparator"
+    args: argparse.Namespace,
+    jobs: list["Job"],
+    n_jobs: int,
+    separator: "SourceSeparator",
+    options: dict[str, Any],
 ) -> "Iterator[SeparationReport]":
     from nmf_audio.batch import in_total, run_in_order
-    from nmf_audio.separation_files import work_on_mixture
+    from nmf_audio.separation_files import MixtureWork
 
-    separator = undescribed.heard_together(args, separator, [job.src for job in jobs if not job.skip])
-    works = [
-        work_on_mixture(job.src, job.parts, separator=separator, force=args.force, skip=job.skip)
-        for job in jobs
-    ]
+    part = {name: options[name] for name in ("start", "end")}
+    sources = [job.src for job in jobs if not job.skip]
+    separator = undescribed.heard_together(args, separator, sources, part)
+    options = {"separator": separator, "force": args.force, **options}
+    works = [MixtureWork(job.src, job.parts, options, skip=job.skip) for job in jobs]
     label = jobs[0].src.name if len(jobs) == 1 else f"{len(jobs)} mixtures"
     with common.progress_bar(args, label, unit="") as bar:
         yield from run_in_order(works, jobs=n_jobs, progress=in_total(len(works), bar))

@@ -3,7 +3,7 @@
 import argparse
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from nmf_audio.errors import DictionaryError, ParameterError
 
 if TYPE_CHECKING:
     from nmf_audio.separation.stream import SourceSeparator
-    from nmf_audio.separation_files import SeparationReport
+    from nmf_audio.separation_report import SeparationReport
 
 SCHEMA = 1
 _OPTIONS = {
@@ -49,13 +49,17 @@ class Job:
         return tuple(self.parts.values())
 
 
-def separator_of(args: argparse.Namespace, faults: list[str]) -> "SourceSeparator | None":
+def separator_of(
+    args: argparse.Namespace, part: Mapping[str, float | None], faults: list[str]
+) -> "SourceSeparator | None":
     """Make the separator that the options ask for.
 
     Parameters
     ----------
     args : argparse.Namespace
         Has `sources`, `free`, `beta`, `mask_power` and `seed`, and what `undescribed.add_arguments` adds.
+    part : dict
+        ``start`` and ``end`` of what is heard, see `settings.part_options`.
     faults : list of str
         Is added what is wrong with them.
 
@@ -75,7 +79,7 @@ def separator_of(args: argparse.Namespace, faults: list[str]) -> "SourceSeparato
     if way is None:
         return None
     if way != "sources":
-        return undescribed.separator_of(args, way, options, faults) if len(faults) == before else None
+        return undescribed.separator_of(args, way, options, part, faults) if len(faults) == before else None
     return _with_dictionaries(args, options, faults, before)
 
 
@@ -153,7 +157,7 @@ def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: 
     Parameters
     ----------
     args : argparse.Namespace
-        Has `inputs`, `recursive`, `output_dir`, `name`, `sources`, `skip_existing` and `force`.
+        Has `inputs`, `recursive`, `output_dir`, `name`, `format`, `sources`, `skip_existing` and `force`.
     separator : SourceSeparator or None
         Has the sources; without one only the inputs are looked at.
     faults : list of str
@@ -185,7 +189,7 @@ def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: 
     jobs = []
     for entry in inputs:
         folder = entry.path.parent if args.output_dir is None else args.output_dir / entry.folder
-        parts = source_files(entry.path, separator, folder, name=args.name)
+        parts = source_files(entry.path, separator, folder, name=args.name, format=args.format)
         done = all(path.is_file() for path in parts.values())
         jobs.append(Job(entry.path, parts, skip=args.skip_existing and done))
     jobs = planning.without_outputs(inputs, jobs)
@@ -229,7 +233,11 @@ def _level(level_db: float, mixture_db: float) -> str:
 
 
 def build_document(
-    reports: Iterable["SeparationReport"], separator: "SourceSeparator", *, complete: bool
+    reports: Iterable["SeparationReport"],
+    separator: "SourceSeparator",
+    options: Mapping[str, Any],
+    *,
+    complete: bool,
 ) -> dict[str, Any]:
     """Put reports into one document of JSON's types; docs/report.md describes it.
 
@@ -239,6 +247,8 @@ def build_document(
         What became of the mixtures.
     separator : SourceSeparator
         What took them apart.
+    options : dict
+        Which part was asked for, and what outputs were asked to be.
     complete : bool
         Whether all mixtures had their turn.
 
@@ -258,7 +268,7 @@ def build_document(
             {"name": dictionary.name, "kind": dictionary.kind, "sha256": dictionary.sha256}
             for dictionary in (separator.dictionaries.values() if isinstance(separator, Separator) else ())
         ],
-        "parameters": separator.parameters,
+        "parameters": {**separator.parameters, **options},
         "files": [_entry(report) for report in reports],
     }
 

@@ -73,6 +73,24 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
     group.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="show the presets and leave")
 
 
+def add_format_arguments(group: "argparse._ActionsContainer") -> None:
+    """Add what `output_options` reads."""
+    group.add_argument(
+        "--format", metavar="NAME", help="container, such as FLAC (default: by extension, or the input's)"
+    )
+    group.add_argument(
+        "--subtype", metavar="NAME", help="coding of the samples, such as PCM_24 (default: the input's)"
+    )
+    group.add_argument("--rate", metavar="HZ", help="sample rate, such as 48000 (default: the input's)")
+
+
+def add_part_arguments(parser: argparse.ArgumentParser, doing: str) -> None:
+    """Add the group of options that `part_options` reads."""
+    part = parser.add_argument_group("part", f"{doing} and write only a part of each recording")
+    part.add_argument("--start", metavar="TIME", help="in seconds, m:s or h:m:s (default: the beginning)")
+    part.add_argument("--end", metavar="TIME", help="the same (default: the end)")
+
+
 def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None":
     """Make the denoiser that the options ask for.
 
@@ -170,8 +188,7 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
         "noise": args.noise,
         "noise_from": _read(args.noise_from, "--noise-from", parse_section, faults),
         "channels": args.channels,
-        "start": _read(args.start, "--start", parse_time, faults),
-        "end": _read(args.end, "--end", parse_time, faults),
+        **_read_part(args, faults),
     }
     try:
         check_options(**options, streamed="-" in args.inputs)
@@ -179,6 +196,39 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
         faults.append(as_options(str(error)))
     check_noise(args, faults)
     return options
+
+
+def part_options(args: argparse.Namespace, faults: list[str]) -> dict[str, float | None]:
+    """Return the keywords that say which part of a recording is wanted.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Has `start` and `end`.
+    faults : list of str
+        Is added what is wrong with them.
+
+    Returns
+    -------
+    dict
+        ``start`` and ``end``, in seconds or None; both None if something is wrong.
+    """
+    from nmf_audio.sections import check_section
+
+    part = _read_part(args, faults)
+    try:
+        check_section("start and end", part["start"], part["end"])
+    except ParameterError as error:
+        faults.append(str(error))
+        return dict.fromkeys(part)
+    return part
+
+
+def _read_part(args: argparse.Namespace, faults: list[str]) -> dict[str, float | None]:
+    return {
+        "start": _read(args.start, "--start", parse_time, faults),
+        "end": _read(args.end, "--end", parse_time, faults),
+    }
 
 
 def check_noise(args: argparse.Namespace, faults: list[str]) -> None:

@@ -1,13 +1,13 @@
 """What ``nmf-audio separate`` is asked for where no dictionary describes the sources."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio.cli import common
 from nmf_audio.cli.times import parse_section
-from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
 
 if TYPE_CHECKING:
     from nmf_audio.separation.stream import SourceSeparator
@@ -91,7 +91,11 @@ def way_of(args: argparse.Namespace, faults: list[str]) -> str | None:
 
 
 def separator_of(
-    args: argparse.Namespace, way: str, options: dict[str, Any], faults: list[str]
+    args: argparse.Namespace,
+    way: str,
+    options: dict[str, Any],
+    part: Mapping[str, float | None],
+    faults: list[str],
 ) -> "SourceSeparator | None":
     """Make the separator.
 
@@ -103,6 +107,8 @@ def separator_of(
         One of `WAYS`, not ``"sources"``.
     options : dict
         Divergence, exponent of the masks and seed, where they are given.
+    part : dict
+        ``start`` and ``end`` of what is heard, in seconds or None.
     faults : list of str
         Is added what is wrong.
 
@@ -130,6 +136,9 @@ def separator_of(
             section = parse_section(args.example)
         except ValueError as error:
             faults.append(f"--example {error}")
+        end = part["end"]
+        if end is not None and section[1] > end:
+            faults.append(f"--example {args.example}: it ends after the part that --end gives, at {end:g} s")
     n_sources = 0
     if way == "blind":
         if args.blind.isdecimal():
@@ -142,7 +151,7 @@ def separator_of(
         if way == "blind":
             return BlindSeparator(n_sources, places=args.by_place, **options)
         if way == "example":
-            return ExampleSeparator(*section, **options)
+            return ExampleSeparator(*section, origin=part["start"] or 0.0, **options)
         return PercussiveSeparator(**options)
     except ParameterError as error:
         text = str(error)
@@ -153,7 +162,10 @@ def separator_of(
 
 
 def heard_together(
-    args: argparse.Namespace, separator: "SourceSeparator", sources: Sequence[Path]
+    args: argparse.Namespace,
+    separator: "SourceSeparator",
+    sources: Sequence[Path],
+    part: Mapping[str, float | None],
 ) -> "SourceSeparator":
     """Let the separator hear all recordings first, if that is asked for.
 
@@ -162,13 +174,13 @@ def heard_together(
     common.UsageError
         If they do not go together, or none can be read.
     """
+    from nmf_audio.hearing import hear_files
     from nmf_audio.separation.whole import WholeSeparator
-    from nmf_audio.separation_files import hear_files
 
     if not args.joint or not sources or not isinstance(separator, WholeSeparator):
         return separator
     with common.progress_bar(args, f"{len(sources)} mixtures, heard", unit="") as bar:
         try:
-            return hear_files(separator, sources, progress=bar)
-        except (ParameterError, AudioFileError) as error:
+            return hear_files(separator, sources, progress=bar, **part)
+        except (ParameterError, AudioFileError, MissingExtraError) as error:
             raise common.UsageError([str(error)]) from error

@@ -43,6 +43,9 @@ class ExampleSeparator(WholeSeparator):
     ----------
     start, end : float
         The stretch in seconds, in the first signal if there are several. In it the source is alone.
+    origin : float
+        Where in the recording the signal begins, in seconds, if it is only a part of it: `start` and `end` are of the
+        recording.
     n_example, n_rest : int
         Atoms of either; of the example not more than half its frames.
     beta : {0, 1, 2}
@@ -67,11 +70,14 @@ class ExampleSeparator(WholeSeparator):
     True
     """
 
+    needs_first = True
+
     def __init__(
         self,
         start: float,
         end: float,
         *,
+        origin: float = 0.0,
         n_example: int = N_EXAMPLE,
         n_rest: int = N_REST,
         beta: float = 1.0,
@@ -81,6 +87,12 @@ class ExampleSeparator(WholeSeparator):
         self.start, self.end = check_section("example", start, end)
         if not math.isfinite(self.end):
             raise ParameterError("example: its end must be given")
+        self.origin, _ = check_section("origin", origin, None)
+        if self.start < self.origin:
+            raise ParameterError(
+                f"example: from {self.start:g} s to {self.end:g} s; the part that is taken apart begins later, at "
+                f"{self.origin:g} s"
+            )
         for name, n in (("n_example", n_example), ("n_rest", n_rest)):
             if isinstance(n, bool) or not isinstance(n, int) or n < 1:
                 raise ParameterError(f"{name}={n!r}; a whole number from 1 is needed")
@@ -92,7 +104,7 @@ class ExampleSeparator(WholeSeparator):
     @property
     def parameters(self) -> dict[str, Any]:
         """What was chosen, for reports."""
-        own = {"start": self.start, "end": self.end, "n_example": self.n_example, "n_rest": self.n_rest}
+        own = {"example": [self.start, self.end], "n_example": self.n_example, "n_rest": self.n_rest}
         return {**own, **super().parameters}
 
     def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
@@ -120,7 +132,8 @@ class ExampleSeparator(WholeSeparator):
         """Return frames (n_freq, n_frames) of the example, and of all else, each take of it divided by its mean."""
         hop = n_fft // 2
         # frames that lie in the stretch with all of their samples; frame t starts at sample (t - 1) * hop
-        first, last = math.ceil(self.start * sr / hop) + 1, math.floor(self.end * sr / hop)
+        start, end = self.start - self.origin, self.end - self.origin
+        first, last = math.ceil(start * sr / hop) + 1, math.floor(end * sr / hop)
         if last - first < MIN_FRAMES:
             raise ParameterError(
                 f"example: from {self.start:g} s to {self.end:g} s; at least "
@@ -147,7 +160,7 @@ class ExampleSeparator(WholeSeparator):
                 if position < last:
                     raise ParameterError(
                         f"example: it ends at {self.end:g} s, the recording at "
-                        f"{max(position - 1, 0) * hop / sr:.1f} s"
+                        f"{self.origin + max(position - 1, 0) * hop / sr:.1f} s"
                     )
                 example = np.concatenate(kept, axis=1)
                 example = example[:, example.any(axis=0)]

@@ -110,6 +110,8 @@ class WholeSeparator(ABC):
         Names of the sources, without the residual.
     n_passes : int
         How often a file is read.
+    needs_first : bool
+        Whether of several signals the first must be there.
 
     Raises
     ------
@@ -118,6 +120,7 @@ class WholeSeparator(ABC):
     """
 
     n_passes = 2
+    needs_first = False
 
     def __init__(
         self,

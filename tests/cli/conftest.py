@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from nmf_audio import Denoiser
 from nmf_audio.cli.denoise import main
+from nmf_audio.cli.main import main as nmf_audio_main
 from tests.cli.helpers import Run
+from tests.separation.material import Mixture, two_instruments
 from tests.tiny import SR, tiny_dictionary
 
 
@@ -48,6 +51,29 @@ def run(
 
     def call(*words: str | Path) -> tuple[int, list[str], list[str]]:
         code = main([*options, *map(str, words)])
+        captured = capsys.readouterr()
+        return code, captured.out.splitlines(), captured.err.splitlines()
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def mixture() -> Mixture:
+    return two_instruments(2.0)
+
+
+@pytest.fixture
+def run_separate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], mixture: Mixture
+) -> Run:
+    """Run the command in a folder with mix.wav, low.npz and high.npz."""
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("mix.wav", mixture.y, mixture.sr)
+    for name, dictionary in mixture.dictionaries.items():
+        dictionary.save(f"{name}.npz")
+
+    def call(*words: str | Path) -> tuple[int, list[str], list[str]]:
+        code = nmf_audio_main(["separate", *map(str, words)])
         captured = capsys.readouterr()
         return code, captured.out.splitlines(), captured.err.splitlines()
 

@@ -20,33 +20,16 @@ from nmf_audio import Separator, separate
 from nmf_audio.cli.main import main
 from nmf_audio.separation_files import separate_file
 from tests.cli.helpers import Run, names, take_interrupts
-from tests.separation.material import Mixture, two_instruments
+from tests.separation.material import Mixture
 from tests.tiny import truncate
 
 PARTS = ("low", "high", "residual")
 
 
-@pytest.fixture(scope="module")
-def mixture() -> Mixture:
-    return two_instruments(2.0)
-
-
 @pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], mixture: Mixture
-) -> Run:
+def run(run_separate: Run) -> Run:
     """Run the command in a folder with mix.wav, low.npz and high.npz."""
-    monkeypatch.chdir(tmp_path)
-    soundfile.write("mix.wav", mixture.y, mixture.sr)
-    for name, dictionary in mixture.dictionaries.items():
-        dictionary.save(f"{name}.npz")
-
-    def call(*words: str | Path) -> tuple[int, list[str], list[str]]:
-        code = main(["separate", *map(str, words)])
-        captured = capsys.readouterr()
-        return code, captured.out.splitlines(), captured.err.splitlines()
-
-    return call
+    return run_separate
 
 
 def _parts(stem: str, ext: str, dtype: str) -> dict[str, npt.NDArray[Any]]:
@@ -104,6 +87,7 @@ def test_free_sources_names_and_formats(run: Run) -> None:
         "free": 3,
         "free_source": "lead",
         "seed": 0,
+        **dict.fromkeys(("start", "end", "format", "subtype", "sr")),
     }
     (entry,) = document["files"]
     assert entry["parts"]["bass"]["dst"] == "new/folder/bass.flac"

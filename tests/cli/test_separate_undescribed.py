@@ -119,7 +119,8 @@ def test_the_report_says_what_was_chosen(run: Run) -> None:
     document = json.loads("\n".join(out))
     assert document["sources"] == ["example", "rest"]
     assert document["dictionaries"] == []
-    assert (document["parameters"]["start"], document["parameters"]["end"]) == (0.0, 0.5)
+    assert document["parameters"]["example"] == [0.0, 0.5]
+    assert (document["parameters"]["start"], document["parameters"]["end"]) == (None, None)
 
 
 @pytest.mark.parametrize(
