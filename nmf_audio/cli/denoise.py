@@ -215,8 +215,8 @@ def run(args: argparse.Namespace) -> int:
 def _denoise_all(
     args: argparse.Namespace, jobs: "list[Job]", n_jobs: int, options: dict[str, Any]
 ) -> "Iterator[Report]":
-    from nmf_audio.batch import in_total, run_files, work_on
-    from nmf_audio.cli import streams
+    from nmf_audio.batch import work_on
+    from nmf_audio.cli import running, streams
 
     works = [
         work_on(
@@ -227,23 +227,7 @@ def _denoise_all(
         )
         for job in jobs
     ]
-    alone = len(jobs) == 1
-    label = jobs[0].src.name if alone else f"{len(jobs)} recordings"
-    if jobs[0].src == streams.DASH:
-        label = streams.label(jobs[0].src)
-    with common.progress_bar(args, label, unit="s" if alone else "") as bar:
-
-        def advance(done: float, total: float) -> None:
-            if bar is not None:
-                bar(done, total)
-
-        if any(streams.DASH in (job.src, *job.targets) for job in jobs):
-            # there is one, and here Ctrl-C also ends the wait for a pipe
-            yield works[0](advance)
-        elif alone:
-            yield from run_files(works, progress=lambda _, done, total: advance(done, total))
-        else:
-            yield from run_files(works, jobs=n_jobs, progress=in_total(len(works), bar))
+    return running.run_works(args, works, jobs, n_jobs=n_jobs, called="recordings")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,7 +1,6 @@
 """The command ``nmf-audio separate``: mixtures in, their sources out."""
 
 import argparse
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -144,9 +143,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from nmf_audio.cli import document, planning, separating, telling
 
-    if args.jobs != "1":
-        # several threads of BLAS in each of several jobs only get into each other's way
-        os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+    common.one_thread()
     args.stdout_is_taken = args.json == common.STDOUT
     faults: list[str] = []
     part = settings.part_options(args, faults)
@@ -183,7 +180,7 @@ def _separate_all(
     separator: "SourceSeparator",
     options: dict[str, Any],
 ) -> "Iterator[SeparationReport]":
-    from nmf_audio.batch import in_total, run_in_order
+    from nmf_audio.cli import running
     from nmf_audio.separation_files import MixtureWork
 
     part = {name: options[name] for name in ("start", "end")}
@@ -191,6 +188,4 @@ def _separate_all(
     separator = undescribed.heard_together(args, separator, sources, part)
     options = {"separator": separator, "force": args.force, **options}
     works = [MixtureWork(job.src, job.parts, options, skip=job.skip) for job in jobs]
-    label = jobs[0].src.name if len(jobs) == 1 else f"{len(jobs)} mixtures"
-    with common.progress_bar(args, label, unit="") as bar:
-        yield from run_in_order(works, jobs=n_jobs, progress=in_total(len(works), bar))
+    return running.run_works(args, works, jobs, n_jobs=n_jobs, called="mixtures")

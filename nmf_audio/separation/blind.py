@@ -25,8 +25,9 @@ import numpy.typing as npt
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor
+from nmf_audio.separation.masks import AtomsMasker
 from nmf_audio.separation.segments import Masker
-from nmf_audio.separation.whole import Take, WholeSeparator, atoms_masker, check_weight
+from nmf_audio.separation.whole import Take, WholeSeparator, check_weight
 
 __all__ = ["BlindSeparator"]
 
@@ -165,7 +166,7 @@ class BlindSeparator(WholeSeparator):
 
     def _masker(self, atoms: list[Array]) -> Masker:
         groups = [i for i, some in enumerate(atoms) for _ in range(some.shape[1])]
-        return atoms_masker(
+        return AtomsMasker(
             atoms,
             beta=self.beta,
             power=self._power,

@@ -19,8 +19,10 @@ import numpy.typing as npt
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.sections import check_section
+from nmf_audio.separation.collector import Collector
+from nmf_audio.separation.masks import AtomsMasker
 from nmf_audio.separation.segments import Masker, listen
-from nmf_audio.separation.whole import Collector, Take, WholeSeparator, atoms_masker
+from nmf_audio.separation.whole import Take, WholeSeparator
 
 __all__ = ["ExampleSeparator"]
 
@@ -120,7 +122,7 @@ class ExampleSeparator(WholeSeparator):
             W = factorize_penalised(
                 rest, W=W, beta=self.beta, free=slice(n, None), penalty=penalty, max_iter=N_ITER, tol=0
             ).W
-        return atoms_masker(
+        return AtomsMasker(
             np.split(W, [n], axis=1),
             beta=self.beta,
             power=self._power,

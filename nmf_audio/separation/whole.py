@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,27 +12,16 @@ import numpy.typing as npt
 from nmf_audio.bands import check_rate, frame_size
 from nmf_audio.defaults import DEFAULT_MASK_POWER
 from nmf_audio.errors import ParameterError
-from nmf_audio.gains import ratio_mask
-from nmf_audio.nmf import Penalty, activations, factorize_penalised
 from nmf_audio.samples import MAX_CHANNELS, check_samples
+from nmf_audio.separation.collector import Collector
 from nmf_audio.separation.segments import Masker, SegmentMasking, joined, listen
 from nmf_audio.separation.stream import Parts, PartsStream
 
-__all__ = ["Collector", "Heard", "Take", "WholeSeparator", "atoms_masker", "check_weight", "separate_takes"]
+__all__ = ["Heard", "Take", "WholeSeparator", "check_weight", "separate_takes"]
 
 Array = npt.NDArray[np.float32]
 
 BLOCK = 1 << 16
-MAX_FRAMES = 8192
-"""Frames that are learned from. Of longer signals every 2nd, 4th, 8th ... run of frames is kept."""
-
-RUN = 64
-"""Frames of a run, which stay neighbours: methods look at how activations go on from frame to frame."""
-
-N_ITER = 24
-"""Updates of the activations when the atoms are known; with momentum they come as far as 100 without."""
-
-N_ITER_PENALISED = 60
 
 
 class Take:
@@ -41,49 +29,6 @@ class Take:
 
     def __init__(self, blocks: Iterable[npt.NDArray[Any]], n_channels: int) -> None:
         self.blocks, self.n_channels = blocks, n_channels
-
-
-class Collector:
-    """Keeps runs of frames of a signal, evenly spread, in bounded memory.
-
-    Parameters
-    ----------
-    max_frames : int
-        Keep at most so many; whenever there are more, every other run is let go.
-    """
-
-    def __init__(self, max_frames: int = MAX_FRAMES) -> None:
-        self._max_runs = max(1, max_frames // RUN)
-        self._runs: list[Array] = []
-        self._step, self._n_seen = 1, 0
-        self._pending: list[Array] = []
-
-    def take(self, S: Array) -> None:
-        """Take the next frames (n_channels, n_freq, n_frames)."""
-        for start in range(0, S.shape[2], RUN):
-            self._pending.append(S[:, :, start : start + RUN])
-            self._store(RUN)
-
-    def frames(self) -> Array:
-        """Return what was kept (n_channels, n_freq, n_frames), without frames of digital silence."""
-        self._store(1)
-        kept = np.concatenate(self._runs, axis=2) if self._runs else np.zeros((1, 1, 0), np.float32)
-        sounding: Array = kept[:, :, kept.any(axis=(0, 1))]
-        return sounding
-
-    def _store(self, at_least: int) -> None:
-        n = sum(part.shape[2] for part in self._pending)
-        if n < at_least:
-            return
-        S = np.concatenate(self._pending, axis=2)
-        run, rest = S[:, :, :RUN], S[:, :, RUN:]
-        self._pending = [rest] if rest.shape[2] else []
-        if self._n_seen % self._step == 0:
-            self._runs.append(run.copy())
-            if len(self._runs) > self._max_runs:
-                del self._runs[1::2]
-                self._step *= 2
-        self._n_seen += 1
 
 
 class WholeSeparator(ABC):
@@ -308,54 +253,6 @@ def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: WholeSepa
             {name: np.concatenate([piece[name] for piece in pieces], axis=-1) for name in pieces[0]}
         )
     return results
-
-
-def atoms_masker(
-    atoms: Sequence[Array],
-    *,
-    beta: float,
-    power: float,
-    mask_power: float,
-    penalty: Penalty | None = None,
-    places: bool = False,
-) -> Masker:
-    """Return what masks magnitudes by the atoms of each source.
-
-    Parameters
-    ----------
-    atoms : sequence of ndarray (n_rows, n_components), float32
-        Atoms of each source; with `places`, rows are those of all channels, one channel after the other.
-    beta, power, mask_power : float
-        Divergence, exponent of the magnitudes that atoms describe, exponent of the masks on magnitudes.
-    penalty : Penalty or None
-        On the activations.
-    places : bool
-        Give each channel masks of its own.
-
-    Returns
-    -------
-    callable
-        See `Masker`.
-    """
-    W = np.concatenate(list(atoms), axis=1)
-    if penalty is not None:
-        W = W / np.maximum(W.sum(axis=0), np.float32(1e-30))
-    ends = np.cumsum([0] + [a.shape[1] for a in atoms])
-
-    def mask(S: Array) -> Array:
-        view = S if places else joined(S)
-        V = view.reshape(-1, S.shape[2]) ** np.float32(power)
-        if penalty is None:
-            H = activations(V, W, beta=beta, n_iter=N_ITER)
-        else:
-            found = factorize_penalised(
-                V, W=W, beta=beta, free=(), penalty=penalty, max_iter=N_ITER_PENALISED, tol=0
-            )
-            H = found.H
-        models = np.stack([W[:, a:b] @ H[a:b] for a, b in itertools.pairwise(ends)])
-        return ratio_mask(models, mask_power / power).reshape(len(atoms), *view.shape)
-
-    return mask
 
 
 def check_weight(name: str, value: Any) -> float:

@@ -22,6 +22,15 @@ def take_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def ended_within(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether a process ends that soon."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def names(folder: Path) -> list[str]:
     """Return the names of what lies in a folder."""
     return sorted(path.name for path in folder.iterdir())

@@ -14,7 +14,7 @@ import soundfile
 
 from nmf_audio.defaults import DEFAULT_NAME
 from nmf_audio.files import default_output
-from tests.cli.helpers import COMMAND, Run, names, shown_on_terminal, take_interrupts
+from tests.cli.helpers import COMMAND, Run, ended_within, names, shown_on_terminal, take_interrupts
 from tests.tiny import SR, truncate, write_noise
 
 
@@ -196,14 +196,6 @@ print({{pool["num_threads"] for pool in threadpool_info()}})
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
     assert result.stdout == "{1}\n"
-
-
-def ended_within(process: subprocess.Popen[str], seconds: float) -> bool:
-    try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import istft, stft
 from nmf_audio.separation import segments
+from nmf_audio.separation.collector import RUN, Collector
 from nmf_audio.separation.segments import SegmentMasking, joined, listen
 from nmf_audio.separation.stream import PartsStream
-from nmf_audio.separation.whole import RUN, Collector
 
 N_FFT, HOP = 64, 32
 

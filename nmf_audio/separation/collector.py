@@ -1,0 +1,59 @@
+"""Frames of long signals, to learn from in bounded memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MAX_FRAMES", "Collector"]
+
+Array = npt.NDArray[np.float32]
+
+MAX_FRAMES = 8192
+"""Frames that are learned from. Of longer signals every 2nd, 4th, 8th ... run of frames is kept."""
+
+RUN = 64
+"""Frames of a run, which stay neighbours: methods look at how activations go on from frame to frame."""
+
+
+class Collector:
+    """Keeps runs of frames of a signal, evenly spread, in bounded memory.
+
+    Parameters
+    ----------
+    max_frames : int
+        Keep at most so many; whenever there are more, every other run is let go.
+    """
+
+    def __init__(self, max_frames: int = MAX_FRAMES) -> None:
+        self._max_runs = max(1, max_frames // RUN)
+        self._runs: list[Array] = []
+        self._step, self._n_seen = 1, 0
+        self._pending: list[Array] = []
+
+    def take(self, S: Array) -> None:
+        """Take the next frames (n_channels, n_freq, n_frames)."""
+        for start in range(0, S.shape[2], RUN):
+            self._pending.append(S[:, :, start : start + RUN])
+            self._store(RUN)
+
+    def frames(self) -> Array:
+        """Return what was kept (n_channels, n_freq, n_frames), without frames of digital silence."""
+        self._store(1)
+        kept = np.concatenate(self._runs, axis=2) if self._runs else np.zeros((1, 1, 0), np.float32)
+        sounding: Array = kept[:, :, kept.any(axis=(0, 1))]
+        return sounding
+
+    def _store(self, at_least: int) -> None:
+        n = sum(part.shape[2] for part in self._pending)
+        if n < at_least:
+            return
+        S = np.concatenate(self._pending, axis=2)
+        run, rest = S[:, :, :RUN], S[:, :, RUN:]
+        self._pending = [rest] if rest.shape[2] else []
+        if self._n_seen % self._step == 0:
+            self._runs.append(run.copy())
+            if len(self._runs) > self._max_runs:
+                del self._runs[1::2]
+                self._step *= 2
+        self._n_seen += 1

@@ -1,0 +1,81 @@
+"""Masks of sources whose atoms are known."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.gains import ratio_mask
+from nmf_audio.nmf import Penalty, activations, factorize_penalised
+from nmf_audio.separation.segments import joined
+
+__all__ = ["AtomsMasker"]
+
+Array = npt.NDArray[np.float32]
+
+N_ITER = 24
+"""Updates of the activations when the atoms are known; with momentum they come as far as 100 without."""
+
+N_ITER_PENALISED = 60
+
+
+class AtomsMasker:
+    """Masks magnitudes by the atoms of each source: a `nmf_audio.separation.segments.Masker`.
+
+    It can be pickled, and so sent to the process that takes a recording apart.
+
+    Parameters
+    ----------
+    atoms : sequence of ndarray (n_rows, n_components), float32
+        Atoms of each source; with `places`, rows are those of all channels, one channel after the other.
+    beta, power, mask_power : float
+        Divergence, exponent of the magnitudes that atoms describe, exponent of the masks on magnitudes.
+    penalty : Penalty or None
+        On the activations.
+    places : bool
+        Give each channel masks of its own.
+
+    Examples
+    --------
+    >>> atoms = [np.array([[1.0], [0.0]], np.float32), np.array([[0.0], [1.0]], np.float32)]
+    >>> masks = AtomsMasker(atoms, beta=1, power=1, mask_power=2)(np.ones((1, 2, 3), np.float32))
+    >>> masks.shape, masks[0, 0].round(3).tolist()
+    ((2, 1, 2, 3), [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])
+    """
+
+    def __init__(
+        self,
+        atoms: Sequence[Array],
+        *,
+        beta: float,
+        power: float,
+        mask_power: float,
+        penalty: Penalty | None = None,
+        places: bool = False,
+    ) -> None:
+        W = np.concatenate(list(atoms), axis=1)
+        if penalty is not None:
+            W = W / np.maximum(W.sum(axis=0), np.float32(1e-30))
+        self._W = W
+        self._ends = np.cumsum([0] + [a.shape[1] for a in atoms])
+        self._beta, self._power, self._mask_power = beta, power, mask_power
+        self._penalty, self._places = penalty, places
+
+    def __call__(self, S: Array) -> Array:
+        """Return masks of magnitudes (n_channels, n_freq, n_frames), as `Masker` says."""
+        W = self._W
+        view = S if self._places else joined(S)
+        V = view.reshape(-1, S.shape[2]) ** np.float32(self._power)
+        if self._penalty is None:
+            H = activations(V, W, beta=self._beta, n_iter=N_ITER)
+        else:
+            found = factorize_penalised(
+                V, W=W, beta=self._beta, free=(), penalty=self._penalty, max_iter=N_ITER_PENALISED, tol=0
+            )
+            H = found.H
+        models = np.stack([W[:, a:b] @ H[a:b] for a, b in itertools.pairwise(self._ends)])
+        masks: Array = ratio_mask(models, self._mask_power / self._power).reshape(len(models), *view.shape)
+        return masks
