@@ -23,13 +23,13 @@ from nmf_audio.training.corpus import find_recordings
 from nmf_audio.training.denoiser import DenoiserSettings, Progress, train_denoiser
 from nmf_audio.training.sounds import Recordings, read_recordings
 
-FULL = DenoiserSettings()
+FULL = DenoiserSettings(inhibition=True, mid=True)
 
 VARIANTS = {
     "all parts": FULL,
     "no slow memory": replace(FULL, slow=False),
     "no inhibition within the frame": replace(FULL, mid=False),
-    "no inhibition": replace(FULL, inhibition=False),
+    "no inhibition (as shipped)": replace(FULL, inhibition=False, mid=False),
     "no running atoms": replace(FULL, running=False),
     "one layer": replace(FULL, n_layers=1),
     "atoms as KL-NMF left them": replace(FULL, learn_atoms=False),

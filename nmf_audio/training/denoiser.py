@@ -58,10 +58,10 @@ class DenoiserSettings:
         Atoms of each source.
     n_layers : int
         Updates a frame.
-    slow, mid : bool
-        With slow memory, with inhibition within the frame.
-    inhibition, running : bool
-        With any inhibition, with running atoms.
+    slow, running : bool
+        With slow memory, with running atoms.
+    inhibition, mid : bool
+        With inhibition by the last frames, and, if so, within the frame.
     learn_atoms : bool
         Train the fixed atoms; else they stay as KL-NMF left them.
     n_steps : int
@@ -82,9 +82,9 @@ class DenoiserSettings:
     n_noise: int = N_NOISE
     n_layers: int = N_LAYERS
     slow: bool = True
-    mid: bool = True
-    inhibition: bool = True
     running: bool = True
+    inhibition: bool = False
+    mid: bool = False
     learn_atoms: bool = True
     n_steps: int = N_STEPS
     batch_size: int = 16

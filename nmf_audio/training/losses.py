@@ -6,6 +6,7 @@ The loss of a batch, with est = mask * abs(X), ref = abs(S), c = 0.3::
     + asym * mean(relu(ref**c - est**c)**2)               speech that is taken away costs more than noise that stays
     + env * (1 - mean correlation of envelopes)           one-third octaves over 24 frames, as ESTOI compares them
     - sdr * mean SI-SDR in dB                             of the waveforms, over items with speech
+    + loud * mean disturbance of loudness                 as PESQ hears it, over items with speech
 
 ESTOI: Jensen & Taal 2016; SI-SDR: Le Roux et al. 2019.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.training.loudness import LoudnessDisturbance
 from nmf_audio.training.spectra import inverse, inverse_back
 
 __all__ = ["Loss", "Weights"]
@@ -38,8 +40,9 @@ class Weights:
     """How much each part of the loss counts; the compressed magnitudes count 1."""
 
     asym: float = 0.3
-    env: float = 0.2
+    env: float = 0.45
     sdr: float = 0.002
+    loud: float = 0.12
 
 
 class Loss:
@@ -62,6 +65,7 @@ class Loss:
         edge = 2 ** (1 / 6)
         thirds = [(f >= c / edge) & (f < c * edge) for c in centres if c * edge <= sr / 2]
         self._thirds = np.array(thirds, np.float32)
+        self._loudness = LoudnessDisturbance(n_fft, sr)
 
     def __call__(
         self, X: ComplexArray, S: ComplexArray, s: Array, mask: Array, present: npt.NDArray[np.bool_]
@@ -82,14 +86,14 @@ class Loss:
         Returns
         -------
         parts : dict of str to float
-            'loss' and its parts 'comp', 'asym', 'env', 'sdr' (dB), without their weights.
+            'loss' and its parts 'comp', 'asym', 'env', 'sdr' (dB), 'loud', without their weights.
         d_mask : ndarray (batch, n_frames, n_freq), float32
             Gradient of the loss by `mask`.
         """
         w = self.weights
         n_present = max(int(present.sum()), 1)
         est, ref, d_mask = np.empty_like(mask), np.empty_like(mask), np.empty_like(mask)
-        comp = asym = sdr = 0.0
+        comp = asym = sdr = loud = 0.0
         # item by item: what one item takes stays in the processor's cache
         for i in range(len(mask)):
             np.multiply(mask[i], np.abs(X[i]), out=est[i])
@@ -99,13 +103,18 @@ class Loss:
         env, d_env = self._envelopes(est, ref)
         d_mask += np.float32(w.env) * d_env
         for i in range(len(mask)):
+            if present[i] and w.loud:
+                value, d_est = self._loudness(est[i], ref[i])
+                loud += value / n_present
+                d_mask[i] += np.float32(w.loud / n_present) * d_est
             d_mask[i] *= np.abs(X[i])
             if present[i]:
                 value, dy = _si_sdr(inverse(X[i] * mask[i], self.n_fft), s[i])
                 sdr += value / n_present
                 d_mask[i] += inverse_back(dy * np.float32(-w.sdr / n_present), X[i], self.n_fft)
-        total = comp + w.asym * asym + w.env * env - w.sdr * sdr
-        return {"loss": total, "comp": comp, "asym": asym, "env": env, "sdr": sdr}, d_mask
+        total = comp + w.asym * asym + w.env * env - w.sdr * sdr + w.loud * loud
+        parts = {"loss": total, "comp": comp, "asym": asym, "env": env, "sdr": sdr, "loud": loud}
+        return parts, d_mask
 
     def _compressed(self, est: Array, ref: Array, n: int) -> tuple[float, float, Array]:
         """Compressed magnitudes and asymmetry over n values, gradient by est."""

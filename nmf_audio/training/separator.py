@@ -76,7 +76,7 @@ class SeparatorSettings:
     batch_size: int = 8
     seconds: float = 2.0
     highest_rate: float = 2e-2
-    weights: Weights = field(default_factory=lambda: Weights(asym=0.0, env=0.0, sdr=0.01))
+    weights: Weights = field(default_factory=lambda: Weights(asym=0.0, env=0.0, sdr=0.01, loud=0.0))
     seed: int = 0
 
     def __post_init__(self) -> None:

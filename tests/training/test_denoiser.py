@@ -78,7 +78,7 @@ def test_the_dictionary_can_be_saved_and_tells_its_making(trained: Dictionary, t
     told = again.meta["denoiser"]
     assert told["steps_done"] == 6
     assert told["settings"]["seed"] == 3
-    assert set(told["held_out"]) == {"loss", "comp", "asym", "env", "sdr"}
+    assert set(told["held_out"]) == {"loss", "comp", "asym", "env", "sdr", "loud"}
     assert {row["source"] for row in again.meta["trained_on"]} == {"speech", "noise"}
 
 

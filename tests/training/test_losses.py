@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from nmf_audio.training.losses import Loss, Weights
+from nmf_audio.training.loudness import LoudnessDisturbance
 from nmf_audio.training.spectra import inverse, inverse_back, spectra
 
 Array = npt.NDArray[np.float32]
@@ -24,7 +25,8 @@ def signals(seed: int = 0) -> tuple[Array, Array]:
 
 
 @pytest.mark.parametrize(
-    "weights", [Weights(0, 0, 0), Weights(1, 0, 0), Weights(0, 1, 0), Weights(0, 0, 0.01), Weights()]
+    "weights",
+    [Weights(0, 0, 0, 0), Weights(1, 0, 0, 0), Weights(0, 1, 0, 0), Weights(0, 0, 0.01, 0), Weights(loud=0)],
 )
 def test_gradient_is_the_slope(weights: Weights) -> None:
     rng = np.random.default_rng(1)
@@ -37,6 +39,21 @@ def test_gradient_is_the_slope(weights: Weights) -> None:
     step = np.float32(1e-3)
     above, below = (loss(X, S, s, mask + d * direction, present)[0]["loss"] for d in (step, -step))
     assert (above - below) / 2e-3 == pytest.approx(float((gradient * direction).sum()), rel=0.02, abs=1e-4)
+
+
+def test_loudness_is_added_where_speech_is() -> None:
+    s, x = signals()
+    S, X = spectra(s, N_FFT), spectra(x, N_FFT)
+    mask = np.random.default_rng(1).uniform(0.2, 1, X.shape).astype(np.float32)
+    present = np.array([True, False, True])
+    (plain, d_plain), (loud, d_loud) = (
+        Loss(Weights(loud=weight), N_FFT, SR)(X, S, s, mask, present) for weight in (0, 0.3)
+    )
+    both = [LoudnessDisturbance(N_FFT, SR)(mask[i] * np.abs(X[i]), np.abs(S[i])) for i in (0, 2)]
+    assert loud["loud"] == pytest.approx(np.mean([value for value, _ in both]))
+    assert loud["loss"] - plain["loss"] == pytest.approx(0.3 * loud["loud"], rel=1e-5)
+    expected = [0.15 * both[0][1] * np.abs(X[0]), 0 * mask[1], 0.15 * both[1][1] * np.abs(X[2])]
+    np.testing.assert_allclose(d_loud - d_plain, expected, rtol=1e-3, atol=1e-8)
 
 
 def test_the_right_mask_costs_least() -> None:
