@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_FRAMES", "Collector"]
+__all__ = ["MAX_FRAMES", "MAX_JOINT_FRAMES", "Collector", "thin"]
 
 Array = npt.NDArray[np.float32]
 
 MAX_FRAMES = 8192
 """Frames that are learned from. Of longer signals every 2nd, 4th, 8th ... run of frames is kept."""
+
+MAX_JOINT_FRAMES = 4 * MAX_FRAMES
+"""The same of several signals together."""
 
 RUN = 64
 """Frames of a run, which stay neighbours: methods look at how activations go on from frame to frame."""
@@ -57,3 +60,29 @@ class Collector:
                 del self._runs[1::2]
                 self._step *= 2
         self._n_seen += 1
+
+
+def thin(kept: list[Array], max_frames: int = MAX_JOINT_FRAMES) -> None:
+    """Let frames of several signals go until there are no more than so many: every other run, always of the longest.
+
+    Parameters
+    ----------
+    kept : list of ndarray (..., n_frames)
+        Frames of each signal; those that lose some are replaced.
+    max_frames : int
+        Of all together.
+
+    Examples
+    --------
+    >>> kept = [np.arange(256), np.arange(100)]
+    >>> thin(kept, 300)
+    >>> [len(some) for some in kept], kept[0][[63, 64]].tolist()
+    ([128, 100], [63, 128])
+    """
+    while sum(S.shape[-1] for S in kept) > max_frames:
+        longest = max(range(len(kept)), key=lambda i: kept[i].shape[-1])
+        S = kept[longest]
+        if S.shape[-1] <= RUN:
+            # very many short signals: a run of each
+            return
+        kept[longest] = S[..., np.arange(S.shape[-1]) // RUN % 2 == 0]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.sections import check_section
-from nmf_audio.separation.collector import Collector
+from nmf_audio.separation.collector import Collector, thin
 from nmf_audio.separation.masks import AtomsMasker
 from nmf_audio.separation.segments import Masker, listen
 from nmf_audio.separation.whole import Take, WholeSeparator
@@ -173,4 +173,5 @@ class ExampleSeparator(WholeSeparator):
                 continue
             level = rest.mean(dtype=np.float64).astype(np.float32)
             rests.append(rest / level)
+            thin(rests)
         return example, np.concatenate(rests, axis=1) if rests else example[:, :0]

@@ -13,7 +13,7 @@ from nmf_audio.bands import check_rate, frame_size
 from nmf_audio.defaults import DEFAULT_MASK_POWER
 from nmf_audio.errors import ParameterError
 from nmf_audio.samples import MAX_CHANNELS, check_samples
-from nmf_audio.separation.collector import Collector
+from nmf_audio.separation.collector import Collector, thin
 from nmf_audio.separation.segments import Masker, SegmentMasking, joined, listen
 from nmf_audio.separation.stream import Parts, PartsStream
 
@@ -180,6 +180,7 @@ class WholeSeparator(ABC):
             S = collector.frames()
             if S.shape[2]:
                 kept.append(S / S.mean(dtype=np.float64).astype(np.float32))
+                thin(kept)
         if any(len(S) != len(kept[0]) for S in kept):
             raise ParameterError(
                 "the recordings have different numbers of channels; by place they must be equal"

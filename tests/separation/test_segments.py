@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import istft, stft
 from nmf_audio.separation import segments
-from nmf_audio.separation.collector import RUN, Collector
+from nmf_audio.separation.collector import RUN, Collector, thin
 from nmf_audio.separation.segments import SegmentMasking, joined, listen
 from nmf_audio.separation.stream import PartsStream
 
@@ -145,3 +145,18 @@ def test_runs_of_frames_are_kept_in_bounded_memory(n_frames: int) -> None:
     assert len(np.unique(steps[steps != 1])) <= 1
     assert kept[0] == 1
     assert kept[-1] > 0.7 * n_frames
+
+
+def test_signals_together_lose_runs_of_the_longest() -> None:
+    lengths = (7, 3 * RUN + 5, 40 * RUN)
+    kept = [np.arange(n, dtype=np.float32)[None] for n in lengths]
+    thin(kept, 10 * RUN)
+    assert [S.shape[1] for S in kept] == [7, 3 * RUN + 5, 5 * RUN]
+    # what stays are whole runs, evenly spread
+    runs = kept[2][0].reshape(-1, RUN)
+    np.testing.assert_array_equal(runs[:, 0], 8 * RUN * np.arange(5))
+    np.testing.assert_array_equal(runs - runs[:, :1], np.tile(np.arange(RUN), (5, 1)))
+    # very many that have no two runs stay as they are
+    many = [np.zeros((1, RUN), np.float32) for _ in range(20)]
+    thin(many, 10 * RUN)
+    assert sum(S.shape[1] for S in many) == 20 * RUN
