@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from nmf_audio.errors import ParameterError
-from nmf_audio.files import default_output, denoise_file, named
+from nmf_audio.files import default_output, denoise_file
+from nmf_audio.pipes import named
 from nmf_audio.processes import Processes, Work
 from nmf_audio.report import Report
 

@@ -37,13 +37,13 @@ from nmf_audio.opening import (
 from nmf_audio.outputs import changes_of, entered
 from nmf_audio.part import Part
 from nmf_audio.pcm import RawFormat
-from nmf_audio.pipes import STREAM, StreamReader
+from nmf_audio.pipes import STREAM, StreamReader, named
 from nmf_audio.pump import Processor, SeparateChannels, pump
 from nmf_audio.report import Report
 from nmf_audio.sections import check_section
 from nmf_audio.stream_writer import stream_container, stream_faults
 
-__all__ = ["Report", "check_options", "default_output", "denoise_file", "named"]
+__all__ = ["Report", "check_options", "default_output", "denoise_file"]
 
 PathLike = str | os.PathLike[str]
 Target = PathLike | BinaryIO
@@ -321,21 +321,6 @@ def denoise_file(
         n_clipped=writer.n_clipped,
         warnings=tuple(warnings),
     )
-
-
-def named(what: Target) -> Path:
-    """Return what a report calls a file, `STREAM` for one that is open.
-
-    Raises
-    ------
-    ParameterError
-        If it is neither.
-    """
-    if isinstance(what, str | os.PathLike):
-        return Path(what)
-    if hasattr(what, "read") or hasattr(what, "write"):
-        return STREAM
-    raise ParameterError(f"{what!r} is neither the path of a file nor an open binary file")
 
 
 def _check_targets(

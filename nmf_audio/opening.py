@@ -68,7 +68,7 @@ def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> Au
 
 
 @contextmanager
-def open_stream(file: BinaryIO, raw: RawFormat | None = None) -> Iterator[Reader]:
+def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = False) -> Iterator[Reader]:
     """Read a recording from an open file, from where it stands to its end.
 
     Parameters
@@ -77,6 +77,9 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None) -> Iterator[Reader
         A pipe, for example ``sys.stdin.buffer``.
     raw : RawFormat or None
         What the samples are if there is no header.
+    whole : bool
+        All of it goes into a temporary file first, whatever it is: it can then be opened again, at the reader's
+        `path`. Not with `raw`.
 
     Yields
     ------
@@ -103,7 +106,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None) -> Iterator[Reader
     label = stream_label(file)
     source = ByteSource(file, label)
     if raw is None:
-        head = source.head()
+        head = None if whole else source.head()
     elif raw.sr is None:
         raise ParameterError("raw: sr is None; the sample rate of the input is needed")
     else:
@@ -134,8 +137,8 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None) -> Iterator[Reader
             raise AudioFileError(
                 f"{label}: has no room in the temporary folder {folder}: {error.strerror}"
             ) from error
-        with open_reader(spooled, label=label) as whole:
-            yield whole
+        with open_reader(spooled, label=label) as spooled_reader:
+            yield spooled_reader
 
 
 def source_of(reader: Reader) -> Container:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import select
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.containers import Container
-from nmf_audio.errors import AudioFileError
+from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.pcm import decode
 from nmf_audio.reading import block_length, check_values
 from nmf_audio.wav import WavHead, read_head
 
-__all__ = ["STREAM", "ByteSource", "StreamReader", "stream_label"]
+__all__ = ["STREAM", "ByteSource", "StreamReader", "named", "stream_label"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
@@ -36,6 +37,21 @@ def stream_label(file: BinaryIO) -> str:
     except (OSError, AttributeError):
         number = -1
     return {0: "standard input", 1: "standard output"}.get(number, "the stream")
+
+
+def named(what: str | os.PathLike[str] | BinaryIO) -> Path:
+    """Return what a report calls a file, `STREAM` for one that is open.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither.
+    """
+    if isinstance(what, str | os.PathLike):
+        return Path(what)
+    if hasattr(what, "read") or hasattr(what, "write"):
+        return STREAM
+    raise ParameterError(f"{what!r} is neither the path of a file nor an open binary file")
 
 
 class ByteSource:

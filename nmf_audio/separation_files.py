@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,10 @@ from nmf_audio.atomic import check_target, replacing_all
 from nmf_audio.defaults import DEFAULT_SOURCE_NAME, RESIDUAL
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.formats import check_output, rename
-from nmf_audio.opening import Reader, open_reader, open_writer
+from nmf_audio.opening import Reader, open_reader, open_stream, open_writer
 from nmf_audio.outputs import changes_of, entered
 from nmf_audio.part import Part
+from nmf_audio.pipes import StreamReader, named
 from nmf_audio.pump import Levels
 from nmf_audio.sections import check_section
 from nmf_audio.separation.stream import PartsStream, SourceSeparator, remainder
@@ -29,6 +30,7 @@ from nmf_audio.separation_report import SeparationReport
 __all__ = ["MixtureWork", "SeparationReport", "separate_file", "source_files"]
 
 PathLike = str | os.PathLike[str]
+Source = PathLike | BinaryIO
 Progress = Callable[[float, float], None]
 Samples = npt.NDArray[np.floating[Any]]
 
@@ -79,7 +81,7 @@ def source_files(
 
 
 def separate_file(
-    src: PathLike,
+    src: Source,
     parts: Mapping[str, PathLike] | None = None,
     *,
     separator: SourceSeparator,
@@ -95,11 +97,12 @@ def separate_file(
 
     Parameters
     ----------
-    src : str or path
-        The mixture, in any format that libsndfile reads.
+    src : str, path or binary file
+        The mixture, in any format that libsndfile reads. An open file, such as ``sys.stdin.buffer``, is read from
+        where it stands to its end; through a temporary file if it must be heard twice, or is no WAV.
     parts : mapping of str to path, optional
         Where each source and the residual go; as `source_files` says by default. An extension that means another
-        container than the mixture's is obeyed.
+        container than the mixture's is obeyed. An open `src` needs `parts` that are given.
     separator : SourceSeparator
         Takes it apart: `Separator`, `BlindSeparator` and others. It may read the mixture twice.
     start, end : float or None
@@ -145,14 +148,15 @@ def separate_file(
     ['mix.noise.wav', 'mix.residual.wav', 'mix.speech.wav']
     """
     started = time.perf_counter()
-    src = Path(src)
     names = (*separator.sources, RESIDUAL)
     check_section("start and end", start, end)
-    targets = (
-        source_files(src, separator, format=format)
-        if parts is None
-        else {n: Path(p) for n, p in parts.items()}
-    )
+    if parts is None:
+        if not isinstance(src, str | os.PathLike):
+            raise ParameterError(
+                "parts=None; an open file has no name to make those of its parts from: give parts"
+            )
+        parts = source_files(src, separator, format=format)
+    targets = {name: Path(part) for name, part in parts.items()}
     _check_parts(src, targets, names, force)
     wanted = {
         name: check_output(target, format=format, subtype=subtype, sr=sr) for name, target in targets.items()
@@ -160,8 +164,11 @@ def separate_file(
     n_passes = separator.n_passes
     with ExitStack() as stack:
         reader: Reader
-        reader = open_reader(src)
-        stack.enter_context(reader)
+        if isinstance(src, str | os.PathLike):
+            reader = open_reader(src)
+            stack.enter_context(reader)
+        else:
+            reader = stack.enter_context(open_stream(src, whole=n_passes > 1))
         part = Part(reader, start, end)
 
         def told(n_before: int) -> Progress | None:
@@ -170,7 +177,8 @@ def separate_file(
             return lambda done, total: progress(n_before * total + done, n_passes * total)
 
         def heard() -> Iterator[Samples]:
-            with open_reader(src) as first:
+            assert not isinstance(reader, StreamReader)
+            with open_reader(reader.path, label=reader.label) as first:
                 yield from Part(first, start, end).blocks(dtype, told(0))
 
         dtype = _full_dtype(reader)
@@ -199,7 +207,7 @@ def separate_file(
     if writers[RESIDUAL].n_clipped:
         warnings.append(f"{targets[RESIDUAL]}: samples clipped; there the parts do not add up")
     return SeparationReport(
-        src=src,
+        src=named(src),
         parts=targets,
         status="partial" if damage else "done",
         seconds=first.n_written / first.sr,
@@ -215,13 +223,14 @@ def separate_file(
     )
 
 
-def _check_parts(src: Path, targets: Mapping[str, Path], names: tuple[str, ...], force: bool) -> None:
+def _check_parts(src: Source, targets: Mapping[str, Path], names: tuple[str, ...], force: bool) -> None:
     if set(targets) != set(names):
         raise ParameterError(f"parts={sorted(targets)}; a file for each of {', '.join(names)} is needed")
+    sources = [src] if isinstance(src, str | os.PathLike) else []
     for target in targets.values():
-        check_target(target, sources=[src], force=force)
+        check_target(target, sources=sources, force=force)
     if len({os.path.realpath(target) for target in targets.values()}) < len(targets):
-        raise AudioFileError(f"{src}: two of its parts have the same file; name others")
+        raise AudioFileError(f"{named(src)}: two of its parts have the same file; name others")
 
 
 def _stream(separator: SourceSeparator, heard: Iterator[Samples], reader: Reader) -> PartsStream:
@@ -276,7 +285,7 @@ class MixtureWork:
 
     Parameters
     ----------
-    src : Path
+    src : Path or binary file
         The mixture.
     parts : dict of str to Path
         Where each source and the residual go.
@@ -286,7 +295,7 @@ class MixtureWork:
         Leave it alone.
     """
 
-    src: Path
+    src: Path | BinaryIO
     parts: dict[str, Path]
     options: dict[str, Any]
     skip: bool = False
@@ -294,7 +303,7 @@ class MixtureWork:
     def __call__(self, progress: Progress) -> SeparationReport:
         """Do it."""
         if self.skip:
-            return SeparationReport(self.src, self.parts, "skipped")
+            return SeparationReport(named(self.src), self.parts, "skipped")
         try:
             return separate_file(self.src, self.parts, progress=progress, **self.options)
         except Exception as error:
@@ -303,4 +312,4 @@ class MixtureWork:
 
     def failed(self, error: Exception) -> SeparationReport:
         """Return the report of a mixture that could not be taken apart."""
-        return SeparationReport(self.src, self.parts, "failed", error=error)
+        return SeparationReport(named(self.src), self.parts, "failed", error=error)

@@ -96,5 +96,5 @@ def _fault(path: Path) -> str | None:
     except OSError as error:
         return f"{path}: {error.strerror}"
     if path.is_dir():
-        return f"{path}: is a folder; give -r to denoise the recordings in it"
+        return f"{path}: is a folder; give -r for the recordings in it"
     return f"{path}: is no regular file; copy its content to one first"

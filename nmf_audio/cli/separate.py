@@ -25,6 +25,7 @@ EPILOG = """examples:
   nmf-audio separate talk.wav --sources two_voices.npz             trained by `nmf-audio train separator`
   nmf-audio separate song.wav --percussive                         drums and the rest, without a dictionary
   nmf-audio separate song.wav --example 0:01-0:03                  what sounds like that stretch, and the rest
+  ffmpeg -i song.mp4 -f wav - | nmf-audio separate - --sources voice.npz piano.npz -o parts
   nmf-audio separate song.wav --blind 3 --by-place                 three sources, told apart by where they are, too
 
 exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
@@ -45,7 +46,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "inputs",
         metavar="FILE",
         nargs="+",
-        help="mixture to take apart, or a pattern such as 'songs/*.wav'; with -r a folder",
+        help="mixture to take apart, or a pattern such as 'songs/*.wav'; with -r a folder; - for standard input",
     )
     files.add_argument(
         "-o",
@@ -57,8 +58,8 @@ def add_parser(subparsers: common.Subparsers) -> None:
     files.add_argument(
         "--name",
         metavar="PATTERN",
-        default=defaults.DEFAULT_SOURCE_NAME,
-        help="how parts are called; an extension in the place of {ext} names the format (default: %(default)s)",
+        help="how parts are called; an extension in the place of {ext} names the format "
+        f"(default: {defaults.DEFAULT_SOURCE_NAME}; of standard input {{source}}{{ext}})",
     )
     files.add_argument("-r", "--recursive", action="store_true", help="take all recordings in folders apart")
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
@@ -180,12 +181,12 @@ def _separate_all(
     separator: "SourceSeparator",
     options: dict[str, Any],
 ) -> "Iterator[SeparationReport]":
-    from nmf_audio.cli import running
+    from nmf_audio.cli import running, streams
     from nmf_audio.separation_files import MixtureWork
 
     part = {name: options[name] for name in ("start", "end")}
     sources = [job.src for job in jobs if not job.skip]
     separator = undescribed.heard_together(args, separator, sources, part)
     options = {"separator": separator, "force": args.force, **options}
-    works = [MixtureWork(job.src, job.parts, options, skip=job.skip) for job in jobs]
+    works = [MixtureWork(streams.opened(job.src), job.parts, options, skip=job.skip) for job in jobs]
     return running.run_works(args, works, jobs, n_jobs=n_jobs, called="mixtures")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmf_audio.cli import common, planning, undescribed
+from nmf_audio import defaults
+from nmf_audio.cli import common, planning, streams, undescribed
 from nmf_audio.cli.inputs import find_inputs
 from nmf_audio.errors import DictionaryError, ParameterError
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from nmf_audio.separation_report import SeparationReport
 
 SCHEMA = 1
+STREAM_NAME = "{source}{ext}"
+"""How the parts of standard input are called: it has no name of its own."""
+
 _OPTIONS = {
     "mask_power=": "--mask-power ",
     "beta=": "--beta ",
@@ -157,7 +161,7 @@ def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: 
     Parameters
     ----------
     args : argparse.Namespace
-        Has `inputs`, `recursive`, `output_dir`, `name`, `format`, `sources`, `skip_existing` and `force`.
+        Has `inputs`, `recursive`, `output_dir`, `name`, `format`, `sources`, `joint`, `skip_existing` and `force`.
     separator : SourceSeparator or None
         Has the sources; without one only the inputs are looked at.
     faults : list of str
@@ -170,26 +174,33 @@ def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: 
     """
     from nmf_audio.separation_files import source_files
 
-    if "-" in args.inputs:
-        faults.append("-: standard input can't be taken apart; write it to a file first")
     if str(args.output_dir) == "-":
         faults.append("-o -: the parts are several files; name a folder")
-    words = [word for word in args.inputs if word != "-"]
-    inputs = find_inputs(words, recursive=args.recursive, faults=faults)
+    inputs = find_inputs(args.inputs, recursive=args.recursive, faults=faults, dash=True)
+    streams.check_sources([entry.path for entry in inputs], faults)
+    if len(inputs) > 1:
+        inputs = [entry for entry in inputs if entry.path != streams.DASH]
+    piped = [entry.path for entry in inputs] == [streams.DASH]
+    if piped and args.joint:
+        faults.append("--joint: standard input is one recording; leave --joint out, or name files")
     if args.skip_existing and args.force:
         faults.append("--skip-existing and --force are both given; give one of them")
-    bare = re.sub(r"\{(stem|source|ext)\}", "", args.name)
-    if "{source}" not in args.name or re.search(r"[{}/\\]", bare):
+    name = args.name or (STREAM_NAME if piped else defaults.DEFAULT_SOURCE_NAME)
+    bare = re.sub(r"\{(stem|source|ext)\}", "", name)
+    if "{source}" not in name or re.search(r"[{}/\\]", bare):
         faults.append(
-            f"--name {args.name}; a name with {{source}}, without folders, is needed: {{stem}}.{{source}}{{ext}}"
+            f"--name {name}; a name with {{source}}, without folders, is needed: {defaults.DEFAULT_SOURCE_NAME}"
         )
         return []
+    if piped and "{stem}" in name:
+        faults.append(f"--name {name}: standard input has no name to fill in; leave {{stem}} out")
     if separator is None:
         return []
     jobs = []
     for entry in inputs:
         folder = entry.path.parent if args.output_dir is None else args.output_dir / entry.folder
-        parts = source_files(entry.path, separator, folder, name=args.name, format=args.format)
+        like = Path("stream.wav") if entry.path == streams.DASH else entry.path
+        parts = source_files(like, separator, folder, name=name, format=args.format)
         done = all(path.is_file() for path in parts.values())
         jobs.append(Job(entry.path, parts, skip=args.skip_existing and done))
     jobs = planning.without_outputs(inputs, jobs)
@@ -210,15 +221,16 @@ def tell(args: argparse.Namespace, report: "SeparationReport") -> None:
     """
     if report.status == "failed":
         return
+    src = streams.label(report.src)
     if report.status == "skipped":
-        common.say(args, f"{report.src}: skipped, its parts exist")
+        common.say(args, f"{src}: skipped, its parts exist")
         return
     if report.status == "done" and args.verbosity >= 1:
         for warning in report.warnings:
-            common.report_fault(args, f"warning: {warning}", about=report.src)
+            common.report_fault(args, f"warning: {warning}", about=src)
     pace = f"{report.seconds:.1f} s in {report.elapsed_seconds:.2f} s"
     clipped = f", {report.n_clipped} samples clipped" if report.n_clipped else ""
-    common.say(args, f"{report.src}: {pace}{clipped}")
+    common.say(args, f"{src}: {pace}{clipped}")
     for name, path in report.parts.items():
         common.say(args, f"  -> {path} ({_level(report.levels_db[name], report.level_before_db)})")
     channels = common.channels(report.n_channels)

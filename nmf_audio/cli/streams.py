@@ -33,6 +33,15 @@ def opened(path: Path, *, output: bool = False) -> Path | BinaryIO:
     return io.FileIO(1, "wb", closefd=False) if output else io.FileIO(0, "rb", closefd=False)
 
 
+def check_sources(sources: Sequence[Path], faults: list[str]) -> None:
+    """Add to `faults` what keeps a recording from coming in through standard input, if it is among the sources."""
+    if DASH not in sources:
+        return
+    if len(sources) > 1:
+        faults.append("-: standard input is given beside other inputs; give it alone")
+    _check_descriptor(0, "-: standard input", "pipe a recording into it", faults)
+
+
 def check(args: argparse.Namespace, sources: Sequence[Path], faults: list[str]) -> None:
     """Check what is asked of standard input and output.
 
@@ -49,16 +58,14 @@ def check(args: argparse.Namespace, sources: Sequence[Path], faults: list[str]) 
     writes = [
         name for name, value in (("-o", args.output), ("--keep-noise", args.keep_noise)) if _is_dash(value)
     ]
+    check_sources(sources, faults)
     if reads:
-        if len(sources) > 1:
-            faults.append("-: standard input is given beside other inputs; give it alone")
-        elif args.output is None:
+        if len(sources) == 1 and args.output is None:
             faults.append("-: standard input has no name to make the output's from; give -o FILE, or -o -")
         if args.keep_noise is not None and "{" in args.keep_noise:
             faults.append(
                 f"--keep-noise {args.keep_noise}: standard input has no name to fill in; give a file"
             )
-        _check_descriptor(0, "-: standard input", "pipe a recording into it", faults)
     if len(writes) > 1:
         faults.append("-o - and --keep-noise - both write to standard output; give one of them a file")
     if writes and args.json == "-":

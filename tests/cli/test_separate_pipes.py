@@ -1,0 +1,127 @@
+"""``ffmpeg -i song.mp4 -f wav - | nmf-audio separate - --sources voice.npz -o parts``."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from nmf_audio import Separator
+from nmf_audio.errors import ParameterError
+from nmf_audio.separation_files import separate_file
+from tests.cli.helpers import Run, names, take_interrupts
+from tests.pipe import Pipe
+from tests.separation.material import Mixture
+
+SOURCES = ("--sources", "low.npz", "high.npz")
+PARTS = ["high.wav", "low.wav", "residual.wav"]
+
+
+def _separate(*words: str, stdin: bytes) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "nmf_audio.cli.main", "separate", "-", *words]
+    return subprocess.run(command, input=stdin, capture_output=True, check=False)
+
+
+def _of_unknown_length(wav: bytes) -> bytes:
+    """Return a WAV as programs write it into a pipe."""
+    start = wav.index(b"data")
+    return b"RIFF\xff\xff\xff\xff" + wav[8:start] + b"data\xff\xff\xff\xff" + wav[start + 8 :]
+
+
+@pytest.mark.parametrize(
+    "way", [SOURCES, (*SOURCES, "--free", "2"), ("--blind", "2")], ids=["sources", "free", "blind"]
+)
+def test_what_comes_through_a_pipe_is_taken_apart_like_a_file(
+    run_separate: Run, way: tuple[str, ...]
+) -> None:
+    done = _separate(
+        *way, "-o", "piped", "--json", "r.json", stdin=_of_unknown_length(Path("mix.wav").read_bytes())
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"standard input: 2.0 s in ")
+    assert run_separate("mix.wav", *way, "-o", "file", "--name", "{source}{ext}")[0] == 0
+    assert names(Path("piped")) == names(Path("file"))
+    for name in names(Path("piped")):
+        piped, whole = (soundfile.read(f"{folder}/{name}", dtype="int16")[0] for folder in ("piped", "file"))
+        np.testing.assert_array_equal(piped, whole)
+    assert json.loads(Path("r.json").read_text())["files"][0]["src"] == "-"
+
+
+def test_names_formats_and_other_containers(run_separate: Run, mixture: Mixture) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, mixture.y, mixture.sr, format="FLAC", subtype="PCM_24")
+    for words, expected in (
+        ((), PARTS),
+        (("--format", "flac"), [name.replace("wav", "flac") for name in PARTS]),
+        (("--name", "my_{source}.caf"), [f"my_{name}".replace("wav", "caf") for name in PARTS]),
+    ):
+        folder = f"out{len(words)}{words[1:]}"
+        done = _separate(*SOURCES, *words, "-o", folder, "--start", "0.5", "-q", stdin=file.getvalue())
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        assert names(Path(folder)) == expected
+        info = soundfile.info(f"{folder}/{expected[0]}")
+        assert (info.subtype, info.duration) == ("PCM_24", 1.5)
+
+
+def test_what_can_not_be_piped_is_said_in_a_sentence(run_separate: Run, tmp_path: Path) -> None:
+    wav = Path("mix.wav").read_bytes()
+    before = names(tmp_path)
+    for words, said in (
+        (("mix.wav", *SOURCES), "-: standard input is given beside other inputs; give it alone"),
+        ((*SOURCES, "-o", "-"), "-o -: the parts are several files; name a folder"),
+        (
+            (*SOURCES, "--name", "{stem}.{source}.wav"),
+            "standard input has no name to fill in; leave {stem} out",
+        ),
+        (("--blind", "2", "--joint"), "--joint: standard input is one recording; leave --joint out"),
+    ):
+        done = _separate(*words, stdin=wav)
+        assert done.returncode == 2
+        assert said in done.stderr.decode()
+        assert len(done.stderr.splitlines()) == 1
+    for stdin, said in (
+        (b"", "standard input: is empty"),
+        (b"no recording" * 100, "standard input: holds no audio"),
+        (wav[:20], "standard input: "),
+    ):
+        for way in (SOURCES, ("--blind", "2")):
+            done = _separate(*way, stdin=stdin)
+            assert done.returncode == 1
+            assert said in done.stderr.decode()
+            assert len(done.stderr.splitlines()) == 1
+    assert names(tmp_path) == before
+    done = _separate(*SOURCES, "-o", "cut", stdin=wav[:-20000])
+    assert done.returncode == 1
+    assert b"standard input: warning: is truncated" in done.stderr
+    assert names(Path("cut")) == PARTS
+    with pytest.raises(ParameterError, match="an open file has no name"):
+        separate_file(Pipe(wav), separator=Separator("low.npz"))
+
+
+def test_ctrl_c_ends_the_wait_for_a_pipe(run_separate: Run, tmp_path: Path) -> None:
+    before = names(tmp_path)
+    wav = Path("mix.wav").read_bytes()
+    for way in (SOURCES, ("--blind", "2")):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nmf_audio.cli.main", "separate", "-", *way, "-o", "out"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=take_interrupts,
+        )
+        assert process.stdin is not None
+        # more than a pipe holds: it is being read, once all of this is written
+        os.write(process.stdin.fileno(), wav[:40000])
+        os.write(process.stdin.fileno(), bytes(2**16))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (130, b"nmf-audio separate: interrupted\n")
+        assert names(Path("out")) == []
+    assert names(tmp_path) == sorted([*before, "out"])
