@@ -3,25 +3,26 @@
 ::
 
     python benchmarks/blind.py                     # all tables; or some: percussive blind place joint example groups
-    python benchmarks/blind.py --speech FOLDER     # voices from the recordings of a folder in place of the demo's
+    python benchmarks/blind.py --speech HER HIS    # voices from recordings: a folder for each speaker
+    python benchmarks/blind.py blind --rows voice  # only the mixtures that have a voice
 
-Needs the extras ``eval`` and ``dev``. Numbers are BSS-eval's SDR (fast_bss_eval, filters of 512 samples) in dB,
-the mean of all sources in their best order, and of three melodies and seeds; sources are equally loud, 8 s at 16 kHz.
+The voice is that of the first folder, or of the demo; each further folder is another talker beside it. Needs the
+extras ``eval`` and ``dev``. Numbers are BSS-eval's SDR (fast_bss_eval, filters of 512 samples) in dB, the mean of all
+sources in their best order, and of three melodies and seeds; sources are equally loud, 8 s at 16 kHz.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import librosa
 import numpy as np
 import numpy.typing as npt
-import soundfile
-import soxr
 from scoring import table
 from separation import bss_sdr
 from sklearn.cluster import KMeans
@@ -31,6 +32,7 @@ from nmf_audio import BlindSeparator, ExampleSeparator, PercussiveSeparator, sep
 from nmf_audio.bands import frame_size
 from nmf_audio.frontend import istft, stft
 from nmf_audio.gains import ratio_mask
+from nmf_audio.training.corpus import find_recordings
 from nmf_audio.training.instruments import drums, organ, play, pluck, string
 
 Array = npt.NDArray[Any]
@@ -47,7 +49,7 @@ CHORDS = ((60, 64, 67), (57, 60, 64), (65, 69, 72), (55, 59, 62))
 class Material:
     """The sounds of one seed."""
 
-    def __init__(self, seed: int, speech: Sequence[Path]) -> None:
+    def __init__(self, seed: int, voices: Mapping[str, Array]) -> None:
         rng = np.random.default_rng(seed)
         self.drums = drums(SECONDS, SR, rng, beat=float(rng.uniform(0.4, 0.6)))
         self.piano = play(string, self._melody(rng, 60, 20, 0.6), SECONDS, SR, rng)
@@ -56,7 +58,8 @@ class Material:
         held = [(2.0 * i, 1.9, pitch) for i, chord in enumerate(CHORDS) for pitch in chord]
         self.chords = play(organ, held, SECONDS, SR, rng)
         self.noise = (0.1 * rng.standard_normal(N)).astype(np.float32)
-        self.voice, self.other = (_voice(speech[(2 * seed + i) % len(speech)]) for i in range(2))
+        self.voice, *others = voices.values()
+        self.others = dict(zip(list(voices)[1:], others, strict=True))
 
     @staticmethod
     def _melody(
@@ -70,11 +73,16 @@ class Material:
         return [np.where(first, a, 0), np.where(first, 0, b)]
 
 
-def _voice(path: Path) -> Array:
-    y, sr = soundfile.read(path, dtype="float32", always_2d=True)
-    y = soxr.resample(y[:, 0], sr, SR)
-    y = np.resize(y, N)
-    return np.asarray(0.1 * y / y.std(), np.float32)
+def voices_of(speakers: Sequence[Path]) -> list[dict[str, Array]]:
+    """Return eight seconds of each speaker for each seed: other recordings each time, one after the other."""
+    found: list[dict[str, Array]] = [{} for _ in SEEDS]
+    for speaker in speakers:
+        clips = find_recordings([speaker], sr=SR).load(clip_seconds=SECONDS)
+        y = np.concatenate([clip for members in clips.values() for clip in members])
+        for i, voices in enumerate(found):
+            part = y.take(np.arange(N) + i * len(y) // len(SEEDS), mode="wrap")
+            voices[speaker.name] = np.asarray(0.1 * part / part.std(), np.float32)
+    return found
 
 
 def score(references: Sources, estimates: Sources) -> float:
@@ -170,7 +178,6 @@ TWO_OR_THREE: Mixtures = {
     "voice, drums": lambda m: [m.voice, m.drums],
     "piano, bass": lambda m: [m.piano, m.bass],
     "guitar, chords": lambda m: [m.guitar, m.chords],
-    "two voices": lambda m: [m.voice, m.other],
     "drums, guitar, chords": lambda m: [m.drums, m.guitar, m.chords],
 }
 BEATS: Mixtures = {
@@ -183,15 +190,20 @@ EXAMPLES: Mixtures = {
     "noise, voice": lambda m: [m.noise, m.voice],
     "drums, voice": lambda m: [m.drums, m.voice],
     "drums, piano": lambda m: [m.drums, m.piano],
-    "voice, voice": lambda m: [m.other, m.voice],
     "piano, voice": lambda m: [m.piano, m.voice],
     "chords, guitar": lambda m: [m.chords, m.guitar],
 }
 TURNS: Mixtures = {
     "piano, voice in turns": lambda m: m.turns(m.piano, m.voice),
     "piano, bass in turns": lambda m: m.turns(m.piano, m.bass),
-    "voices in turns": lambda m: m.turns(m.voice, m.other),
     "drums, piano at once": lambda m: [m.drums, m.piano],
+}
+TALKERS: dict[str, Callable[[Material, Array], Sources]] = {
+    "blind": lambda m, other: [m.voice, other],
+    "place": lambda m, other: [m.voice, other],
+    "joint": lambda m, other: [m.voice, other],
+    "example": lambda m, other: [m.voice, other],
+    "groups": lambda m, other: m.turns(m.voice, other),
 }
 PLAIN: Systems = {"mixture": untouched}
 
@@ -246,22 +258,34 @@ TABLES: dict[str, tuple[Mixtures, Systems]] = {
 }
 
 
+def two_talkers(material: Material, *, table: str, other: str) -> Sources:
+    """Return the sources of a table's mixture of the voice and another talker."""
+    return TALKERS[table](material, material.others[other])
+
+
 def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description="How well separation without dictionaries works.")
     parser.add_argument("tables", nargs="*", metavar="TABLE", default=list(TABLES), help=", ".join(TABLES))
-    parser.add_argument("--speech", type=Path, help="folder of recordings of speech")
+    parser.add_argument(
+        "--speech",
+        nargs="+",
+        type=Path,
+        default=[DEMO],
+        metavar="FOLDER",
+        help="recordings of a speaker each",
+    )
+    parser.add_argument("--rows", default="", metavar="WORD", help="only mixtures whose name has this word")
     args = parser.parse_args()
-    speech = sorted(args.speech.rglob("*.flac"))[::7] if args.speech else [DEMO, DEMO]
-    materials = [Material(seed, speech) for seed in SEEDS]
+    materials = [Material(*pair) for pair in zip(SEEDS, voices_of(args.speech), strict=True)]
     for name in args.tables:
         mixtures, systems = TABLES[name]
-        if not args.speech:
-            mixtures = {
-                title: make
-                for title, make in mixtures.items()
-                if "voices" not in title and title != "voice, voice"
+        if name in TALKERS:
+            others = materials[0].others
+            mixtures = mixtures | {
+                f"voice, {other}": partial(two_talkers, table=name, other=other) for other in others
             }
+        mixtures = {title: make for title, make in mixtures.items() if args.rows in title}
         lines = []
         for title, make in mixtures.items():
             scores = [
