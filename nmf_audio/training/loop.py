@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.training.base import Training
 
-__all__ = ["Progress", "Training", "run_training"]
+__all__ = ["Progress", "run_training"]
 
 
 class Progress(NamedTuple):
@@ -30,31 +31,6 @@ class Progress(NamedTuple):
     n_steps: int
     loss: float
     score: dict[str, float] | None
-
-
-class Training(Protocol):
-    """What the loop needs of a training."""
-
-    n_steps: int
-
-    @property
-    def step_number(self) -> int:
-        """Steps so far."""
-
-    def step(self) -> float:
-        """Take one step; return the loss of its batch."""
-
-    def score(self) -> dict[str, float]:
-        """Return scores on held-out mixtures."""
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint."""
-
-    def restore(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint."""
-
-    def seconds_per_step(self) -> float:
-        """Measure the time of a step; the training stays where it is."""
 
 
 def run_training(

@@ -154,12 +154,12 @@ def to_arrays(free: Mapping[str, Array]) -> Arrays:
 
 
 def from_arrays(arrays: Mapping[str, Array]) -> Arrays:
-    """Turn the arrays of a trained dictionary into free variables: the inverse of `to_arrays`.
+    """Turn the arrays of a trained dictionary, or of a separator, into free variables: the inverse of `to_arrays`.
 
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        A trained dictionary's.
+        The dictionary's.
 
     Returns
     -------
@@ -172,15 +172,17 @@ def from_arrays(arrays: Mapping[str, Array]) -> Arrays:
         y = np.clip(x.astype(np.float64), 1e-6, 1 - 1e-6)
         return np.log(y / (1 - y))
 
-    free: dict[str, npt.NDArray[np.float64]] = {
-        name: np.log(np.maximum(arrays[name].astype(np.float64), tiny))
-        for name in ("W", "W_out", *LOGARITHMS)
-    }
-    free |= {name: logit(arrays[name]) for name in RATES}
-    free["lam"] = np.log(np.expm1(np.maximum(arrays["lam"].astype(np.float64), tiny)))
-    free["g"] = logit(arrays["g"] / 2)
-    free["residual"] = arrays["residual"].astype(np.float64)
-    return {name: np.asarray(free[name], np.float32) for name in arrays}
+    def free(name: str, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        if name in RATES:
+            return logit(x)
+        if name == "g":
+            return logit(x / 2)
+        if name == "residual":
+            return x.astype(np.float64)
+        positive = np.maximum(x.astype(np.float64), tiny)
+        return np.log(np.expm1(positive)) if name == "lam" else np.log(positive)
+
+    return {name: np.asarray(free(name, x), np.float32) for name, x in arrays.items()}
 
 
 def sigmoid(x: Array) -> Array:

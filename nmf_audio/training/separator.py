@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import FrontEndSpec, band_matrix, frame_size
+from nmf_audio.bands import FrontEndSpec
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.errors import ParameterError
-from nmf_audio.frontend import Normaliser
-from nmf_audio.nmf import factorize
+from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
 from nmf_audio.training.card import Origin, trained_on
-from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
 from nmf_audio.training.corpus import Corpus
-from nmf_audio.training.defaults import SEPARATOR
+from nmf_audio.training.defaults import SEPARATOR, SEPARATOR_RATE
 from nmf_audio.training.loop import Progress, run_training
-from nmf_audio.training.losses import Loss, Weights
-from nmf_audio.training.optimiser import Adam, learning_rate
+from nmf_audio.training.losses import Weights
 from nmf_audio.training.separator_network import SeparatorNetwork
 from nmf_audio.training.separator_parameters import initial_separator, separator_arrays
 from nmf_audio.training.source_mixing import Clips, SourceBatch, SourceMixer, halve
@@ -40,55 +36,28 @@ __all__ = ["SeparatorSettings", "SeparatorTraining", "SourceClips", "read_source
 Array = npt.NDArray[np.float32]
 
 HELD_OUT_MIXTURES, HELD_OUT_SECONDS = 16, 4.0
-FIRST_SIGNALS, FIRST_ITERATIONS = 60, 60
-QUIET = 0.1
-SPECTRUM_RANGE = 1e-3
-TIMED_STEPS = 3
+FIRST_SIGNALS = 60
 
 
 @dataclass(frozen=True)
-class SeparatorSettings:
+class SeparatorSettings(Settings):
     """What a training does; the same settings, recordings, machine and versions give the same bits.
 
     Attributes
     ----------
     n_components : int
         Atoms of each source.
-    n_layers : int
-        Updates a frame.
-    n_steps : int
-        Steps of the optimiser.
-    batch_size : int
-        Mixtures a step.
-    seconds : float
-        Length of a mixture.
-    highest_rate : float
-        Learning rate after the warm-up.
-    weights : Weights
-        Parts of the loss, which is averaged over sources.
-    seed : int
-        Of all randomness.
+    n_layers, n_steps, batch_size, seconds, highest_rate, weights, seed
+        See `nmf_audio.training.base.Settings`; the loss is averaged over sources.
     """
 
-    n_components: int = SEPARATOR["n_components"]
     n_layers: int = SEPARATOR["n_layers"]
     n_steps: int = SEPARATOR["n_steps"]
     batch_size: int = 8
     seconds: float = 2.0
-    highest_rate: float = 2e-2
+    highest_rate: float = SEPARATOR_RATE
     weights: Weights = field(default_factory=lambda: Weights(asym=0.0, env=0.0, sdr=0.01, loud=0.0))
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("n_components", "n_layers", "n_steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name}={getattr(self, name)}; must be at least 1")
-        if not 0.5 <= self.seconds <= 60:
-            raise ParameterError(f"seconds={self.seconds}; must lie in 0.5 ... 60; 2 is the default")
-        if not 0 < self.highest_rate <= 0.1:
-            raise ParameterError(
-                f"highest_rate={self.highest_rate}; must lie in 0 ... 0.1; 0.02 is the default"
-            )
+    n_components: int = SEPARATOR["n_components"]
 
 
 class SourceClips(NamedTuple):
@@ -154,7 +123,7 @@ def read_sources(
     return SourceClips(*halve(clips, held_out), rows)
 
 
-class SeparatorTraining:
+class SeparatorTraining(Training):
     """A training, step by step.
 
     Parameters
@@ -164,40 +133,43 @@ class SeparatorTraining:
     settings : SeparatorSettings
         What to do.
     spec : FrontEndSpec, optional
-        The front end; the default one if None.
+        The front end; that of `start`, or the default one.
+    start : Dictionary, optional
+        A separator of the same sources to go on from; its sizes hold instead of those of the settings.
+
+    Raises
+    ------
+    ParameterError
+        When `start` is no separator, or has other sources.
     """
 
+    kind = "separator"
+
     def __init__(
-        self, clips: SourceClips, settings: SeparatorSettings, *, spec: FrontEndSpec | None = None
+        self,
+        clips: SourceClips,
+        settings: SeparatorSettings,
+        *,
+        spec: FrontEndSpec | None = None,
+        start: Dictionary | None = None,
     ) -> None:
+        super().__init__(settings, clips.fingerprint(), spec, start)
+        if start is None:
+            n = settings.n_components
+            self._groups = tuple(
+                Group(name, name, i * n, (i + 1) * n) for i, name in enumerate(clips.learned)
+            )
+        else:
+            check_same_sources(start, clips.learned)
+            self._groups = start.groups
         self.settings, self.clips = settings, clips
-        self.spec = spec or FrontEndSpec()
-        self.n_steps = settings.n_steps
-        self.names = tuple(clips.learned)
-        self._n_fft = frame_size(self.spec.sr, self.spec.frame_seconds)
-        self._bands = band_matrix(self.spec, self.spec.sr)
-        self._loss = Loss(settings.weights, self._n_fft, self.spec.sr)
         self._mixer = self._mixer_of(clips.learned, settings.seconds, 0)
-        self.spectrum, free = self._first_parameters()
-        sizes = [settings.n_components] * len(self.names)
-        self._adam = Adam(free)
-        self._network = SeparatorNetwork(free, sizes)
-        self._averaged = SeparatorNetwork(self._adam.average, sizes)
+        adam = self._begin(self._mixer.rng)
+        sizes = [group.stop - group.start for group in self._groups]
+        self._network = SeparatorNetwork(adam.free, sizes)
+        self._averaged = SeparatorNetwork(adam.average, sizes)
         scored = self._mixer_of(clips.held_out, HELD_OUT_SECONDS, 1, plain=True)
         self._scored = scored.batch(HELD_OUT_MIXTURES)
-
-    @property
-    def step_number(self) -> int:
-        """Steps so far."""
-        return self._adam.n_steps
-
-    def step(self) -> float:
-        """Take one step; return the loss of its batch."""
-        rate = learning_rate(self.step_number, self.n_steps, self.settings.highest_rate)
-        batch = self._mixer.batch(self.settings.batch_size)
-        parts, d_masks = self._through(self._network, batch)
-        self._adam.step(self._network.backward(d_masks), rate)
-        return parts["loss"]
 
     def score(self) -> dict[str, float]:
         """Return the loss and its parts on held-out mixtures, averaged over sources, with averaged weights."""
@@ -205,78 +177,25 @@ class SeparatorTraining:
 
     def dictionary(self) -> Dictionary:
         """Return the dictionary as it stands: averaged weights, with what it was made from and how."""
-        n = self.settings.n_components
-        settings = asdict(self.settings) | {"n_steps": self.n_steps}
-        training = {"settings": settings, "steps_done": self.step_number, "held_out": self.score()}
-        return Dictionary(
-            kind="separator",
-            spec=self.spec,
-            spectrum=self.spectrum.copy(),
-            arrays={
-                name: np.array(x, np.float32, order="C")
-                for name, x in separator_arrays(self._adam.average).items()
-            },
-            groups=tuple(Group(name, name, i * n, (i + 1) * n) for i, name in enumerate(self.names)),
-            meta={"separator": training, "trained_on": self.clips.trained_on},
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint; raises DictionaryError when it can't be written."""
-        facts = self._facts() | {
-            "n_steps": self.n_steps,
-            "step": self.step_number,
-            "rng": self._mixer.rng.bit_generator.state,
+        arrays = {
+            name: np.array(x, np.float32, order="C")
+            for name, x in separator_arrays(self._adam.average).items()
         }
-        save_checkpoint(path, {**self._adam.state(), "spectrum": self.spectrum}, facts)
+        return self._dictionary("separator", arrays, self._groups, self.clips.trained_on)
 
-    def restore(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint.
-
-        Raises
-        ------
-        DictionaryError
-            When it can't be read.
-        ParameterError
-            When it is of other settings or other recordings.
-        """
-        arrays, facts = load_checkpoint(path)
-        for name, wanted in self._facts().items():
-            if facts.get(name) != wanted:
-                raise ParameterError(
-                    f"checkpoint {path}: its {name} are not these; give the same {name}, or start anew"
-                )
-        self.n_steps = int(facts["n_steps"])
-        self.spectrum = arrays["spectrum"]
-        self._adam.restore(arrays, int(facts["step"]))
-        self._mixer.rng.bit_generator.state = facts["rng"]
-
-    def seconds_per_step(self) -> float:
-        """Measure the time of a step; the training stays where it is."""
-        state = {name: x.copy() for name, x in self._adam.state().items()}
-        n_steps, rng = self.step_number, self._mixer.rng.bit_generator.state
-        self.step()
-        started = time.perf_counter()
-        for _ in range(TIMED_STEPS):
-            self.step()
-        taken = (time.perf_counter() - started) / TIMED_STEPS
-        self._adam.restore(state, n_steps)
-        self._mixer.rng.bit_generator.state = rng
-        return taken
-
-    def _facts(self) -> dict[str, Any]:
-        return {"settings": asdict(self.settings), "recordings": self.clips.fingerprint()}
+    def _learn(self) -> tuple[float, dict[str, Array]]:
+        parts, d_masks = self._through(self._network, self._mixer.batch(self.settings.batch_size))
+        return parts["loss"], self._network.backward(d_masks)
 
     def _mixer_of(self, clips: Clips, seconds: float, stream: int, *, plain: bool = False) -> SourceMixer:
-        hop = self._n_fft // 2
-        n_samples = round(seconds * self.spec.sr / hop) * hop
         rng = np.random.default_rng([self.settings.seed, stream])
-        return SourceMixer(clips, n_samples=n_samples, sr=self.spec.sr, rng=rng, plain=plain)
+        members = {group.source: clips[group.source] for group in self._groups}
+        return SourceMixer(members, n_samples=self._n_samples(seconds), sr=self.spec.sr, rng=rng, plain=plain)
 
     def _through(self, network: SeparatorNetwork, batch: SourceBatch) -> tuple[dict[str, float], Array]:
         """Loss of a batch, and its gradient by the masks in bands."""
         X = spectra(batch.mixture, self._n_fft)
-        V = np.stack([Normaliser(self.spectrum).process(bands) for bands in np.abs(X) @ self._bands.T])
-        masks = network.forward(V)
+        masks = network.forward(self._normalised(X))
         d_masks = np.empty_like(masks)
         results = []
         for i, (wanted, present) in enumerate(zip(batch.sources, batch.present, strict=True)):
@@ -292,37 +211,21 @@ class SeparatorTraining:
         settings = self.settings
         rng = np.random.default_rng([settings.seed, 2])
         mixer = self._mixer_of(self.clips.learned, settings.seconds, 3)
-        magnitudes = {}
-        for name in self.names:
-            y = np.stack([mixer.source(name) for _ in range(FIRST_SIGNALS)])
-            magnitudes[name] = np.abs(spectra(y, self._n_fft)) @ self._bands.T
-        spectrum = np.mean([m.mean(axis=(0, 1), dtype=np.float64) for m in magnitudes.values()], axis=0)
-        spectrum = np.maximum(spectrum, SPECTRUM_RANGE * spectrum.max())
-        spectrum = (spectrum / spectrum.mean()).astype(np.float32)
-
-        def atoms(magnitudes: Array) -> Array:
-            v = magnitudes / spectrum
-            v /= v.mean(axis=(1, 2), keepdims=True)
-            rows = v.reshape(-1, v.shape[-1])
-            level = rows.mean(axis=1)
-            loud = rows[level > QUIET * level.mean()]
-            if len(loud) < settings.n_components:
-                raise ParameterError(
-                    f"n_components={settings.n_components}; the recordings hold only {len(loud)} frames with sound"
-                )
-            fitted = factorize(
-                loud.T + np.float32(1e-4),
-                settings.n_components,
-                beta=1.0,
-                init="frames",
-                max_iter=FIRST_ITERATIONS,
-                tol=0.0,
-                rng=rng,
-            )
-            return np.asarray(fitted.W, np.float32)
-
-        first = [atoms(magnitudes[name]) for name in self.names]
+        magnitudes = [
+            self._magnitudes([mixer.source(group.source) for _ in range(FIRST_SIGNALS)])
+            for group in self._groups
+        ]
+        spectrum = unit_spectrum(np.mean([m.mean(axis=(0, 1), dtype=np.float64) for m in magnitudes], axis=0))
+        first = [first_atoms(m, spectrum, settings.n_components, floor=1e-4, rng=rng) for m in magnitudes]
         return spectrum, initial_separator(first, n_layers=settings.n_layers, rng=rng)
+
+
+def check_same_sources(start: Dictionary, names: Iterable[str]) -> None:
+    """Raise ParameterError unless a dictionary has these sources and no others."""
+    if set(start.sources) != set(names):
+        raise ParameterError(
+            f"start={start!r}: has the sources {', '.join(start.sources)}; give recordings of these"
+        )
 
 
 def train_separator(
@@ -331,6 +234,7 @@ def train_separator(
     *,
     minutes: float | None = None,
     spec: FrontEndSpec | None = None,
+    start: Dictionary | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     checkpoint_steps: int = 100,
@@ -347,7 +251,9 @@ def train_separator(
     minutes : float, optional
         Take as many steps as this machine makes in that time, rather than those of the settings.
     spec : FrontEndSpec, optional
-        The front end; the default one if None.
+        The front end; that of `start`, or the default one.
+    start : Dictionary, optional
+        A separator of the same sources to go on from (fine-tuning) instead of starting from KL-NMF.
     checkpoint : path-like, optional
         Where to keep the state, written every `checkpoint_steps` steps and at the end.
     resume : bool
@@ -378,7 +284,7 @@ def train_separator(
     >>> train_separator(SourceClips(*halve(clips, 0.2), []), settings)
     <Dictionary 'unsaved': separator, 3 low, 3 high atoms of 100 bands>
     """
-    training = SeparatorTraining(clips, settings, spec=spec)
+    training = SeparatorTraining(clips, settings, spec=spec, start=start)
     run_training(
         training,
         minutes=minutes,

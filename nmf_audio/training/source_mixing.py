@@ -136,10 +136,12 @@ class SourceMixer:
         return y if y.any() else self._run(name)
 
     def _equalise(self, y: Array) -> Array:
+        if self._plain:
+            return y
         rng = self.rng
-        if not self._plain and rng.random() < BACKWARDS:
+        if rng.random() < BACKWARDS:
             y = y[::-1]
-        if self._plain or rng.random() >= EQUALISED:
+        if rng.random() >= EQUALISED:
             return y
         r = rng.uniform(-EQUALISER, EQUALISER, 4).astype(np.float32)
         one = np.ones(1, np.float32)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from nmf_audio import Denoiser, Dictionary, DictionaryError, ParameterError, Separator
+from nmf_audio import Denoiser, Dictionary, DictionaryError, ParameterError, Separator, load_dictionary
 from nmf_audio.cli.main import main
 from nmf_audio.metrics import si_sdr
 from nmf_audio.nmf.unrolled_sources import EPS, STEP_FLOOR, UnrolledSources
@@ -185,6 +185,29 @@ def test_a_training_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None
     assert again.sha256 == whole.sha256
     with pytest.raises(ParameterError, match="its recordings are not these"):
         train_separator(_clips(5.0), settings, checkpoint=checkpoint, resume=True)
+
+
+def test_training_goes_on_from_a_separator_of_the_same_sources(trained: Dictionary, tmp_path: Path) -> None:
+    clips = _clips(3.0)
+    turned = clips._replace(learned=dict(reversed(clips.learned.items())))
+    settings = replace(SMALL, n_steps=2, seconds=0.5, batch_size=2, n_components=99)
+    training = SeparatorTraining(turned, settings, start=trained)
+    same = training.dictionary()
+    assert same.groups == trained.groups, "the order and the sizes are those of the start"
+    for name, x in trained.arrays.items():
+        np.testing.assert_allclose(same.arrays[name], x, rtol=1e-4, atol=1e-6, err_msg=name)
+    assert same.meta["separator"]["held_out"]["loss"] == pytest.approx(
+        trained.meta["separator"]["held_out"]["loss"], rel=1e-4
+    ), "the same sources are heard under the same names"
+    further = train_separator(turned, settings, start=trained, checkpoint=tmp_path / "state")
+    assert further.sha256 != trained.sha256
+    with pytest.raises(ParameterError, match="its first atoms are not these"):
+        train_separator(turned, settings, checkpoint=tmp_path / "state", resume=True)
+    two = {name: clips.learned[name] for name in ("low", "high")}
+    with pytest.raises(ParameterError, match="has the sources low, high, between; give recordings of these"):
+        SeparatorTraining(clips._replace(learned=two), settings, start=trained)
+    with pytest.raises(ParameterError, match="must be a separator dictionary; leave it out"):
+        SeparatorTraining(clips, settings, start=load_dictionary("plain"))
 
 
 def test_files_that_are_no_separators_are_refused(trained: Dictionary) -> None:

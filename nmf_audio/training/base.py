@@ -1,0 +1,301 @@
+"""What the trainings of the denoiser and of the separator share: settings, steps, checkpoints."""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.bands import FrontEndSpec, band_matrix, frame_size
+from nmf_audio.dictionary import Dictionary, Group
+from nmf_audio.errors import ParameterError
+from nmf_audio.frontend import Normaliser
+from nmf_audio.nmf import factorize
+from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
+from nmf_audio.training.frames import QUIET, SPECTRUM_RANGE
+from nmf_audio.training.losses import Loss, Weights
+from nmf_audio.training.optimiser import Adam, learning_rate
+from nmf_audio.training.parameters import from_arrays
+from nmf_audio.training.spectra import spectra
+
+__all__ = ["Settings", "Training", "first_atoms", "unit_spectrum"]
+
+Array = npt.NDArray[np.float32]
+
+FIRST_ITERATIONS = 60
+TIMED_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a training does; the same settings, recordings, machine and versions give the same bits.
+
+    Attributes
+    ----------
+    n_layers : int
+        Updates a frame.
+    n_steps : int
+        Steps of the optimiser.
+    batch_size : int
+        Mixtures a step.
+    seconds : float
+        Length of a mixture.
+    highest_rate : float
+        Learning rate after the warm-up.
+    weights : Weights
+        Parts of the loss.
+    seed : int
+        Of all randomness.
+
+    Raises
+    ------
+    ParameterError
+        When a number is out of its range.
+    """
+
+    n_layers: int
+    n_steps: int
+    batch_size: int
+    seconds: float
+    highest_rate: float
+    weights: Weights
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            if (name.startswith("n_") or name == "batch_size") and getattr(self, name) < 1:
+                raise ParameterError(f"{name}={getattr(self, name)}; must be at least 1")
+        usual = {field.name: field.default for field in fields(self)}
+        if not 0.5 <= self.seconds <= 60:
+            raise ParameterError(
+                f"seconds={self.seconds}; must lie in 0.5 ... 60; {usual['seconds']:g} is the default"
+            )
+        if not 0 < self.highest_rate <= 0.1:
+            raise ParameterError(
+                f"highest_rate={self.highest_rate}; must lie in 0 ... 0.1; {usual['highest_rate']:g} is the default"
+            )
+
+
+class Training(ABC):
+    """A training, step by step.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to do.
+    fingerprint : str
+        Of the recordings: a training goes on only with the same ones.
+    spec : FrontEndSpec, optional
+        The front end; that of `start`, or the default one.
+    start : Dictionary, optional
+        A dictionary of the `kind` that is made, to go on from; its sizes hold instead of those of the settings.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps to take.
+    spectrum : ndarray, float32 (n_bands,)
+        What frames are divided by.
+
+    Raises
+    ------
+    ParameterError
+        When `start` is of another kind.
+    """
+
+    kind: ClassVar[str]
+    """Of the dictionary that is made."""
+
+    spectrum: Array
+    _adam: Adam
+    _rng: np.random.Generator
+
+    def __init__(
+        self, settings: Settings, fingerprint: str, spec: FrontEndSpec | None, start: Dictionary | None
+    ) -> None:
+        if start is not None and start.kind != self.kind:
+            raise ParameterError(
+                f"start={start!r}; must be a {self.kind} dictionary; leave it out to start from NMF"
+            )
+        self.n_steps = settings.n_steps
+        self.spec = start.spec if start is not None else spec or FrontEndSpec()
+        self._settings, self._start = settings, start
+        self._facts = {
+            "settings": asdict(settings),
+            "recordings": fingerprint,
+            "first atoms": None if start is None else start.sha256,
+        }
+        self._n_fft = frame_size(self.spec.sr, self.spec.frame_seconds)
+        self._bands = band_matrix(self.spec, self.spec.sr)
+        self._loss = Loss(settings.weights, self._n_fft, self.spec.sr)
+
+    @property
+    def step_number(self) -> int:
+        """Steps so far."""
+        return self._adam.n_steps
+
+    def step(self) -> float:
+        """Take one step; return the loss of its batch."""
+        rate = learning_rate(self.step_number, self.n_steps, self._settings.highest_rate)
+        loss, gradients = self._learn()
+        self._adam.step(gradients, rate)
+        return loss
+
+    @abstractmethod
+    def score(self) -> dict[str, float]:
+        """Return the loss and its parts on held-out mixtures, with averaged weights."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a checkpoint; raises DictionaryError when it can't be written."""
+        facts = {"n_steps": self.n_steps, "step": self.step_number, "rng": self._rng.bit_generator.state}
+        save_checkpoint(path, {**self._adam.state(), "spectrum": self.spectrum}, self._facts | facts)
+
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        """Go on from a checkpoint.
+
+        Raises
+        ------
+        DictionaryError
+            When it can't be read.
+        ParameterError
+            When it is of other settings or other recordings, or began elsewhere.
+        """
+        arrays, facts = load_checkpoint(path)
+        for name, wanted in self._facts.items():
+            # those that older versions wrote do not say where they began
+            if facts.get(name, wanted) != wanted:
+                raise ParameterError(
+                    f"checkpoint {path}: its {name} are not these; give the same {name}, or start anew"
+                )
+        self.n_steps = int(facts["n_steps"])
+        self.spectrum = arrays["spectrum"]
+        self._adam.restore(arrays, int(facts["step"]))
+        self._rng.bit_generator.state = facts["rng"]
+
+    def seconds_per_step(self) -> float:
+        """Measure the time of a step; the training stays where it is."""
+        state = {name: x.copy() for name, x in self._adam.state().items()}
+        n_steps, rng = self.step_number, self._rng.bit_generator.state
+        self.step()
+        started = time.perf_counter()
+        for _ in range(TIMED_STEPS):
+            self.step()
+        taken = (time.perf_counter() - started) / TIMED_STEPS
+        self._adam.restore(state, n_steps)
+        self._rng.bit_generator.state = rng
+        return taken
+
+    @abstractmethod
+    def _learn(self) -> tuple[float, dict[str, Array]]:
+        """Return the loss of the next batch, and its gradients by the free variables."""
+
+    @abstractmethod
+    def _first_parameters(self) -> tuple[Array, dict[str, Array]]:
+        """Return the long-term spectrum and the free variables that a training from NMF starts with."""
+
+    def _begin(self, rng: np.random.Generator) -> Adam:
+        """Put the first parameters into the optimiser; `rng` draws the batches."""
+        if self._start is None:
+            self.spectrum, free = self._first_parameters()
+        else:
+            self.spectrum, free = self._start.spectrum, from_arrays(self._start.arrays)
+        self._adam, self._rng = Adam(free), rng
+        return self._adam
+
+    def _n_samples(self, seconds: float) -> int:
+        hop = self._n_fft // 2
+        return round(seconds * self.spec.sr / hop) * hop
+
+    def _magnitudes(self, signals: Sequence[Array]) -> Array:
+        """Band magnitudes (n_signals, n_frames, n_bands) of signals of the same length."""
+        magnitudes: Array = np.abs(spectra(np.stack(signals), self._n_fft)) @ self._bands.T
+        return magnitudes
+
+    def _normalised(self, X: npt.NDArray[np.complex64]) -> Array:
+        """Frames of mixtures as the network takes them."""
+        return np.stack([Normaliser(self.spectrum).process(bands) for bands in np.abs(X) @ self._bands.T])
+
+    def _dictionary(
+        self,
+        key: str,
+        arrays: Mapping[str, Array],
+        groups: tuple[Group, ...],
+        trained_on: list[dict[str, Any]],
+    ) -> Dictionary:
+        """Return a dictionary whose `meta` says under `key` how it was made."""
+        settings = asdict(self._settings) | {"n_steps": self.n_steps}
+        made = {"settings": settings, "steps_done": self.step_number, "held_out": self.score()}
+        return Dictionary(
+            kind=self.kind,
+            spec=self.spec,
+            spectrum=self.spectrum.copy(),
+            arrays=arrays,
+            groups=groups,
+            meta={key: made, "trained_on": trained_on},
+        )
+
+
+def unit_spectrum(mean: npt.NDArray[np.float64]) -> Array:
+    """Return a mean of magnitudes (n_bands,) scaled to a mean of 1, nowhere far below its largest value."""
+    spectrum = np.maximum(mean, SPECTRUM_RANGE * mean.max())
+    unit: Array = (spectrum / spectrum.mean()).astype(np.float32)
+    return unit
+
+
+def first_atoms(
+    magnitudes: Array,
+    spectrum: Array,
+    n_components: int,
+    *,
+    floor: float = 0.0,
+    rng: np.random.Generator,
+    **options: Any,
+) -> Array:
+    """Learn atoms (n_bands, n_components) of one source by KL-NMF.
+
+    Parameters
+    ----------
+    magnitudes : ndarray (n_signals, n_frames, n_bands)
+        Of signals, each of which is brought to the same level.
+    spectrum : ndarray (n_bands,)
+        What frames are divided by.
+    n_components : int
+        Number of atoms.
+    floor : float
+        Added to all frames, whose mean is about 1.
+    rng : Generator
+        Draws the frames that atoms start from.
+    **options
+        More of `factorize`.
+
+    Raises
+    ------
+    ParameterError
+        When there are fewer frames with sound than atoms.
+    """
+    v = magnitudes / spectrum
+    v /= v.mean(axis=(1, 2), keepdims=True)
+    rows = v.reshape(-1, v.shape[-1])
+    level = rows.mean(axis=1)
+    loud = rows[level > QUIET * level.mean()]
+    if len(loud) < n_components:
+        raise ParameterError(
+            f"n_components={n_components}; the recordings hold only {len(loud)} frames with sound"
+        )
+    fitted = factorize(
+        loud.T + np.float32(floor),
+        n_components,
+        beta=1.0,
+        init="frames",
+        max_iter=FIRST_ITERATIONS,
+        tol=0.0,
+        rng=rng,
+        **options,
+    )
+    return np.asarray(fitted.W, np.float32)
