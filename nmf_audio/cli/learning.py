@@ -1,18 +1,16 @@
 """What the commands that learn dictionaries share: names, the card's arguments."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmf_audio.cli import common
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
-    from nmf_audio.training.loop import Progress
 
 
 def add_output_arguments(group: "argparse._ArgumentGroup", also: str = "") -> None:
@@ -139,35 +137,3 @@ def keep(
     named = replace(dictionary, name=args.output.stem, meta={**dictionary.meta, **told})
     named.save(args.output)
     return named, write_card(named, args.output)
-
-
-def checkpoint_of(args: argparse.Namespace, faults: list[str]) -> Path:
-    """Return where a training keeps its state; add to `faults` if one is there that nothing is said about."""
-    path = Path(args.output).with_suffix(".checkpoint")
-    if path.exists() and not (args.resume or args.force):
-        faults.append(f"{path}: exists; --resume goes on from it, --force starts anew")
-    return path
-
-
-def note_on_minutes(steps: int) -> str:
-    """Return what the card of a training by --minutes says in place of the promise of the same bits."""
-    return (
-        f"The time allowed {steps} steps; with --steps {steps} in place of --minutes, the same recordings, "
-        "machine and versions give the same bits."
-    )
-
-
-def teller(
-    args: argparse.Namespace,
-    progress: Callable[[float, float], None] | None,
-    score_text: Callable[[dict[str, float]], str],
-) -> "Callable[[Progress], None]":
-    """Return what tells of a step: the bar moves, and scores on held-out mixtures are lines of their own."""
-
-    def tell(now: "Progress") -> None:
-        if progress is not None:
-            progress(100.0 * now.step / now.n_steps, 100.0)
-        if now.score is not None:
-            common.say(args, f"step {now.step} of {now.n_steps}: held out: {score_text(now.score)}")
-
-    return tell

@@ -1,41 +1,34 @@
 """The command ``nmf-audio train separator``: a dictionary that is trained to separate named sources."""
 
 import argparse
-import shlex
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nmf_audio.cli import common, learning
-from nmf_audio.cli.ranges import Range, read_numbers
+from nmf_audio.cli import common, learning, training
+from nmf_audio.cli.ranges import Range
 from nmf_audio.errors import ParameterError
 from nmf_audio.training.defaults import SEPARATOR
 
-EPILOG = """examples:
+if TYPE_CHECKING:
+    from nmf_audio.dictionary import Dictionary
+
+EPILOG = f"""examples:
   nmf-audio train separator anna=her_voice ben=his_voice -o two.npz
   nmf-audio train separator anna=her_voice ben=his_voice street=noises/street -o three.npz --minutes 10
+  nmf-audio train separator anna=this_room/anna ben=this_room/ben -o here.npz --from two.npz --minutes 1
   nmf-audio separate talk.wav --sources two.npz
 
 A minute of each source alone will do; mixtures are made from them. The last tenth of every recording is held out, and
 the score on it is shown as it goes. It runs on one processor core.
 
-exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are at fault, nothing
-is written; 130 interrupted: the checkpoint stays, and --resume goes on from it"""
+{training.EXIT_CODES}"""
 
-RANGES: dict[str, Range] = {
-    "minutes": (float, 0.01, 100_000),
-    "steps": (int, 1, 10_000_000),
-    "atoms": (int, 2, 1024),
-    "layers": (int, 1, 16),
-    "seed": (int, 0, 2**63 - 1),
-}
+SIZES: dict[str, Range] = {"atoms": (int, 2, 1024), "layers": (int, 1, 16)}
 MEANINGS = {
-    "minutes": "how long to train; fewer minutes give fewer steps (default: as long as --steps take)",
-    "steps": f"how long to train, in steps of the optimiser (default: {SEPARATOR['n_steps']})",
     "atoms": f"atoms of each source (default: {SEPARATOR['n_components']})",
     "layers": f"multiplicative updates a frame (default: {SEPARATOR['n_layers']})",
-    "seed": "the same seed, recordings, steps, machine and versions give the same bits (default: 0)",
 }
 
 
@@ -50,12 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "rate; the same name may come again",
     )
     learning.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
-    group = parser.add_argument_group("learning")
-    group.add_argument("--resume", action="store_true", help="go on from FILE.checkpoint if it is there")
-    for name, text in MEANINGS.items():
-        group.add_argument(f"--{name}", metavar="MIN" if name == "minutes" else "N", help=text)
-    learning.add_card_arguments(parser)
-    common.add_verbosity(parser)
+    start = "a separator of the same sources"
+    training.add_arguments(parser, MEANINGS, n_steps=SEPARATOR["n_steps"], start=start)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,13 +70,12 @@ def run(args: argparse.Namespace) -> int:
     from nmf_audio.training.separator import read_sources, train_separator
 
     faults: list[str] = []
-    numbers = read_numbers(args, RANGES, faults)
-    if args.minutes is not None and args.steps is not None:
-        faults.append("--minutes and --steps: give one of them")
+    numbers = training.numbers_of(args, SIZES, faults)
     sources = _sources(args.recordings, faults)
     inputs = learning.check_recordings([path for paths in sources.values() for path in paths], faults)
+    start = _start(args, list(sources), inputs, faults)
     origins = learning.read_origins(args, faults)
-    checkpoint = learning.checkpoint_of(args, faults)
+    checkpoint = training.checkpoint_of(args, faults)
     learning.check_output(args, inputs, faults)
     if faults:
         raise common.UsageError(faults)
@@ -96,30 +84,27 @@ def run(args: argparse.Namespace) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CorpusWarning)
         common.say(args, "reading the recordings")
-        sr = FrontEndSpec().sr
+        spec = FrontEndSpec() if start is None else start.spec
         clips = read_sources(
-            {name: find_recordings(paths, sr=sr) for name, paths in sources.items()},
+            {name: find_recordings(paths, sr=spec.sr) for name, paths in sources.items()},
             origins=origins,
             rng=seed,
         )
         with common.progress_bar(args, "training", unit="%") as progress:
             dictionary = train_separator(
                 clips,
-                _settings(numbers, seed),
+                _settings(numbers, seed, goes_on=start is not None),
                 minutes=numbers.get("minutes"),
+                spec=spec,
+                start=start,
                 checkpoint=checkpoint,
                 resume=args.resume,
-                progress=learning.teller(args, progress, _score_text),
+                progress=training.teller(args, progress, _score_text),
             )
     for warning in caught:
         common.report_fault(args, f"warning: {warning.message}")
-    more: dict[str, Any] = {}
-    if args.minutes is not None:
-        more["notes"] = [learning.note_on_minutes(dictionary.meta["separator"]["steps_done"])]
-    dictionary, card = learning.keep(args, dictionary, [_command(args)], **more)
-    taken = (time.monotonic() - started) / 60
-    score = _score_text(dictionary.meta["separator"]["held_out"])
-    common.say(args, f"{args.output}: trained in {taken:.1f} min; held out: {score}; card {card}")
+    command = training.command(args, ["separator", *args.recordings], SIZES)
+    training.keep(args, dictionary, command, start=start, score_text=_score_text, started=started)
     return common.EXIT_FAULT if caught else common.EXIT_DONE
 
 
@@ -142,24 +127,29 @@ def _sources(words: list[str], faults: list[str]) -> dict[str, list[Path]]:
     return sources
 
 
-def _settings(numbers: dict[str, float], seed: int) -> Any:
+def _start(
+    args: argparse.Namespace, names: list[str], inputs: list[Path], faults: list[str]
+) -> "Dictionary | None":
+    """Return what --from names, and note its file in `inputs`; add to `faults` what is wrong with it."""
+    start = learning.load_named(
+        "--from", args.start, "separator", "only a separator can be trained further", inputs, faults
+    )
+    if start is not None and start.kind == "separator" and names and set(start.sources) != set(names):
+        faults.append(
+            f"--from {args.start}: has the sources {', '.join(start.sources)}; give recordings of these"
+        )
+    return start
+
+
+def _settings(numbers: dict[str, float], seed: int, *, goes_on: bool) -> Any:
+    from nmf_audio.training.defaults import SEPARATOR_FINE_TUNING_RATE, SEPARATOR_RATE
     from nmf_audio.training.separator import SeparatorSettings
 
     names = {"atoms": "n_components", "layers": "n_layers", "steps": "n_steps"}
     chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
-    return SeparatorSettings(seed=seed, **chosen)
+    rate = SEPARATOR_FINE_TUNING_RATE if goes_on else SEPARATOR_RATE
+    return SeparatorSettings(seed=seed, highest_rate=rate, **chosen)
 
 
 def _score_text(score: dict[str, float]) -> str:
     return f"SI-SDR {score['sdr']:.2f} dB"
-
-
-def _command(args: argparse.Namespace) -> str:
-    """Return the command again, without what doesn't change the dictionary."""
-    words = ["nmf-audio", "train", "separator", *args.recordings, "-o", str(args.output)]
-    for name in RANGES:
-        text = getattr(args, name)
-        words += [] if text is None else [f"--{name}", text]
-    words += [] if args.licence is None else ["--licence", args.licence]
-    words += [] if args.manifest is None else ["--manifest", str(args.manifest)]
-    return shlex.join(words)

@@ -249,6 +249,23 @@ def test_the_command_trains_what_separate_takes(
         "mix.residual.wav",
         "mix.wav",
     ]
+    further = ("train", "separator", "low=low", "high=high/a.wav", "-o", "further.npz", "--from", "two.npz")
+    assert main([*further, "--steps", "1", "-q"]) == 0
+    made = load_dictionary("further.npz")
+    assert made.sources == ("low", "high")
+    assert made.sha256 != load_dictionary("two.npz").sha256
+    first, second = made.meta["commands"]
+    assert "--steps 2" in first
+    assert second.endswith("-o further.npz --from two.npz --steps 1")
+    capsys.readouterr()
+    assert main([*further[:3], "other=low", *further[3:], "--atoms", "9", "--force"]) == 2
+    faults = capsys.readouterr().err
+    assert "--from two.npz: has the sources low, high; give recordings of these" in faults
+    assert "--atoms: --from has its own sizes" in faults
+    assert main([*further[:-1], "plain", "--force"]) == 2
+    assert "only a separator can be trained further" in capsys.readouterr().err
+    assert main([*further[:-3], "two.npz", "--from", "two.npz", "--force"]) == 2
+    assert "two.npz" in capsys.readouterr().err
     words = [
         "train",
         "separator",
