@@ -12,7 +12,7 @@ from nmf_audio.nmf.momentum import Momentum
 from nmf_audio.nmf.updates import BLOCK, Norm, run_updates, unit, update_atoms
 from nmf_audio.nmf.workers import Workers
 
-__all__ = ["CHECK_EVERY", "Alternation", "coarse_frames", "total_divergence"]
+__all__ = ["CHECK_EVERY", "Alternation", "coarse_frames", "descend", "total_divergence"]
 
 CHECK_EVERY = 10
 """Iterations between two looks at the cost, which costs about as much as an iteration."""
@@ -93,8 +93,7 @@ class Alternation:
             if before_atoms is not None and len(self.free):
                 self._extrapolate_atoms(before_atoms, part[0])
             run_updates(
-                self.problem, self.atoms, self.h, self.l1_H, len(part), steps=part, previous=before_h,
-                workers=self.workers,
+                self.problem, self.atoms, self.h, self.l1_H, part, previous=before_h, workers=self.workers,
             )  # fmt: skip
             update_atoms(self.problem, self.atoms, self.h, self.free, self.l1_W, self.norm, self.workers)
 
@@ -114,6 +113,32 @@ class Alternation:
         part = replace(self, problem=problem, h=self.h[chosen], momentum=momentum)
         part.run(COARSE_WORK * stride)
         self.h[:] = self.problem.start(self.atoms, part.h.mean(axis=0, dtype=np.float64))
+
+
+def descend(
+    update: Callable[[], None],
+    cost: Callable[[], float],
+    *,
+    max_iter: int,
+    tol: float,
+    callback: Callable[[int, float], None] | None,
+) -> tuple[int, float]:
+    """Update until the cost falls by less than `tol` times its first value over `CHECK_EVERY` iterations.
+
+    Returns the iterations done and the cost at the end. It is looked at only where something depends on it.
+    """
+    watched = tol > 0 or callback is not None
+    first = previous = cost() if watched else 0.0
+    for n_iter in range(1, max_iter + 1):
+        update()
+        if watched and n_iter % CHECK_EVERY == 0:
+            now = cost()
+            if callback is not None:
+                callback(n_iter, now)
+            if tol > 0 and previous - now < tol * abs(first):
+                return n_iter, now
+            previous = now
+    return max_iter, cost()
 
 
 def coarse_frames(n_frames: int, stride: int) -> Array:

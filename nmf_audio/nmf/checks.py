@@ -1,7 +1,7 @@
 """Checks of arguments, and the data in the form that the kernels want."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,17 @@ class Problem:
     def gamma(self) -> float:
         """Exponent of the updates."""
         return exponent(self.beta)
+
+    @property
+    def unit_of_cost(self) -> float:
+        """What a cost in the problem's scale is multiplied by to be one of the data as given."""
+        return float(self.scale**self.beta)
+
+    def telling(self, callback: Callable[[int, float], None] | None) -> Callable[[int, float], None] | None:
+        """Return a callback that takes costs in the problem's scale, and tells `callback` those of the data."""
+        if callback is None:
+            return None
+        return lambda n_iter, cost: callback(n_iter, cost * self.unit_of_cost)
 
     def l1(self, value: ArrayLike, n_components: int, name: str) -> Array:
         """Penalty per atom in the problem's scale; those of W and H differ by one factor `scale`."""

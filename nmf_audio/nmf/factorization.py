@@ -14,7 +14,7 @@ from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.updates import Norm, check_norm, frame_major, public, unit
 from nmf_audio.nmf.workers import Workers
 
-__all__ = ["Factorization", "factorize"]
+__all__ = ["Factorization", "factorize", "first_factors"]
 
 COARSEST = 32
 """Largest stride, chosen here, of the frames from which atoms are learned first."""
@@ -134,7 +134,7 @@ def factorize(
     check_norm(norm)
     max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
     momentum = number(momentum, "momentum", 0.0, MAX_MOMENTUM)
-    atoms, h = _start(problem, n_components, W, H, init, rng)
+    atoms, h = first_factors(problem, n_components, W, H, init, rng)
     n_components = len(atoms)
     chosen = free_atoms(free, n_components)
     penalty_H, penalty_W = problem.l1(l1_H, n_components, "l1_H"), problem.l1(l1_W, n_components, "l1_W")
@@ -143,20 +143,14 @@ def factorize(
         length = np.sqrt((atoms * atoms).sum(axis=1))
         atoms[chosen] = unit(atoms[chosen])
         h[:, chosen] *= length[chosen]
-    unit_of_cost = problem.scale**problem.beta
-
-    def tell(n_iter: int, cost: float) -> None:
-        assert callback is not None
-        callback(n_iter, cost * unit_of_cost)
-
     with Workers(count(n_jobs, "n_jobs")) as workers:
         both = Alternation(problem, atoms, h, chosen, penalty_H, penalty_W, norm, Momentum(momentum), workers)
         first = None
         if stride > 1 and len(chosen):
             first = both.cost() if tol > 0 else None
             both.start_coarsely(stride)
-        n_iter, cost = both.run(max_iter, tol, tell if callback is not None else None, first)
-    return Factorization(atoms.T.copy(), public(problem, h), n_iter, cost * unit_of_cost)
+        n_iter, cost = both.run(max_iter, tol, problem.telling(callback), first)
+    return Factorization(atoms.T.copy(), public(problem, h), n_iter, cost * problem.unit_of_cost)
 
 
 def _stride(coarse: int | None, n_frames: int, n_components: int, started: bool) -> int:
@@ -174,7 +168,7 @@ def _stride(coarse: int | None, n_frames: int, n_components: int, started: bool)
     return stride
 
 
-def _start(
+def first_factors(
     problem: Problem,
     n_components: int | None,
     W: ArrayLike | None,
@@ -182,6 +176,7 @@ def _start(
     init: str,
     rng: int | np.random.Generator | None,
 ) -> tuple[Array, Array]:
+    """Frame-major atoms and activations to start from: copies of those that are given, the others by `init`."""
     given = None
     if H is not None:
         given = len(matrix(H, problem.dtype, "H", (None, problem.n_frames)))

@@ -33,12 +33,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
-from nmf_audio.nmf.alternation import CHECK_EVERY, total_divergence
-from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, per_atom, prepare
-from nmf_audio.nmf.factorization import Factorization
-from nmf_audio.nmf.init import start
+from nmf_audio.nmf.alternation import descend, total_divergence
+from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, number, per_atom, prepare
+from nmf_audio.nmf.factorization import Factorization, first_factors
 from nmf_audio.nmf.roots import minimum_of_sum_one, root
-from nmf_audio.nmf.updates import frame_major, public
+from nmf_audio.nmf.updates import public
 
 __all__ = ["Penalty", "factorize_penalised"]
 
@@ -97,7 +96,7 @@ def factorize_penalised(
     V : array_like (n_features, n_frames), >= 0
         Data; frames are one after the other.
     n_components : int, optional
-        Number of atoms; may be left out when `W` is given.
+        Number of atoms; may be left out when `W` or `H` is given.
     beta : {0, 1, 2}, optional
         2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito (on power spectra).
     penalty : Penalty
@@ -107,7 +106,7 @@ def factorize_penalised(
     W : array_like (n_features, n_components), optional
         Atoms to start from, none of them all zero; they are scaled to a sum of 1.
     H : array_like (n_components, n_frames), optional
-        Activations to start from, with `W`.
+        Activations to start from.
     free : slice, indices or boolean mask, optional
         The atoms that are learned (default: all); ``()`` learns activations only.
     max_iter : int, optional
@@ -143,29 +142,20 @@ def factorize_penalised(
         raise ParameterError(f"beta={beta:g}; with penalties 0, 1 and 2 are allowed")
     problem = prepare(V, beta, None)
     max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
-    atoms, h = _start(problem, n_components, W, H, init, rng)
+    atoms, h = _of_sum_one(problem, *first_factors(problem, n_components, W, H, init, rng))
     weights = _Weights(penalty, len(atoms), problem)
     chosen = free_atoms(free, len(atoms))
 
     def objective() -> float:
         return total_divergence(problem, atoms, h) + weights.value(h)
 
-    unit_of_cost = problem.scale**problem.beta
-    first = previous = objective()
-    n_iter = 0
-    while n_iter < max_iter:
+    def update() -> None:
         _update_activations(problem, atoms, h, weights)
         if len(chosen):
             _update_atoms(problem, atoms, h, chosen)
-        n_iter += 1
-        if n_iter % CHECK_EVERY == 0:
-            cost = objective()
-            if callback is not None:
-                callback(n_iter, cost * unit_of_cost)
-            if tol > 0 and previous - cost < tol * abs(first):
-                break
-            previous = cost
-    return Factorization(atoms.T.copy(), public(problem, h), n_iter, objective() * unit_of_cost)
+
+    n_iter, cost = descend(update, objective, max_iter=max_iter, tol=tol, callback=problem.telling(callback))
+    return Factorization(atoms.T.copy(), public(problem, h), n_iter, cost * problem.unit_of_cost)
 
 
 class _Weights:
@@ -235,23 +225,7 @@ def _ratios(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
     return problem.V * inverse * inverse, inverse
 
 
-def _start(
-    problem: Problem,
-    n_components: int | None,
-    W: ArrayLike | None,
-    H: ArrayLike | None,
-    init: str,
-    rng: int | np.random.Generator | None,
-) -> tuple[Array, Array]:
-    if W is None:
-        if n_components is None or H is not None:
-            raise ParameterError("W=None; give the number of atoms alone, or W, or W and H")
-        atoms, h = start(problem, count(n_components, "n_components"), init, rng)
-    else:
-        n = matrix(W, problem.dtype, "W", (problem.n_features, None)).shape[1]
-        if n_components not in (None, n):
-            raise ParameterError(f"n_components={n_components}, but W has {n} atoms; leave one of them out")
-        atoms, h = frame_major(problem, W, H)
+def _of_sum_one(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
     sums = atoms.sum(axis=1, dtype=np.float64).astype(problem.dtype)
     if not (sums > 0).all():
         raise ParameterError(f"W: atom {int(np.argmin(sums))} is all zero; leave it out")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
-from nmf_audio.nmf.alternation import CHECK_EVERY, total_divergence
+from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.checks import Array, Problem, check_entries, count, number, prepare
 from nmf_audio.nmf.init import start
 from nmf_audio.nmf.updates import keep_above_floor, public, run_updates, statistics
@@ -109,32 +109,26 @@ def factorize_tensor(
     max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
     place, w, h = _start(problem, v.shape[0], n_components, (Q, W, H), rng)
 
-    watched = tol > 0 or callback is not None
-    first = previous = total_divergence(problem, _stacked(place, w), h) if watched else 0.0
-    n_iter = 0
-    while n_iter < max_iter:
-        _update(problem, place, w, h)
-        n_iter += 1
-        if watched and n_iter % CHECK_EVERY == 0:
-            cost = total_divergence(problem, _stacked(place, w), h)
-            if callback is not None:
-                callback(n_iter, cost * problem.scale**problem.beta)
-            if tol > 0 and previous - cost < tol * first:
-                break
-            previous = cost
-
-    cost = total_divergence(problem, _stacked(place, w), h) * problem.scale**problem.beta
+    n_iter, cost = descend(
+        lambda: _update(problem, place, w, h),
+        lambda: total_divergence(problem, _stacked(place, w), h),
+        max_iter=max_iter,
+        tol=tol,
+        callback=problem.telling(callback),
+    )
     sizes = [place.sum(axis=1, keepdims=True), np.sqrt((w * w).sum(axis=1, keepdims=True))]
-    place, w = (a / np.where(size > 0, size, 1) for a, size in zip((place, w), sizes, strict=True))
+    shares, spectra = (a / np.where(size > 0, size, 1) for a, size in zip((place, w), sizes, strict=True))
     h = h * (sizes[0] * sizes[1])[:, 0]
-    return TensorFactorization(place.T.copy(), w.T.copy(), public(problem, h), n_iter, cost)
+    return TensorFactorization(
+        shares.T.copy(), spectra.T.copy(), public(problem, h), n_iter, cost * problem.unit_of_cost
+    )
 
 
 def _update(problem: Problem, place: Array, w: Array, h: Array) -> None:
     """One iteration in place, on frame-major factors (n_components, ...) and h (n_frames, n_components)."""
     everything = np.arange(len(w))
     gamma = problem.gamma
-    run_updates(problem, _stacked(place, w), h, np.zeros(len(w), problem.dtype), 1)
+    run_updates(problem, _stacked(place, w), h, np.zeros(len(w), problem.dtype), np.zeros(1, problem.dtype))
     for factor, other, subscripts in ((w, place, "kc,kcf->kf"), (place, w, "kf,kcf->kc")):
         sums = statistics(problem, _stacked(place, w), h, everything)
         num, den = (

@@ -88,7 +88,8 @@ def update_H(
     """
     problem = prepare(V, beta, weights)
     atoms, h = frame_major(problem, W, H)
-    run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter"))
+    no_momentum = np.zeros(count(n_iter, "n_iter"), problem.dtype)
+    run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), no_momentum)
     return public(problem, h)
 
 
@@ -224,8 +225,7 @@ def activations(
             atoms,
             h,
             penalty,
-            n_iter,
-            steps=steps,
+            steps,
             previous=h.copy() if weight else None,
             workers=workers,
         )
@@ -252,15 +252,13 @@ def run_updates(
     atoms: Array,
     h: Array,
     l1: Array,
-    n_iter: int,
+    steps: Array,
     *,
-    steps: Array | None = None,
     previous: Array | None = None,
     workers: Workers = _ALONE,
 ) -> None:
-    """Update frame-major activations in place; `steps` and `previous` are those of the kernel."""
+    """Update frame-major activations in place, once for each of `steps`; it and `previous` are the kernel's."""
     scalar = problem.dtype.type
-    steps = np.zeros(n_iter, problem.dtype) if steps is None else steps
     before = h[:0] if previous is None else previous
     floor, eps, gamma = scalar(problem.floor(atoms)), scalar(problem.eps), scalar(problem.gamma)
 
