@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from nmf_audio.checks import check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.files import default_output, denoise_file
 from nmf_audio.pipes import named
@@ -102,9 +103,7 @@ def check_jobs(jobs: Any) -> int:
     ParameterError
         If it is not.
     """
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= MAX_JOBS:
-        raise ParameterError(f"jobs={jobs!r}; a whole number from 1 to {MAX_JOBS} is allowed")
-    return jobs
+    return check_whole("jobs", jobs, 1, MAX_JOBS)
 
 
 def in_total(

@@ -3,6 +3,8 @@
 __all__ = [
     "CHANNEL_MODES",
     "DEFAULT_CHANNELS",
+    "DEFAULT_CONTINUITY",
+    "DEFAULT_GROUP_SPARSITY",
     "DEFAULT_LIVE_LATENCY",
     "DEFAULT_MASK_POWER",
     "DEFAULT_MIX",
@@ -30,6 +32,12 @@ DEFAULT_NAME = "{stem}.denoised{ext}"
 
 DEFAULT_MASK_POWER = 2.0
 """Exponent of the masks on magnitudes: the Wiener filter."""
+
+DEFAULT_CONTINUITY = 300.0
+"""How steady what sounds on is held against what strikes; docs/blind.md shows what it is worth."""
+
+DEFAULT_GROUP_SPARSITY = 0.0
+"""How strongly one source at a time is preferred."""
 
 DEFAULT_SOURCE_NAME = "{stem}.{source}{ext}"
 """How the parts of a recording are called: ``{source}`` is the name of a source, or `RESIDUAL`."""

@@ -9,17 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.bands import BandMap, check_rate
+from nmf_audio.checks import check_number
 from nmf_audio.decompose import METHODS, default_method, make_decomposition
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB
 from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.gains import floor_from_db
-from nmf_audio.samples import MAX_CHANNELS, check_samples
+from nmf_audio.samples import check_channels, check_samples, in_blocks
 from nmf_audio.stream import Observer, Stream
 
 __all__ = ["Denoiser", "denoise"]
-
-BLOCK = 1 << 16
 
 
 class Denoiser:
@@ -63,8 +62,8 @@ class Denoiser:
     ) -> None:
         if method is not None and method not in METHODS:
             raise ParameterError(f"method={method!r}; allowed are {', '.join(METHODS)}")
-        self.reduction_db = _number("reduction_db", reduction_db, 0, 100)
-        self.mix = _number("mix", mix, 0, 1)
+        self.reduction_db = check_number("reduction_db", reduction_db, 0, 100)
+        self.mix = check_number("mix", mix, 0, 1)
         if dictionary is None and method is not None:
             dictionary = METHODS[method].shipped
         self.dictionary = load_dictionary(dictionary)
@@ -112,16 +111,13 @@ class Denoiser:
         ParameterError
             If a value is not allowed.
         """
-        if isinstance(n_channels, bool) or not isinstance(n_channels, int | np.integer):
-            raise ParameterError(f"n_channels={n_channels!r}; a whole number is needed")
-        if not 1 <= n_channels <= MAX_CHANNELS:
-            raise ParameterError(f"n_channels={n_channels}; 1 to {MAX_CHANNELS} are allowed")
+        n_channels = check_channels(n_channels)
         band_map = BandMap(self.dictionary.spec, check_rate(sr))
         return Stream(
             make_decomposition(self.method, self.dictionary, band_map.n_observed),
             self.dictionary.spectrum,
             band_map,
-            int(n_channels),
+            n_channels,
             source="speech",
             floor_gain=floor_from_db(self.reduction_db),
             mix=self.mix,
@@ -159,8 +155,8 @@ class Denoiser:
             stream.prime(noise)
         out = np.empty_like(y)
         position = 0
-        for start in range(0, y.shape[-1], BLOCK):
-            ready = stream.process(y[..., start : start + BLOCK])
+        for block in in_blocks(y):
+            ready = stream.process(block)
             out[..., position : position + ready.shape[-1]] = ready
             position += ready.shape[-1]
         out[..., position:] = stream.flush()
@@ -217,10 +213,3 @@ def denoise(
     """
     denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
     return denoiser.denoise(y, sr, noise=noise)
-
-
-def _number(name: str, value: Any, low: float, high: float) -> float:
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
-        raise ParameterError(f"{name}={value!r}; a number from {low:g} to {high:g} is allowed")
-    return float(value)

@@ -36,8 +36,8 @@ class Part:
 
     def __init__(self, reader: Reader, start: float | None, end: float | None) -> None:
         self._reader = reader
-        first, last = check_section("start and end", start, end)
-        self._first, self._last = round(first * reader.sr), last * reader.sr
+        self._start, self._end = check_section("start and end", start, end)
+        self._first, self._last = round(self._start * reader.sr), self._end * reader.sr
         if math.isfinite(self._last):
             self._last = round(self._last)
         self.n_samples = None
@@ -52,7 +52,7 @@ class Part:
         Raises
         ------
         AudioFileError
-            If the recording ends before the part begins.
+            If the recording ends before the part begins, or the part is shorter than a sample.
         """
         sr, n_done = self._reader.sr, 0
         for block in cut(self._reader.blocks(dtype), self._first, self._last):
@@ -60,6 +60,10 @@ class Part:
             n_done += block.shape[1]
             if progress is not None:
                 progress(n_done / sr, max(self.n_samples or 0, n_done) / sr)
+        if self._first >= self._last:
+            raise AudioFileError(
+                f"{self._reader.label}: from {self._start:g} s to {self._end:g} s there is no sample at {sr} Hz"
+            )
         if n_done == 0 and (self._first or self._reader.damage):
             there = f"ends at {self._reader.n_read / sr:g} s, before the start at {self._first / sr:g} s"
             raise AudioFileError(f"{self._reader.label}: {self._reader.damage or there}")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nmf_audio.bands import check_rate
 from nmf_audio.containers import pcm_bits
 from nmf_audio.errors import ParameterError
-from nmf_audio.samples import MAX_CHANNELS
+from nmf_audio.samples import check_channels
 
 __all__ = ["PCM_BYTES", "RAW_CODINGS", "RawFormat", "decode", "encode", "quantize"]
 
@@ -64,9 +64,7 @@ class RawFormat:
             raise ParameterError(f"raw={self.coding!r}; allowed are {', '.join(RAW_CODINGS)}")
         if self.sr is not None:
             check_rate(self.sr)
-        n = self.n_channels
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_CHANNELS:
-            raise ParameterError(f"n_channels={n!r}; a whole number from 1 to {MAX_CHANNELS} is allowed")
+        check_channels(self.n_channels)
 
     @property
     def subtype(self) -> str:

@@ -17,13 +17,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.checks import check_whole
 from nmf_audio.errors import ParameterError
 
-__all__ = ["MAX_CHANNELS", "check_finite", "check_samples", "from_float", "to_float"]
+__all__ = [
+    "MAX_CHANNELS",
+    "check_channels",
+    "check_finite",
+    "check_samples",
+    "from_float",
+    "in_blocks",
+    "to_float",
+]
 
 MAX_CHANNELS = 64
+BLOCK = 1 << 16
 FULL_SCALE = {np.float32: 1.0, np.float64: 1.0, np.int16: 2.0**15, np.int32: 2.0**31}
 """By the type of a sample: the name of a type is put together anew, and takes memory, each time it is asked for."""
+
+
+def check_channels(n_channels: Any) -> int:
+    """Return a number of channels if it is one; raise ParameterError if not."""
+    return check_whole("n_channels", n_channels, 1, MAX_CHANNELS)
+
+
+def in_blocks(y: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Cut a signal (n_samples,) or (n_channels, n_samples) into views of bounded length; one if it is empty."""
+    return [y[..., start : start + BLOCK] for start in range(0, max(y.shape[-1], 1), BLOCK)]
 
 
 def check_samples(y: Any, n_channels: int | None = None) -> npt.NDArray[Any]:

@@ -18,6 +18,7 @@ PACKAGE = Path(nmf_audio.__file__).parent
 
 ORDER = [
     {"errors", "defaults"},
+    {"checks"},
     {
         "atomic",
         "chunks",

@@ -155,7 +155,10 @@ def check_targets(
     """
     from nmf_audio.atomic import check_target
 
+    n_faults = len(faults)
     folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)
+    # what is wrong with the folder is said once, not again of each file in it
+    folder_is_good = folder_exists and len(faults) == n_faults
     sources = [*(job.src for job in jobs if job.src != streams.DASH), *others]
     taken: dict[str, Planned] = {}
     for job in jobs:
@@ -170,7 +173,7 @@ def check_targets(
                 continue
             taken[real] = job
             # what lies in a folder that is yet to be made can't be in the way
-            made = args.output_dir in dst.parents and (not folder_exists or not dst.parent.is_dir())
+            made = args.output_dir in dst.parents and (not folder_is_good or not dst.parent.is_dir())
             if not made and not job.skip:
                 try:
                     check_target(dst, sources=sources, force=args.force)

@@ -1,6 +1,7 @@
 """What the command ``separate`` is asked for, what it says of each mixture, and its document."""
 
 import argparse
+import functools
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, planning, streams, undescribed
+from nmf_audio.cli import common, planning, settings, streams, undescribed
 from nmf_audio.cli.inputs import find_inputs
 from nmf_audio.errors import DictionaryError, ParameterError
 
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 STREAM_NAME = "{source}{ext}"
 """How the parts of standard input are called: it has no name of its own."""
-
-_OPTIONS = {
-    "mask_power=": "--mask-power ",
-    "beta=": "--beta ",
-    "free=": "--free ",
-    "sources: ": "--sources: ",
-}
 
 
 @dataclass(frozen=True)
@@ -72,28 +66,29 @@ def separator_of(
     SourceSeparator or None
         None if something is wrong.
     """
-    before = len(faults)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"seed": common.whole(args.seed)}
     for name in ("beta", "mask_power"):
         text = getattr(args, name)
         if text is not None:
-            options[name] = _read(text, float, f"--{name.replace('_', '-')}", faults)
-    options["seed"] = _read(args.seed, _whole, "--seed", faults)
+            options[name] = settings.number(text)
     way = undescribed.way_of(args, faults)
     if way is None:
         return None
     if way != "sources":
-        return undescribed.separator_of(args, way, options, part, faults) if len(faults) == before else None
-    return _with_dictionaries(args, options, faults, before)
+        return undescribed.separator_of(args, way, options, part, faults)
+    return _with_dictionaries(args, options, faults)
 
 
 def _with_dictionaries(
-    args: argparse.Namespace, options: dict[str, Any], faults: list[str], before: int
+    args: argparse.Namespace, options: dict[str, Any], faults: list[str]
 ) -> "SourceSeparator | None":
     from nmf_audio.separation.separator import Separator
     from nmf_audio.separation.sources import name_dictionaries
 
-    options["free"] = _read_free(args.free, faults)
+    if args.free is not None:
+        name, sign, number = args.free.rpartition("=")
+        options["free"] = {name: common.whole(number)} if sign else common.whole(number)
+    before = len(faults)
     sources: dict[str, Any] = {}
     for word in args.sources:
         called_by, given = _named(word)
@@ -110,20 +105,7 @@ def _with_dictionaries(
             if called in sources:
                 faults.append(f"--sources {word}: two are called {called!r}; name them: NAME={given}")
             sources[called] = dictionary
-    options = {name: value for name, value in options.items() if value is not None}
-    found: dict[str, None] = {}
-    # one fault would hide the others: each option alone shows its own, then all together what does not fit
-    for some in (*({name: value} for name, value in options.items()), options):
-        if not sources or (found and some is options):
-            continue
-        try:
-            separator = Separator(sources, **some)
-        except (ParameterError, DictionaryError) as error:
-            text = str(error)
-            for old, new in _OPTIONS.items():
-                text = text.replace(old, new)
-            found[text] = None
-    faults.extend(found)
+    separator = settings.made(functools.partial(Separator, sources), options, faults) if sources else None
     return separator if len(faults) == before else None
 
 
@@ -131,28 +113,6 @@ def _named(word: str) -> tuple[str | None, str]:
     """Split ``NAME=FILE``; a file whose own name has the sign in it is a file."""
     name, sign, given = word.partition("=")
     return (name, given) if sign and not Path(word).exists() else (None, word)
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(text)
-    return int(text)
-
-
-def _read(text: str, kind: Any, option: str, faults: list[str]) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        faults.append(f"{option} {text}: must be a {'whole ' if kind is _whole else ''}number")
-        return None
-
-
-def _read_free(text: str | None, faults: list[str]) -> Any:
-    if text is None:
-        return None
-    name, sign, number = text.rpartition("=")
-    n = _read(number, _whole, "--free", faults)
-    return {name: n} if sign else n
 
 
 def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: list[str]) -> list[Job]:

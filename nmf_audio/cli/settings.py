@@ -1,7 +1,7 @@
 """What the options of the sound ask for, and all that is wrong with them."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio import defaults
@@ -24,6 +24,10 @@ _OPTIONS = {
     "block_size": "block-size",
     "latency_ms": "latency",
     "n_channels": "input-channels",
+    "mask_power": "mask-power",
+    "n_sources": "blind",
+    "group_sparsity": "group-sparsity",
+    "places": "by-place",
 }
 
 
@@ -114,9 +118,9 @@ def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None
         **(defaults.PRESETS[args.preset] if args.preset else {}),
     }
     if args.reduction is not None:
-        options["reduction_db"] = _number(args.reduction)
+        options["reduction_db"] = number(args.reduction)
     if args.mix is not None:
-        options["mix"] = _number(args.mix)
+        options["mix"] = number(args.mix)
     try:
         return Denoiser(**options)
     except (ParameterError, DictionaryError) as error:
@@ -135,12 +139,42 @@ def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None
     return None
 
 
-def _number(text: str) -> float | str:
+def number(text: str) -> float | str:
+    """Return an argument as a number; other words stay, and are refused by who knows the range."""
     try:
         return float(text)
     except ValueError:
-        # refused with the others, by the words of the function that knows the range
         return text
+
+
+def made(make: Callable[..., Value], options: Mapping[str, Any], faults: list[str]) -> Value | None:
+    """Return what options make, or None and all that is wrong with them.
+
+    Parameters
+    ----------
+    make : callable
+        Takes the options as keywords; each may be left out.
+    options : mapping of str to object
+        What is given.
+    faults : list of str
+        Is added what is wrong with them.
+
+    Returns
+    -------
+    object or None
+    """
+    try:
+        return make(**options)
+    except (ParameterError, DictionaryError) as error:
+        found = {str(error): None}
+    # the first fault hid the others: each option alone shows its own
+    for name, value in options.items():
+        try:
+            make(**{name: value})
+        except (ParameterError, DictionaryError) as error:
+            found[str(error)] = None
+    faults.extend(as_options(text) for text in found)
+    return None
 
 
 def jobs_of(args: argparse.Namespace, faults: list[str]) -> int:

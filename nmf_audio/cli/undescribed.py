@@ -1,11 +1,13 @@
 """What ``nmf-audio separate`` is asked for where no dictionary describes the sources."""
 
 import argparse
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmf_audio.cli import common
+from nmf_audio import defaults
+from nmf_audio.cli import common, settings
 from nmf_audio.cli.times import parse_section
 from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
 
@@ -20,15 +22,6 @@ _GOES_WITH = {
     "continuity": ("percussive",),
     "group_sparsity": ("blind",),
     "beta": ("sources", "blind", "example"),
-}
-_OPTIONS = {
-    "n_sources=": "--blind ",
-    "continuity=": "--continuity ",
-    "mask_power=": "--mask-power ",
-    "beta=": "--beta ",
-    "example: ": "--example: ",
-    "group_sparsity=": "--group-sparsity ",
-    "places=True and group_sparsity": "--by-place and --group-sparsity",
 }
 
 
@@ -64,13 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--continuity",
         metavar="WEIGHT",
-        help="with --percussive: how steady the activations of what sounds on are held (default: 300)",
+        help="with --percussive: how steady the activations of what sounds on are held "
+        f"(default: {defaults.DEFAULT_CONTINUITY:g})",
     )
     group.add_argument(
         "--group-sparsity",
         metavar="WEIGHT",
         help="with --blind: how strongly one source at a time is preferred, where they take turns; 0.03 is much "
-        "(default: 0)",
+        f"(default: {defaults.DEFAULT_GROUP_SPARSITY:g})",
     )
 
 
@@ -121,44 +115,31 @@ def separator_of(
     from nmf_audio.separation.example import ExampleSeparator
     from nmf_audio.separation.percussive import PercussiveSeparator
 
-    options = {name: value for name, value in options.items() if value is not None}
-    before = len(faults)
     for name in ("continuity", "group_sparsity"):
         text = getattr(args, name)
         if text is not None:
-            try:
-                options[name] = float(text)
-            except ValueError:
-                faults.append(f"--{name.replace('_', '-')} {text}: must be a number")
-    section = (0.0, 0.0)
-    if way == "example":
-        try:
-            section = parse_section(args.example)
-        except ValueError as error:
-            faults.append(f"--example {error}")
-        end = part["end"]
-        if end is not None and section[1] > end:
-            faults.append(f"--example {args.example}: it ends after the part that --end gives, at {end:g} s")
-    n_sources = 0
+            options[name] = settings.number(text)
+    # `way_of` refused the others
+    options = {name: value for name, value in options.items() if way in _GOES_WITH.get(name, WAYS)}
+    if way == "percussive":
+        return settings.made(PercussiveSeparator, options, faults)
     if way == "blind":
-        if args.blind.isdecimal():
-            n_sources = int(args.blind)
-        else:
-            faults.append(f"--blind {args.blind}: must be a whole number")
-    if len(faults) > before:
-        return None
+        if args.by_place:
+            options["places"] = True
+        n_sources: Any = common.whole(args.blind)
+        make = functools.partial(BlindSeparator, n_sources)
+        return settings.made(make, options, faults)
     try:
-        if way == "blind":
-            return BlindSeparator(n_sources, places=args.by_place, **options)
-        if way == "example":
-            return ExampleSeparator(*section, origin=part["start"] or 0.0, **options)
-        return PercussiveSeparator(**options)
-    except ParameterError as error:
-        text = str(error)
-        for old, new in _OPTIONS.items():
-            text = text.replace(old, new)
-        faults.append(text)
+        section = parse_section(args.example)
+    except ValueError as error:
+        faults.append(f"--example {error}")
         return None
+    end = part["end"]
+    if end is not None and section[1] > end:
+        faults.append(f"--example {args.example}: it ends after the part that --end gives, at {end:g} s")
+        return None
+    origin = part["start"] or 0.0
+    return settings.made(functools.partial(ExampleSeparator, *section, origin=origin), options, faults)
 
 
 def heard_together(

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from nmf_audio.bands import check_rate
+from nmf_audio.checks import check_whole
 from nmf_audio.defaults import DEFAULT_LIVE_LATENCY
 from nmf_audio.enhance import Denoiser
 from nmf_audio.errors import DeviceError, ParameterError
@@ -20,6 +21,7 @@ from nmf_audio.live.recorder import Recorder
 from nmf_audio.live.status import LiveStatus
 from nmf_audio.live.worker import BlockWorker
 from nmf_audio.noise import read_noise
+from nmf_audio.samples import check_channels
 from nmf_audio.stream import Stream
 
 __all__ = ["LiveDenoiser"]
@@ -106,9 +108,9 @@ class LiveDenoiser:
         force: bool = False,
         sounddevice: Any = None,
     ) -> None:
-        _check_whole("n_channels", n_channels, 1, 64)
+        check_channels(n_channels)
         if block_size is not None:
-            _check_whole("block_size", block_size, MIN_BLOCK, MAX_BLOCK)
+            check_whole("block_size", block_size, MIN_BLOCK, MAX_BLOCK)
         self._latency = _latency(latency_ms)
         self._sounddevice = load_sounddevice() if sounddevice is None else sounddevice
         devices = list_devices(self._sounddevice)
@@ -291,12 +293,6 @@ def _count_outputs(source: Device, target: Device, n_channels: int) -> int:
             f"input {source} and output {target} belong to different sound interfaces; choose two of one"
         )
     return min(target.n_outputs, 2) if n_channels == 1 else n_channels
-
-
-def _check_whole(name: str, value: Any, low: int, high: int) -> None:
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or not low <= value <= high:
-        raise ParameterError(f"{name}={value!r}; a whole number from {low} to {high} is allowed")
 
 
 def _latency(latency_ms: Any) -> float | str:

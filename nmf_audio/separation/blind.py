@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.checks import check_whole
+from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor
 from nmf_audio.separation.masks import AtomsMasker
@@ -89,14 +91,13 @@ class BlindSeparator(WholeSeparator):
         n_sources: int,
         *,
         n_components: int | None = None,
-        group_sparsity: float = 0.0,
+        group_sparsity: float = DEFAULT_GROUP_SPARSITY,
         places: bool = False,
         beta: float = 1.0,
         mask_power: float | None = None,
         seed: int = 0,
     ) -> None:
-        if isinstance(n_sources, bool) or not isinstance(n_sources, int) or not 2 <= n_sources <= MAX_SOURCES:
-            raise ParameterError(f"n_sources={n_sources!r}; a whole number from 2 to {MAX_SOURCES} is needed")
+        n_sources = check_whole("n_sources", n_sources, 2, MAX_SOURCES)
         if n_components is None:
             n_components = ATOMS_PER_SOURCE * n_sources + MORE_ATOMS
         if isinstance(n_components, bool) or not isinstance(n_components, int) or n_components < n_sources:
@@ -112,7 +113,9 @@ class BlindSeparator(WholeSeparator):
         )
         self.group_sparsity = check_weight("group_sparsity", group_sparsity)
         if places and self.group_sparsity:
-            raise ParameterError("places=True and group_sparsity do not go together; leave one of them out")
+            raise ParameterError(
+                f"places=True and group_sparsity={self.group_sparsity:g} do not go together; leave one of them out"
+            )
         self.n_components, self.places = n_components, places
 
     @property

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.checks import check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
+from nmf_audio.samples import check_channels
 from nmf_audio.sections import check_section
 from nmf_audio.separation.collector import Collector, thin
 from nmf_audio.separation.masks import AtomsMasker
@@ -30,6 +32,7 @@ Array = npt.NDArray[np.float32]
 
 FRAME_SECONDS = 0.064
 N_EXAMPLE, N_REST = 40, 16
+MAX_ATOMS = 1024
 SPARSITY = 0.05
 """On the activations of the free atoms: they shall explain what the example can't, not all they can."""
 
@@ -96,8 +99,7 @@ class ExampleSeparator(WholeSeparator):
                 f"{self.origin:g} s"
             )
         for name, n in (("n_example", n_example), ("n_rest", n_rest)):
-            if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-                raise ParameterError(f"{name}={n!r}; a whole number from 1 is needed")
+            check_whole(name, n, 1, MAX_ATOMS)
         self.n_example, self.n_rest = n_example, n_rest
         super().__init__(
             ("example", "rest"), frame_seconds=FRAME_SECONDS, beta=beta, mask_power=mask_power, seed=seed
@@ -145,6 +147,7 @@ class ExampleSeparator(WholeSeparator):
         rests: list[Array] = []
         example = np.zeros((n_fft // 2 + 1, 0), np.float32)
         for i, take in enumerate(takes):
+            check_channels(take.n_channels)
             collector, position = Collector(), 0
 
             def hear(S: Array, i: int = i, collector: Collector = collector) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.defaults import DEFAULT_CONTINUITY
 from nmf_audio.gains import ratio_mask
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.separation.segments import Masker, joined
@@ -32,9 +33,6 @@ Array = npt.NDArray[np.float32]
 FRAME_SECONDS = 0.128
 MEDIAN_SECONDS, MEDIAN_HZ = 0.25, 500.0
 N_HARMONIC, N_PERCUSSIVE = 24, 12
-CONTINUITY = 300.0
-"""docs/blind.md shows what it is worth."""
-
 FIRST_ITER, N_ITER = 40, 60
 
 MARGIN = 2.0
@@ -67,7 +65,7 @@ class PercussiveSeparator(WholeSeparator):
     n_passes = 1
 
     def __init__(
-        self, *, continuity: float = CONTINUITY, mask_power: float | None = None, seed: int = 0
+        self, *, continuity: float = DEFAULT_CONTINUITY, mask_power: float | None = None, seed: int = 0
     ) -> None:
         super().__init__(
             ("harmonic", "percussive"),

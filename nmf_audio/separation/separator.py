@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.bands import BandMap, check_rate
+from nmf_audio.checks import check_number
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.decompose.separator import SeparatorDecomposition
@@ -16,17 +17,16 @@ from nmf_audio.decompose.sources import SourcesDecomposition, unit_atoms
 from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.errors import ParameterError
-from nmf_audio.samples import MAX_CHANNELS, check_samples
+from nmf_audio.samples import check_channels, check_samples, in_blocks
 from nmf_audio.separation.free import FrameCollector, learn_free
 from nmf_audio.separation.sources import Given, check_source_name, name_dictionaries, plain_sources
-from nmf_audio.separation.stream import Parts, SeparationStream
+from nmf_audio.separation.stream import Parts, SeparationStream, check_mask_power, check_seed, take_apart
 
 __all__ = ["Free", "Separator", "separate"]
 
 Array = npt.NDArray[np.float32]
 Free = int | Mapping[str, int] | None
 
-BLOCK = 1 << 16
 MAX_FREE = 1024
 
 
@@ -82,14 +82,14 @@ class Separator:
         seed: int = 0,
     ) -> None:
         if beta is not None:
-            beta = _number("beta", beta, 0, 3)
+            beta = check_number("beta", beta, 0, 3)
         if mask_power is not None:
-            mask_power = _number("mask_power", mask_power, 0.1, 20)
+            mask_power = check_mask_power(mask_power)
         self.dictionaries = name_dictionaries(sources)
         if not self.dictionaries:
             raise ParameterError("sources: none are given; give at least one dictionary")
         self.free_source, self.n_free = _read_free(free)
-        self.seed = seed
+        self.seed = check_seed(seed)
         self._trained: Dictionary | None = None
         first = next(iter(self.dictionaries.values()))
         if first.kind != "plain" and len(self.dictionaries) == 1:
@@ -107,7 +107,7 @@ class Separator:
         plain = plain_sources(self.dictionaries, beta)
         if self.free_source in plain.atoms:
             raise ParameterError(
-                f"free={free!r}: {self.free_source!r} has a dictionary; free atoms are for what has none"
+                f"free: {self.free_source!r} has a dictionary; free atoms are for what has none"
             )
         self._atoms, self._power = plain.atoms, plain.power
         self._spec, self._spectrum = plain.spec, plain.spectrum
@@ -242,18 +242,9 @@ class Separator:
             If `y` or `sr` is not allowed, or `y` holds NaN or Inf (the message says where).
         """
         y = check_samples(y)
-        cut = [y[..., start : start + BLOCK] for start in range(0, y.shape[-1], BLOCK)]
-        stream = self.learn(cut, sr, 1 if y.ndim == 1 else y.shape[0])
-        out = {name: np.empty_like(y) for name in (*stream.sources, RESIDUAL)}
-        position = 0
-        # without samples there is no block: an empty one tells the type
-        parts = [stream.process(block) for block in cut or [y]]
-        for ready in (*parts, stream.flush()):
-            n = ready[RESIDUAL].shape[-1]
-            for name, part in ready.items():
-                out[name][..., position : position + n] = part
-            position += n
-        return out
+        blocks = in_blocks(y)
+        stream = self.learn(blocks, sr, 1 if y.ndim == 1 else y.shape[0])
+        return take_apart(stream, blocks)
 
 
 def separate(
@@ -334,15 +325,5 @@ def _read_free(free: Free) -> tuple[str, int]:
 
 
 def _band_map(spec: Any, sr: int, n_channels: int) -> BandMap:
-    if isinstance(n_channels, bool) or not isinstance(n_channels, int | np.integer):
-        raise ParameterError(f"n_channels={n_channels!r}; a whole number is needed")
-    if not 1 <= n_channels <= MAX_CHANNELS:
-        raise ParameterError(f"n_channels={n_channels}; 1 to {MAX_CHANNELS} are allowed")
+    check_channels(n_channels)
     return BandMap(spec, check_rate(sr))
-
-
-def _number(name: str, value: Any, low: float, high: float) -> float:
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
-        raise ParameterError(f"{name}={value!r}; a number from {low:g} to {high:g} is allowed")
-    return float(value)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.bands import BandMap
+from nmf_audio.checks import check_number, check_whole
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.errors import ParameterError
@@ -16,7 +17,17 @@ from nmf_audio.extension import HighBandShares
 from nmf_audio.frame_path import Analysis, ComplexArray, Resynthesis
 from nmf_audio.samples import check_finite, check_samples, from_float, to_float
 
-__all__ = ["Masking", "Parts", "PartsStream", "SeparationStream", "SourceSeparator", "remainder"]
+__all__ = [
+    "Masking",
+    "Parts",
+    "PartsStream",
+    "SeparationStream",
+    "SourceSeparator",
+    "check_mask_power",
+    "check_seed",
+    "remainder",
+    "take_apart",
+]
 
 Array = npt.NDArray[np.float32]
 Parts = dict[str, npt.NDArray[Any]]
@@ -159,6 +170,34 @@ class SourceSeparator(Protocol):
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
         """Hear a whole signal, if that is needed, and return the stream that takes it apart from its beginning."""
+
+
+def check_mask_power(mask_power: Any) -> float:
+    """Return an exponent of masks if it is one; raise ParameterError if not."""
+    return check_number("mask_power", mask_power, 0.1, 20)
+
+
+def check_seed(seed: Any) -> int:
+    """Return a seed if it is one; raise ParameterError if not."""
+    return check_whole("seed", seed, 0, 2**32 - 1)
+
+
+def take_apart(stream: PartsStream, blocks: Iterable[npt.NDArray[Any]]) -> Parts:
+    """Return all parts of a signal.
+
+    Parameters
+    ----------
+    stream : PartsStream
+        At the beginning of the signal.
+    blocks : iterable of ndarray (n,) or (n_channels, n)
+        The signal, at least one block: an empty one tells the type.
+
+    Returns
+    -------
+    dict of str to ndarray (n_samples,) or (n_channels, n_samples), of the blocks' type
+    """
+    pieces = [*map(stream.process, blocks), stream.flush()]
+    return {name: np.concatenate([piece[name] for piece in pieces], axis=-1) for name in pieces[0]}
 
 
 class SeparationStream(PartsStream):

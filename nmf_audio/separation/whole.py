@@ -10,18 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.bands import check_rate, frame_size
+from nmf_audio.checks import check_number
 from nmf_audio.defaults import DEFAULT_MASK_POWER
 from nmf_audio.errors import ParameterError
-from nmf_audio.samples import MAX_CHANNELS, check_samples
+from nmf_audio.samples import check_channels, check_samples, in_blocks
 from nmf_audio.separation.collector import Collector, thin
 from nmf_audio.separation.segments import Masker, SegmentMasking, joined, listen
-from nmf_audio.separation.stream import Parts, PartsStream
+from nmf_audio.separation.stream import Parts, PartsStream, check_mask_power, check_seed, take_apart
 
 __all__ = ["Heard", "Take", "WholeSeparator", "check_weight", "separate_takes"]
 
 Array = npt.NDArray[np.float32]
 
-BLOCK = 1 << 16
+MAX_WEIGHT = 1e6
+"""Of a penalty: nobody needs more, and far above it float32 overflows."""
 
 
 class Take:
@@ -81,11 +83,9 @@ class WholeSeparator(ABC):
             raise ParameterError(
                 f"beta={beta!r}; allowed: 0, 1, 2 (1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean)"
             )
-        if mask_power is None:
-            mask_power = DEFAULT_MASK_POWER
-        if isinstance(mask_power, bool) or not 0.1 <= mask_power <= 20:
-            raise ParameterError(f"mask_power={mask_power!r}; a number from 0.1 to 20 is allowed")
-        self.beta, self.mask_power, self.seed = float(beta), float(mask_power), seed
+        self.beta = float(beta)
+        self.mask_power = check_mask_power(DEFAULT_MASK_POWER if mask_power is None else mask_power)
+        self.seed = check_seed(seed)
         self._frame_seconds = frame_seconds
         self._power = 2.0 if self.beta == 0 else 1.0
 
@@ -174,7 +174,7 @@ class WholeSeparator(ABC):
         """Return frames (n_channels, n_freq, n_frames) of all signals, each divided by its mean."""
         kept = []
         for take in takes:
-            _check_channels(take.n_channels)
+            check_channels(take.n_channels)
             collector = Collector()
             listen(take.blocks, n_fft, take.n_channels, lambda S, c=collector: c.take(self._view(S)))  # type: ignore[misc]
             S = collector.frames()
@@ -213,7 +213,7 @@ class Heard:
         """Return the stream that takes one of the signals apart; arguments as of `WholeSeparator.learn`."""
         if sr != self.sr:
             raise ParameterError(f"sr={sr}; what was heard has {self.sr} Hz: recordings must have one rate")
-        _check_channels(n_channels)
+        check_channels(n_channels)
         masking = SegmentMasking(self._masker, len(self.sources), self._n_fft, n_channels)
         return PartsStream(masking, sr, n_channels, masking.latency, sources=self.sources)
 
@@ -241,32 +241,11 @@ def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: WholeSepa
         If an argument is not allowed.
     """
     checked = [check_samples(y) for y in ys]
-    takes = [Take(_blocks(y), 1 if y.ndim == 1 else len(y)) for y in checked]
+    takes = [Take(in_blocks(y), 1 if y.ndim == 1 else len(y)) for y in checked]
     heard = separator.hear(takes, sr)
-    results = []
-    for y, take in zip(checked, takes, strict=True):
-        stream = heard.learn((), sr, take.n_channels)
-        pieces = [stream.process(block) for block in _blocks(y)]
-        if not pieces:
-            pieces = [stream.process(y[..., :0])]
-        pieces.append(stream.flush())
-        results.append(
-            {name: np.concatenate([piece[name] for piece in pieces], axis=-1) for name in pieces[0]}
-        )
-    return results
+    return [take_apart(heard.learn((), sr, take.n_channels), take.blocks) for take in takes]
 
 
 def check_weight(name: str, value: Any) -> float:
     """Return the weight of a penalty, if it is one."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < np.inf:
-        raise ParameterError(f"{name}={value!r}; a finite number >= 0 is needed")
-    return float(value)
-
-
-def _blocks(y: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-    return [y[..., start : start + BLOCK] for start in range(0, y.shape[-1], BLOCK)]
-
-
-def _check_channels(n_channels: int) -> None:
-    if not 1 <= n_channels <= MAX_CHANNELS:
-        raise ParameterError(f"n_channels={n_channels}; 1 to {MAX_CHANNELS} are allowed")
+    return check_number(name, value, 0, MAX_WEIGHT)

@@ -63,7 +63,7 @@ def test_the_example_is_a_stretch_of_the_recording_of_which_a_part_is_heard(
             soundfile.read(f"mix.{name}.wav")[0], soundfile.read(f"part.{name}.wav")[0]
         )
     for stretch, fault in (
-        ("0.4-1", "--example: from 0.4 s to 1 s; the part that is taken apart begins later, at 0.5 s"),
+        ("0.4-1", "example: from 0.4 s to 1 s; the part that is taken apart begins later, at 0.5 s"),
         ("1-1.6", "--example 1-1.6: it ends after the part that --end gives, at 1.5 s"),
     ):
         assert run_separate(*words, stretch, "-f")[::2] == (2, [f"nmf-audio separate: {fault}"])
@@ -166,3 +166,9 @@ def test_a_part_that_begins_behind_the_end_costs_that_file_only(run_separate: Ru
         ["nmf-audio separate: short.wav: ends at 0.5 s, before the start at 1 s"],
     )
     assert names(Path("out")) == [f"mix.{name}.wav" for name in PARTS]
+
+
+def test_a_part_without_a_sample_is_called_so(run_separate: Run, run: Run) -> None:
+    part = ("--start", "0.5", "--end", "0.50001")
+    for _, _, err in (run_separate("mix.wav", *SOURCES, *part), run("mix.wav", *part)):
+        assert err[0].endswith("mix.wav: from 0.5 s to 0.50001 s there is no sample at 16000 Hz")

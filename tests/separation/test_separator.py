@@ -182,6 +182,8 @@ def test_arguments_are_checked_by_name(mixture: Mixture) -> None:
     for options, message in (
         ({"beta": 4}, "beta=4; a number from 0 to 3"),
         ({"mask_power": 0}, "mask_power=0; a number from 0.1 to 20"),
+        ({"mask_power": "2"}, "mask_power='2'; a number from 0.1 to 20"),
+        ({"seed": -1}, "seed=-1; a whole number from 0"),
         ({"free": 0}, "free=0; a whole number of atoms"),
         ({"free": {"a": 1, "b": 2}}, "can't be told apart"),
         ({"free": {"low": 3}}, "'low' has a dictionary"),

@@ -173,6 +173,9 @@ def test_what_was_heard_has_one_rate() -> None:
         (lambda: BlindSeparator(3, n_components=2), "n_components=2"),
         (lambda: BlindSeparator(2, beta=0.5), "beta=0.5"),
         (lambda: BlindSeparator(2, mask_power=0), "mask_power=0"),
+        (lambda: BlindSeparator(2, mask_power="2"), "mask_power='2'"),  # type: ignore[arg-type]
+        (lambda: BlindSeparator(2, seed=1.5), "seed=1.5"),  # type: ignore[arg-type]
+        (lambda: ExampleSeparator(0, 1, origin=0.5), "begins later, at 0.5 s"),
         (lambda: BlindSeparator(2, places=True, group_sparsity=1), "places=True"),
         (lambda: BlindSeparator(2, group_sparsity=-1), "group_sparsity=-1"),
         (lambda: PercussiveSeparator(continuity=-1), "continuity=-1"),
