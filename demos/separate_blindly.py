@@ -1,13 +1,14 @@
 """Take music apart without knowing anything of its sources.
 
     python demos/separate_blindly.py                         # makes the mixtures, says how well they come apart
-    python demos/separate_blindly.py -o parts                # and writes the sounds
+    python demos/separate_blindly.py -o demos/blind          # and writes the sounds
     python demos/separate_blindly.py --plot docs/blind.png   # and draws the panned ones (needs matplotlib)
 
-Drums and a piano, both made by formula, by what strikes and what sounds on; then two pipes that only their places
-tell apart, between the channels of a stereo recording. The same on the command line:
+Drums and a piano, both made by formula, by what strikes and what sounds on, and by what behaves alike; then two pipes
+that only their places tell apart, between the channels of a stereo recording. The same on the command line:
 
     nmf-audio separate band.wav --percussive
+    nmf-audio separate band.wav --blind 2
     nmf-audio separate pipes.wav --blind 2
     nmf-audio separate pipes.wav --blind 2 --by-place
 """
@@ -89,31 +90,34 @@ def main() -> None:
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     band: list[Array] = [drums(SECONDS, SR, rng), play(string, melody(1, 12), SECONDS, SR, rng)]
-    struck = PercussiveSeparator().separate(band[0] + band[1], SR)
-    print("mean SI-SDR of the two sources, dB")
-    print(f"drums and piano, mixture       {mean_sdr(band, [band[0] + band[1]] * 2):5.1f}")
-    print(f"drums and piano, --percussive  {mean_sdr(band, [struck['percussive'], struck['harmonic']]):5.1f}")
     pans = ([0.9, 0.35], [0.35, 0.9])
     pipes: list[Array] = [
         np.outer(pan, play(organ, melody(seed, 10), SECONDS, SR, rng)).astype(np.float32)
         for pan, seed in zip(pans, (2, 3), strict=True)
     ]
-    mixture = pipes[0] + pipes[1]
-    print(f"two pipes, mixture             {mean_sdr(pipes, [mixture] * 2):5.1f}")
-    parts: list[Array] = []
-    for places, words in ((False, "--blind 2"), (True, "--blind 2 --by-place")):
-        found = BlindSeparator(2, places=places).separate(mixture, SR)
-        parts = best_order(pipes, [found["source1"], found["source2"]])
-        print(f"two pipes, {words:20}{mean_sdr(pipes, parts):5.1f}")
-    sounds = {"mixture": mixture, "first pipe": parts[0], "second pipe": parts[1]}
+    blind, by_place = BlindSeparator(2), BlindSeparator(2, places=True)
+    sounds: dict[str, Array] = {}
+    print("mean SI-SDR of the two sources, dB")
+    for name, text, sources, ways in (
+        ("band", "drums and piano", band, {"--percussive": PercussiveSeparator(), "--blind 2": blind}),
+        ("pipes", "two pipes", pipes, {"--blind 2": blind, "--blind 2 --by-place": by_place}),
+    ):
+        mixture = sources[0] + sources[1]
+        sounds[name] = mixture
+        print(f"{text}, mixture".ljust(36) + f"{mean_sdr(sources, [mixture] * 2):5.1f}")
+        for words, separator in ways.items():
+            found = separator.separate(mixture, SR)
+            parts = best_order(sources, [found[source] for source in separator.sources])
+            print(f"{text}, {words}".ljust(36) + f"{mean_sdr(sources, parts):5.1f}")
+            way = words.split("--")[-1].replace(" ", "")
+            sounds |= {f"{name}.{way}.{i}": part for i, part in enumerate(parts, 1)}
     if args.output:
         args.output.mkdir(parents=True, exist_ok=True)
-        for name, y in {"band": (band[0] + band[1])[None], **sounds}.items():
-            soundfile.write(args.output / f"{name.replace(' ', '_')}.flac", 0.5 * y.T, SR)
-        for name, y in struck.items():
-            soundfile.write(args.output / f"band.{name}.flac", 0.5 * y, SR)
+        for name, y in sounds.items():
+            soundfile.write(args.output / f"{name}.ogg", 0.5 * y.T, SR)
     if args.plot:
-        draw(sounds, args.plot)
+        columns = {"mixture": "pipes", "first pipe": "pipes.by-place.1", "second pipe": "pipes.by-place.2"}
+        draw({title: sounds[name] for title, name in columns.items()}, args.plot)
 
 
 if __name__ == "__main__":
