@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, completion, format_table, settings
+from nmf_audio.cli import common, completion, settings
 
 if TYPE_CHECKING:
     from nmf_audio.cli.planning import Job
@@ -68,12 +68,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="|".join(("s16le", "f32le")),
         help="samples without a header on standard input and output, and how one is stored; also u8, s24le, s32le, "
         "f64le. --rate and --channels are then those of what comes in (default: WAV, or what else has a header)",
-    )
-    form.add_argument(
-        "--list-formats",
-        action=format_table.ListFormats,
-        nargs=0,
-        help="show what can be read and written, and leave",
     )
     many = parser.add_argument_group("many files")
     many.add_argument(

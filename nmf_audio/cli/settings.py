@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio import defaults
-from nmf_audio.cli import common
+from nmf_audio.cli import common, format_table
 from nmf_audio.cli.times import parse_section, parse_time
 from nmf_audio.errors import AudioFileError, DictionaryError, MissingExtraError, ParameterError
 
@@ -78,7 +78,7 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
 
 
 def add_format_arguments(group: "argparse._ActionsContainer") -> None:
-    """Add what `output_options` reads."""
+    """Add what `output_options` reads, and ``--list-formats``."""
     group.add_argument(
         "--format", metavar="NAME", help="container, such as FLAC (default: by extension, or the input's)"
     )
@@ -86,6 +86,12 @@ def add_format_arguments(group: "argparse._ActionsContainer") -> None:
         "--subtype", metavar="NAME", help="coding of the samples, such as PCM_24 (default: the input's)"
     )
     group.add_argument("--rate", metavar="HZ", help="sample rate, such as 48000 (default: the input's)")
+    group.add_argument(
+        "--list-formats",
+        action=format_table.ListFormats,
+        nargs=0,
+        help="show what can be read and written, and leave",
+    )
 
 
 def add_part_arguments(parser: argparse.ArgumentParser, doing: str) -> None:

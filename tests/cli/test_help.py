@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nmf_audio import Denoiser, LiveDenoiser, denoise_file
+from nmf_audio import BlindSeparator, Denoiser, LiveDenoiser, PercussiveSeparator, Separator, denoise_file
 from nmf_audio.cli import denoise
 from nmf_audio.cli.completion import PrintCompletion
 from nmf_audio.cli.main import build_parser
@@ -88,6 +88,10 @@ def test_every_option_with_a_value_names_its_default(command: str) -> None:
         ),
         ("denoise", "--channels", default_of(denoise_file, "channels")),
         ("denoise", "--name", DEFAULT_NAME),
+        ("nmf-audio separate", "--continuity", default_of(PercussiveSeparator, "continuity")),
+        ("nmf-audio separate", "--group-sparsity", default_of(BlindSeparator, "group_sparsity")),
+        ("nmf-audio separate", "--mask-power", PercussiveSeparator().mask_power),
+        ("nmf-audio separate", "--seed", default_of(Separator, "seed")),
         ("nmf-audio live", "--latency", default_of(LiveDenoiser, "latency_ms")),
         ("nmf-audio live", "--input-channels", default_of(LiveDenoiser, "n_channels")),
         ("nmf-audio train denoiser", "--steps", DenoiserSettings().n_steps),

@@ -158,6 +158,13 @@ def test_faults_of_part_and_format_are_those_of_denoise(
     assert names(tmp_path) == before
 
 
+def test_formats_are_listed(run_separate: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_separate("--list-formats")
+    assert ended.value.code == 0
+    assert any(line.split()[:1] == ["FLAC"] for line in capsys.readouterr().out.splitlines())
+
+
 def test_a_part_that_begins_behind_the_end_costs_that_file_only(run_separate: Run, mixture: Mixture) -> None:
     soundfile.write("short.wav", mixture.y[:8000], mixture.sr)
     code, _, err = run_separate("short.wav", "mix.wav", *SOURCES, "--start", "1", "-o", "out")
