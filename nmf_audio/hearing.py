@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.errors import AudioFileError, MissingExtraError
+from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
 from nmf_audio.opening import Reader, open_reader
 from nmf_audio.part import Part
 from nmf_audio.separation.whole import Heard, Take, WholeSeparator
@@ -66,21 +66,29 @@ def hear_files(
     if not sr:
         raise AudioFileError("none of the recordings can be read")
 
-    def good_blocks(reader: Reader) -> Iterator[npt.NDArray[np.floating[Any]]]:
+    faults: dict[int, AudioFileError] = {}
+
+    def good_blocks(i: int, reader: Reader) -> Iterator[npt.NDArray[np.floating[Any]]]:
         try:
             yield from Part(reader, start, end).blocks(np.float32, None)
-        except AudioFileError:
-            return
+        except AudioFileError as error:
+            faults[i] = error
 
     def takes() -> Iterator[Take]:
         for i, path in enumerate(paths):
             try:
                 with open_reader(path) as reader:
                     if reader.sr == sr:
-                        yield Take(good_blocks(reader), reader.n_channels)
+                        yield Take(good_blocks(i, reader), reader.n_channels)
             except (AudioFileError, MissingExtraError):
                 pass
             if progress is not None:
                 progress(i + 1, len(paths))
 
-    return separator.hear(takes(), sr)
+    try:
+        return separator.hear(takes(), sr)
+    except ParameterError as error:
+        if separator.needs_first and 0 in faults:
+            # what it misses in the first is what could not be read
+            raise faults[0] from error
+        raise

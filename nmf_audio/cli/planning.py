@@ -93,7 +93,7 @@ def plan(args: argparse.Namespace, faults: list[str]) -> list[Job]:
             "give a pattern, such as {stem}.noise{ext}"
         )
     inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
-    jobs = without_outputs(inputs, [_job(entry, args) for entry in inputs])
+    jobs = without_outputs(inputs, [_job(entry, args) for entry in inputs], faults)
     check = not one_output and not one_noise
     check_targets(jobs if check else [], args, [] if args.noise is None else [args.noise], faults)
     return jobs
@@ -127,14 +127,22 @@ def _job(entry: Input, args: argparse.Namespace) -> Job:
     return Job(src, dst, keep_noise, skip=args.skip_existing and exists)
 
 
-def without_outputs(inputs: Sequence[Input], jobs: Sequence[Plan]) -> list[Plan]:
-    """Leave out what was found in a folder but is only the output of another recording, of an earlier day."""
+def without_outputs(inputs: Sequence[Input], jobs: Sequence[Plan], faults: list[str]) -> list[Plan]:
+    """Leave out what was found in a folder but is only the output of another recording, of an earlier day.
+
+    If nothing else is there, that is a fault.
+    """
     outputs = {os.path.realpath(target) for job in jobs for target in job.targets}
-    return [
+    left = [
         job
         for entry, job in zip(inputs, jobs, strict=True)
         if not (entry.found and os.path.realpath(entry.path) in outputs)
     ]
+    if jobs and not left:
+        faults.append(
+            f"{jobs[0].src}: all that was found has the name of an output; give another --name or folder for these"
+        )
+    return left
 
 
 def check_targets(

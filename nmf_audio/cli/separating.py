@@ -163,7 +163,7 @@ def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: 
         parts = source_files(like, separator, folder, name=name, format=args.format)
         done = all(path.is_file() for path in parts.values())
         jobs.append(Job(entry.path, parts, skip=args.skip_existing and done))
-    jobs = planning.without_outputs(inputs, jobs)
+    jobs = planning.without_outputs(inputs, jobs, faults)
     dictionaries = [Path(given) for _, given in map(_named, args.sources or ()) if os.path.isfile(given)]  # noqa: PTH113
     planning.check_targets(jobs, args, dictionaries, faults)
     return jobs

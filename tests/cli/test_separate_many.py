@@ -104,3 +104,15 @@ def test_ctrl_c_at_any_moment_leaves_whole_sets_and_no_halves(
         assert all(soundfile.info(out / name).frames == len(y) for name in names(out))
     assert n_interrupted > 0
     assert names(tmp_path) == sorted([*inputs, "out"])
+
+
+def test_a_folder_of_nothing_but_outputs_is_a_fault(run_separate: Run, run: Run, mixture: Mixture) -> None:
+    Path("songs").mkdir()
+    for name in PARTS:
+        soundfile.write(f"songs/{name}.wav", mixture.y, mixture.sr)
+    for _, _, err in (
+        run_separate("-r", "songs", *SOURCES, "--name", "{source}.wav", "-f"),
+        run("-r", "songs", "--name", "{stem}{ext}", "-f"),
+    ):
+        assert len(err) == 1
+        assert "songs/high.wav: all that was found has the name of an output" in err[0]

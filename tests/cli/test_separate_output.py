@@ -91,6 +91,16 @@ def test_joint_hears_parts_and_the_first_must_be_there(run_separate: Run, mixtur
     code, _, err = run_separate("broken.wav", "a.wav", "--example", "0-0.5", "--joint", "-o", "out")
     assert (code, len(err)) == (2, 1)
     assert "broken.wav: holds no audio" in err[0]
+    y = mixture.y.copy()
+    y[20000] = np.nan
+    soundfile.write("nan.wav", y, mixture.sr, subtype="FLOAT")
+    code, _, err = run_separate("nan.wav", "a.wav", "--example", "1-1.5", "--joint", "-o", "out")
+    assert (code, len(err)) == (2, 1)
+    assert "nan.wav: sample 20000 (1.250 s) of channel 1 is NaN" in err[0]
+    # where the stretch itself is good, the others come apart
+    code, _, err = run_separate("nan.wav", "a.wav", "--example", "0-0.5", "--joint", "-o", "out")
+    assert (code, len(err)) == (1, 1)
+    assert names(Path("out")) == ["a.example.wav", "a.residual.wav", "a.rest.wav"]
 
 
 @pytest.mark.parametrize(
