@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         with common.progress_bar(args, "training", unit="%") as progress:
             dictionary = train_separator(
                 clips,
-                _settings(numbers, seed, goes_on=start is not None),
+                _settings(numbers, seed),
                 minutes=numbers.get("minutes"),
                 spec=spec,
                 start=start,
@@ -141,14 +141,12 @@ def _start(
     return start
 
 
-def _settings(numbers: dict[str, float], seed: int, *, goes_on: bool) -> Any:
-    from nmf_audio.training.defaults import SEPARATOR_FINE_TUNING_RATE, SEPARATOR_RATE
+def _settings(numbers: dict[str, float], seed: int) -> Any:
     from nmf_audio.training.separator import SeparatorSettings
 
     names = {"atoms": "n_components", "layers": "n_layers", "steps": "n_steps"}
     chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
-    rate = SEPARATOR_FINE_TUNING_RATE if goes_on else SEPARATOR_RATE
-    return SeparatorSettings(seed=seed, highest_rate=rate, **chosen)
+    return SeparatorSettings(seed=seed, **chosen)
 
 
 def _score_text(score: dict[str, float]) -> str:

@@ -15,7 +15,6 @@ __all__ = [
     "N_SPEECH",
     "N_STEPS",
     "SEPARATOR",
-    "SEPARATOR_FINE_TUNING_RATE",
     "SEPARATOR_RATE",
     "l1_h",
     "n_components",
@@ -36,8 +35,8 @@ HIGHEST_RATE, FINE_TUNING_RATE = 6e-3, 2e-3
 SEPARATOR = {"n_components": 48, "n_layers": 3, "n_steps": 1200}
 """Atoms of each source, layers and steps of `nmf_audio.training.separator`."""
 
-SEPARATOR_RATE, SEPARATOR_FINE_TUNING_RATE = 2e-2, 7e-3
-"""Learning rate after the warm-up, from the start and from a separator."""
+SEPARATOR_RATE = 2e-2
+"""Learning rate after the warm-up. A separator that goes on from another learns more with it than with less."""
 
 
 def n_components(n_groups: int, *, one_group: bool) -> int:
