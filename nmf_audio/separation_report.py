@@ -31,6 +31,10 @@ class SeparationReport:
         Sample rate in Hz and channels of what was written.
     format, subtype : str
         Container and coding of what was written, in libsndfile's words.
+    src_sr : int
+        Sample rate in Hz of the mixture.
+    src_format, src_subtype : str
+        Container and coding of the mixture.
     elapsed_seconds : float
         Time that it took.
     level_before_db : float
@@ -53,6 +57,9 @@ class SeparationReport:
     n_channels: int = 0
     format: str = ""
     subtype: str = ""
+    src_sr: int = 0
+    src_format: str = ""
+    src_subtype: str = ""
     elapsed_seconds: float = 0.0
     level_before_db: float = -math.inf
     levels_db: dict[str, float] = field(default_factory=dict)

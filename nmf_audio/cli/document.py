@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from nmf_audio.report import Report
 
 SCHEMA = 1
+OF_ALL = (
+    *("seconds", "sr", "n_channels", "format", "subtype", "src_sr", "src_format", "src_subtype"),
+    *("elapsed_seconds", "real_time_factor"),
+)
+"""What any report of a recording has."""
 
 
 def check(args: argparse.Namespace, targets: Iterable[Path], faults: list[str]) -> None:
@@ -92,6 +97,29 @@ def build(
     }
 
 
+def values_of(report: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Return what a report says of a recording, None where nothing was written or the number is infinite.
+
+    Parameters
+    ----------
+    report : Report or SeparationReport
+        What became of it.
+    names : iterable of str
+        Attributes of the report.
+
+    Returns
+    -------
+    dict
+    """
+    written = report.status in ("done", "partial")
+    return {name: finite(getattr(report, name)) if written else None for name in names}
+
+
+def finite(value: Any) -> Any:
+    """Return a value as JSON has it, which knows no infinity: silence has no level."""
+    return None if isinstance(value, float) and abs(value) == float("inf") else value
+
+
 def _entry(report: "Report") -> dict[str, Any]:
     entry: dict[str, Any] = {
         "src": str(report.src),
@@ -99,16 +127,8 @@ def _entry(report: "Report") -> dict[str, Any]:
         "status": report.status,
         "error": None if report.error is None else common.describe(report.error),
     }
-    written = report.status in ("done", "partial")
-    for name in (
-        *("seconds", "sr", "n_channels", "format", "subtype", "src_sr", "src_format", "src_subtype"),
-        *("elapsed_seconds", "real_time_factor"),
-        *("level_before_db", "level_after_db", "removed_db", "n_clipped"),
-    ):
-        value = getattr(report, name)
-        # JSON has no infinity: silence has no level
-        finite = not isinstance(value, float) or abs(value) != float("inf")
-        entry[name] = value if written and finite else None
+    levels = ("level_before_db", "level_after_db", "removed_db")
+    entry |= values_of(report, (*OF_ALL, *levels, "n_clipped"))
     entry["keep_noise"] = None if report.keep_noise is None else str(report.keep_noise)
     entry["warnings"] = list(report.warnings)
     return entry

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, planning, settings, streams, undescribed
+from nmf_audio.cli import common, document, planning, settings, streams, telling, undescribed
 from nmf_audio.cli.inputs import find_inputs
 from nmf_audio.errors import DictionaryError, ParameterError
 
@@ -188,9 +188,7 @@ def tell(args: argparse.Namespace, report: "SeparationReport") -> None:
     if report.status == "done" and args.verbosity >= 1:
         for warning in report.warnings:
             common.report_fault(args, f"warning: {warning}", about=src)
-    pace = f"{report.seconds:.1f} s in {report.elapsed_seconds:.2f} s"
-    clipped = f", {report.n_clipped} samples clipped" if report.n_clipped else ""
-    common.say(args, f"{src}: {pace}{clipped}")
+    common.say(args, f"{src}: {', '.join([*telling.pace(report), *telling.changes(report)])}")
     for name, path in report.parts.items():
         common.say(args, f"  -> {path} ({_level(report.levels_db[name], report.level_before_db)})")
     channels = common.channels(report.n_channels)
@@ -254,16 +252,7 @@ def _entry(report: "SeparationReport") -> dict[str, Any]:
         "parts": {name: {"dst": str(path)} for name, path in report.parts.items()},
     }
     for name, part in entry["parts"].items():
-        part["level_db"] = _finite(report.levels_db[name]) if written else None
-    for name in (
-        *("seconds", "sr", "n_channels", "format", "subtype", "elapsed_seconds", "real_time_factor"),
-        *("level_before_db", "n_clipped"),
-    ):
-        entry[name] = _finite(getattr(report, name)) if written else None
+        part["level_db"] = document.finite(report.levels_db[name]) if written else None
+    entry |= document.values_of(report, (*document.OF_ALL, "level_before_db", "n_clipped"))
     entry["warnings"] = list(report.warnings)
     return entry
-
-
-def _finite(value: Any) -> Any:
-    # JSON has no infinity: silence has no level
-    return None if isinstance(value, float) and abs(value) == float("inf") else value

@@ -1,4 +1,4 @@
-"""What the command ``denoise`` says of each recording."""
+"""What the command ``denoise`` says of each recording, and what others say, too."""
 
 import argparse
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from nmf_audio.cli.planning import Planned
 
 if TYPE_CHECKING:
     from nmf_audio.report import Report
+    from nmf_audio.separation_report import SeparationReport
 
 
 def tell(args: argparse.Namespace, report: "Report") -> None:
@@ -31,25 +32,32 @@ def tell(args: argparse.Namespace, report: "Report") -> None:
     if report.status == "done" and args.verbosity >= 1:
         for warning in report.warnings:
             common.report_fault(args, f"warning: {warning}", about=src)
-    parts = [f"{report.seconds:.1f} s in {report.elapsed_seconds:.2f} s"]
+    parts = [*pace(report), f"{report.removed_db:.1f} dB removed", *changes(report)]
+    common.say(args, f"{src} -> {streams.label(report.dst, output=True)}: {', '.join(parts)}")
+    detail = f"{report.sr} Hz, {common.channels(report.n_channels)}, {report.format} {report.subtype}"
+    common.say(args, f"  {detail}; method {report.method}, dictionary {report.dictionary}", level=2)
+
+
+def pace(report: "Report | SeparationReport") -> list[str]:
+    """Return how fast a recording was worked on, in words."""
+    words = [f"{report.seconds:.1f} s in {report.elapsed_seconds:.2f} s"]
     factor = report.real_time_factor
     if factor >= 1:
-        parts.append(f"{factor:.0f} times faster than real time")
+        words.append(f"{factor:.0f} times faster than real time")
     elif factor > 0:
-        parts.append(f"{1 / factor:.1f} times slower than real time")
-    parts.append(f"{report.removed_db:.1f} dB removed")
-    if report.n_clipped:
-        parts.append(f"{report.n_clipped} samples clipped")
+        words.append(f"{1 / factor:.1f} times slower than real time")
+    return words
+
+
+def changes(report: "Report | SeparationReport") -> list[str]:
+    """Return what of a recording is no longer as it was, besides its sound, in words."""
+    words = [f"{report.n_clipped} samples clipped"] if report.n_clipped else []
     now = [
         f"{new} Hz" if name == "sr" else str(new)
         for name in ("format", "subtype", "sr")
         if (new := getattr(report, name)) != getattr(report, f"src_{name}")
     ]
-    if now:
-        parts.append(f"now {' '.join(now)}")
-    common.say(args, f"{src} -> {streams.label(report.dst, output=True)}: {', '.join(parts)}")
-    detail = f"{report.sr} Hz, {common.channels(report.n_channels)}, {report.format} {report.subtype}"
-    common.say(args, f"  {detail}; method {report.method}, dictionary {report.dictionary}", level=2)
+    return [*words, f"now {' '.join(now)}"] if now else words
 
 
 class Outcome(Protocol):

@@ -140,8 +140,10 @@ def test_parts_add_up_at_another_rate(run_separate: Run, mixture: Mixture, rate:
     assert {len(part) for part in parts.values()} == {round(len(y) * rate / mixture.sr)}
     expected = soxr.resample(y, mixture.sr, rate, quality="VHQ")
     np.testing.assert_allclose(_sum(parts), expected[: len(parts["low"])], atol=1e-6)
+    assert out[0].endswith(f" real time, now PCM_24 {rate} Hz")
     file = json.loads(Path("r.json").read_text())["files"][0]
     assert (file["sr"], file["seconds"]) == (rate, pytest.approx(2, abs=1e-3))
+    assert (file["src_sr"], file["src_format"], file["src_subtype"]) == (mixture.sr, "WAV", "PCM_16")
 
 
 def test_faults_of_part_and_format_are_those_of_denoise(
