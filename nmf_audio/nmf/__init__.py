@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.factorization import Factorization, factorize
     from nmf_audio.nmf.frames import FrameSolver
     from nmf_audio.nmf.init import initialize
+    from nmf_audio.nmf.kmeans import k_means
     from nmf_audio.nmf.model import NMF
     from nmf_audio.nmf.online import OnlineAtoms
     from nmf_audio.nmf.penalised import Penalty, factorize_penalised
@@ -33,6 +34,7 @@ _HOMES = {
     "factorize": "factorization",
     "factorize_penalised": "penalised",
     "factorize_symmetric": "symmetric",
+    "k_means": "kmeans",
     "factorize_tensor": "tensor",
     "initialize": "init",
     "update_H": "updates",
@@ -54,6 +56,7 @@ __all__ = [
     "factorize_symmetric",
     "factorize_tensor",
     "initialize",
+    "k_means",
     "update_H",
     "update_W",
 ]

@@ -1,7 +1,6 @@
 """Sources that nobody describes: atoms are learned on the mixture, and those that behave alike are one source.
 
-How alike two atoms are is the product of up to four numbers in (0, 1], each exp(-d / median of d) of a squared
-distance d:
+Two atoms differ by up to four squared distances:
 
 - of their spectral envelopes: 24 bands evenly spaced on the ERB scale, the root of each, unit norm;
 - of how their activations move: how often (weighted by level) they rise or fall by how much from frame to frame,
@@ -10,8 +9,10 @@ distance d:
   that take turns;
 - with `places`: of their shares in the channels.
 
-Each is a positive semidefinite kernel, and so is their product, which symmetric NMF cuts into clusters (see
-`nmf_audio.nmf.cluster`).
+The first three are divided by their medians. Without places, weighted k-means of their sum makes the clusters
+(`nmf_audio.nmf.k_means`): an atom counts by its level, so that a quiet one, however odd, is no source of its own.
+With places, atoms of one source must be of one place: exp(-d) of each distance is a positive semidefinite kernel,
+and so is their product, which symmetric NMF cuts into clusters (`nmf_audio.nmf.cluster`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy.typing as npt
 from nmf_audio.checks import check_whole
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.errors import ParameterError
-from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor
+from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means
 from nmf_audio.separation.masks import AtomsMasker
 from nmf_audio.separation.segments import Masker
 from nmf_audio.separation.whole import Take, WholeSeparator, check_weight
@@ -149,22 +150,28 @@ class BlindSeparator(WholeSeparator):
             Q = np.ones((1, self.n_components), np.float32)
         size = np.sqrt((W * W).sum(axis=0))
         W, H = W / np.where(size > 0, size, 1), H * size[:, None]
-        likeness = (
-            _likeness(_envelopes(W, sr / n_fft, self._power))
-            * _likeness(_movements(H, self._power))
-            * _likeness(_times(H, 2 * TOGETHER_SECONDS * sr / n_fft))
+        features = np.concatenate(
+            [
+                _of_median_one(_envelopes(W, sr / n_fft, self._power)),
+                _of_median_one(_movements(H, self._power)),
+                _of_median_one(_times(H, 2 * TOGETHER_SECONDS * sr / n_fft)),
+            ],
+            axis=1,
         )
-        if len(Q) > 1:
-            likeness *= _gaussian(Q.T / PLACE_WIDTH)
-        labels = cluster(likeness, len(self.sources), rng=self.seed)
+        n = len(self.sources)
+        if self.places:
+            places = Q.T / PLACE_WIDTH
+            labels = cluster(_likeness(np.concatenate([features, places], axis=1)), n, rng=self.seed)
+        else:
+            labels = k_means(features, n, weights=W.sum(axis=0) * H.sum(axis=1), rng=self.seed)
         if self.group_sparsity:
             grouped = Penalty(group=self.group_sparsity, groups=labels.tolist())
             W, H, _, _ = factorize_penalised(
                 V[0], beta=self.beta, W=W, H=H, penalty=grouped, max_iter=N_ITER, tol=0
             )
         stacked = (Q[:, None, :] * W[None]).reshape(-1, self.n_components)
-        energy = stacked.sum(axis=0) * H.sum(axis=1)
-        loudest = sorted(range(len(self.sources)), key=lambda i: -float(energy[labels == i].sum()))
+        energy = [_energy(stacked[:, labels == i], H[labels == i], self._power) for i in range(n)]
+        loudest = sorted(range(n), key=lambda i: -energy[i])
         return self._masker([stacked[:, labels == i] for i in loudest])
 
     def _masker(self, atoms: list[Array]) -> Masker:
@@ -177,6 +184,13 @@ class BlindSeparator(WholeSeparator):
             penalty=Penalty(group=self.group_sparsity, groups=groups) if self.group_sparsity else None,
             places=self.places,
         )
+
+
+def _energy(W: Array, H: Array, power: float) -> float:
+    """Sum of the squared magnitudes of W @ H, which are magnitudes to `power` 1 or 2."""
+    if power == 2:
+        return float(W.sum(axis=0) @ H.sum(axis=1))
+    return float(((W.T @ W) * (H @ H.T)).sum())
 
 
 def _envelopes(W: Array, hz_per_bin: float, power: float) -> Array:
@@ -214,13 +228,13 @@ def _unit(rows: npt.NDArray[Any]) -> Array:
     return out
 
 
-def _likeness(rows: Array) -> Array:
+def _of_median_one(rows: Array) -> Array:
     d = ((rows[:, None] - rows[None]) ** 2).sum(axis=-1)
     positive = d[d > 0]
-    out: Array = np.exp(-d / (np.median(positive) if positive.size else 1.0))
+    out: Array = rows / np.sqrt(np.median(positive) if positive.size else 1.0)
     return out
 
 
-def _gaussian(rows: Array) -> Array:
+def _likeness(rows: Array) -> Array:
     out: Array = np.exp(-((rows[:, None] - rows[None]) ** 2).sum(axis=-1))
     return out

@@ -1,0 +1,103 @@
+"""Clustering by weighted k-means: X ~= G @ C, where each row of G has a single 1.
+
+It is the factorization of X in which the columns of G are orthogonal: C. Ding, X. He, H. D. Simon, "On the
+equivalence of nonnegative matrix factorization and spectral clustering", SDM 2005.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.checks import Array, check_entries, count
+
+__all__ = ["k_means"]
+
+N_STARTS = 20
+MAX_ITER = 100
+
+
+def k_means(
+    X: ArrayLike,
+    n_clusters: int,
+    *,
+    weights: ArrayLike | None = None,
+    n_starts: int = N_STARTS,
+    rng: int | np.random.Generator | None = None,
+) -> Array:
+    """Put items into clusters, so that sum_i weights[i] * |X[i] - C[labels[i]]|**2 is small.
+
+    Lloyd's updates of labels and of the centres C, neither of which raises that sum, from several starts that are
+    drawn far from each other (D. Arthur, S. Vassilvitskii, "k-means++", SODA 2007).
+
+    Parameters
+    ----------
+    X : array_like (n, n_features)
+        Items as rows.
+    n_clusters : int
+        At most n.
+    weights : array_like (n,), >= 0, optional
+        How much each item counts; all the same if left out.
+    n_starts : int, optional
+        The best of so many starts counts.
+    rng : int, Generator or None, optional
+        For the starts.
+
+    Returns
+    -------
+    ndarray (n,) of int
+        Cluster of each item, from 0. Some are empty where fewer items differ.
+
+    Raises
+    ------
+    ParameterError
+        When an argument is not allowed.
+
+    Examples
+    --------
+    >>> labels = k_means([[0.0], [0.1], [5.0]], 2, rng=0)
+    >>> bool(labels[0] == labels[1] != labels[2])
+    True
+    """
+    x = np.asarray(X, np.float64)
+    if x.ndim != 2 or not np.isfinite(x).all():
+        raise ParameterError(f"X of shape {x.shape}; give finite numbers, (n_items, n_features)")
+    if count(n_clusters, "n_clusters") > len(x):
+        raise ParameterError(f"n_clusters={n_clusters}; there are only {len(x)} items")
+    w = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
+    if w.shape != (len(x),):
+        raise ParameterError(f"weights of shape {w.shape}; give one for each of {len(x)} items")
+    check_entries(w, "weights")
+    w = w / w.sum() if w.any() else np.full(len(x), 1 / len(x))
+    generator = np.random.default_rng(rng)
+    found = [
+        _descend(x, w, _far_apart(x, w, n_clusters, generator)) for _ in range(count(n_starts, "n_starts"))
+    ]
+    return min(found, key=lambda one: one[1])[0]
+
+
+def _far_apart(x: Array, w: Array, n: int, rng: np.random.Generator) -> Array:
+    """Draw centres among the items, each with odds of its weighted squared distance to those before."""
+    chosen = [int(rng.choice(len(x), p=w))]
+    while len(chosen) < n:
+        odds = w * _squared_distances(x, x[chosen]).min(axis=1)
+        total = odds.sum()
+        chosen.append(int(rng.choice(len(x), p=odds / total if total > 0 else w)))
+    return x[chosen]
+
+
+def _descend(x: Array, w: Array, centres: Array) -> tuple[Array, float]:
+    labels = _squared_distances(x, centres).argmin(axis=1)
+    for _ in range(MAX_ITER):
+        member = w * (labels == np.arange(len(centres))[:, None])
+        size = member.sum(axis=1, keepdims=True)
+        # a cluster that has lost all its items stays where it is
+        centres = np.where(size > 0, member @ x / np.where(size > 0, size, 1), centres)
+        before, labels = labels, _squared_distances(x, centres).argmin(axis=1)
+        if (labels == before).all():
+            break
+    return labels, float(w @ _squared_distances(x, centres).min(axis=1))
+
+
+def _squared_distances(x: Array, centres: Array) -> Array:
+    d: Array = ((x[:, None] - centres) ** 2).sum(axis=-1)
+    return d
