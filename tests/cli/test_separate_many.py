@@ -31,27 +31,24 @@ def _write_several(mixture: Mixture) -> None:
 @pytest.mark.parametrize(
     "way",
     [
-        SOURCES,
         (*SOURCES, "--free", "lead=2", "--start", "0.1"),
-        ("--percussive",),
-        ("--blind", "2", "--joint"),
         ("--example", "0.1-0.6", "--joint", "--rate", "8000"),
     ],
-    ids=["sources", "free", "percussive", "blind", "example"],
+    ids=["sources", "example"],
 )
 def test_processes_keep_the_order_and_the_samples(
     run_separate: Run, mixture: Mixture, way: tuple[str, ...]
 ) -> None:
     _write_several(mixture)
     one = run_separate("?.wav", *way, "-o", "one")
-    three = run_separate("?.wav", *way, "-o", "three", "--jobs", "3")
-    assert one[0] == three[0] == 1
-    assert one[2] == three[2]
-    assert [line.split(":")[1] for line in three[2]] == [" 1.wav", " 2.wav"]
-    assert [line.split(":")[0] for line in three[1] if line[0] != " "] == ["0.wav", "1.wav", "3.wav"]
-    assert names(Path("one")) == names(Path("three"))
+    two = run_separate("?.wav", *way, "-o", "two", "--jobs", "2")
+    assert one[0] == two[0] == 1
+    assert one[2] == two[2]
+    assert [line.split(":")[1] for line in two[2]] == [" 1.wav", " 2.wav"]
+    assert [line.split(":")[0] for line in two[1] if line[0] != " "] == ["0.wav", "1.wav", "3.wav"]
+    assert names(Path("one")) == names(Path("two"))
     for name in names(Path("one")):
-        assert (Path("one") / name).read_bytes() == (Path("three") / name).read_bytes()
+        assert (Path("one") / name).read_bytes() == (Path("two") / name).read_bytes()
 
 
 def test_blas_has_one_thread(run_separate: Run) -> None:
@@ -74,11 +71,11 @@ def test_ctrl_c_at_any_moment_leaves_whole_sets_and_no_halves(
 ) -> None:
     rng = random.Random(jobs)
     y = np.tile(mixture.y, 20)
-    for i in range(8):
+    for i in range(6):
         soundfile.write(f"{i}.wav", y, mixture.sr)
     inputs = names(tmp_path)
     n_interrupted = 0
-    for moment in range(3):
+    for moment in range(2):
         out = tmp_path / "out" / str(moment)
         words = ["separate", "?.wav", *SOURCES, "-o", str(out), "--jobs", jobs]
         process = subprocess.Popen(
@@ -92,7 +89,7 @@ def test_ctrl_c_at_any_moment_leaves_whole_sets_and_no_halves(
         # before its own code runs there is nobody who could put an interrupt into words
         while not out.is_dir():
             assert not ended_within(process, 0.01)
-        if not ended_within(process, rng.uniform(0, 2)):
+        if not ended_within(process, rng.uniform(0, 1.5)):
             # as a terminal does: to the command and all that it started
             os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=60)
