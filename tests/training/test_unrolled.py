@@ -6,12 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from nmf_audio.bands import band_matrix, frame_size
+from nmf_audio.dictionary import load_dictionary
 from nmf_audio.errors import DictionaryError, ParameterError
-from nmf_audio.frontend import FLOOR, SILENCE
+from nmf_audio.frontend import FLOOR, SILENCE, Normaliser
 from nmf_audio.nmf.kernels import log_exp, unrolled_forward
 from nmf_audio.nmf.unrolled import UnrolledNMF
 from nmf_audio.schema import check_trained_arrays
 from nmf_audio.training.parameters import Arrays, from_arrays, initial, to_arrays
+from nmf_audio.training.spectra import spectra
 from nmf_audio.training.unrolled import Network
 
 Array = npt.NDArray[np.float32]
@@ -81,6 +84,20 @@ def test_masks_are_those_of_the_denoiser(slow: bool, mid: bool, inhibition: bool
         nmf.reset()
         _, found, _ = nmf.process(signal, SILENCE + FLOOR, FLOOR)
         np.testing.assert_allclose(found[0], mask, atol=1e-5)
+
+
+def test_masks_of_the_shipped_dictionary_are_those_of_its_training(noisy_speech: Array) -> None:
+    dictionary = load_dictionary("trained")
+    n_fft = frame_size(dictionary.spec.sr, dictionary.spec.frame_seconds)
+    y = noisy_speech[: len(noisy_speech) // n_fft * n_fft]
+    bands = np.abs(spectra(y[None], n_fft)[0]) @ band_matrix(dictionary.spec, dictionary.spec.sr).T
+    V = Normaliser(dictionary.spectrum).process(bands)
+    n_speech = dictionary.n_components("speech")
+    expected = Network(from_arrays(dictionary.arrays), n_speech).forward(V[None])[0]
+    nmf = UnrolledNMF(dictionary.arrays, n_speech=n_speech, n_observed=V.shape[1])
+    found = nmf.process(V, SILENCE + FLOOR, FLOOR)[1][0]
+    assert 0.1 < found.mean() < 0.9
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(PARTS, VARIANTS)
