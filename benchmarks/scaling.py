@@ -104,8 +104,8 @@ def dictionaries() -> dict[str, dict[float, Callable[[], float]]]:
 
         arrays: dict[str, Array] = {
             "W": some(LAYERS, BANDS, n), "W_out": some(BANDS, n), "out_floor": some(2, BANDS),
-            "lam": some(LAYERS, K), "g": some(LAYERS, K) * K, "A": some(K, 2 * K), "C": some(K, 2 * K),
-            "C_mid": some(K, K), "b": some(K), "slow_rate": some(K) * K, "rate_noise": some(4) * 4,
+            "lam": some(LAYERS, K), "g": some(LAYERS, K) * K, "A": some(K, 2 * K), "C": some(0, 2 * K),
+            "C_mid": np.zeros((0, 0), np.float32), "b": some(K), "slow_rate": some(K) * K, "rate_noise": some(4) * 4,
             "rate_speech": some(3) * 3, "run_gain": some(RUNNING, BANDS) * BANDS, "residual": some(BANDS),
             "p": np.array(2, np.float32),
         }  # fmt: skip
