@@ -23,8 +23,8 @@ class Progress(NamedTuple):
     loss : float
         Of the last batch.
     score : dict of str to float, optional
-        On held-out mixtures, at checkpoints: 'loss' and its parts 'comp', 'asym', 'env' (lower is better) and
-        'sdr' (dB, higher is better).
+        On held-out mixtures, at checkpoints: 'loss' and its parts 'comp', 'asym', 'env', 'loud' (lower is
+        better) and 'sdr' (dB, higher is better).
     """
 
     step: int
