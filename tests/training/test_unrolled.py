@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -141,6 +146,30 @@ def test_fast_logarithm_and_exponential() -> None:
     powers = np.array([log_exp.exp(v) for v in y])
     np.testing.assert_allclose(logs, np.log(x.astype(np.float64)), rtol=3e-7, atol=2e-7)
     np.testing.assert_allclose(powers, np.exp(y.astype(np.float64)), rtol=5e-7)
+
+
+def test_what_was_compiled_and_what_was_loaded_give_the_same_bits(tmp_path: Path) -> None:
+    lines = (
+        "import hashlib, numpy as np",
+        "from nmf_audio.training.parameters import initial",
+        "from nmf_audio.training.unrolled import Network",
+        "rng = np.random.default_rng(0)",
+        "network = Network(initial(rng.random((40, 24)), rng.random((40, 18)), rng=0), 24)",
+        "mask = network.forward(rng.gamma(0.7, 1.4, (4, 50, 40)).astype(np.float32) + np.float32(1e-4))",
+        "gradients = network.backward(np.ones_like(mask))",
+        "print(hashlib.sha256(b''.join(x.tobytes() for x in gradients.values())).hexdigest())",
+    )
+    compiled, loaded = (
+        subprocess.run(
+            [sys.executable, "-c", "\n".join(lines)],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    )
+    assert compiled == loaded
 
 
 def test_gradient_without_masks_is_refused() -> None:

@@ -62,7 +62,14 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     RuntimeWarning
         Once a process, when no folder for the cache can be written; everything works without it.
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
+    # inlined, a kernel that others call is the same code in each of them, whether it was compiled or loaded: a call
+    # would go to the first copy in the process, and copies round differently
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": FAST_MATH,
+        "forceinline": True,
+    }
     try:
         compiled: Callable[..., Any] = njit(cache=True, **options)(function)
     except RuntimeError as error:  # what numba raises when none of its places for a cache can be written
