@@ -113,10 +113,12 @@ def run(args: argparse.Namespace) -> int:
 def _settings(numbers: dict[str, float], seed: int, *, goes_on: bool) -> Any:
     from nmf_audio.training.defaults import FINE_TUNING_RATE, HIGHEST_RATE
     from nmf_audio.training.denoiser import DenoiserSettings
+    from nmf_audio.training.losses import FINE_TUNING, Weights
 
     names = {"speech-atoms": "n_speech", "noise-atoms": "n_noise", "layers": "n_layers", "steps": "n_steps"}
     chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
-    return DenoiserSettings(seed=seed, highest_rate=FINE_TUNING_RATE if goes_on else HIGHEST_RATE, **chosen)
+    rate, weights = (FINE_TUNING_RATE, FINE_TUNING) if goes_on else (HIGHEST_RATE, Weights())
+    return DenoiserSettings(seed=seed, highest_rate=rate, weights=weights, **chosen)
 
 
 def _score_text(score: dict[str, float]) -> str:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from nmf_audio.training.loudness import LoudnessDisturbance
 from nmf_audio.training.spectra import inverse, inverse_back
 
-__all__ = ["Loss", "Weights"]
+__all__ = ["FINE_TUNING", "Loss", "Weights"]
 
 Array = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
@@ -40,9 +40,13 @@ class Weights:
     """How much each part of the loss counts; the compressed magnitudes count 1."""
 
     asym: float = 0.3
-    env: float = 0.45
+    env: float = 0.2
     sdr: float = 0.002
-    loud: float = 0.12
+    loud: float = 0.0
+
+
+FINE_TUNING = Weights(asym=0.35, env=0.45, sdr=0.004, loud=0.08)
+"""Of a training that goes on from a trained dictionary: docs/experiments.md, F."""
 
 
 class Loss:
