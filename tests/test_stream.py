@@ -182,7 +182,7 @@ def test_a_primed_stream_knows_the_noise_from_the_first_frame_on() -> None:
     alone, y = noise[: 16000 * 3], noise[16000 * 3 :]
     denoiser = Denoiser(reduction_db=100)
     plain, primed = (denoiser.denoise(y, 16000, noise=n)[:4000] for n in (None, alone))
-    assert np.std(primed) < 0.3 * np.std(plain)
+    assert np.std(primed) < 0.5 * np.std(plain)
 
 
 def test_priming_survives_reset_and_is_refused_once_the_signal_has_begun(noisy_speech: Array) -> None:
