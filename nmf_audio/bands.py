@@ -33,6 +33,8 @@ class FrontEndSpec:
         Below this frequency each STFT bin (at `sr`) is a band of its own.
     n_high : int
         Number of bands above, evenly spaced on the ERB-rate scale (Glasberg & Moore 1990).
+    whitening : float
+        How far the signal's own long-term spectrum is evened out, 0 (not at all) to 1.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class FrontEndSpec:
     frame_seconds: float = 0.032
     linear_to_hz: float = 2000.0
     n_high: int = 36
+    whitening: float = 0.0
 
     @property
     def top_hz(self) -> float:
@@ -68,6 +71,9 @@ class FrontEndSpec:
     def from_dict(cls, values: dict[str, Any]) -> FrontEndSpec:
         """Build a spec from what `to_dict` gave; raises ParameterError for anything else."""
         names = {f.name for f in fields(cls)}
+        if isinstance(values, dict):
+            # older dictionaries have none
+            values = {"whitening": 0.0} | values
         if not isinstance(values, dict) or set(values) != names:
             raise ParameterError(
                 f"front-end spec={values!r}; it must have exactly the fields {sorted(names)}"
@@ -84,6 +90,7 @@ class FrontEndSpec:
             and 1 <= spec.n_high <= 512
             and spec.n_linear >= 2
             and spec.linear_to_hz < spec.top_hz
+            and 0 <= spec.whitening <= 1
         ):
             raise ParameterError(f"front-end spec={values!r}; a field is out of its range")
         return spec

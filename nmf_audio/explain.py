@@ -102,10 +102,12 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
     spectra = np.concatenate([e.spectra for e in estimates], axis=2)[:, :, :n_frames]
     spectra = spectra ** np.float32(1 / denoiser.dictionary.power)
     weight = denoiser.dictionary.spectrum[: len(noisy), None]
-    # one factor a frame takes the estimates back from normalised bands to magnitudes
-    seen = (np.concatenate(normalised)[:n_frames].T - FLOOR).sum(axis=0)
-    level = np.divide((noisy / weight).sum(axis=0), seen, out=np.zeros_like(seen), where=seen > 0)
-    speech, noise = spectra * weight * level
+    # what normalisation divided by takes the estimates back to magnitudes; where a band was empty, the frame's mean
+    seen, given = np.concatenate(normalised)[:n_frames].T - np.float32(FLOOR), noisy / weight
+    total = seen.sum(axis=0)
+    level = np.divide(given.sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+    divisor = np.divide(given, seen, out=np.tile(level, (len(seen), 1)), where=seen > FLOOR)
+    speech, noise = spectra * weight * divisor
     H = np.concatenate([e.H for e in estimates], axis=1)[:, :n_frames]
     return Explanation(
         denoised=denoised,

@@ -57,7 +57,7 @@ class Analysis:
 
     def __init__(self, decomposition: Decomposition, spectrum: Array, band_map: BandMap) -> None:
         self._decomposition, self._bands = decomposition, band_map
-        self._normaliser = Normaliser(spectrum[: band_map.n_observed])
+        self._normaliser = Normaliser(spectrum[: band_map.n_observed], band_map.spec.whitening)
         # a stream runs from its first block at full speed: whatever has to be compiled or loaded is so now
         silence = np.zeros((1, band_map.n_observed), np.float32)
         decomposition.process(self._normaliser.process(silence).T)
@@ -70,7 +70,7 @@ class Analysis:
 
     def reset_level(self) -> None:
         """Forget the level, but not what the decomposition has learned."""
-        self._normaliser.reset()
+        self._normaliser.reset_level()
 
     def process(self, X: ComplexArray) -> Found:
         """Take the next frames X (n_channels, n_frames, n_freq)."""

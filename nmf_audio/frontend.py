@@ -7,7 +7,7 @@ One frame takes this way::
 
     X (n_freq,)  complex STFT           frame_size, analysis_window
     x (n_bands,) = Bands @ |X| * 512 / n_fft / spectrum        bands.BandMap.pool
-    v (n_bands,) = x / level + FLOOR                           Normaliser
+    v (n_bands,) = x / level / tilt**whitening + FLOOR         Normaliser
 
 and a gain per band comes back to the bins as ``Bands.T @ gain`` (`bands.BandMap.spread`).
 """
@@ -27,6 +27,12 @@ FLOOR = 1e-4
 
 LEVEL_RATE = 0.01
 """Slowest rate of the level tracker, per frame: a time constant of 1.6 s."""
+
+TILT_START = 10
+"""How many frames the flat tilt counts for that a signal begins with."""
+
+LEAST_TILT = 1e-3
+"""Bands further below the mean of all are not raised any more."""
 
 SILENCE = 1e-6
 """A frame whose mean is below this part of the level is silence: it does not move the level."""
@@ -54,24 +60,36 @@ def transform(y: Array, window: Array) -> ComplexArray:
 
 
 class Normaliser:
-    """Divides each frame by the long-term speech spectrum and by a running level.
+    """Divides each frame by the long-term speech spectrum, by a running level and, in part, by a running tilt.
 
     With e_t the mean over bands of x_t / spectrum, the level follows ``m += max(1 / count, 0.01) * (e_t - m)`` from
     the first frame on; frames of (relative) silence are not counted. The result does not depend on the signal's
     level: a recording 30 dB quieter gives the same v.
 
+    Noise that is far louder in some bands, as in a car, would leave what lies in the others without weight. The tilt
+    follows each band's own mean in the same way, ``c += max(1 / (count + 10), 0.01) * (x_t / spectrum / m - c)``
+    from c = 1 on, and is divided out to the power of `whitening`.
+
     Parameters
     ----------
     spectrum : ndarray (n_bands,), float32
         Long-term magnitude spectrum of speech in the bands, positive.
+    whitening : float
+        0: the tilt is left as it is; 1: in the long run all bands have the same mean.
     """
 
-    def __init__(self, spectrum: Array) -> None:
+    def __init__(self, spectrum: Array, whitening: float = 0.0) -> None:
         self._weight = (1 / spectrum).astype(np.float32)
+        self._whitening = np.float32(whitening)
         self.reset()
 
     def reset(self) -> None:
-        """Forget the level."""
+        """Forget level and tilt."""
+        self.reset_level()
+        self._tilt, self._tilt_count = np.ones_like(self._weight), TILT_START
+
+    def reset_level(self) -> None:
+        """Forget the level, but not the tilt."""
         self._level, self._count = 0.0, 0
 
     def process(self, bands: Array) -> Array:
@@ -85,8 +103,20 @@ class Normaliser:
                 self._level += max(1 / self._count, LEVEL_RATE) * (e - self._level)
             levels.append(self._level or 1.0)
         v /= np.array(levels, np.float32)[:, None]
+        if self._whitening:
+            v /= self._tilts(v) ** self._whitening
         v += np.float32(FLOOR)
         return v
+
+    def _tilts(self, v: Array) -> Array:
+        """Return the tilt at each of the next frames, with that frame in it."""
+        tilts = np.empty_like(v)
+        for row, tilt, mean in zip(v, tilts, v.mean(axis=1).tolist(), strict=True):
+            if mean > SILENCE:
+                self._tilt_count += 1
+                self._tilt += np.float32(max(1 / self._tilt_count, LEVEL_RATE)) * (row - self._tilt)
+            tilt[:] = self._tilt
+        return np.maximum(tilts, np.float32(LEAST_TILT))
 
 
 def stft(y: Array, n_fft: int) -> ComplexArray:

@@ -125,9 +125,55 @@ def test_normalised_bands_are_about_one_and_silence_does_not_move_the_level() ->
     np.testing.assert_array_equal(interrupted.process(x), plain.process(x))
 
 
+@given(
+    whitening=st.floats(0, 1), decibels=st.floats(-90, 90), cut=st.integers(0, 30), seed=st.integers(0, 100)
+)
+def test_whitened_bands_depend_on_neither_level_nor_blocks(
+    whitening: float, decibels: float, cut: int, seed: int
+) -> None:
+    x = np.random.default_rng(seed).gamma(1.0, 1.0, (30, 6)).astype(np.float32)
+    spectrum = np.linspace(2, 1, 6, dtype=np.float32)
+    expected = Normaliser(spectrum, whitening).process(x)
+    louder = Normaliser(spectrum, whitening)
+    parts = [louder.process(part * np.float32(10 ** (decibels / 20))) for part in (x[:cut], x[cut:])]
+    np.testing.assert_allclose(np.concatenate(parts), expected, rtol=1e-4)
+
+
+def test_whitening_takes_its_share_of_a_tilt() -> None:
+    tilt = np.geomspace(30, 0.3, 6)
+    x = (tilt * np.random.default_rng(0).gamma(2.0, 0.5, (2000, 6))).astype(np.float32)
+    for whitening in (0.0, 0.3, 1.0):
+        v = Normaliser(np.ones(6, np.float32), whitening).process(x)[500:].mean(axis=0)
+        np.testing.assert_allclose(v / v[0], (tilt / tilt[0]) ** (1 - whitening), rtol=0.05)
+
+
+def test_the_tilt_is_kept_when_only_the_level_is_forgotten_and_held_in_silence() -> None:
+    x = (np.geomspace(30, 0.3, 6) * np.random.default_rng(0).gamma(2.0, 0.5, (400, 6))).astype(np.float32)
+    fresh, kept, forgotten = (Normaliser(np.ones(6, np.float32), 1.0) for _ in range(3))
+    first = fresh.process(x)
+    for other in (kept, forgotten):
+        other.process(x)
+        other.process(np.zeros((300, 6), np.float32))
+    kept.reset_level()
+    forgotten.reset()
+    later = kept.process(x[:20] / 100)
+    # bands are even from the first frame on, where a fresh start still has most of the tilt
+    assert later.mean(axis=0).max() < 3 * later.mean(axis=0).min()
+    assert first[:20].mean(axis=0).max() > 10 * first[:20].mean(axis=0).min()
+    np.testing.assert_array_equal(forgotten.process(x), first)
+
+
 def test_spec_survives_its_dict_and_refuses_others() -> None:
     spec = FrontEndSpec(n_high=20)
     assert FrontEndSpec.from_dict(spec.to_dict()) == spec
-    for wrong in ({}, {**spec.to_dict(), "n_high": 0}, {**spec.to_dict(), "sr": "16000"}, {"x": 1}):
+    older = {name: x for name, x in spec.to_dict().items() if name != "whitening"}
+    assert FrontEndSpec.from_dict(older).whitening == 0
+    for wrong in (
+        {},
+        {**spec.to_dict(), "whitening": 1.5},
+        {**spec.to_dict(), "n_high": 0},
+        {**spec.to_dict(), "sr": "16000"},
+        {"x": 1},
+    ):
         with pytest.raises(ParameterError, match="front-end spec"):
             FrontEndSpec.from_dict(wrong)

@@ -84,10 +84,10 @@ def run(args: argparse.Namespace) -> int:
     if faults:
         raise common.UsageError(faults)
     started = time.monotonic()
-    spec = FrontEndSpec() if start is None else start.spec
+    sr = FrontEndSpec().sr if start is None else start.spec.sr
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CorpusWarning)
-        speech, noise = (find_recordings(paths, sr=spec.sr) for paths in (args.speech, args.noise))
+        speech, noise = (find_recordings(paths, sr=sr) for paths in (args.speech, args.noise))
         common.say(args, "reading the recordings")
         seed = int(numbers.get("seed", 0))
         recordings = read_recordings(speech, noise, origins=origins, rng=seed)
@@ -96,7 +96,6 @@ def run(args: argparse.Namespace) -> int:
                 recordings,
                 _settings(numbers, seed, goes_on=start is not None),
                 minutes=numbers.get("minutes"),
-                spec=spec,
                 start=start,
                 checkpoint=checkpoint,
                 resume=args.resume,

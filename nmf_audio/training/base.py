@@ -219,7 +219,12 @@ class Training(ABC):
 
     def _normalised(self, X: npt.NDArray[np.complex64]) -> Array:
         """Frames of mixtures as the network takes them."""
-        return np.stack([Normaliser(self.spectrum).process(bands) for bands in np.abs(X) @ self._bands.T])
+        return np.stack(
+            [
+                Normaliser(self.spectrum, self.spec.whitening).process(bands)
+                for bands in np.abs(X) @ self._bands.T
+            ]
+        )
 
     def _dictionary(
         self,

@@ -16,6 +16,7 @@ __all__ = [
     "N_STEPS",
     "SEPARATOR",
     "SEPARATOR_RATE",
+    "WHITENING",
     "l1_h",
     "n_components",
 ]
@@ -31,6 +32,9 @@ N_STEPS = 17_400
 
 HIGHEST_RATE, FINE_TUNING_RATE = 6e-3, 2e-3
 """Learning rate after the warm-up, from the start and from a trained dictionary: docs/experiments.md, S and D."""
+
+WHITENING = 0.3
+"""How far a denoiser's front end evens the signal's spectrum out: docs/experiments.md, G."""
 
 SEPARATOR = {"n_components": 48, "n_layers": 3, "n_steps": 1200}
 """Atoms of each source, layers and steps of `nmf_audio.training.separator`."""

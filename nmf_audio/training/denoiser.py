@@ -18,7 +18,7 @@ import numpy.typing as npt
 from nmf_audio.bands import FrontEndSpec
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
-from nmf_audio.training.defaults import HIGHEST_RATE, N_LAYERS, N_NOISE, N_SPEECH, N_STEPS
+from nmf_audio.training.defaults import HIGHEST_RATE, N_LAYERS, N_NOISE, N_SPEECH, N_STEPS, WHITENING
 from nmf_audio.training.loop import Progress, run_training
 from nmf_audio.training.losses import Weights
 from nmf_audio.training.mixing import Mixer, Sounds
@@ -83,7 +83,7 @@ class DenoiserTraining(Training):
     settings : DenoiserSettings
         What to do.
     spec : FrontEndSpec, optional
-        The front end; that of `start`, or the default one.
+        The front end; that of `start`, or the usual one with a whitening of 0.3.
     start : Dictionary, optional
         A trained dictionary to go on from; its sizes hold instead of those of the settings.
     """
@@ -98,6 +98,7 @@ class DenoiserTraining(Training):
         spec: FrontEndSpec | None = None,
         start: Dictionary | None = None,
     ) -> None:
+        spec = spec or FrontEndSpec(whitening=WHITENING)
         super().__init__(settings, recordings.fingerprint(), spec, start)
         self.settings, self.recordings = settings, recordings
         self._mixer = self._mixer_of(recordings.speech, recordings.noise, settings.seconds, 0)
@@ -194,7 +195,7 @@ def train_denoiser(
     minutes : float, optional
         Take as many steps as this machine makes in that time, rather than those of the settings.
     spec : FrontEndSpec, optional
-        The front end; that of `start`, or the default one.
+        The front end; that of `start`, or the usual one with a whitening of 0.3.
     start : Dictionary, optional
         A trained dictionary to go on from (fine-tuning) instead of starting from KL-NMF.
     checkpoint : path-like, optional
