@@ -112,11 +112,11 @@ def run(args: argparse.Namespace) -> int:
 def _settings(numbers: dict[str, float], seed: int, *, goes_on: bool) -> Any:
     from nmf_audio.training.defaults import FINE_TUNING_RATE, HIGHEST_RATE
     from nmf_audio.training.denoiser import DenoiserSettings
-    from nmf_audio.training.losses import FINE_TUNING, Weights
+    from nmf_audio.training.losses import FINISHING, Weights
 
     names = {"speech-atoms": "n_speech", "noise-atoms": "n_noise", "layers": "n_layers", "steps": "n_steps"}
     chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
-    rate, weights = (FINE_TUNING_RATE, FINE_TUNING) if goes_on else (HIGHEST_RATE, Weights())
+    rate, weights = (FINE_TUNING_RATE, FINISHING) if goes_on else (HIGHEST_RATE, Weights())
     return DenoiserSettings(seed=seed, highest_rate=rate, weights=weights, **chosen)
 
 

@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from nmf_audio.bands import FrontEndSpec
 from nmf_audio.dictionary import Dictionary, Group
+from nmf_audio.errors import ParameterError
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
 from nmf_audio.training.defaults import HIGHEST_RATE, N_LAYERS, N_NOISE, N_SPEECH, N_STEPS, WHITENING
 from nmf_audio.training.loop import Progress, run_training
-from nmf_audio.training.losses import Weights
+from nmf_audio.training.losses import FINISHING, Loss, Weights
 from nmf_audio.training.mixing import Mixer, Sounds
 from nmf_audio.training.parameters import initial, to_arrays
 from nmf_audio.training.sounds import Recordings
@@ -54,6 +55,11 @@ class DenoiserSettings(Settings):
         With inhibition by the last frames, and, if so, within the frame.
     learn_atoms : bool
         Train the fixed atoms; else they stay as KL-NMF left them.
+    last_weights : Weights
+        Parts of the loss in the last part of the training, and of the held-out score: they bring the best scores, but
+        only to a dictionary that has learned by `weights` not to take speech away.
+    last_share : float
+        That part's share of all steps, 0 to 1.
     n_layers, n_steps, batch_size, seconds, highest_rate, weights, seed
         See `nmf_audio.training.base.Settings`.
     """
@@ -71,6 +77,13 @@ class DenoiserSettings(Settings):
     inhibition: bool = False
     mid: bool = False
     learn_atoms: bool = True
+    last_weights: Weights = FINISHING
+    last_share: float = 0.35
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.last_share <= 1:
+            raise ParameterError(f"last_share={self.last_share}; must lie in 0 ... 1; 0.35 is the default")
 
 
 class DenoiserTraining(Training):
@@ -103,6 +116,7 @@ class DenoiserTraining(Training):
         self.settings, self.recordings = settings, recordings
         self._mixer = self._mixer_of(recordings.speech, recordings.noise, settings.seconds, 0)
         adam = self._begin(self._mixer.rng)
+        self._last_loss = Loss(settings.last_weights, self._n_fft, self.spec.sr)
         n_speech = settings.n_speech if start is None else start.n_components("speech")
         self._network = Network(adam.free, n_speech)
         self._averaged = Network(adam.average, n_speech)
@@ -113,7 +127,9 @@ class DenoiserTraining(Training):
 
     def score(self) -> dict[str, float]:
         """Return the loss and its parts on the held-out mixtures, with averaged weights."""
-        results = [self._through(self._averaged, *batch, learn=False)[0] for batch in self._scored]
+        results = [
+            self._through(self._averaged, self._last_loss, *batch, learn=False)[0] for batch in self._scored
+        ]
         return {name: float(np.mean([r[name] for r in results])) for name in results[0]}
 
     def dictionary(self) -> Dictionary:
@@ -125,7 +141,9 @@ class DenoiserTraining(Training):
 
     def _learn(self) -> tuple[float, dict[str, Array]]:
         batch = self._mixer.batch(self.settings.batch_size)
-        parts, d_masks = self._through(self._network, *batch, learn=True)
+        is_last = self.step_number >= (1 - self.settings.last_share) * self.n_steps
+        loss = self._last_loss if is_last else self._loss
+        parts, d_masks = self._through(self._network, loss, *batch, learn=True)
         gradients = self._network.backward(d_masks)
         if not self.settings.learn_atoms:
             del gradients["W"], gradients["W_out"]
@@ -138,12 +156,19 @@ class DenoiserTraining(Training):
         return Mixer(speech, noise, n_samples=self._n_samples(seconds), sr=self.spec.sr, rng=rng, plain=plain)
 
     def _through(
-        self, network: Network, wanted: Array, mixture: Array, present: npt.NDArray[np.bool_], *, learn: bool
+        self,
+        network: Network,
+        loss: Loss,
+        wanted: Array,
+        mixture: Array,
+        present: npt.NDArray[np.bool_],
+        *,
+        learn: bool,
     ) -> tuple[dict[str, float], Array]:
         """Loss of a batch, and its gradient by the masks in bands if `learn`."""
         S, X = spectra(wanted, self._n_fft), spectra(mixture, self._n_fft)
         mask = np.ascontiguousarray(network.forward(self._normalised(X))) @ self._bands
-        parts, d_mask = self._loss(X, S, wanted, mask, present)
+        parts, d_mask = loss(X, S, wanted, mask, present)
         return parts, d_mask @ self._bands.T if learn else d_mask
 
     def _first_parameters(self) -> tuple[Array, dict[str, Array]]:

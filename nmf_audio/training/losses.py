@@ -22,7 +22,7 @@ import numpy.typing as npt
 from nmf_audio.training.loudness import LoudnessDisturbance
 from nmf_audio.training.spectra import inverse, inverse_back
 
-__all__ = ["FINE_TUNING", "Loss", "Weights"]
+__all__ = ["FINISHING", "Loss", "Weights"]
 
 Array = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
@@ -39,14 +39,14 @@ QUIET = 1e-3
 class Weights:
     """How much each part of the loss counts; the compressed magnitudes count 1."""
 
-    asym: float = 0.3
-    env: float = 0.2
-    sdr: float = 0.002
+    asym: float = 1.0
+    env: float = 1.0
+    sdr: float = 0.004
     loud: float = 0.0
 
 
-FINE_TUNING = Weights(asym=0.35, env=0.45, sdr=0.004, loud=0.08)
-"""Of a training that goes on from a trained dictionary: docs/experiments.md, F."""
+FINISHING = Weights(asym=0.35, env=1.0, sdr=0.004, loud=0.12)
+"""Of the last part of a training: docs/experiments.md, F and "An hour of training"."""
 
 
 class Loss:

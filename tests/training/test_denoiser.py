@@ -82,6 +82,16 @@ def test_the_dictionary_can_be_saved_and_tells_its_making(trained: Dictionary, t
     assert {row["source"] for row in again.meta["trained_on"]} == {"speech", "noise"}
 
 
+def test_the_last_part_is_trained_by_other_weights(recordings: Recordings) -> None:
+    """Trainings with different last weights are the same until then, and not after."""
+    settings = [replace(SMALL, n_steps=8, last_share=0.25, last_weights=Weights(asym=x)) for x in (0.0, 3.0)]
+    one, other = (DenoiserTraining(recordings, s, spec=SPEC) for s in settings)
+    losses = [(one.step(), other.step()) for _ in range(8)]
+    assert [a == b for a, b in losses] == [True] * 6 + [False] * 2
+    assert one.score()["asym"] == pytest.approx(other.score()["asym"], rel=0.5)
+    assert one.score()["loss"] != other.score()["loss"]
+
+
 def test_progress_and_scores_come_as_asked(recordings: Recordings, tmp_path: Path) -> None:
     told: list[Progress] = []
     train_denoiser(
@@ -142,6 +152,7 @@ def test_a_checkpoint_of_another_training_is_refused(recordings: Recordings, tmp
         ({"n_steps": 0}, "n_steps=0"),
         ({"seconds": 0.1}, "seconds=0.1"),
         ({"highest_rate": 0.0}, "highest_rate=0.0"),
+        ({"last_share": 1.5}, "last_share=1.5"),
     ],
 )
 def test_settings_out_of_range_are_refused(change: dict[str, float], message: str) -> None:
