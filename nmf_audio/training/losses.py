@@ -42,11 +42,11 @@ class Weights:
     asym: float = 1.0
     env: float = 1.0
     sdr: float = 0.004
-    loud: float = 0.0
+    loud: float = 0.03
 
 
-FINISHING = Weights(asym=0.35, env=1.0, sdr=0.004, loud=0.12)
-"""Of the last part of a training: docs/experiments.md, F and "An hour of training"."""
+FINISHING = Weights(asym=1.0, env=5.0, sdr=0.008, loud=0.3)
+"""Of the last part of a training: docs/experiments.md, G."""
 
 
 class Loss:
