@@ -69,8 +69,8 @@ class Analysis:
         self._normaliser.reset()
 
     def reset_level(self) -> None:
-        """Forget the level, but not what the decomposition has learned."""
-        self._normaliser.reset_level()
+        """Forget level and tilt, but not what the decomposition has learned."""
+        self._normaliser.reset()
 
     def process(self, X: ComplexArray) -> Found:
         """Take the next frames X (n_channels, n_frames, n_freq)."""

@@ -85,12 +85,8 @@ class Normaliser:
 
     def reset(self) -> None:
         """Forget level and tilt."""
-        self.reset_level()
-        self._tilt, self._tilt_count = np.ones_like(self._weight), TILT_START
-
-    def reset_level(self) -> None:
-        """Forget the level, but not the tilt."""
         self._level, self._count = 0.0, 0
+        self._tilt, self._tilt_count = np.ones_like(self._weight), TILT_START
 
     def process(self, bands: Array) -> Array:
         """Return v (n_frames, n_bands), float32, for the next frames x (n_frames, n_bands)."""
