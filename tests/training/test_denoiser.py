@@ -38,7 +38,8 @@ def trained(recordings: Recordings) -> Dictionary:
 
 
 def test_the_loss_falls(recordings: Recordings) -> None:
-    settings = replace(SMALL, n_steps=80, batch_size=4, seconds=1.0)
+    """By one measure: with other weights at the end its steps could not be compared."""
+    settings = replace(SMALL, n_steps=80, batch_size=4, seconds=1.0, last_share=0.0)
     training = DenoiserTraining(recordings, settings, spec=SPEC)
     before = training.score()
     losses = [training.step() for _ in range(80)]
