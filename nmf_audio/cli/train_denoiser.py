@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio.cli import common, learning, training
-from nmf_audio.cli.ranges import Range
+from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ EPILOG = f"""examples:
   nmf-audio train denoiser --speech voices --noise noises -o mine.npz --minutes 60 --resume
 
 A folder is a speaker, or a kind of noise; all are heard equally often. A few are held out, and the score on them is
-shown as it goes. It runs on one processor core.
+shown as it goes.
 
 {training.EXIT_CODES}"""
 
@@ -31,6 +31,7 @@ SIZES: dict[str, Range] = {
     "noise-atoms": (int, 2, 2048),
     "layers": (int, 1, 16),
 }
+JOBS: dict[str, Range] = {"jobs": (int, 1, 256)}
 MEANINGS = {
     "speech-atoms": f"speech atoms (default: {defaults.N_SPEECH})",
     "noise-atoms": f"noise atoms (default: {defaults.N_NOISE})",
@@ -52,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     learning.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
     start = f"a trained dictionary; {SHIPPED!r} is the one that comes with the program"
-    training.add_arguments(parser, MEANINGS, n_steps=defaults.N_STEPS, start=start)
+    jobs = f"threads; the result is the same with any number, more find nothing to do (default: {defaults.N_JOBS})"
+    training.add_arguments(parser, MEANINGS, n_steps=defaults.N_STEPS, start=start, jobs=jobs)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
     faults: list[str] = []
     numbers = training.numbers_of(args, SIZES, faults)
+    jobs = read_numbers(args, JOBS, faults)
     start, origins, checkpoint = _check_names(args, faults)
     if faults:
         raise common.UsageError(faults)
@@ -99,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
                 start=start,
                 checkpoint=checkpoint,
                 resume=args.resume,
+                n_jobs=int(jobs.get("jobs", defaults.N_JOBS)),
                 progress=training.teller(args, progress, _score_text),
             )
     for warning in caught:

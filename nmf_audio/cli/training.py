@@ -23,7 +23,12 @@ SEED: dict[str, Range] = {"seed": (int, 0, 2**63 - 1)}
 
 
 def add_arguments(
-    parser: argparse.ArgumentParser, sizes: Mapping[str, str], *, n_steps: int, start: str
+    parser: argparse.ArgumentParser,
+    sizes: Mapping[str, str],
+    *,
+    n_steps: int,
+    start: str,
+    jobs: str | None = None,
 ) -> None:
     """Add all arguments after those that name files.
 
@@ -37,6 +42,8 @@ def add_arguments(
         Steps if nothing is said.
     start : str
         From what ``--from`` goes on.
+    jobs : str, optional
+        What ``--jobs`` means, if there is such an option.
     """
     group = parser.add_argument_group("learning")
     group.add_argument(
@@ -54,6 +61,8 @@ def add_arguments(
     }
     for name, text in meanings.items():
         group.add_argument(f"--{name}", metavar="MIN" if name == "minutes" else "N", help=text)
+    if jobs is not None:
+        group.add_argument("-j", "--jobs", metavar="N", help=jobs)
     learning.add_card_arguments(parser)
     common.add_verbosity(parser)
 

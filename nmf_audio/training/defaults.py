@@ -10,6 +10,7 @@ __all__ = [
     "MAX_ITER",
     "MAX_SECONDS",
     "N_FRAMES",
+    "N_JOBS",
     "N_LAYERS",
     "N_NOISE",
     "N_SPEECH",
@@ -29,6 +30,9 @@ MAX_SECONDS = 3600.0
 N_SPEECH, N_NOISE = 160, 96
 N_LAYERS = 4
 N_STEPS = 17_400
+
+N_JOBS = 2
+"""Threads that a denoiser's training shares its batches of 16 between: more would find too little to do."""
 
 HIGHEST_RATE, FINE_TUNING_RATE = 6e-3, 2e-3
 """Learning rate after the warm-up, from the start and from a trained dictionary: docs/experiments.md, S and D."""

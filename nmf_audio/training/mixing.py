@@ -8,8 +8,9 @@ changes its level, or holds no speech. Numbers are probabilities unless said oth
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -134,6 +135,12 @@ class Mixer:
         top = 0.45 * sr
         self._low_pass = [butter(8, c, fs=sr, output="sos") for c in CUTOFFS if c < top]
         self._telephone = butter(2, 300, "high", fs=sr, output="sos")
+
+    def seeded(self, seed: int) -> Self:
+        """Return a mixer of the same sounds whose randomness is its own."""
+        other = copy.copy(self)
+        other.rng = np.random.default_rng(seed)
+        return other
 
     def batch(self, size: int) -> Batch:
         """Return `size` mixtures."""

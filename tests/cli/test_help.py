@@ -17,7 +17,7 @@ from nmf_audio.cli import denoise
 from nmf_audio.cli.completion import PrintCompletion
 from nmf_audio.cli.main import build_parser
 from nmf_audio.defaults import DEFAULT_NAME
-from nmf_audio.training.denoiser import DenoiserSettings
+from nmf_audio.training.denoiser import DenoiserSettings, train_denoiser
 
 
 def walk(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -99,6 +99,7 @@ def test_every_option_with_a_value_names_its_default(command: str) -> None:
         ("nmf-audio train denoiser", "--noise-atoms", DenoiserSettings().n_noise),
         ("nmf-audio train denoiser", "--layers", DenoiserSettings().n_layers),
         ("nmf-audio train denoiser", "--seed", DenoiserSettings().seed),
+        ("nmf-audio train denoiser", "--jobs", default_of(train_denoiser, "n_jobs")),
     ],
 )
 def test_the_default_is_that_of_the_function(command: str, option: str, value: Any) -> None:

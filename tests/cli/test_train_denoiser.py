@@ -60,6 +60,7 @@ def test_it_goes_on_from_a_dictionary(
     [
         (["--steps", "0"], "--steps 0: must be at least 1"),
         (["--steps", "many"], "--steps many: must be a whole number"),
+        (["--jobs", "0"], "--jobs 0: must be at least 1"),
         (["--steps", "3", "--minutes", "1"], "give one of them"),
         (["--from", "nowhere"], "--from: dictionary='nowhere'"),
         (["--from", "plain"], "only a trained dictionary"),

@@ -12,7 +12,7 @@ from nmf_audio.bands import FrontEndSpec
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.training.corpus import find_recordings
-from nmf_audio.training.denoiser import DenoiserSettings, DenoiserTraining, Progress, train_denoiser
+from nmf_audio.training.denoiser import PART, DenoiserSettings, DenoiserTraining, Progress, train_denoiser
 from nmf_audio.training.losses import Weights
 from nmf_audio.training.optimiser import Adam, learning_rate
 from nmf_audio.training.sounds import Recordings, read_recordings
@@ -44,7 +44,7 @@ def test_the_loss_falls(recordings: Recordings) -> None:
     before = training.score()
     losses = [training.step() for _ in range(80)]
     after = training.score()
-    assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:10])
+    assert np.mean(losses[-20:]) < 0.85 * np.mean(losses[:10])
     assert after["loss"] < 0.9 * before["loss"]
     assert after["sdr"] > before["sdr"] + 0.5
 
@@ -68,6 +68,12 @@ def test_a_training_that_was_stopped_goes_on_bit_for_bit(
     )
     assert steps == [4, 5, 6]
     assert resumed.sha256 == trained.sha256
+
+
+def test_the_number_of_threads_does_not_matter(recordings: Recordings) -> None:
+    settings = replace(SMALL, n_steps=3, batch_size=2 * PART + 3)
+    one, three = (train_denoiser(recordings, settings, spec=SPEC, n_jobs=n) for n in (1, 3))
+    assert one.sha256 == three.sha256
 
 
 def test_the_dictionary_can_be_saved_and_tells_its_making(trained: Dictionary, tmp_path: Path) -> None:
