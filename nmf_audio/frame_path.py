@@ -68,7 +68,7 @@ class Analysis:
         self._decomposition.reset()
         self._normaliser.reset()
 
-    def reset_level(self) -> None:
+    def reset_normaliser(self) -> None:
         """Forget level and tilt, but not what the decomposition has learned."""
         self._normaliser.reset()
 

@@ -14,6 +14,8 @@ and a gain per band comes back to the bins as ``Bands.T @ gain`` (`bands.BandMap
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -91,24 +93,25 @@ class Normaliser:
     def process(self, bands: Array) -> Array:
         """Return v (n_frames, n_bands), float32, for the next frames x (n_frames, n_bands)."""
         v = bands * self._weight
+        levels, counted = [], []
         # float64 keeps the mean of a frame of any finite float32 input finite
-        levels = []
         for e in v.mean(axis=1, dtype=np.float64).tolist():
-            if e > SILENCE * self._level:
+            counted.append(e > SILENCE * self._level)
+            if counted[-1]:
                 self._count += 1
                 self._level += max(1 / self._count, LEVEL_RATE) * (e - self._level)
             levels.append(self._level or 1.0)
         v /= np.array(levels, np.float32)[:, None]
         if self._whitening:
-            v /= self._tilts(v) ** self._whitening
+            v /= self._tilts(v, counted) ** self._whitening
         v += np.float32(FLOOR)
         return v
 
-    def _tilts(self, v: Array) -> Array:
-        """Return the tilt at each of the next frames, with that frame in it."""
+    def _tilts(self, v: Array, counted: Sequence[bool]) -> Array:
+        """Return the tilt at each of the next frames, with that frame in it if it is counted."""
         tilts = np.empty_like(v)
-        for row, tilt, mean in zip(v, tilts, v.mean(axis=1).tolist(), strict=True):
-            if mean > SILENCE:
+        for row, tilt, counts in zip(v, tilts, counted, strict=True):
+            if counts:
                 self._tilt_count += 1
                 self._tilt += np.float32(max(1 / self._tilt_count, LEVEL_RATE)) * (row - self._tilt)
             tilt[:] = self._tilt

@@ -106,7 +106,7 @@ class Stream:
         if self._noise is not None:
             self._advance(self._noise)
             # the noise is known now, the signal's level is not: it may be far above the noise's
-            self._analysis.reset_level()
+            self._analysis.reset_normaliser()
             self._start()
 
     def _start(self) -> None:
