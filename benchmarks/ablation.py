@@ -1,4 +1,4 @@
-"""What each part of the trained decomposition is worth: short trainings, each without one part.
+"""What each part of the trained decomposition is worth: short trainings, each with one part left out, or one more.
 
 ::
 
@@ -13,26 +13,38 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from pairs import SCORE_SR, find_pairs
 from scoring import Row, evaluate, means_table
 from systems import System
 from tqdm import tqdm
 
+from nmf_audio.bands import FrontEndSpec
 from nmf_audio.training.corpus import find_recordings
+from nmf_audio.training.defaults import WHITENING
 from nmf_audio.training.denoiser import DenoiserSettings, Progress, train_denoiser
 from nmf_audio.training.sounds import Recordings, read_recordings
 
-FULL = DenoiserSettings(inhibition=True, mid=True)
+SHIPPED = DenoiserSettings()
+
+
+class Variant(NamedTuple):
+    """A training: its settings, and how far the front end evens out the signal's spectrum."""
+
+    settings: DenoiserSettings
+    whitening: float = WHITENING
+
 
 VARIANTS = {
-    "all parts": FULL,
-    "no slow memory": replace(FULL, slow=False),
-    "no inhibition within the frame": replace(FULL, mid=False),
-    "no inhibition (as shipped)": replace(FULL, inhibition=False, mid=False),
-    "no running atoms": replace(FULL, running=False),
-    "one layer": replace(FULL, n_layers=1),
-    "atoms as KL-NMF left them": replace(FULL, learn_atoms=False),
+    "as shipped": Variant(SHIPPED),
+    "no whitening": Variant(SHIPPED, whitening=0.0),
+    "no running atoms": Variant(replace(SHIPPED, running=False)),
+    "no slow memory": Variant(replace(SHIPPED, slow=False)),
+    "one layer instead of four": Variant(replace(SHIPPED, n_layers=1)),
+    "atoms as KL-NMF left them": Variant(replace(SHIPPED, learn_atoms=False)),
+    "one set of weights to the end": Variant(replace(SHIPPED, last_share=0.0)),
+    "inhibition on top": Variant(replace(SHIPPED, inhibition=True, mid=True)),
 }
 
 
@@ -59,7 +71,7 @@ def main() -> int:
     losses: dict[str, float] = {}
     for name in args.only:
         path = args.output / f"{name.replace(' ', '_')}_{args.steps}.npz"
-        losses[name] = _train(recordings, replace(VARIANTS[name], n_steps=args.steps), name, path)
+        losses[name] = _train(recordings, VARIANTS[name], args.steps, name, path)
         system = System(name, "trained", str(path))
         for pair in pairs:
             rows += evaluate(pair, [system], SCORE_SR, None)
@@ -69,15 +81,20 @@ def main() -> int:
     return 0
 
 
-def _train(recordings: Recordings, settings: DenoiserSettings, name: str, path: Path) -> float:
+def _train(recordings: Recordings, variant: Variant, n_steps: int, name: str, path: Path) -> float:
     """Train, or go on; write the dictionary; return its loss on held-out mixtures."""
-    with tqdm(total=settings.n_steps, desc=name, unit="step") as bar:
+    with tqdm(total=n_steps, desc=name, unit="step") as bar:
 
         def tell(progress: Progress) -> None:
             bar.update(progress.step - bar.n)
 
         dictionary = train_denoiser(
-            recordings, settings, checkpoint=path.with_suffix(".checkpoint"), resume=True, progress=tell
+            recordings,
+            replace(variant.settings, n_steps=n_steps),
+            spec=FrontEndSpec(whitening=variant.whitening),
+            checkpoint=path.with_suffix(".checkpoint"),
+            resume=True,
+            progress=tell,
         )
     dictionary.save(path)
     return float(dictionary.meta["denoiser"]["held_out"]["loss"])
