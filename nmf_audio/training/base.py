@@ -29,7 +29,7 @@ __all__ = ["Settings", "Training", "first_atoms", "unit_spectrum"]
 Array = npt.NDArray[np.float32]
 
 FIRST_ITERATIONS = 60
-TIMED_STEPS = 4
+TIMED_STEPS = 12
 
 
 @dataclass(frozen=True)

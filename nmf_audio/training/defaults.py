@@ -29,7 +29,7 @@ MAX_SECONDS = 3600.0
 
 N_SPEECH, N_NOISE = 160, 96
 N_LAYERS = 4
-N_STEPS = 17_400
+N_STEPS = 24_000
 
 N_JOBS = 2
 """Threads that a denoiser's training shares its batches of 16 between: more would find too little to do."""

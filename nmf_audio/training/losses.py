@@ -40,9 +40,9 @@ class Weights:
     """How much each part of the loss counts; the compressed magnitudes count 1."""
 
     asym: float = 1.0
-    env: float = 1.0
+    env: float = 2.5
     sdr: float = 0.004
-    loud: float = 0.03
+    loud: float = 0.06
 
 
 FINISHING = Weights(asym=1.0, env=5.0, sdr=0.008, loud=0.3)
