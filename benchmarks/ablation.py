@@ -26,7 +26,7 @@ from nmf_audio.training.defaults import WHITENING
 from nmf_audio.training.denoiser import DenoiserSettings, Progress, train_denoiser
 from nmf_audio.training.sounds import Recordings, read_recordings
 
-SHIPPED = DenoiserSettings()
+DEFAULT = DenoiserSettings()
 
 
 class Variant(NamedTuple):
@@ -37,14 +37,14 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "as shipped": Variant(SHIPPED),
-    "no whitening": Variant(SHIPPED, whitening=0.0),
-    "no running atoms": Variant(replace(SHIPPED, running=False)),
-    "no slow memory": Variant(replace(SHIPPED, slow=False)),
-    "one layer instead of four": Variant(replace(SHIPPED, n_layers=1)),
-    "atoms as KL-NMF left them": Variant(replace(SHIPPED, learn_atoms=False)),
-    "one set of weights to the end": Variant(replace(SHIPPED, last_share=0.0)),
-    "inhibition on top": Variant(replace(SHIPPED, inhibition=True, mid=True)),
+    "all parts": Variant(DEFAULT),
+    "no whitening": Variant(DEFAULT, whitening=0.0),
+    "no running atoms": Variant(replace(DEFAULT, running=False)),
+    "no slow memory": Variant(replace(DEFAULT, slow=False)),
+    "one layer instead of four": Variant(replace(DEFAULT, n_layers=1)),
+    "atoms as KL-NMF left them": Variant(replace(DEFAULT, learn_atoms=False)),
+    "one set of weights to the end": Variant(replace(DEFAULT, last_share=0.0)),
+    "inhibition on top": Variant(replace(DEFAULT, inhibition=True, mid=True)),
 }
 
 
