@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/ablation.py PAIRS --speech data/train/speech --noise data/train/noise --steps 2000
+    python benchmarks/ablation.py PAIRS --speech data/train/speech --noise data/train/noise --steps 3000
 
 Every row is trained anew from the same recordings, with the same seed and as many steps, and scored on the pairs.
 Trainings go on from the state in FOLDER, so the table can be made in several goes.
@@ -22,11 +22,20 @@ from tqdm import tqdm
 
 from nmf_audio.bands import FrontEndSpec
 from nmf_audio.training.corpus import find_recordings
-from nmf_audio.training.defaults import WHITENING
+from nmf_audio.training.defaults import N_SECOND, WHITENING
 from nmf_audio.training.denoiser import DenoiserSettings, Progress, train_denoiser
+from nmf_audio.training.gated_memory import MemorySizes
 from nmf_audio.training.sounds import Recordings, read_recordings
 
 DEFAULT = DenoiserSettings()
+
+
+MASK_HEADS = ("head_mask", "head_mask_local", "head_mask_second")
+GLOBAL_HEADS = ("head_prior", "head_inhibit", "head_mask")
+
+
+def _without(*arrays: str, n_second: int = N_SECOND) -> DenoiserSettings:
+    return replace(DEFAULT, memory=MemorySizes(n_second=n_second, without=arrays))
 
 
 class Variant(NamedTuple):
@@ -41,9 +50,16 @@ VARIANTS = {
     "no whitening": Variant(DEFAULT, whitening=0.0),
     "no running atoms": Variant(replace(DEFAULT, running=False)),
     "no slow memory": Variant(replace(DEFAULT, slow=False)),
+    "no memory": Variant(replace(DEFAULT, memory=None)),
+    "memory: no prior of the activations": Variant(_without("head_prior")),
+    "memory: no inhibition": Variant(_without("head_inhibit")),
+    "memory: no term in the mask": Variant(_without(*MASK_HEADS)),
+    "memory: global alone": Variant(_without("local_down", "head_mask_local", n_second=0)),
+    "memory: local alone": Variant(_without(*GLOBAL_HEADS, n_second=0)),
+    "memory: no second local one": Variant(_without(n_second=0)),
     "one layer instead of four": Variant(replace(DEFAULT, n_layers=1)),
     "atoms as KL-NMF left them": Variant(replace(DEFAULT, learn_atoms=False)),
-    "one set of weights to the end": Variant(replace(DEFAULT, last_share=0.0)),
+    "one set of weights to the end": Variant(replace(DEFAULT, last_weights=DEFAULT.weights)),
     "inhibition on top": Variant(replace(DEFAULT, inhibition=True, mid=True)),
 }
 
@@ -56,7 +72,7 @@ def main() -> int:
     parser.add_argument(
         "--noise", type=Path, required=True, help="folder with a folder for each kind of noise"
     )
-    parser.add_argument("--steps", type=int, default=2000, help="of each training (default: 2000)")
+    parser.add_argument("--steps", type=int, default=3000, help="of each training (default: 3000)")
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS), help="rows")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("ablation"), metavar="FOLDER",

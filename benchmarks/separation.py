@@ -27,6 +27,7 @@ from nmf_audio import Dictionary, Separator
 from nmf_audio.errors import MissingExtraError
 from nmf_audio.metrics import si_sdr
 from nmf_audio.training.corpus import find_recordings
+from nmf_audio.training.defaults import SEPARATOR
 from nmf_audio.training.plain import train_plain
 from nmf_audio.training.separator import SeparatorSettings, read_sources, train_separator
 from nmf_audio.training.source_mixing import SourceMixer
@@ -134,7 +135,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--sources", nargs="+", action="append", required=True, metavar="NAME")
     parser.add_argument("--minutes", type=float, help="train so long (default: the steps of the settings)")
-    parser.add_argument("--steps", type=int, default=SeparatorSettings().n_steps)
+    parser.add_argument("--steps", type=int, default=SEPARATOR["n_steps"])
     parser.add_argument("--mixtures", type=int, default=20, metavar="N")
     args = parser.parse_args()
     print("| sources | dictionaries | learned in | SDR improvement, dB | SI-SDR improvement, dB |")

@@ -5,6 +5,7 @@ import json
 import pickle
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from nmf_audio import Dictionary, DictionaryError, FrontEndSpec, Group, ParameterError
 from nmf_audio.dictionary import load_dictionary, shipped_dictionaries
 from nmf_audio.home import home_folder, own_dictionaries
+from tests.tiny import dictionary_with_memory, memory_arrays
 
 SPEC = FrontEndSpec(n_high=6)
 
@@ -108,6 +110,54 @@ def test_it_can_be_pickled_and_not_be_changed() -> None:
 def test_parts_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(DictionaryError, match=message):
         small(**changes)
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_a_gated_memory_comes_back_as_it_was_saved(tmp_path: Path, second: bool) -> None:
+    dictionary = dictionary_with_memory(second=second)
+    dictionary.save(tmp_path / "mine.npz")
+    loaded = Dictionary.load(tmp_path / "mine.npz")
+    assert ("second_in" in loaded.arrays) is second
+    assert loaded.sha256 == dictionary.sha256
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"local_in": None}, r"lacks the arrays \['local_in'\]"),
+        ({"second_up": None}, r"lacks the arrays \['second_up'\]"),
+        (dict.fromkeys(memory_arrays(8, 3, second=False)), r"lacks the arrays \['global_back'"),
+        ({"third_in": np.zeros(3)}, r"\['third_in'\] too many"),
+        ({"local_back": np.zeros((0, 0))}, "1 to 1024 units"),
+        ({"local_back": np.zeros(18)}, "two dimensions"),
+        ({"global_back": np.zeros((1025, 3 * 1025))}, "1 to 1024 units"),
+        ({"second_up": np.zeros((7, 0))}, "1 to 1024 units"),
+        ({"second_back": np.zeros((2, 6))}, "'second_in' has shape"),
+        ({"local_in": np.zeros((24, 17))}, "'local_in' has shape"),
+        ({"local_bias": np.zeros(18)}, "'local_bias' has shape"),
+        ({"head_mask": np.zeros((7, 99))}, "'head_mask' has shape"),
+        ({"global_bias": np.full(21, np.nan)}, "not finite"),
+        ({"global_bias": np.full(21, -2e4)}, r"'global_bias' has values beyond \+-10000"),
+    ],
+)
+def test_a_gated_memory_that_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> None:
+    d = dictionary_with_memory()
+    arrays = {name: array for name, array in d.arrays.items() if name not in changes}
+    arrays |= {name: np.asarray(x, np.float32) for name, x in changes.items() if x is not None}
+    with pytest.raises(DictionaryError, match=message):
+        Dictionary("trained", d.spec, d.spectrum, arrays, d.groups)
+
+
+def test_a_gated_memory_needs_whole_groups_of_bands() -> None:
+    d = dictionary_with_memory()
+    spec = replace(d.spec, n_high=d.spec.n_high - 1)
+    cut = {"W": 1, "W_out": 0, "out_floor": 1, "run_gain": 1, "residual": 0}
+    arrays = {
+        name: np.delete(array, -1, cut[name]) if name in cut else array for name, array in d.arrays.items()
+    }
+    arrays["W"] /= arrays["W"].sum(axis=1, keepdims=True)
+    with pytest.raises(DictionaryError, match=r"n_bands=99; .* a multiple of 4"):
+        Dictionary("trained", spec, d.spectrum[:-1], arrays, d.groups)
 
 
 def rewritten(tmp_path: Path, change: Any) -> Path:

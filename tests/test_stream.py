@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nmf_audio import Denoiser, ParameterError, Stream
 from nmf_audio.decompose import METHODS
+from tests.tiny import MEMORY, denoiser_by
 
 Array = npt.NDArray[np.float32]
 NoisyAt = Callable[[int, int, float], Array]
@@ -40,13 +41,13 @@ def random_lengths(seed: int, longest: int) -> Iterator[int]:
 
 @pytest.mark.parametrize("n_channels", CHANNELS)
 @pytest.mark.parametrize("sr", RATES)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, MEMORY])
 def test_any_blocks_give_the_one_shot_result(
     method: str, sr: int, n_channels: int, noisy_at: NoisyAt
 ) -> None:
     y = noisy_at(sr, n_channels, 0.9)
     y = y[0] if n_channels == 1 else y
-    denoiser = Denoiser(method=method)
+    denoiser = denoiser_by(method)
     expected = denoiser.denoise(y, sr)
     assert expected.shape == y.shape
     peak = np.abs(expected).max()
@@ -62,11 +63,11 @@ def test_any_blocks_give_the_one_shot_result(
     np.testing.assert_array_equal(again, first)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, MEMORY])
 @pytest.mark.parametrize("length", [1, 17, 509, 44100])
 def test_blocks_of_one_length(method: str, length: int, noisy_speech: Array) -> None:
     y = noisy_speech[8000:24000]
-    denoiser = Denoiser(method=method)
+    denoiser = denoiser_by(method)
     expected = denoiser.denoise(y, 16000)
 
     def lengths() -> Iterator[int]:
@@ -90,13 +91,13 @@ DENOISER = Denoiser()
 STREAM = DENOISER.stream(16000)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, MEMORY])
 def test_a_gain_of_one_gives_the_signal_back_in_place(method: str, noisy_speech: Array) -> None:
     y = noisy_speech[:20000]
     for mix, reduction_db in ((0.0, 30.0), (1.0, 0.0)):
-        out = Denoiser(method=method, mix=mix, reduction_db=reduction_db).denoise(y, 16000)
+        out = denoiser_by(method, mix=mix, reduction_db=reduction_db).denoise(y, 16000)
         np.testing.assert_allclose(out, y, atol=1e-6)
-    np.testing.assert_array_equal(Denoiser(method=method, mix=0).denoise(y, 16000), y)
+    np.testing.assert_array_equal(denoiser_by(method, mix=0).denoise(y, 16000), y)
 
 
 def test_mix_is_the_weighted_sum(noisy_speech: Array) -> None:
@@ -131,9 +132,11 @@ def test_fixed_may_not_change_within_a_signal() -> None:
     assert stream.process(np.zeros(10, np.float32)).shape == (0,)
 
 
-def test_a_refused_block_leaves_the_stream_as_it_was(noisy_speech: Array) -> None:
+@pytest.mark.parametrize("method", ["trained", MEMORY])
+def test_a_refused_block_leaves_the_stream_as_it_was(method: str, noisy_speech: Array) -> None:
     y = noisy_speech[:8000]
-    stream = DENOISER.stream(16000)
+    denoiser = denoiser_by(method)
+    stream = denoiser.stream(16000)
     parts = [stream.process(y[:3000])]
     bad = y[3000:4000].copy()
     bad[123] = np.nan
@@ -142,13 +145,13 @@ def test_a_refused_block_leaves_the_stream_as_it_was(noisy_speech: Array) -> Non
     with pytest.raises(ParameterError, match="shape"):
         stream.process(np.zeros((3, 100), np.float32))
     parts += [stream.process(y[3000:]), stream.flush()]
-    np.testing.assert_allclose(np.concatenate(parts), DENOISER.denoise(y, 16000), atol=1e-6)
+    np.testing.assert_allclose(np.concatenate(parts), denoiser.denoise(y, 16000), atol=1e-6)
 
 
 @pytest.mark.parametrize("n_samples", [0, 1, 2, 255, 256, 257, 511, 512, 513, 10000])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, MEMORY])
 def test_short_and_silent_signals_are_fine(method: str, n_samples: int) -> None:
-    denoiser = Denoiser(method=method)
+    denoiser = denoiser_by(method)
     for value in (0.0, 0.5):
         y = np.full(n_samples, value, np.float32)
         out = denoiser.denoise(y, 16000)
@@ -185,14 +188,18 @@ def test_a_primed_stream_knows_the_noise_from_the_first_frame_on() -> None:
     assert np.std(primed) < 0.5 * np.std(plain)
 
 
-def test_priming_survives_reset_and_is_refused_once_the_signal_has_begun(noisy_speech: Array) -> None:
+@pytest.mark.parametrize("method", ["trained", MEMORY])
+def test_priming_survives_reset_and_is_refused_once_the_signal_has_begun(
+    method: str, noisy_speech: Array
+) -> None:
     y, noise = noisy_speech[:8000], noisy_speech[8000:20000]
-    stream = DENOISER.stream(16000, 2)
+    denoiser = denoiser_by(method)
+    stream = denoiser.stream(16000, 2)
     stream.prime(noise)
     outputs = [np.concatenate([stream.process(np.stack([y, y])), stream.flush()], axis=1) for _ in (0, 1)]
     np.testing.assert_array_equal(outputs[0], outputs[1])
-    np.testing.assert_allclose(outputs[0][0], DENOISER.denoise(y, 16000, noise=noise), atol=1e-5)
-    assert np.abs(outputs[0][0] - DENOISER.denoise(y, 16000)).max() > 1e-4
+    np.testing.assert_allclose(outputs[0][0], denoiser.denoise(y, 16000, noise=noise), atol=1e-5)
+    assert np.abs(outputs[0][0] - denoiser.denoise(y, 16000)).max() > 1e-4
     stream.process(np.stack([y, y]))
     with pytest.raises(ParameterError, match="has begun"):
         stream.prime(noise)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
 from nmf_audio.bands import FrontEndSpec
-from nmf_audio.dictionary import Dictionary, Group
+from nmf_audio.dictionary import Dictionary, Group, load_dictionary
+from nmf_audio.enhance import Denoiser
+from nmf_audio.schema import NAMES
 
 SR = 8000
+
+Arrays = dict[str, npt.NDArray[np.float32]]
 
 
 def tiny_dictionary() -> Dictionary:
@@ -23,6 +29,60 @@ def tiny_dictionary() -> Dictionary:
     groups = (Group("speech", "speech", 0, 8), Group("noise", "noise", 8, 10))
     W = np.concatenate([speech, noise], axis=1).astype(np.float32)
     return Dictionary("plain", spec, np.ones(spec.n_bands, np.float32), {"W": W}, groups, name="tiny")
+
+
+def memory_arrays(n_bands: int, n_components: int, *, second: bool, seed: int = 0) -> Arrays:
+    """Return the arrays of a random gated memory, of few units, that has a say in everything."""
+    rng = np.random.default_rng(seed)
+    n, m, n_second, n_down, n_up, n_groups = 6, 7, 5, 4, 3, n_bands // 4
+
+    def weights(*shape: int, scale: float = 0.0) -> npt.NDArray[np.float32]:
+        return ((scale or shape[0] ** -0.5) * rng.standard_normal(shape)).astype(np.float32)
+
+    arrays = {
+        "local_in": weights(24, 3 * n),
+        "local_back": weights(n, 3 * n),
+        "local_bias": weights(n_groups, 3 * n, scale=0.5),
+        "local_down": weights(n_groups * n, n_down),
+        "global_in": weights(2 * n_bands + n_down, 3 * m),
+        "global_back": weights(m, 3 * m),
+        "global_bias": weights(3 * m, scale=0.5),
+        "head_prior": weights(m, n_components),
+        "head_inhibit": weights(m, n_components),
+        "head_inhibit_bias": weights(n_components, scale=0.5) - np.float32(2),
+        "head_mask": weights(m, n_bands),
+        "head_mask_local": weights(n_groups, n, 4, scale=n**-0.5),
+    }
+    if second:
+        arrays |= {
+            "second_up": weights(m, n_up),
+            "second_in": weights(3 * n + n_up, 3 * n_second),
+            "second_back": weights(n_second, 3 * n_second),
+            "second_bias": weights(n_groups, 3 * n_second, scale=0.5),
+            "head_mask_second": weights(n_groups, n_second, 4, scale=n_second**-0.5),
+        }
+    return arrays
+
+
+@cache
+def dictionary_with_memory(*, second: bool = True) -> Dictionary:
+    """Return the shipped trained dictionary with a random gated memory in place of its own."""
+    shipped = load_dictionary("trained")
+    memory = memory_arrays(shipped.spec.n_bands, len(shipped.arrays["b"]), second=second)
+    others = {name: array for name, array in shipped.arrays.items() if name in NAMES}
+    return Dictionary(
+        "trained", shipped.spec, shipped.spectrum, others | memory, shipped.groups, name="remembers"
+    )
+
+
+MEMORY = "trained, with a memory"
+
+
+def denoiser_by(method: str, **settings: Any) -> Denoiser:
+    """Return a denoiser by one of the methods, with the shipped dictionary, or by MEMORY."""
+    if method == MEMORY:
+        return Denoiser(dictionary_with_memory(), **settings)
+    return Denoiser(method=method, **settings)
 
 
 def noise(seconds: float, n_channels: int = 1, sr: int = SR) -> npt.NDArray[np.float64]:

@@ -1,8 +1,10 @@
 """The command ``nmf-audio train denoiser``: a dictionary that is trained to separate."""
 
 import argparse
+import math
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,11 @@ EPILOG = f"""examples:
   nmf-audio train denoiser --speech voices --noise noises -o mine.npz --minutes 60
   nmf-audio train denoiser --speech my_voice --noise my_office -o mine.npz --from shipped --minutes 20
   nmf-audio train denoiser --speech voices --noise noises -o mine.npz --minutes 60 --resume
+  nmf-audio train denoiser --speech voices --noise noises -o now.npz --resume mine.checkpoint --cool-down 1500
 
 A folder is a speaker, or a kind of noise; all are heard equally often. A few are held out, and the score on them is
-shown as it goes.
+shown as it goes. The learning rate is constant but for a cool-down at the end. The last example takes a finished
+dictionary from a training that is still running, which goes on undisturbed.
 
 {training.EXIT_CODES}"""
 
@@ -31,11 +35,23 @@ SIZES: dict[str, Range] = {
     "noise-atoms": (int, 2, 2048),
     "layers": (int, 1, 16),
 }
+COOL_DOWN: dict[str, Range] = {"cool-down": (int, 0, 10_000_000)}
+UNITS: dict[str, Range] = {
+    "local-units": (int, 0, 256),
+    "global-units": (int, 1, 1024),
+    "second-units": (int, 0, 256),
+}
 JOBS: dict[str, Range] = {"jobs": (int, 1, 256)}
 MEANINGS = {
     "speech-atoms": f"speech atoms (default: {defaults.N_SPEECH})",
     "noise-atoms": f"noise atoms (default: {defaults.N_NOISE})",
     "layers": f"multiplicative updates a frame (default: {defaults.N_LAYERS})",
+    "local-units": "units of the gated memory in each group of four bands; 0 for no memory "
+    f"(default: {defaults.N_LOCAL})",
+    "global-units": f"units of the gated memory over all bands (default: {defaults.N_GLOBAL})",
+    "second-units": f"units of a second memory in each group, 0 for none (default: {defaults.N_SECOND})",
+    "cool-down": "the last steps, over which the learning rate falls; with --resume, without --steps, they begin "
+    f"at once (default: {defaults.COOL_DOWN_SHARE:.0%} of all steps; all with --from)",
 }
 
 
@@ -82,6 +98,9 @@ def run(args: argparse.Namespace) -> int:
 
     faults: list[str] = []
     numbers = training.numbers_of(args, SIZES, faults)
+    numbers |= read_numbers(args, UNITS | COOL_DOWN, faults)
+    if numbers.get("cool-down", 0) > numbers.get("steps", math.inf):
+        faults.append(f"--cool-down {args.cool_down}: must be at most --steps {args.steps}")
     jobs = read_numbers(args, JOBS, faults)
     start, origins, checkpoint = _check_names(args, faults)
     if faults:
@@ -97,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
         with common.progress_bar(args, "training", unit="%") as progress:
             dictionary = train_denoiser(
                 recordings,
-                _settings(numbers, seed, goes_on=start is not None),
+                _settings(numbers, seed, start),
                 minutes=numbers.get("minutes"),
                 start=start,
                 checkpoint=checkpoint,
@@ -108,20 +127,36 @@ def run(args: argparse.Namespace) -> int:
     for warning in caught:
         common.report_fault(args, f"warning: {warning.message}")
     named = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
-    command = training.command(args, named, SIZES)
+    command = training.command(args, named, [*SIZES, *UNITS, *COOL_DOWN])
     training.keep(args, dictionary, command, start=start, score_text=_score_text, started=started)
     return common.EXIT_FAULT if caught else common.EXIT_DONE
 
 
-def _settings(numbers: dict[str, float], seed: int, *, goes_on: bool) -> Any:
-    from nmf_audio.training.defaults import FINE_TUNING_RATE, HIGHEST_RATE
+def _settings(numbers: dict[str, float], seed: int, start: "Dictionary | None") -> Any:
     from nmf_audio.training.denoiser import DenoiserSettings
-    from nmf_audio.training.losses import FINISHING, Weights
+    from nmf_audio.training.gated_memory import MemorySizes
+    from nmf_audio.training.losses import FINISHING
 
-    names = {"speech-atoms": "n_speech", "noise-atoms": "n_noise", "layers": "n_layers", "steps": "n_steps"}
-    chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
-    rate, weights = (FINE_TUNING_RATE, FINISHING) if goes_on else (HIGHEST_RATE, Weights())
-    return DenoiserSettings(seed=seed, highest_rate=rate, weights=weights, **chosen)
+    def chosen(names: dict[str, str]) -> dict[str, Any]:
+        return {field: int(numbers[name]) for name, field in names.items() if name in numbers}
+
+    sizes = chosen({"local-units": "n_local", "global-units": "n_global", "second-units": "n_second"})
+    settings = DenoiserSettings(
+        seed=seed,
+        memory=None if sizes.get("n_local") == 0 else MemorySizes(**sizes),
+        **chosen(
+            {
+                "speech-atoms": "n_speech",
+                "noise-atoms": "n_noise",
+                "layers": "n_layers",
+                "steps": "n_steps",
+                "cool-down": "cool_down",
+            }
+        ),
+    )
+    if start is None:
+        return settings
+    return replace(settings, highest_rate=defaults.FINE_TUNING_RATE, weights=FINISHING, cool_down_share=1.0)
 
 
 def _score_text(score: dict[str, float]) -> str:

@@ -52,7 +52,14 @@ def add_arguments(
         metavar="NAME|FILE",
         help=f"go on from {start} (default: begin anew)",
     )
-    group.add_argument("--resume", action="store_true", help="go on from FILE.checkpoint if it is there")
+    group.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="CHECKPOINT",
+        help="go on from FILE.checkpoint if it is there, or from another checkpoint, which stays as it is",
+    )
     meanings = {
         "minutes": "how long to train; fewer minutes give fewer steps (default: as long as --steps take)",
         "steps": f"how long to train, in steps of the optimiser (default: {n_steps})",
@@ -80,6 +87,8 @@ def numbers_of(args: argparse.Namespace, sizes: Mapping[str, Range], faults: lis
 def checkpoint_of(args: argparse.Namespace, faults: list[str]) -> Path:
     """Return where a training keeps its state; add to `faults` if one is there that nothing is said about."""
     path = Path(args.output).with_suffix(".checkpoint")
+    if isinstance(args.resume, str) and not Path(args.resume).is_file():
+        faults.append(f"--resume {args.resume}: is not there; name a checkpoint, or give --resume alone")
     if path.exists() and not (args.resume or args.force):
         faults.append(f"{path}: exists; --resume goes on from it, --force starts anew")
     return path

@@ -6,18 +6,20 @@ what was taken for noise and for speech so far. For each frame v, all quantities
 
     u    = running atoms and tracked floor, each divided by its sum
     h    = A @ [h, slow] + b;  d = C @ [h, slow], or 0 without C     prediction and inhibition by the last frames
+    h   *= factor;  d += inhibition                                  with a gated memory
     for each layer l:
         d += C_mid @ h                                               once, before layer n_layers // 2
         r  = v / ([W_l | u] @ h + EPS)
         h *= ([W_l | u].T @ r / (colsum_l + lam_l + d) + STEP_FLOOR) ** g_l
     slow = slow_rate * slow + (1 - slow_rate) * h
     S    = W_out_s @ h_s + sum of the running speech atoms * their h * run_gain + out_floor_s;  N likewise
-    mask = sigmoid(p * (log(S / N) + residual * log((v + FLOOR) / (S + N))))
+    mask = sigmoid(p * (log(S / N) + residual * log((v + FLOOR) / (S + N))) + logit)    logit: with a gated memory
     running noise averages  <- rate * old + (1 - rate) * (1 - mask) * v;  speech with mask * v
     smooth = .8 * smooth + .2 * v;  floor = min(1.006 * floor, smooth)
 
 Each layer is one relaxed majorise-minimise step for ``KL(v | D h) + (lam + d)' h``. colsum is the sum of an atom over
-the bands that exist at the signal's rate. Silent frames hold the running atoms.
+the bands that exist at the signal's rate. Silent frames hold the running atoms. A gated memory
+(`nmf_audio.nmf.gated_memory`), which not every dictionary has, sees each v with its floor before it is decomposed.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ from typing import Never
 
 import numpy as np
 import numpy.typing as npt
+
+from nmf_audio.nmf.gated_memory import GatedMemory
 
 __all__ = ["UnrolledNMF"]
 
@@ -101,6 +105,9 @@ class UnrolledNMF:
         A[at, 0] = self._b = np.array(arrays["b"])
         A[[0, -1], 0] = 1
         self._AC, self._C_mid = np.concatenate([A, C]), C_mid
+        self._gated: GatedMemory | None = None
+        if "local_in" in arrays:
+            self._gated = GatedMemory(arrays, at=at, n_activations=n, n_observed=n_observed)
         self._slow_rate = _room(A.shape[1] - n)
         self._slow_rate[at[: len(arrays["slow_rate"])]] = arrays["slow_rate"]
         self._fast_rate = ONE - self._slow_rate
@@ -152,6 +159,8 @@ class UnrolledNMF:
         self._last[self._at] = self._b
         self._slow[:] = self._last[: len(self._slow)]
         self._has_begun = False
+        if self._gated:
+            self._gated.reset()
 
     def process(self, V: Array, silence: float, floor: float) -> tuple[Array, Array, Array]:
         """Decompose the next frames.
@@ -210,6 +219,11 @@ class UnrolledNMF:
         """Predict the activations, update them layer by layer, remember them."""
         h, d, step, model = self._h, self._d, self._step, self._model
         np.dot(self._AC, self._memory, self._prediction)
+        if self._gated:
+            self._gated.step(v, self._floor)
+            np.multiply(h, self._gated.factor, h)
+            # without C there is no other inhibition
+            d = np.add(d, self._gated.inhibition, d) if len(d) else self._gated.inhibition
         for half, (layers, plain, denominators) in enumerate(self._halves):
             if half and len(self._C_mid):
                 np.dot(self._C_mid, h, step)
@@ -243,6 +257,8 @@ class UnrolledNMF:
         np.log(ratios, ratios)
         np.multiply(ratios, self._exponents, ratios)
         np.add(ratios[0], ratios[1], m)
+        if self._gated:
+            np.subtract(m, self._gated.logit, m)
         np.exp(m, m)
         np.add(m, ONE, m)
         np.divide(ONE, m, m)

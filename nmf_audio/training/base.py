@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from abc import ABC, abstractmethod
@@ -29,6 +30,8 @@ __all__ = ["Settings", "Training", "first_atoms", "unit_spectrum"]
 Array = npt.NDArray[np.float32]
 
 FIRST_ITERATIONS = 60
+LENGTH = {"n_steps", "cool_down", "cool_down_share", "last_share"}
+"""Settings that say how long a training is; the last one is what older checkpoints have."""
 TIMED_STEPS = 12
 
 
@@ -40,8 +43,8 @@ class Settings:
     ----------
     n_layers : int
         Updates a frame.
-    n_steps : int
-        Steps of the optimiser.
+    n_steps : int or None
+        Steps of the optimiser; None for as many as the checkpoint says that is gone on from, else the default.
     batch_size : int
         Mixtures a step.
     seconds : float
@@ -60,7 +63,7 @@ class Settings:
     """
 
     n_layers: int
-    n_steps: int
+    n_steps: int | None
     batch_size: int
     seconds: float
     highest_rate: float
@@ -69,8 +72,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self)):
-            if (name.startswith("n_") or name == "batch_size") and getattr(self, name) < 1:
-                raise ParameterError(f"{name}={getattr(self, name)}; must be at least 1")
+            value = getattr(self, name)
+            if (name.startswith("n_") or name == "batch_size") and value is not None and value < 1:
+                raise ParameterError(f"{name}={value}; must be at least 1")
         usual = {field.name: field.default for field in fields(self)}
         if not 0.5 <= self.seconds <= 60:
             raise ParameterError(
@@ -100,6 +104,8 @@ class Training(ABC):
     ----------
     n_steps : int
         Steps to take.
+    cool_down : int
+        The last steps, over which the learning rate falls.
     spectrum : ndarray, float32 (n_bands,)
         What frames are divided by.
 
@@ -112,6 +118,9 @@ class Training(ABC):
     kind: ClassVar[str]
     """Of the dictionary that is made."""
 
+    default_steps: ClassVar[int]
+    """Steps where the settings do not say."""
+
     spectrum: Array
     _adam: Adam
     _rng: np.random.Generator
@@ -123,11 +132,11 @@ class Training(ABC):
             raise ParameterError(
                 f"start={start!r}; must be a {self.kind} dictionary; leave it out to start from NMF"
             )
-        self.n_steps = settings.n_steps
-        self.spec = start.spec if start is not None else spec or FrontEndSpec()
         self._settings, self._start = settings, start
+        self.plan(settings.n_steps or self.default_steps)
+        self.spec = start.spec if start is not None else spec or FrontEndSpec()
         self._facts = {
-            "settings": asdict(settings),
+            "settings": _identity(asdict(settings)),
             "recordings": fingerprint,
             "first atoms": None if start is None else start.sha256,
         }
@@ -140,9 +149,23 @@ class Training(ABC):
         """Steps so far."""
         return self._adam.n_steps
 
+    @property
+    def is_cooling_down(self) -> bool:
+        """Whether the next step belongs to a cool-down that comes after other steps."""
+        first = self.n_steps - self.cool_down
+        return 0 < first <= self.step_number
+
+    def plan(self, n_steps: int) -> None:
+        """Take so many steps in all; the last ones are the cool-down that the settings ask for."""
+        self.n_steps, self.cool_down = n_steps, self._cool_down_of(n_steps)
+
+    def _cool_down_of(self, n_steps: int) -> int:
+        """How many of these steps are the cool-down."""
+        return n_steps
+
     def step(self) -> float:
         """Take one step; return the loss of its batch."""
-        rate = learning_rate(self.step_number, self.n_steps, self._settings.highest_rate)
+        rate = learning_rate(self.step_number, self.n_steps, self._settings.highest_rate, self.cool_down)
         loss, gradients = self._learn()
         self._adam.step(gradients, rate)
         return loss
@@ -153,30 +176,62 @@ class Training(ABC):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint; raises DictionaryError when it can't be written."""
-        facts = {"n_steps": self.n_steps, "step": self.step_number, "rng": self._rng.bit_generator.state}
+        facts = {
+            "n_steps": self.n_steps,
+            "cool_down": self.cool_down,
+            "step": self.step_number,
+            "rng": self._rng.bit_generator.state,
+        }
         save_checkpoint(path, {**self._adam.state(), "spectrum": self.spectrum}, self._facts | facts)
 
     def restore(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint.
+        """Go on from a checkpoint: to the end that the settings ask for, or else to that which it was made for.
 
         Raises
         ------
         DictionaryError
             When it can't be read.
         ParameterError
-            When it is of other settings or other recordings, or began elsewhere.
+            When it is of other settings or other recordings, or began elsewhere; when it has more steps than the
+            settings ask for, or was made in the midst of another cool-down.
         """
         arrays, facts = load_checkpoint(path)
+        facts["settings"] = _identity(facts.get("settings", {}))
         for name, wanted in self._facts.items():
             # those that older versions wrote do not say where they began
             if facts.get(name, wanted) != wanted:
                 raise ParameterError(
                     f"checkpoint {path}: its {name} are not these; give the same {name}, or start anew"
                 )
-        self.n_steps = int(facts["n_steps"])
+        step, n_steps = int(facts["step"]), int(facts["n_steps"])
+        cool_down = int(facts.get("cool_down", n_steps))
+        planned = self._plan_after(step, n_steps, cool_down)
+        if step > planned[0]:
+            raise ParameterError(
+                f"n_steps={planned[0]}; checkpoint {path} has {step} steps already; ask for more"
+            )
+        was_cooling = 0 < n_steps - cool_down < step
+        if was_cooling and planned != (n_steps, cool_down):
+            raise ParameterError(
+                f"checkpoint {path}: is from a cool-down of {cool_down} steps to step {n_steps}; go on with that "
+                "one, or from a checkpoint before it"
+            )
+        self.n_steps, self.cool_down = planned
         self.spectrum = arrays["spectrum"]
-        self._adam.restore(arrays, int(facts["step"]))
+        self._adam.restore(arrays, step)
         self._rng.bit_generator.state = facts["rng"]
+
+    def is_on_the_way(self, path: str | os.PathLike[str]) -> bool:
+        """Whether a checkpoint was made on the way to the end that the settings ask for."""
+        facts = load_checkpoint(path)[1]
+        planned = int(facts["n_steps"]), int(facts["cool_down"])
+        return self._plan_after(int(facts["step"]), *planned) == planned
+
+    def _plan_after(self, step: int, n_steps: int, cool_down: int) -> tuple[int, int]:
+        """Return n_steps and cool_down of what goes on after `step` of a training with these."""
+        if self._settings.n_steps is None:
+            return n_steps, cool_down
+        return self._settings.n_steps, self._cool_down_of(self._settings.n_steps)
 
     def seconds_per_step(self) -> float:
         """Measure the time of a step; the training stays where it is."""
@@ -234,7 +289,7 @@ class Training(ABC):
         trained_on: list[dict[str, Any]],
     ) -> Dictionary:
         """Return a dictionary whose `meta` says under `key` how it was made."""
-        settings = asdict(self._settings) | {"n_steps": self.n_steps}
+        settings = asdict(self._settings) | {"n_steps": self.n_steps, "cool_down": self.cool_down}
         made = {"settings": settings, "steps_done": self.step_number, "held_out": self.score()}
         return Dictionary(
             kind=self.kind,
@@ -304,3 +359,9 @@ def first_atoms(
         **options,
     )
     return np.asarray(fitted.W, np.float32)
+
+
+def _identity(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that a training can't change while it goes on, as a checkpoint gives them back: not its length."""
+    kept: dict[str, Any] = json.loads(json.dumps({k: x for k, x in settings.items() if k not in LENGTH}))
+    return kept

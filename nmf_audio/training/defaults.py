@@ -5,14 +5,18 @@ Those of numbers of atoms and sparsity are what served ``classic`` best on mixtu
 
 __all__ = [
     "BETA",
+    "COOL_DOWN_SHARE",
     "FINE_TUNING_RATE",
     "HIGHEST_RATE",
     "MAX_ITER",
     "MAX_SECONDS",
     "N_FRAMES",
+    "N_GLOBAL",
     "N_JOBS",
     "N_LAYERS",
+    "N_LOCAL",
     "N_NOISE",
+    "N_SECOND",
     "N_SPEECH",
     "N_STEPS",
     "SEPARATOR",
@@ -30,6 +34,12 @@ MAX_SECONDS = 3600.0
 N_SPEECH, N_NOISE = 160, 96
 N_LAYERS = 4
 N_STEPS = 24_000
+
+N_LOCAL, N_GLOBAL, N_SECOND = 32, 96, 32
+"""Units of the gated memory: in each group of bands, over all bands, in each group again."""
+
+COOL_DOWN_SHARE = 0.35
+"""The last part of a denoiser's training, in which the learning rate falls."""
 
 N_JOBS = 2
 """Threads that a denoiser's training shares its batches of 16 between: more would find too little to do."""

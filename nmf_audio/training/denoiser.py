@@ -24,10 +24,21 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.checks import count
 from nmf_audio.nmf.workers import Workers
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
-from nmf_audio.training.defaults import HIGHEST_RATE, N_JOBS, N_LAYERS, N_NOISE, N_SPEECH, N_STEPS, WHITENING
+from nmf_audio.training.defaults import (
+    COOL_DOWN_SHARE,
+    HIGHEST_RATE,
+    N_JOBS,
+    N_LAYERS,
+    N_NOISE,
+    N_SPEECH,
+    N_STEPS,
+    WHITENING,
+)
+from nmf_audio.training.gated_memory import MemorySizes, first_memory, has_memory
 from nmf_audio.training.loop import Progress, run_training
 from nmf_audio.training.losses import FINISHING, Loss, Weights
 from nmf_audio.training.mixing import Mixer, Sounds
+from nmf_audio.training.optimiser import Adam
 from nmf_audio.training.parameters import initial, to_arrays
 from nmf_audio.training.sounds import Recordings
 from nmf_audio.training.spectra import spectra
@@ -44,6 +55,9 @@ Array = npt.NDArray[np.float32]
 
 HELD_OUT_MIXTURES, HELD_OUT_SECONDS = 48, 4.0
 FIRST_SIGNALS = 160
+
+HIGHEST_MISSING, SOME_MISSING = 0.15, 0.15
+"""Shares of the mixtures whose memory does not see the highest band, as above 16 kHz, or any number of them."""
 
 PART = 8
 """Mixtures of a batch that a thread takes at a time. With fewer, matrix products get slow."""
@@ -63,17 +77,22 @@ class DenoiserSettings(Settings):
         With inhibition by the last frames, and, if so, within the frame.
     learn_atoms : bool
         Train the fixed atoms; else they stay as KL-NMF left them.
+    memory : MemorySizes or None
+        Of the gated memory; None for none.
     last_weights : Weights
-        Parts of the loss in the last part of the training, and of the held-out score: they bring the best scores, but
-        only to a dictionary that has learned by `weights` not to take speech away.
-    last_share : float
-        That part's share of all steps, 0 to 1.
+        Parts of the loss in the cool-down, and of the held-out score: they bring the best scores, but only to a
+        dictionary that has learned by `weights` not to take speech away.
+    cool_down : int, optional
+        The last steps, over which the learning rate falls; with `n_steps` None, a training that goes on from a
+        checkpoint begins with them at once. `cool_down_share` of all steps by default.
+    cool_down_share : float
+        0 to 1.
     n_layers, n_steps, batch_size, seconds, highest_rate, weights, seed
         See `nmf_audio.training.base.Settings`.
     """
 
     n_layers: int = N_LAYERS
-    n_steps: int = N_STEPS
+    n_steps: int | None = None
     batch_size: int = 16
     seconds: float = 3.0
     highest_rate: float = HIGHEST_RATE
@@ -85,13 +104,22 @@ class DenoiserSettings(Settings):
     inhibition: bool = False
     mid: bool = False
     learn_atoms: bool = True
+    memory: MemorySizes | None = field(default_factory=MemorySizes)
     last_weights: Weights = FINISHING
-    last_share: float = 0.35
+    cool_down: int | None = None
+    cool_down_share: float = COOL_DOWN_SHARE
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.last_share <= 1:
-            raise ParameterError(f"last_share={self.last_share}; must lie in 0 ... 1; 0.35 is the default")
+        if not 0 <= self.cool_down_share <= 1:
+            raise ParameterError(
+                f"cool_down_share={self.cool_down_share}; must lie in 0 ... 1; {COOL_DOWN_SHARE} is the default"
+            )
+        if self.cool_down is not None and not 0 <= self.cool_down <= (self.n_steps or self.cool_down):
+            raise ParameterError(
+                f"cool_down={self.cool_down}; must be at least 0 and at most n_steps={self.n_steps}; leave it out "
+                f"for {COOL_DOWN_SHARE:.0%} of all steps"
+            )
 
 
 class DenoiserTraining(Training):
@@ -112,6 +140,7 @@ class DenoiserTraining(Training):
     """
 
     kind = "trained"
+    default_steps = N_STEPS
 
     def __init__(
         self,
@@ -123,8 +152,8 @@ class DenoiserTraining(Training):
         workers: Workers | None = None,
     ) -> None:
         spec = spec or FrontEndSpec(whitening=WHITENING)
-        super().__init__(settings, recordings.fingerprint(), spec, start)
         self.settings, self.recordings = settings, recordings
+        super().__init__(settings, recordings.fingerprint(), spec, start)
         self._workers = workers or Workers()
         self._mixer = self._mixer_of(recordings.speech, recordings.noise, settings.seconds, 0)
         adam = self._begin(self._mixer.rng)
@@ -152,15 +181,15 @@ class DenoiserTraining(Training):
         return self._dictionary("denoiser", arrays, groups, self.recordings.trained_on)
 
     def _learn(self) -> tuple[float, dict[str, Array]]:
-        is_last = self.step_number >= (1 - self.settings.last_share) * self.n_steps
-        loss = self._last_loss if is_last else self._loss
+        loss = self._last_loss if self.step_number >= self.n_steps - self.cool_down else self._loss
         n_parts = len(self._networks)
         sizes = [len(part) for part in np.array_split(np.arange(self.settings.batch_size), n_parts)]
         seeds = self._rng.integers(2**63, size=n_parts).tolist()
 
         def learn(part: int) -> tuple[float, dict[str, Array]]:
             network, batch = self._networks[part], self._mixer.seeded(seeds[part]).batch(sizes[part])
-            parts, d_masks = self._through(network, loss, *batch, learn=True)
+            n_seen = self._bands_seen(sizes[part], np.random.default_rng([seeds[part], 1]))
+            parts, d_masks = self._through(network, loss, *batch, n_seen=n_seen, learn=True)
             return parts["loss"], network.backward(d_masks)
 
         total, gradients = 0.0, {name: np.zeros_like(x) for name, x in self._adam.free.items()}
@@ -171,15 +200,37 @@ class DenoiserTraining(Training):
             total += share * part_loss
             for name, gradient in part_gradients.items():
                 gradients[name] += np.float32(share) * gradient
-        if not self.settings.learn_atoms:
-            del gradients["W"], gradients["W_out"]
+        memory = self.settings.memory
+        still = ("W", "W_out") if not self.settings.learn_atoms else ()
+        for name in (*still, *(memory.without if memory is not None else ())):
+            del gradients[name]
         return total, gradients
+
+    def _cool_down_of(self, n_steps: int) -> int:
+        if self.settings.cool_down is None:
+            return round(self.settings.cool_down_share * n_steps)
+        return min(self.settings.cool_down, n_steps)
+
+    def _plan_after(self, step: int, n_steps: int, cool_down: int) -> tuple[int, int]:
+        wanted = self.settings.cool_down
+        if self.settings.n_steps is not None or wanted is None:
+            return super()._plan_after(step, n_steps, cool_down)
+        # in the midst of this cool-down, or about to begin it
+        begun = cool_down == wanted and step > n_steps - cool_down
+        return (n_steps, cool_down) if begun else (step + wanted, wanted)
 
     def _mixer_of(
         self, speech: Sounds, noise: Sounds, seconds: float, stream: int, *, plain: bool = False
     ) -> Mixer:
         rng = np.random.default_rng([self.settings.seed, stream])
         return Mixer(speech, noise, n_samples=self._n_samples(seconds), sr=self.spec.sr, rng=rng, plain=plain)
+
+    def _bands_seen(self, size: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+        """How many bands the memory sees of each mixture: at other sample rates the highest ones will be missing."""
+        n_bands = self.spec.n_bands
+        p, anywhere = rng.random(size), rng.integers(n_bands // 2, n_bands, size)
+        choices = [p < HIGHEST_MISSING, p < HIGHEST_MISSING + SOME_MISSING]
+        return np.select(choices, [np.full(size, n_bands - 1), anywhere], n_bands)
 
     def _through(
         self,
@@ -189,11 +240,12 @@ class DenoiserTraining(Training):
         mixture: Array,
         present: npt.NDArray[np.bool_],
         *,
+        n_seen: npt.NDArray[np.intp] | None = None,
         learn: bool,
     ) -> tuple[dict[str, float], Array]:
         """Loss of a batch, and its gradient by the masks in bands if `learn`."""
         S, X = spectra(wanted, self._n_fft), spectra(mixture, self._n_fft)
-        mask = np.ascontiguousarray(network.forward(self._normalised(X))) @ self._bands
+        mask = np.ascontiguousarray(network.forward(self._normalised(X), n_seen)) @ self._bands
         parts, d_mask = loss(X, S, wanted, mask, present)
         return parts, d_mask @ self._bands.T if learn else d_mask
 
@@ -222,6 +274,16 @@ class DenoiserTraining(Training):
         )
         return spectrum, free
 
+    def _begin(self, rng: np.random.Generator) -> Adam:
+        """Put the first parameters into the optimiser; what goes on from a dictionary without a memory gets one."""
+        adam = super()._begin(rng)
+        if self.settings.memory is not None and not has_memory(adam.free):
+            K = len(adam.free["b"])
+            drawn = np.random.default_rng([self.settings.seed, 4])
+            memory = first_memory(self.spec.n_bands, K, self.settings.memory, drawn)
+            adam = self._adam = Adam(adam.free | memory)
+        return adam
+
 
 def train_denoiser(
     recordings: Recordings,
@@ -231,7 +293,7 @@ def train_denoiser(
     spec: FrontEndSpec | None = None,
     start: Dictionary | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
-    resume: bool = False,
+    resume: bool | str | os.PathLike[str] = False,
     checkpoint_steps: int = 400,
     n_jobs: int = N_JOBS,
     progress: Callable[[Progress], None] | None = None,
@@ -251,9 +313,10 @@ def train_denoiser(
     start : Dictionary, optional
         A trained dictionary to go on from (fine-tuning) instead of starting from KL-NMF.
     checkpoint : path-like, optional
-        Where to keep the state, written every `checkpoint_steps` steps and at the end.
-    resume : bool
-        Go on from `checkpoint` if it is there: the result is the same, bit for bit, as without the interruption.
+        Where to keep the state, written every `checkpoint_steps` steps and before the cool-down.
+    resume : bool or path-like
+        Go on from `checkpoint` if it is there, or from another one, which must be there and stays as it is: the
+        result is the same, bit for bit, as without the interruption. Other `n_steps` and `cool_down` may be given.
     checkpoint_steps : int
         Steps between scores on held-out mixtures, and checkpoints.
     n_jobs : int

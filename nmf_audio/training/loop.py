@@ -38,11 +38,14 @@ def run_training(
     *,
     minutes: float | None,
     checkpoint: str | os.PathLike[str] | None,
-    resume: bool,
+    resume: bool | str | os.PathLike[str],
     checkpoint_steps: int,
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """Take all steps of a training.
+
+    States of a cool-down are kept in a file of their own, `checkpoint` with ``.cool-down`` at its end, which goes
+    when all is done: `checkpoint` stays as it was before, so that the training can go on from there.
 
     Parameters
     ----------
@@ -51,9 +54,9 @@ def run_training(
     minutes : float or None
         Take as many steps as this machine makes in that time, rather than those.
     checkpoint : path-like or None
-        Where to keep the state, written every `checkpoint_steps` steps and at the end.
-    resume : bool
-        Go on from `checkpoint` if it is there.
+        Where to keep the state, written every `checkpoint_steps` steps, before a cool-down and at the end.
+    resume : bool or path-like
+        Go on from `checkpoint` if it is there, or from another one, which must be there.
     checkpoint_steps : int
         Steps between scores on held-out mixtures, and checkpoints.
     progress : callable or None
@@ -70,18 +73,47 @@ def run_training(
         raise ParameterError(f"minutes={minutes}; must be above 0; leave it out to go by steps")
     if checkpoint_steps < 1:
         raise ParameterError(f"checkpoint_steps={checkpoint_steps}; must be at least 1; 400 is the default")
-    if resume and checkpoint is None:
+    if resume is True and checkpoint is None:
         raise ParameterError("resume=True; needs the checkpoint's file; give checkpoint=path")
-    if resume and checkpoint is not None and Path(checkpoint).exists():
-        training.restore(checkpoint)
-    elif minutes is not None:
-        training.n_steps = max(1, round(60 * minutes / training.seconds_per_step()))
+    kept = None if checkpoint is None else Path(checkpoint)
+    cooling = None if kept is None else kept.with_name(f"{kept.name}.cool-down")
+    if not _go_on(training, resume, kept, cooling):
+        if minutes is not None:
+            training.plan(max(1, round(60 * minutes / training.seconds_per_step())))
+        if cooling is not None:
+            cooling.unlink(missing_ok=True)
     while training.step_number < training.n_steps:
+        cooled = training.is_cooling_down
         loss = training.step()
         score = None
-        if training.step_number % checkpoint_steps == 0 or training.step_number == training.n_steps:
+        is_last = training.step_number == training.n_steps
+        if training.step_number % checkpoint_steps == 0 or is_last:
             score = training.score()
-            if checkpoint is not None:
-                training.save(checkpoint)
+        if kept is not None and cooling is not None:
+            if not cooled and (score is not None or training.is_cooling_down):
+                training.save(kept)
+            elif cooled and score is not None and not is_last:
+                training.save(cooling)
         if progress is not None:
             progress(Progress(training.step_number, training.n_steps, loss, score))
+    if cooling is not None:
+        cooling.unlink(missing_ok=True)
+
+
+def _go_on(
+    training: Training, resume: bool | str | os.PathLike[str], kept: Path | None, cooling: Path | None
+) -> bool:
+    """Restore the state that `resume` asks for, if there is one."""
+    if not isinstance(resume, bool):
+        training.restore(resume)
+        return True
+    if not resume or kept is None or cooling is None:
+        return False
+    if cooling.exists() and training.is_on_the_way(cooling):
+        training.restore(cooling)
+        return True
+    cooling.unlink(missing_ok=True)
+    if kept.exists():
+        training.restore(kept)
+        return True
+    return False

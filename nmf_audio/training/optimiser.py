@@ -1,4 +1,4 @@
-"""Adam with warm-up, cosine decay, a bound on the gradient, and an average of the weights."""
+"""Adam with warm-up, cool-down, a bound on the gradient, and an average of the weights."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ LAST_RATE = 0.02
 """Learning rate at the end, relative to the highest."""
 
 
-def learning_rate(step: int, n_steps: int, highest: float) -> float:
-    """Return the learning rate of a step (counted from 0): linear warm-up, then half a cosine down to 2 %.
+def learning_rate(step: int, n_steps: int, highest: float, cool_down: int | None = None) -> float:
+    """Return the learning rate of a step (counted from 0).
+
+    Linear warm-up; then constant until the last `cool_down` steps (all, if None), over which it falls along half a
+    cosine to 2 %.
 
     Examples
     --------
-    >>> round(learning_rate(1000, 1000, 0.01), 6)
-    0.0002
+    >>> [round(learning_rate(step, 1000, 0.01, cool_down=400), 6) for step in (500, 600, 800, 1000)]
+    [0.01, 0.01, 0.0051, 0.0002]
     """
+    if cool_down is None:
+        cool_down = n_steps
     warm = min(1.0, step / WARM_UP_STEPS + 0.05)
-    cosine = 0.5 * (1 - LAST_RATE) * (1 + math.cos(math.pi * step / n_steps)) + LAST_RATE
+    share = max(step - (n_steps - cool_down), 0) / cool_down if cool_down else 0.0
+    cosine = 0.5 * (1 - LAST_RATE) * (1 + math.cos(math.pi * share)) + LAST_RATE
     return highest * warm * cosine
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.training.gated_memory import MEMORY_PREFIXES, SCALE
 
 __all__ = ["Array", "Arrays", "from_arrays", "initial", "sigmoid", "to_arrays"]
 
@@ -150,6 +151,7 @@ def to_arrays(free: Mapping[str, Array]) -> Arrays:
     }
     arrays |= {name: np.exp(free[name]) for name in LOGARITHMS}
     arrays |= {name: sigmoid(free[name]) for name in RATES}
+    arrays |= {name: x * SCALE for name, x in free.items() if name.startswith(MEMORY_PREFIXES)}
     return {name: np.asarray(x, np.float32) for name, x in arrays.items()}
 
 
@@ -173,6 +175,8 @@ def from_arrays(arrays: Mapping[str, Array]) -> Arrays:
         return np.log(y / (1 - y))
 
     def free(name: str, x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        if name.startswith(MEMORY_PREFIXES):
+            return x / np.float64(SCALE)
         if name in RATES:
             return logit(x)
         if name == "g":

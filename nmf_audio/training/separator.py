@@ -52,7 +52,7 @@ class SeparatorSettings(Settings):
     """
 
     n_layers: int = SEPARATOR["n_layers"]
-    n_steps: int = SEPARATOR["n_steps"]
+    n_steps: int | None = None
     batch_size: int = 8
     seconds: float = 2.0
     highest_rate: float = SEPARATOR_RATE
@@ -144,6 +144,7 @@ class SeparatorTraining(Training):
     """
 
     kind = "separator"
+    default_steps = SEPARATOR["n_steps"]
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import FLOOR, SILENCE
 from nmf_audio.nmf.kernels import unrolled_backward, unrolled_forward
+from nmf_audio.training.gated_memory import Priors, TrainedMemory, has_memory
 from nmf_audio.training.parameters import Array, Arrays, sigmoid, to_arrays
 
 __all__ = ["Network"]
@@ -71,6 +72,9 @@ class _Gradients(NamedTuple):
     run_gain: Array
     residual: Array
     p: Array
+    log_prior: Array
+    inhibition: Array
+    logit: Array
 
 
 class Network:
@@ -99,19 +103,39 @@ class Network:
     def __init__(self, free: Arrays, n_speech: int) -> None:
         self.free, self.n_speech = free, n_speech
         self._buffers: dict[tuple[int, int], tuple[_Saved, _Gradients]] = {}
-        self._last: tuple[_Parameters, _Data, _Saved, _Gradients] | None = None
+        self._last: tuple[_Parameters, _Data, Priors, _Saved, _Gradients] | None = None
+        self._memory: TrainedMemory | None = None
 
-    def forward(self, V: Array) -> Array:
-        """Return the masks (batch, n_frames, n_bands) of normalised frames V of the same shape."""
+    def forward(self, V: Array, n_seen: npt.NDArray[np.intp] | None = None) -> Array:
+        """Return the masks of a batch.
+
+        Parameters
+        ----------
+        V : ndarray (batch, n_frames, n_bands), float32
+            Normalised frames.
+        n_seen : ndarray (batch,), int, optional
+            How many bands of each signal a gated memory sees; all by default. The others are to it as those that are
+            missing at low sample rates.
+
+        Returns
+        -------
+        ndarray (batch, n_frames, n_bands), float32
+        """
         frames = np.ascontiguousarray(V.transpose(1, 0, 2), np.float32)
-        n_frames, batch, _ = frames.shape
+        n_frames, batch, n_bands = frames.shape
         silent = frames.mean(axis=2) <= np.float32(SILENCE + FLOOR)
         data = _Data(frames, np.empty_like(frames), silent, np.empty(batch, np.int64))
         unrolled_forward.track_floor(data.V, data.silent, data.start, data.floor)
         p = self._parameters()
         saved, gradients = self._room(n_frames, batch)
-        unrolled_forward.forward(data, np.float32(FLOOR), p, saved)
-        self._last = p, data, saved, gradients
+        self._memory = TrainedMemory(self.free) if has_memory(self.free) else None
+        if self._memory is None:
+            priors = Priors(*(np.zeros((0, batch, n), np.float32) for n in (len(p.b), len(p.b), n_bands)))
+        else:
+            seen = np.full(batch, n_bands) if n_seen is None else n_seen
+            priors = self._memory.forward(data.V, data.floor, seen)
+        unrolled_forward.forward(data, np.float32(FLOOR), priors, p, saved)
+        self._last = p, data, priors, saved, gradients
         return saved.mask.transpose(1, 0, 2)
 
     def backward(self, d_masks: Array) -> Arrays:
@@ -130,16 +154,20 @@ class Network:
         Raises
         ------
         ParameterError
-            When no forward pass went before.
+            When no forward pass went before; each serves once.
         """
         if self._last is None:
             raise ParameterError("backward() needs the masks of a forward pass; call forward(V) first")
-        p, data, saved, g = self._last
+        p, data, priors, saved, g = self._last
+        self._last = None
         for x in (g.den, g.g, g.b, g.slow_rate, g.rates, g.run_gain, g.residual, g.p):
             x[:] = 0
         by_time = np.ascontiguousarray(d_masks.transpose(1, 0, 2), np.float32)
-        unrolled_backward.backward(data, np.float32(FLOOR), p, saved, by_time, g)
-        return self._by_free(p, saved, g)
+        unrolled_backward.backward(data, np.float32(FLOOR), priors, p, saved, by_time, g)
+        memory = {}
+        if self._memory is not None:
+            memory = self._memory.backward(Priors(g.log_prior, g.inhibition, g.logit))
+        return self._by_free(p, saved, g, memory)
 
     def _parameters(self) -> _Parameters:
         arrays = to_arrays(self.free)
@@ -176,6 +204,7 @@ class Network:
             R = len(self.free["run_gain"])
             n_predicted = K + len(self.free["C"])
             T_mid = T if len(self.free["C_mid"]) else 0
+            T_memory = T if has_memory(self.free) else 0
 
             def room(*shape: int) -> Array:
                 return np.zeros(shape, np.float32)
@@ -190,12 +219,13 @@ class Network:
                 q=room(L, T, B, K), model=room(L, T, B, F), prediction=room(T, B, n_predicted),
                 d_mid=room(T_mid, B, K), speech=room(T, B, F), noise=room(T, B, F), den=room(L, K), g=room(L, K),
                 b=room(K), slow_rate=room(len(self.free["slow_rate"])), rates=room(R - 1), run_gain=room(R, F),
-                residual=room(F), p=room(1),
+                residual=room(F), p=room(1), log_prior=room(T_memory, B, K), inhibition=room(T_memory, B, K),
+                logit=room(T_memory, B, F),
             )  # fmt: skip
             self._buffers[T, B] = saved, gradients
         return self._buffers[T, B]
 
-    def _by_free(self, p: _Parameters, s: _Saved, g: _Gradients) -> Arrays:
+    def _by_free(self, p: _Parameters, s: _Saved, g: _Gradients, memory: Arrays) -> Arrays:
         """One product for each matrix, then the chain rule through exponentials and sigmoids."""
         L, _, n_fixed = self.free["W"].shape
         K = len(self.free["A"])
@@ -234,6 +264,7 @@ class Network:
             "run_gain": g.run_gain * p.run_gain,
             "residual": g.residual,
             "p": (g.p * p.p)[0],
+            **memory,
         }
         return {
             name: np.ascontiguousarray(gradients[name], np.float32).reshape(x.shape)

@@ -12,7 +12,10 @@ from nmf_audio.cli.main import main
 from nmf_audio.dictionary import Dictionary
 from tests.training.sounds import small_collection
 
-SMALL = ["--speech-atoms", "6", "--noise-atoms", "4", "--layers", "1"]
+SMALL = [
+    *("--speech-atoms", "6", "--noise-atoms", "4", "--layers", "1"),
+    *("--local-units", "3", "--global-units", "4", "--second-units", "0"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,32 @@ def test_it_goes_on_from_a_dictionary(
     assert len(further.meta["commands"]) == 2
 
 
+def test_it_takes_a_dictionary_from_a_training_that_stays_as_it_is(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "denoiser", "--speech", str(folders[0]), "--noise", str(folders[1]), *SMALL]
+    long, now = tmp_path / "long.npz", tmp_path / "now.npz"
+    assert main([*command, "-o", str(long), "--steps", "5", "--cool-down", "2"]) == 0
+    state = long.with_suffix(".checkpoint")
+    before = state.read_bytes()
+    capsys.readouterr()
+    assert main([*command, "-o", str(now), "--resume", str(state), "--cool-down", "1"]) == 0
+    assert "step 4 of 4: held out" in capsys.readouterr().out
+    assert state.read_bytes() == before
+    card = now.with_suffix(".md").read_text(encoding="utf-8")
+    assert "--cool-down 1" in card
+    assert "--local-units 3" in card
+
+
+def test_a_memory_can_be_left_out_and_added(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    command = ["train", "denoiser", "--speech", str(folders[0]), "--noise", str(folders[1]), "--steps", "1"]
+    without, added = tmp_path / "without.npz", tmp_path / "added.npz"
+    assert main([*command, "-o", str(without), *SMALL[:6], "--local-units", "0"]) == 0
+    assert "local_in" not in Dictionary.load(without).arrays
+    assert main([*command, "-o", str(added), "--from", str(without), "--global-units", "5"]) == 0
+    assert Dictionary.load(added).arrays["global_back"].shape == (5, 15)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -66,6 +95,9 @@ def test_it_goes_on_from_a_dictionary(
         (["--from", "plain"], "only a trained dictionary"),
         (["--from", "shipped", "--layers", "2"], "--layers: --from has its own sizes"),
         (["--manifest", "nowhere.csv"], "nowhere.csv"),
+        (["--steps", "3", "--cool-down", "4"], "--cool-down 4: must be at most --steps 3"),
+        (["--local-units", "-1"], "--local-units -1: must be at least 0"),
+        (["--resume", "nowhere.checkpoint"], "--resume nowhere.checkpoint: is not there"),
     ],
 )
 def test_what_names_and_options_show_to_be_wrong(

@@ -22,6 +22,7 @@ from nmf_audio.decompose import METHODS, make_decomposition
 from nmf_audio.decompose.adaptive import AdaptiveDecomposition, AdaptiveSettings
 from nmf_audio.frontend import Normaliser, stft
 from nmf_audio.metrics import si_sdr
+from tests.tiny import MEMORY, denoiser_by
 
 Array = npt.NDArray[np.float32]
 
@@ -31,11 +32,11 @@ def bands_of(y: Array, spectrum: Array) -> Array:
     return Normaliser(spectrum).process(band_map.pool(np.abs(stft(y, band_map.n_fft)).T)).T
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, MEMORY])
 def test_masks_share_every_cell(method: str, noisy_speech: Array) -> None:
-    dictionary = load_dictionary(METHODS[method].shipped)
-    V = bands_of(noisy_speech[:48000], dictionary.spectrum)
-    decomposition = make_decomposition(method, dictionary, len(V))
+    denoiser = denoiser_by(method)
+    V = bands_of(noisy_speech[:48000], denoiser.dictionary.spectrum)
+    decomposition = make_decomposition(denoiser.method, denoiser.dictionary, len(V))
     estimate = decomposition.process(V)
     assert decomposition.sources == ("speech", "noise")
     assert estimate.masks.shape == estimate.spectra.shape == (2, *V.shape)
@@ -45,10 +46,10 @@ def test_masks_share_every_cell(method: str, noisy_speech: Array) -> None:
     np.testing.assert_allclose(estimate.masks.sum(axis=0), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, MEMORY])
 def test_a_quieter_recording_gives_the_same_result_quieter(method: str, noisy_speech: Array) -> None:
     y = noisy_speech[:48000]
-    denoiser = Denoiser(method=method)
+    denoiser = denoiser_by(method)
     loud = denoiser.denoise(y, 16000)
     for decibels in (-30, 30):
         gain = np.float32(10 ** (decibels / 20))
@@ -56,10 +57,10 @@ def test_a_quieter_recording_gives_the_same_result_quieter(method: str, noisy_sp
         np.testing.assert_allclose(scaled, loud, atol=1e-4 * np.abs(loud).max())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, MEMORY])
 def test_channels_of_equal_or_opposite_phase_are_treated_alike(method: str, noisy_speech: Array) -> None:
     y = noisy_speech[:32000]
-    denoiser = Denoiser(method=method)
+    denoiser = denoiser_by(method)
     mono = denoiser.denoise(y, 16000)
     same = denoiser.denoise(np.stack([y, y]), 16000)
     opposite = denoiser.denoise(np.stack([y, -y]), 16000)

@@ -1,6 +1,7 @@
 """Slow, obviously right versions of what nmf_audio.nmf computes: numpy in float64, as the equations stand."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,56 @@ class Online:
             self.A, self.B = self.A * s ** (b - 2) * s, self.B * s ** (b - 1) * s
         else:
             self.A, self.B = self.A * s, self.B * s ** (b - 1) * s
+
+
+class GatedMemory:
+    """One group, one unit of the equations in nmf_audio.nmf.gated_memory after the other."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self.p = {name: array.astype(np.float64) for name, array in arrays.items()}
+        self.n_bands = self.p["head_mask"].shape[1]
+        self.n_groups = self.n_bands // 4
+        self.has_second = "second_in" in self.p
+        self.z = [np.zeros(len(self.p["local_back"]))] * self.n_groups
+        self.y = np.zeros(len(self.p["global_back"]))
+        self.q = [np.zeros(len(self.p["second_back"]) if self.has_second else 0)] * self.n_groups
+
+    def _gru(self, x: Array, z: Array, name: str, bias: Array) -> Array:
+        i_u, i_r, i_t = np.split(x @ self.p[f"{name}_in"] + bias, 3)
+        s_u, s_r, s_t = np.split(z @ self.p[f"{name}_back"], 3)
+        u, r = 1 / (1 + np.exp(-(i_u + s_u))), 1 / (1 + np.exp(-(i_r + s_r)))
+        new: Array = u * z + (1 - u) * np.tanh(i_t + r * s_t)
+        return new
+
+    def step(self, v: Array, floor: Array) -> tuple[Array, Array, Array]:
+        """Return factor, inhibition, and logit of the bands that are there."""
+        p, groups = self.p, range(self.n_groups)
+        a, c = np.zeros(self.n_bands), np.zeros(self.n_bands)
+        a[: len(v)] = (v.astype(np.float64) + 1e-4) ** 0.3
+        c[: len(v)] = (floor.astype(np.float64) + 1e-4) ** 0.3
+
+        def around(x: Array, g: int) -> list[float]:
+            return [x[f] if 0 <= f < self.n_bands else 0.0 for f in range(4 * g - 4, 4 * g + 8)]
+
+        def state(g: int) -> Array:
+            return self.z[g] if 0 <= g < self.n_groups else np.zeros_like(self.z[0])
+
+        seen = [np.array(around(a, g) + around(c, g)) for g in groups]
+        self.z = [self._gru(seen[g], self.z[g], "local", p["local_bias"][g]) for g in groups]
+        down = np.concatenate(self.z) @ p["local_down"]
+        self.y = self._gru(np.concatenate([a, c, down]), self.y, "global", p["global_bias"])
+        if self.has_second:
+            up = self.y @ p["second_up"]
+            seen = [np.concatenate([state(g - 1), state(g), state(g + 1), up]) for g in groups]
+            self.q = [self._gru(seen[g], self.q[g], "second", p["second_bias"][g]) for g in groups]
+        logit = self.y @ p["head_mask"]
+        for g in groups:
+            logit[4 * g : 4 * g + 4] += self.z[g] @ p["head_mask_local"][g]
+            if self.has_second:
+                logit[4 * g : 4 * g + 4] += self.q[g] @ p["head_mask_second"][g]
+        factor = np.exp(np.clip(self.y @ p["head_prior"], -6, 6))
+        inhibition = np.logaddexp(0, self.y @ p["head_inhibit"] + p["head_inhibit_bias"])
+        return factor, inhibition, logit[: len(v)]
 
 
 def tensor_step(V: Any, Q: Any, W: Any, H: Any, beta: float) -> tuple[Array, Array, Array]:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from nmf_audio.nmf.unrolled import UnrolledNMF
+from tests.nmf import naive
+from tests.tiny import memory_arrays
 
 Array = npt.NDArray[np.float32]
 
@@ -20,7 +22,12 @@ K = N_SPEECH + N_NOISE + N_RUN
 SILENCE, FLOOR = 1.01e-4, 1e-4
 
 
-def random_arrays(seed: int = 0, slow: bool = False, inhibits: bool = True) -> dict[str, Array]:
+MEMORIES = [None, "first", "both"]
+
+
+def random_arrays(
+    seed: int = 0, slow: bool = False, inhibits: bool = True, memory: str | None = None
+) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
 
     def uniform(low: float, high: float, *shape: int) -> Array:
@@ -44,6 +51,7 @@ def random_arrays(seed: int = 0, slow: bool = False, inhibits: bool = True) -> d
         "run_gain": uniform(0.5, 1.5, N_RUN, N_BANDS),
         "residual": uniform(-0.8, 0.3, N_BANDS),
         "p": np.float32(2.1).reshape(()),
+        **(memory_arrays(N_BANDS, K, second=memory == "both", seed=seed) if memory else {}),
     }
 
 
@@ -61,6 +69,10 @@ def oracle(a: dict[str, Array], V: Array) -> tuple[npt.NDArray[Any], ...]:
     W, W_out = p["W"][:, :n_bands], p["W_out"][:n_bands]
     h = p["b"].copy()
     slow = p["b"].copy()
+    gated = naive.GatedMemory(a) if "local_in" in a else None
+    factor: Any = 1
+    inhibition: Any = 0
+    logit: Any = 0
     running: Any = None
     floor = smooth = V[0]
     out: list[list[Any]] = [[], [], [], []]
@@ -76,7 +88,10 @@ def oracle(a: dict[str, Array], V: Array) -> tuple[npt.NDArray[Any], ...]:
         u = np.vstack([average[:RUN_NOISE], floor, average[RUN_NOISE:]]) + 1e-3
         u = u / u.sum(axis=1)[:, None]
         z = np.concatenate([h, slow]) if len(p["slow_rate"]) else h
-        h, d = p["A"] @ z + p["b"], p["C"] @ z if len(p["C"]) else 0
+        if gated:
+            factor, inhibition, logit = gated.step(v, floor)
+        h = (p["A"] @ z + p["b"]) * factor
+        d = (p["C"] @ z if len(p["C"]) else 0) + inhibition
         for layer in range(N_LAYERS):
             if layer == 1 and len(p["C_mid"]):
                 d = d + p["C_mid"] @ h
@@ -93,6 +108,7 @@ def oracle(a: dict[str, Array], V: Array) -> tuple[npt.NDArray[Any], ...]:
             + p["out_floor"][1, :n_bands]
         )
         odds = (S / N) ** p["p"] * ((v + FLOOR) / (S + N)) ** (p["p"] * p["residual"][:n_bands])
+        odds = odds * np.exp(logit)
         m = odds / (1 + odds)
         if not silent:
             rates = np.concatenate([p["rate_noise"], p["rate_speech"]])[:, None]
@@ -109,11 +125,12 @@ def make(a: dict[str, Array], n_observed: int = N_BANDS) -> UnrolledNMF:
 
 @pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize("inhibits", [False, True])
-@pytest.mark.parametrize("n_observed", [N_BANDS, N_BANDS - 4])
-def test_agrees_with_the_equations(slow: bool, inhibits: bool, n_observed: int) -> None:
-    arrays = random_arrays(slow=slow, inhibits=inhibits)
+@pytest.mark.parametrize("memory", MEMORIES)
+@pytest.mark.parametrize("n_observed", [N_BANDS, N_BANDS - 1, N_BANDS - 4])
+def test_agrees_with_the_equations(slow: bool, inhibits: bool, memory: str | None, n_observed: int) -> None:
+    arrays = random_arrays(slow=slow, inhibits=inhibits, memory=memory)
     V = frames(n_bands=n_observed)
-    V[17:21] = FLOOR
+    V[:3] = V[17:21] = FLOOR
     spectra, masks, H = make(arrays, n_observed).process(V, SILENCE, FLOOR)
     np.testing.assert_allclose(masks.sum(axis=0), 1, rtol=1e-6)
     for result, expected in zip((*spectra, masks[0], H), oracle(arrays, V), strict=True):
@@ -121,11 +138,12 @@ def test_agrees_with_the_equations(slow: bool, inhibits: bool, n_observed: int) 
         np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_cut_anywhere_and_reset() -> None:
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_cut_anywhere_and_reset(memory: str | None) -> None:
     V = frames()
-    whole = make(random_arrays())
+    whole = make(random_arrays(memory=memory))
     expected = whole.process(V, SILENCE, FLOOR)
-    cut = make(random_arrays())
+    cut = make(random_arrays(memory=memory))
     parts = [cut.process(V[a:b], SILENCE, FLOOR) for a, b in ((0, 1), (1, 1), (1, 18), (18, 40))]
     for i, values in enumerate(expected):
         np.testing.assert_array_equal(np.concatenate([part[i] for part in parts], axis=-2), values)
@@ -134,9 +152,10 @@ def test_cut_anywhere_and_reset() -> None:
         np.testing.assert_array_equal(again, values)
 
 
-def test_a_copy_that_would_be_wrong_is_refused() -> None:
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_a_copy_that_would_be_wrong_is_refused(memory: str | None) -> None:
     with pytest.raises(TypeError, match="make another"):
-        copy.deepcopy(make(random_arrays()))
+        copy.deepcopy(make(random_arrays(memory=memory)))
 
 
 def test_silence_holds_what_was_learned() -> None:
@@ -150,10 +169,11 @@ def test_silence_holds_what_was_learned() -> None:
         np.testing.assert_allclose(a, b, rtol=0.05)
 
 
+@pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("scale", [0.0, 1e-30, 1e4])
-def test_nothing_that_the_front_end_gives_leads_out_of_range(scale: float) -> None:
+def test_nothing_that_the_front_end_gives_leads_out_of_range(scale: float, memory: str | None) -> None:
     V = frames() * np.float32(scale)
     V[5] = 0
-    for result in make(random_arrays()).process(V + np.float32(FLOOR), SILENCE, FLOOR):
+    for result in make(random_arrays(memory=memory)).process(V + np.float32(FLOOR), SILENCE, FLOOR):
         assert np.isfinite(result).all()
         assert (result >= 0).all()

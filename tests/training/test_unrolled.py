@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from nmf_audio.frontend import FLOOR, SILENCE, Normaliser
 from nmf_audio.nmf.kernels import log_exp, unrolled_forward
 from nmf_audio.nmf.unrolled import UnrolledNMF
 from nmf_audio.schema import check_trained_arrays
+from nmf_audio.training.gated_memory import MemorySizes, first_memory
 from nmf_audio.training.parameters import Arrays, from_arrays, initial, to_arrays
 from nmf_audio.training.spectra import spectra
 from nmf_audio.training.unrolled import Network
@@ -25,21 +27,31 @@ from nmf_audio.training.unrolled import Network
 Array = npt.NDArray[np.float32]
 
 N_BANDS, N_SPEECH, N_NOISE = 12, 6, 5
-PARTS = ("slow", "mid", "inhibition")
+MEMORY = MemorySizes(n_local=4, n_global=6, n_down=5, n_second=0)
+PARTS = ("slow", "mid", "inhibition", "memory")
 VARIANTS = [
-    (False, False, True),
-    (True, False, True),
-    (False, True, True),
-    (True, True, True),
-    (True, False, False),
+    (False, False, True, None),
+    (True, False, True, None),
+    (False, True, True, None),
+    (True, True, True, None),
+    (True, False, False, None),
+    (True, False, False, MEMORY),
+    (True, True, True, MEMORY),
+    (True, False, False, replace(MEMORY, n_second=3, n_up=2)),
 ]
 
 
-def random_free(slow: bool, mid: bool, inhibition: bool = True, seed: int = 0) -> Arrays:
+def random_free(
+    slow: bool, mid: bool, inhibition: bool = True, memory: MemorySizes | None = None, seed: int = 0
+) -> Arrays:
     """Free variables near the start, every one of them disturbed."""
     rng = np.random.default_rng(seed)
     W_speech, W_noise = (rng.random((N_BANDS, n), np.float32) ** 4 for n in (N_SPEECH, N_NOISE))
     free = initial(W_speech, W_noise, n_layers=3, slow=slow, mid=mid, inhibition=inhibition, rng=rng)
+    if memory is not None:
+        free |= first_memory(N_BANDS, len(free["b"]), memory, rng)
+        # heads that say something
+        free |= {name: 10 * x for name, x in free.items() if name.startswith("head_") and x.ndim > 1}
     return {name: np.asarray(x + 0.1 * rng.standard_normal(x.shape), np.float32) for name, x in free.items()}
 
 
@@ -53,9 +65,11 @@ def batch(n_frames: int = 25, seed: int = 1) -> Array:
 
 
 @pytest.mark.parametrize(PARTS, VARIANTS)
-def test_every_gradient_is_the_slope_of_the_loss(slow: bool, mid: bool, inhibition: bool) -> None:
+def test_every_gradient_is_the_slope_of_the_loss(
+    slow: bool, mid: bool, inhibition: bool, memory: MemorySizes | None
+) -> None:
     rng = np.random.default_rng(2)
-    free, V = random_free(slow, mid, inhibition), batch()
+    free, V = random_free(slow, mid, inhibition, memory), batch()
     network = Network(free, N_SPEECH)
     weights = rng.standard_normal(V.shape).astype(np.float32)
     network.forward(V)
@@ -81,8 +95,10 @@ def test_every_gradient_is_the_slope_of_the_loss(slow: bool, mid: bool, inhibiti
 
 
 @pytest.mark.parametrize(PARTS, VARIANTS)
-def test_masks_are_those_of_the_denoiser(slow: bool, mid: bool, inhibition: bool) -> None:
-    free, V = random_free(slow, mid, inhibition), batch(40)
+def test_masks_are_those_of_the_denoiser(
+    slow: bool, mid: bool, inhibition: bool, memory: MemorySizes | None
+) -> None:
+    free, V = random_free(slow, mid, inhibition, memory), batch(40)
     masks = Network(free, N_SPEECH).forward(V)
     nmf = UnrolledNMF(to_arrays(free), n_speech=N_SPEECH, n_observed=N_BANDS)
     for signal, mask in zip(V, masks, strict=True):
@@ -106,8 +122,10 @@ def test_masks_of_the_shipped_dictionary_are_those_of_its_training(noisy_speech:
 
 
 @pytest.mark.parametrize(PARTS, VARIANTS)
-def test_parameters_fit_the_schema_and_survive_the_way_back(slow: bool, mid: bool, inhibition: bool) -> None:
-    arrays = to_arrays(random_free(slow, mid, inhibition))
+def test_parameters_fit_the_schema_and_survive_the_way_back(
+    slow: bool, mid: bool, inhibition: bool, memory: MemorySizes | None
+) -> None:
+    arrays = to_arrays(random_free(slow, mid, inhibition, memory))
     assert check_trained_arrays(arrays, N_BANDS) == N_SPEECH + N_NOISE
     again = to_arrays(from_arrays(arrays))
     for name, x in arrays.items():

@@ -47,6 +47,8 @@ def _estimate_back(t: int, v_floor: Any, d: Any, p: Any, s: Any, g: Any, d_mask:
             m, x, y = s.mask[t, i, f], s.speech[t, i, f], s.noise[t, i, f]
             unexplained = log((d.V[t, i, f] + v_floor) / (x + y))
             z = d_mask[i, f] * m * (ONE - m)
+            if len(g.logit):
+                g.logit[t, i, f] = z
             total += z * (log(x / y) + p.residual[f] * unexplained)
             z *= p.p[0]
             g.residual[f] += z * unexplained
@@ -144,8 +146,11 @@ def _columns_back(t: int, d: Any, p: Any, s: Any, U: Array, dU: Array, d_running
 
 
 @jit
-def backward(d: Any, v_floor: Any, p: Any, s: Any, d_masks: Array, g: Any) -> None:
-    """Gradients `g` of a loss whose gradient by s.mask is `d_masks` (T, B, F); vectors of g must come as zeros."""
+def backward(d: Any, v_floor: Any, m: Any, p: Any, s: Any, d_masks: Array, g: Any) -> None:
+    """Gradients `g` of a loss whose gradient by s.mask is `d_masks` (T, B, F); vectors of g must come as zeros.
+
+    With a gated memory `m`, they are also those by what it says: g.log_prior, g.inhibition, g.logit.
+    """
     T, B, F = d.V.shape
     L, _, K = p.W.shape
     n_average = s.running.shape[2]
@@ -184,6 +189,11 @@ def backward(d: Any, v_floor: Any, p: Any, s: Any, d_masks: Array, g: Any) -> No
                         dh[i, k] += d_h[i, k]
         _columns_back(t, d, p, s, U, dU, d_running)
         for i in range(B):
+            if len(m.prior):
+                for k in range(K):
+                    g.log_prior[t, i, k] = dh[i, k] * s.H[0, t, i, k]
+                    g.inhibition[t, i, k] = d_inh[i, k]
+                    dh[i, k] *= m.prior[t, i, k]
             for k in range(K):
                 g.prediction[t, i, k] = dh[i, k]
                 g.b[k] += dh[i, k]

@@ -102,7 +102,7 @@ def _layer(v: Array, U: Array, W: Array, den: Array, d: Array, g: Array, h: Arra
 
 
 @jit
-def _estimate(t: int, v_floor: Any, d: Any, p: Any, s: Any, U: Array, h_s: Array, h_n: Array) -> None:
+def _estimate(t: int, v_floor: Any, d: Any, m: Any, p: Any, s: Any, U: Array, h_s: Array, h_n: Array) -> None:
     """s.speech, s.noise, s.mask (T, B, F) <- spectrum estimates and mask of frame t."""
     B, R, F = U.shape
     Ks, Kn = p.out_speech.shape[0], p.out_noise.shape[0]
@@ -124,19 +124,25 @@ def _estimate(t: int, v_floor: Any, d: Any, p: Any, s: Any, U: Array, h_s: Array
         for f in range(F):
             x, y = S[i, f], N[i, f]
             unexplained = log((d.V[t, i, f] + v_floor) / (x + y))
-            mask[i, f] = ONE / (ONE + exp(-p.p[0] * (log(x / y) + p.residual[f] * unexplained)))
+            logit = p.p[0] * (log(x / y) + p.residual[f] * unexplained)
+            if len(m.logit):
+                logit += m.logit[t, i, f]
+            mask[i, f] = ONE / (ONE + exp(-logit))
 
 
 @jit
-def forward(d: Any, v_floor: Any, p: Any, s: Any) -> None:
-    """Run the recurrence over data `d` with parameters `p`; `s` keeps all that happened (see training.unrolled)."""
+def forward(d: Any, v_floor: Any, m: Any, p: Any, s: Any) -> None:
+    """Run the recurrence over data `d` with parameters `p`; `s` keeps all that happened (see training.unrolled).
+
+    `m` has what a gated memory says of each frame, arrays of no frames without one.
+    """
     T, B, F = d.V.shape
     L, _, K = p.W.shape
     n_average = s.running.shape[2]
     slow = s.memory.shape[2] > K
     U = np.empty((B, n_average + 1, F), np.float32)
     prediction = np.empty((B, p.AC.shape[1]), np.float32)
-    inhibits = p.AC.shape[1] > K
+    inhibits, remembers = p.AC.shape[1] > K, len(m.prior) > 0
     model, q = np.empty((B, F), np.float32), np.empty((B, K), np.float32)
     h_s = np.empty((B, p.out_speech.shape[0]), np.float32)
     h_n = np.empty((B, p.out_noise.shape[0]), np.float32)
@@ -157,6 +163,10 @@ def forward(d: Any, v_floor: Any, p: Any, s: Any) -> None:
             for k in range(K):
                 s.H[0, t, i, k] = prediction[i, k] + p.b[k]
                 s.d[t, i, k] = prediction[i, K + k] if inhibits else np.float32(0)
+            if remembers:
+                for k in range(K):
+                    s.H[0, t, i, k] *= m.prior[t, i, k]
+                    s.d[t, i, k] += m.inhibition[t, i, k]
         inhibition = s.d[t]
         for layer in range(L):
             if layer == p.mid:
@@ -175,7 +185,7 @@ def forward(d: Any, v_floor: Any, p: Any, s: Any) -> None:
                 for k in range(K):
                     a = p.slow_rate[k]
                     s.memory[t + 1, i, K + k] = a * s.memory[t, i, K + k] + (ONE - a) * h[i, k]
-        _estimate(t, v_floor, d, p, s, U, h_s, h_n)
+        _estimate(t, v_floor, d, m, p, s, U, h_s, h_n)
         for i in range(B):
             for j in range(n_average):
                 a = ONE if d.silent[t, i] else p.rates[j]

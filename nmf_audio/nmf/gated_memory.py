@@ -1,0 +1,217 @@
+"""Gated memory: small recurrent networks that set the priors of an unrolled decomposition, frame after frame.
+
+They see each frame v and its tracked noise floor, in B bands, and nothing of the decomposition. A *local* memory
+looks at G = B / 4 groups of four bands, with weights that all groups share; a *global* one at all bands and all local
+states; a *second* local one, which not every dictionary has, at the local states of a group and of its two neighbours
+and at the global state::
+
+    a, c = (v + OFFSET) ** EXPONENT, (floor + OFFSET) ** EXPONENT    0 in bands that the signal does not have
+    z_g <- GRU([a, c in the bands 4 g - 4 to 4 g + 7], z_g)          zeros beyond the ends, here and below
+    y   <- GRU([a, c, [z_0 .. z_{G-1}] @ local_down], y)
+    q_g <- GRU([z_{g-1}, z_g, z_{g+1}, y @ second_up], q_g)
+    factor     = exp(clip(y @ head_prior, -LIMIT, LIMIT))            on the predicted activations
+    inhibition = softplus(y @ head_inhibit + head_inhibit_bias)      added to that by the last activations
+    logit      = y @ head_mask, and for the bands of group g         added to the mask's
+                 + z_g @ head_mask_local[g] + q_g @ head_mask_second[g]
+
+GRU(x, z) is the gated recurrent unit (Cho et al. 2014). With the thirds u, r, t of i = x @ in + bias and of
+s = z @ back::
+
+    u, r = sigmoid(i_u + s_u), sigmoid(i_r + s_r);  t = tanh(i_t + r * s_t);  z <- u * z + (1 - u) * t
+
+All states start at 0, and the memory runs on every frame, silent ones, too.
+
+K. Cho, B. van Merrienboer, C. Gulcehre, D. Bahdanau, F. Bougares, H. Schwenk, Y. Bengio, "Learning phrase
+representations using RNN encoder-decoder for statistical machine translation", EMNLP 2014.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+__all__ = ["GatedMemory"]
+
+Array = npt.NDArray[np.float32]
+
+GROUP, MARGIN = 4, 4
+# arrays without axes where one number would do, as in nmf_audio.nmf.unrolled
+OFFSET, EXPONENT = np.array(1e-4, np.float32), np.array(0.3, np.float32)
+HALF, ONE = np.array(0.5, np.float32), np.array(1, np.float32)
+LIMIT = 6
+LOWEST = np.array(-LIMIT, np.float32)
+# for factor and inhibition: softplus(x) is x long before exp(x) leaves the range
+HIGHEST = LIMIT, 80
+
+
+def _room(*shape: int) -> Array:
+    return np.zeros(shape, np.float32)
+
+
+class GatedMemory:
+    """What the frames so far say about the decomposition of the next, with state.
+
+    As in `nmf_audio.nmf.unrolled`, views, constants and room for all results are made once, here.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        A trained dictionary's arrays, with those of a memory, checked by `nmf_audio.schema`.
+    at : ndarray (n_components,), int
+        Where each of the dictionary's activations stands among those of the decomposition.
+    n_activations : int
+        How many the decomposition has; those that are none of the dictionary's have a factor of 1.
+    n_observed : int
+        Number of bands that the signal has; the others are missing, not zero.
+
+    Attributes
+    ----------
+    factor, inhibition : ndarray (n_activations,), float32
+        On the predicted activations, and in every update of them; `step` overwrites them.
+    logit : ndarray (n_observed,), float32
+        Addition to the mask's logit; likewise.
+    """
+
+    def __init__(
+        self, arrays: Mapping[str, Array], *, at: npt.NDArray[np.intp], n_activations: int, n_observed: int
+    ) -> None:
+        n_groups, n_local, _ = arrays["head_mask_local"].shape
+        n_bands, n_global = n_groups * GROUP, len(arrays["global_back"])
+
+        # a group of zeros on either side
+        z = _room(n_groups + 2, n_local)
+        self._local = _GatedUnits(arrays["local_in"], arrays["local_back"], arrays["local_bias"], z[1:-1])
+        self._local_down = np.array(arrays["local_down"])
+        self._local_head = _by_band(arrays["head_mask_local"])
+        self._z, self._all_z = z[1:-1, None], z[1:-1].reshape(-1)
+
+        # a and c lie between zeros, for the windows; so the global memory sees them, too
+        width = MARGIN + n_bands + MARGIN
+        of_bands, of_local = np.split(arrays["global_in"], [2 * n_bands])
+        of_bands = np.pad(of_bands.reshape(2, n_bands, -1), ((0, 0), (MARGIN, MARGIN), (0, 0)))
+        global_in = np.concatenate([of_bands.reshape(2 * width, -1), of_local])
+        # the 1 brings head_inhibit_bias with the product
+        self._y_and_one = np.append(_room(n_global), ONE)
+        y = self._y_and_one[None, :-1]
+        self._global = _GatedUnits(global_in, arrays["global_back"], arrays["global_bias"][None], y)
+        bands = self._global.input[0, : 2 * width].reshape(2, width)
+        self._from_local = self._global.input[0, 2 * width :]
+        self._a, self._c = self._compressed = bands[:, MARGIN : MARGIN + n_observed]
+        self._windows = sliding_window_view(bands, GROUP + 2 * MARGIN, axis=1)[:, ::GROUP].swapaxes(0, 1)
+        self._local_input = self._local.input.reshape(self._windows.shape)
+
+        self._second: _GatedUnits | None = None
+        if "second_in" in arrays:
+            q = _room(n_groups, len(arrays["second_back"]))
+            self._second = _GatedUnits(arrays["second_in"], arrays["second_back"], arrays["second_bias"], q)
+            self._second_head, self._q = _by_band(arrays["head_mask_second"]), q[:, None]
+            self._neighbours = sliding_window_view(z.reshape(-1), 3 * n_local)[::n_local]
+            self._from_neighbours, self._from_global = np.split(self._second.input, [3 * n_local], axis=1)
+
+        self._heads = _Heads(arrays, at, n_activations, n_observed)
+        self.factor, self.inhibition = self._heads.priors
+        self._local_logit, self._second_logit = _room(2, n_groups, GROUP)
+        self.logit = self._local_logit.reshape(-1)[:n_observed]
+
+    def reset(self) -> None:
+        """Forget all frames."""
+        for units in (self._local, self._global, self._second):
+            if units:
+                units.states[:] = 0
+
+    def step(self, v: Array, floor: Array) -> None:
+        """Take the next frame, and the noise floor tracked up to it: ndarray (n_observed,), float32, both."""
+        np.add(v, OFFSET, self._a)
+        np.add(floor, OFFSET, self._c)
+        np.power(self._compressed, EXPONENT, self._compressed)
+        self._local_input[:] = self._windows
+        self._local.step()
+        np.dot(self._all_z, self._local_down, self._from_local)
+        self._global.step()
+        self._heads.step(self._y_and_one)
+        np.vecdot(self._local_head, self._z, self._local_logit)
+        if self._second:
+            self._from_neighbours[:] = self._neighbours
+            self._from_global[:] = self._heads.to_second
+            self._second.step()
+            np.vecdot(self._second_head, self._q, self._second_logit)
+            np.add(self._local_logit, self._second_logit, self._local_logit)
+        np.add(self.logit, self._heads.logit, self.logit)
+
+
+class _GatedUnits:
+    """Gated recurrent units, in rows that share all weights but the bias; their states lie in the caller's array."""
+
+    def __init__(self, of_input: Array, of_state: Array, bias: Array, states: Array) -> None:
+        n_rows, n = states.shape
+        self.input, self.states = _room(n_rows, len(of_input)), states
+        # sigmoid(x) = (1 + tanh(x / 2)) / 2: the inner halves of u and r are in the weights, and so is r's outer one
+        halves = np.array([0.5, 0.5, 1], np.float32)[:, None, None]
+        self._of_input, self._bias = halves * _thirds(of_input), halves * _thirds(bias)
+        self._of_state = HALF * _thirds(of_state)
+        x, s = _room(2, 3, n_rows, n)
+        self._x, self._s = x, s
+        self._views = x[:2], *x, s[2]
+
+    def step(self) -> None:
+        """Take the next input."""
+        z, x, s = self.states, self._x, self._s
+        gates, u, r, t, s_t = self._views
+        np.matmul(self.input, self._of_input, x)
+        np.matmul(z, self._of_state, s)
+        np.add(x, s, x)
+        np.add(x, self._bias, x)
+        np.tanh(gates, gates)
+        np.multiply(r, s_t, s_t)
+        np.add(t, s_t, t)
+        np.tanh(t, t)
+        np.multiply(u, HALF, u)
+        np.add(u, HALF, u)
+        np.subtract(z, t, z)
+        np.multiply(z, u, z)
+        np.add(z, t, z)
+
+
+class _Heads:
+    """What is made of the global state, by one product: priors (2, n), a logit, and what the second memory sees."""
+
+    def __init__(
+        self, arrays: Mapping[str, Array], at: npt.NDArray[np.intp], n: int, n_observed: int
+    ) -> None:
+        n_global, end = len(arrays["head_mask"]), 2 * n + n_observed
+        up = arrays.get("second_up", _room(n_global, 0))
+        self._weights = W = _room(n_global + 1, end + up.shape[1])
+        W[:-1, at], W[:-1, n + at] = arrays["head_prior"], arrays["head_inhibit"]
+        W[-1, n + at] = arrays["head_inhibit_bias"]
+        W[:-1, 2 * n : end], W[:-1, end:] = arrays["head_mask"][:, :n_observed], up
+        self._product = _room(W.shape[1])
+        self._exponents, self.logit, self.to_second = np.split(self._product, [2 * n, end])
+        self._exponents = self._exponents.reshape(2, n)
+        self._before_softplus = self._exponents[1]
+        self._highest = np.repeat(np.array(HIGHEST, np.float32)[:, None], n, axis=1)
+        self.priors = _room(2, n)
+        self._factor, self._inhibition = self.priors
+
+    def step(self, y_and_one: Array) -> None:
+        """Take the next state, with a 1 after it."""
+        factor, inhibition = self._factor, self._inhibition
+        np.dot(y_and_one, self._weights, self._product)
+        np.minimum(self._exponents, self._highest, out=self.priors)
+        np.maximum(factor, LOWEST, out=factor)
+        np.exp(self.priors, self.priors)
+        np.add(inhibition, ONE, inhibition)
+        np.log(inhibition, inhibition)
+        np.maximum(inhibition, self._before_softplus, out=inhibition)
+
+
+def _thirds(columns: Array) -> Array:
+    """Turn (k, 3 n) into (3, k, n): products with it are contiguous by gate."""
+    return np.ascontiguousarray(columns.reshape(len(columns), 3, -1).swapaxes(0, 1))
+
+
+def _by_band(head: Array) -> Array:
+    """Turn a head (n_groups, n, GROUP) into one vector for each band, (n_groups, GROUP, n)."""
+    return np.ascontiguousarray(head.swapaxes(1, 2))
