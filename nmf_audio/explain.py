@@ -11,7 +11,9 @@ import numpy.typing as npt
 from nmf_audio.bands import BandMap
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.enhance import Denoiser
+from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import FLOOR
+from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.samples import check_samples
 
 __all__ = ["Explanation", "explain"]
@@ -41,6 +43,9 @@ class Explanation:
         Activations of the atoms.
     atoms : tuple of str
         Names of the atoms: source and number, for example ``'speech 12'``.
+    priors : Priors or None
+        What a gated memory said of each frame, frames last: the factor on each atom's start and its inhibition
+        (n_components, n_frames), the addition to the mask's logit (n_bands, n_frames). None without one.
     """
 
     denoised: npt.NDArray[Any]
@@ -53,11 +58,28 @@ class Explanation:
     gains: Array
     H: Array
     atoms: tuple[str, ...]
+    priors: Priors | None = None
 
     def strongest(self, n: int) -> list[int]:
         """Return the rows of `H` with the largest sums, at most `n`, in the order of the atoms."""
         order = np.argsort(-self.H.sum(axis=1, dtype=np.float64), kind="stable")[:n]
         return sorted(int(k) for k in order)
+
+    def raised(self) -> Array:
+        """Return how far the memory raised (above 0) or held down (below 0) each atom, (n_components, n_frames), dB.
+
+        The factor on an atom's start less what its inhibition takes in one update:
+        ``20 log10(factor / (1 + inhibition))``.
+
+        Raises
+        ------
+        ParameterError
+            When the dictionary has no memory.
+        """
+        if self.priors is None:
+            raise ParameterError("the dictionary has no gated memory; explain with one that has")
+        decibels: Array = 20 * np.log10(self.priors.factor / (1 + self.priors.inhibition))
+        return decibels
 
 
 def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> Explanation:
@@ -109,6 +131,10 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
     divisor = np.divide(given, seen, out=np.tile(level, (len(seen), 1)), where=seen > FLOOR)
     speech, noise = spectra * weight * divisor
     H = np.concatenate([e.H for e in estimates], axis=1)[:, :n_frames]
+    said = [e.priors for e in estimates if e.priors is not None]
+    priors = (
+        Priors(*(np.concatenate(x, axis=1)[:, :n_frames] for x in zip(*said, strict=True))) if said else None
+    )
     return Explanation(
         denoised=denoised,
         times=np.arange(noisy.shape[1]) * np.float64(band_map.hop_length / sr),
@@ -120,6 +146,7 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
         gains=np.concatenate(gains)[:n_frames].T,
         H=H,
         atoms=_names(denoiser, len(H)),
+        priors=priors,
     )
 
 

@@ -22,6 +22,9 @@ Array = npt.NDArray[np.float32]
 LABELLED_HZ = (0, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000)
 """Frequencies that a band axis is labelled with."""
 
+EITHER_SIGN = "RdBu_r"
+"""Colours of values of either sign: blue below 0, red above."""
+
 
 def new_axes(width: float = 10.0, height: float = 5.0) -> Axes:
     """Make Axes in a figure of their own, without a window.
@@ -185,6 +188,7 @@ def plot_cells(
     label: str,
     range_db: float | None = None,
     reference: float = 1.0,
+    limit: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a value for each band (or bin) and frame: magnitudes in decibels, or gains as they are.
@@ -192,7 +196,7 @@ def plot_cells(
     Parameters
     ----------
     values : ndarray (n_bands, n_frames)
-        Non-negative values.
+        Non-negative values; of either sign with `limit`.
     times : ndarray (n_frames,)
         Centres of the frames in seconds.
     hz : ndarray (n_bands,)
@@ -203,6 +207,8 @@ def plot_cells(
         Draw decibels, down to this much below `reference`; if None, draw the values from 0 to `reference`.
     reference : float
         The brightest shade.
+    limit : float, optional
+        Draw values of either sign as they are, from -limit to limit, white at 0.
     ax : matplotlib.axes.Axes, optional
         Where to draw; new ones if None.
 
@@ -234,12 +240,14 @@ def plot_cells(
     if range_db is not None:
         shades = 20 * np.log10(np.maximum(values, 1e-12) / max(reference, 1e-12))
         low, high = -range_db, 0.0
+    if limit is not None:
+        low, high = -limit, limit
     image = ax.imshow(
         shades,
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        cmap="magma",
+        cmap="magma" if limit is None else EITHER_SIGN,
         vmin=low,
         vmax=high,
         extent=(times[0] - half, times[-1] + half, -0.5, len(hz) - 0.5),
@@ -253,18 +261,25 @@ def plot_cells(
 
 
 def plot_activations(
-    H: Array, times: npt.NDArray[np.float64], names: list[str], *, ax: Axes | None = None
+    H: Array,
+    times: npt.NDArray[np.float64],
+    names: list[str],
+    *,
+    limit: float | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw activations over time, one atom a row, each row scaled to its own largest value.
 
     Parameters
     ----------
     H : ndarray (n_components, n_frames)
-        Activations.
+        Activations, or, with `limit`, how far each was raised (above 0) or held down, in dB.
     times : ndarray (n_frames,)
         Centres of the frames in seconds.
     names : list of str
         Names of the rows.
+    limit : float, optional
+        Draw values of either sign as they are, from -limit to limit, white at 0.
     ax : matplotlib.axes.Axes, optional
         Where to draw; new ones if None.
 
@@ -290,17 +305,18 @@ def plot_activations(
         raise ParameterError(f"H has shape {H.shape}; ({len(names)}, {len(times)}) is needed, not empty")
     ax = new_axes() if ax is None else ax
     half = (times[-1] - times[0]) / max(len(times) - 1, 1) / 2
+    shown = H / np.maximum(H.max(axis=1, keepdims=True), 1e-12) if limit is None else H
     image = ax.imshow(
-        H / np.maximum(H.max(axis=1, keepdims=True), 1e-12),
+        shown,
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        cmap="viridis",
-        vmin=0,
-        vmax=1,
+        cmap="viridis" if limit is None else EITHER_SIGN,
+        vmin=0 if limit is None else -limit,
+        vmax=limit or 1,
         extent=(times[0] - half, times[-1] + half, -0.5, len(names) - 0.5),
     )
-    ax.figure.colorbar(image, ax=ax, label="share of its largest", pad=0.01)
+    ax.figure.colorbar(image, ax=ax, label="dB" if limit else "share of its largest", pad=0.01)
     ax.set_yticks(np.arange(len(names)), names, fontsize="x-small")
     ax.set_xlabel("s")
     return ax

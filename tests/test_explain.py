@@ -6,8 +6,11 @@ import pytest
 
 from nmf_audio import Denoiser
 from nmf_audio.bands import FrontEndSpec, band_matrix, frame_size
+from nmf_audio.errors import ParameterError
 from nmf_audio.explain import explain
 from nmf_audio.frontend import istft, stft
+from nmf_audio.nmf.gated_memory import GatedMemory
+from tests.tiny import dictionary_with_memory
 
 Array = npt.NDArray[np.float32]
 
@@ -49,6 +52,34 @@ def test_atoms_have_names_and_the_strongest_are_found(noisy_speech: Array) -> No
     weakest_shown = found.H[rows].sum(axis=1).min()
     others = np.delete(found.H.sum(axis=1), rows)
     assert weakest_shown >= others.max()
+
+
+def test_what_the_memory_did_is_told(noisy_speech: Array) -> None:
+    """It is what a memory says that runs beside the decomposition on the same frames."""
+    dictionary = dictionary_with_memory()
+    found = explain(noisy_speech[:16000], 16000, Denoiser(dictionary))
+    assert found.priors is not None
+    n = len(found.atoms)
+    memory = GatedMemory(dictionary.arrays, at=np.arange(n), n_activations=n, n_observed=100)
+    seen: list[Array] = []
+    stream = Denoiser(dictionary).stream(16000, observer=lambda _b, V, _e, _g: seen.append(V))
+    stream.process(noisy_speech[:16000])
+    # at the beginning the tracked floor is the frame
+    memory.step(seen[0][0], seen[0][0])
+    np.testing.assert_allclose(found.priors.factor[:, 0], memory.factor, rtol=1e-5)
+    np.testing.assert_allclose(found.priors.inhibition[:, 0], memory.inhibition, rtol=1e-5)
+    np.testing.assert_allclose(found.priors.logit[:, 0], memory.logit, atol=1e-5)
+    expected = 20 * np.log10(memory.factor) - 20 * np.log10(1 + memory.inhibition)
+    np.testing.assert_allclose(found.raised()[:, 0], expected, atol=1e-3)
+    assert found.raised().shape == found.H.shape
+    assert found.priors.logit.shape == found.noisy.shape
+
+
+def test_without_a_memory_nothing_is_told_of_one(noisy_speech: Array) -> None:
+    found = explain(noisy_speech[:4000], 16000, Denoiser(method="adaptive"))
+    assert found.priors is None
+    with pytest.raises(ParameterError, match="no gated memory"):
+        found.raised()
 
 
 def test_silence_can_be_explained() -> None:

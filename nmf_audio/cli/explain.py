@@ -1,6 +1,7 @@
 """The command ``nmf-audio explain``: a picture of why a sound was kept or removed."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 MAX_SECONDS = 60.0
 N_ATOMS = 24
 RANGE_DB = 60.0
+MEMORY_DB = 20.0
+DB_PER_LOGIT = 10 / math.log(10)
 
 
 def add_parser(subparsers: common.Subparsers) -> None:
@@ -24,8 +27,8 @@ def add_parser(subparsers: common.Subparsers) -> None:
     parser = subparsers.add_parser(
         "explain",
         help="draw why a sound was kept or removed",
-        description="Draw a recording, the estimates of its speech and its noise, the gains that were applied, and "
-        "the atoms that were most active, over time.",
+        description="Draw a recording, the estimates of its speech and its noise, the gains that were applied, "
+        "what the memory did (if the dictionary has one), and the atoms that were most active, over time.",
     )
     parser.add_argument("input", metavar="FILE", type=Path, help="recording to explain")
     pictures.add_arguments(parser)
@@ -66,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from nmf_audio.explain import explain
     from nmf_audio.plots import new_axes
 
-    figure = cast("Figure", new_axes(12.0, 14.0).figure)
+    figure = cast("Figure", new_axes(12.0, 18.0).figure)
     figure.clear()
     faults: list[str] = []
     pictures.check(args, figure, [args.input], faults)
@@ -111,7 +114,8 @@ def _read(path: Path, start: float, seconds: float) -> "tuple[np.ndarray, int]":
 def _draw(found: "Explanation", figure: "Figure") -> None:
     from nmf_audio.plots import plot_activations, plot_cells
 
-    axes = figure.subplots(5, 1, height_ratios=[1, 1, 1, 1, 1.3], sharex=True)
+    heights = [1, 1, 1, 1, 1.3] if found.priors is None else [1, 1, 1, 1, 1, 1.3, 1.3]
+    axes = figure.subplots(len(heights), 1, height_ratios=heights, sharex=True)
     peak = float(found.noisy.max())
     parts = {"noisy": found.noisy, "speech estimate": found.speech, "noise estimate": found.noise}
     for ax, (name, cells) in zip(axes, parts.items(), strict=False):
@@ -123,8 +127,20 @@ def _draw(found: "Explanation", figure: "Figure") -> None:
     )
     rows = found.strongest(N_ATOMS)
     names = [found.atoms[k] for k in rows]
-    plot_activations(found.H[rows], found.times, names, ax=axes[4]).set_title(
+    plot_activations(found.H[rows], found.times, names, ax=axes[-1]).set_title(
         f"the {len(rows)} atoms that were most active", fontsize="small"
     )
+    if found.priors is not None:
+        plot_cells(
+            DB_PER_LOGIT * found.priors.logit,
+            found.times,
+            found.band_hz,
+            label="dB",
+            limit=MEMORY_DB,
+            ax=axes[4],
+        ).set_title("what the memory added to speech over noise: red keeps, blue removes", fontsize="small")
+        plot_activations(found.raised()[rows], found.times, names, limit=MEMORY_DB, ax=axes[5]).set_title(
+            "how the memory raised (red) or held down (blue) these atoms", fontsize="small"
+        )
     for ax in axes[:-1]:
         ax.set_xlabel("")

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.nmf.gated_memory import Priors
+
 __all__ = ["Decomposition", "Estimate"]
 
 Array = npt.NDArray[np.float32]
@@ -25,11 +27,14 @@ class Estimate:
         Share of each source in each cell, in [0, 1]; shares of one cell sum to 1.
     H : ndarray (n_components, n_frames), float32
         Activations: first those of the dictionary's atoms, in its order, then those of atoms that run.
+    priors : Priors, optional
+        What a gated memory said of each frame, arrays with frames as their last axis; None without one.
     """
 
     spectra: Array
     masks: Array
     H: Array
+    priors: Priors | None = None
 
 
 class Decomposition(Protocol):

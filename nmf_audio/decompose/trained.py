@@ -8,6 +8,7 @@ import numpy.typing as npt
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.frontend import FLOOR, SILENCE
+from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.unrolled import UnrolledNMF
 
 __all__ = ["TrainedDecomposition"]
@@ -40,5 +41,10 @@ class TrainedDecomposition:
     def process(self, V: Array) -> Estimate:
         """Take the next frames V (n_bands, n_frames)."""
         frames = np.ascontiguousarray(V.T)
-        spectra, masks, H = self._nmf.process(frames, silence=SILENCE + FLOOR, floor=FLOOR)
-        return Estimate(spectra.swapaxes(1, 2), masks.swapaxes(1, 2), H.T)
+        priors = None
+        if self._nmf.has_memory:
+            n, n_observed = self._nmf.n_components, frames.shape[1]
+            priors = Priors(*(np.empty((len(frames), k), np.float32) for k in (n, n, n_observed)))
+        spectra, masks, H = self._nmf.process(frames, SILENCE + FLOOR, FLOOR, priors)
+        with_frames_last = None if priors is None else Priors(*(x.T for x in priors))
+        return Estimate(spectra.swapaxes(1, 2), masks.swapaxes(1, 2), H.T, with_frames_last)

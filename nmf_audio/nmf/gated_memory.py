@@ -28,12 +28,13 @@ representations using RNN encoder-decoder for statistical machine translation", 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ["GatedMemory"]
+__all__ = ["GatedMemory", "Priors"]
 
 Array = npt.NDArray[np.float32]
 
@@ -45,6 +46,24 @@ LIMIT = 6
 LOWEST = np.array(-LIMIT, np.float32)
 # for factor and inhibition: softplus(x) is x long before exp(x) leaves the range
 HIGHEST = LIMIT, 80
+
+
+class Priors(NamedTuple):
+    """What a memory said of some frames.
+
+    Attributes
+    ----------
+    factor : ndarray (n_frames, ..., n_components), float32
+        On the activations that the updates start from.
+    inhibition : ndarray (n_frames, ..., n_components), float32
+        Added to the sparsity in every update.
+    logit : ndarray (n_frames, ..., n_bands), float32
+        Added to the logit of the speech mask.
+    """
+
+    factor: Array
+    inhibition: Array
+    logit: Array
 
 
 def _room(*shape: int) -> Array:

@@ -30,7 +30,7 @@ from typing import Never
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.nmf.gated_memory import GatedMemory
+from nmf_audio.nmf.gated_memory import GatedMemory, Priors
 
 __all__ = ["UnrolledNMF"]
 
@@ -162,7 +162,14 @@ class UnrolledNMF:
         if self._gated:
             self._gated.reset()
 
-    def process(self, V: Array, silence: float, floor: float) -> tuple[Array, Array, Array]:
+    @property
+    def has_memory(self) -> bool:
+        """Whether a gated memory sets priors."""
+        return self._gated is not None
+
+    def process(
+        self, V: Array, silence: float, floor: float, priors: Priors | None = None
+    ) -> tuple[Array, Array, Array]:
         """Decompose the next frames.
 
         Parameters
@@ -173,6 +180,8 @@ class UnrolledNMF:
             Frames with a mean up to this are silent.
         floor : float
             Added in the residual's logarithm: what `V` has where the signal has nothing.
+        priors : Priors, optional
+            Takes what the gated memory says of each frame.
 
         Returns
         -------
@@ -185,13 +194,17 @@ class UnrolledNMF:
         H = np.empty((len(V), len(self._h)), np.float32)
         levels = V.mean(axis=1).tolist()
         above_floor, fresh = V + np.float32(floor), V * NEWNESS
-        for v, level, above, new, S, N, m, h in zip(
-            V, levels, above_floor, fresh, *spectra, masks[0], H, strict=True
+        for t, (v, level, above, new, S, N, m, h) in enumerate(
+            zip(V, levels, above_floor, fresh, *spectra, masks[0], H, strict=True)
         ):
             silent = level <= silence
             self._follow(v, new, level, silent)
             self._infer(v)
             h[:] = self._h
+            if self._gated and priors is not None:
+                np.take(self._gated.factor, self._at, out=priors.factor[t])
+                np.take(self._gated.inhibition, self._at, out=priors.inhibition[t])
+                priors.logit[t] = self._gated.logit
             self._estimate(above, S, N, m)
             if not silent:
                 self._learn(v, m)

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import gated_recurrent
 from nmf_audio.training.defaults import N_GLOBAL, N_LOCAL, N_SECOND
 
-__all__ = ["MEMORY_PREFIXES", "SCALE", "MemorySizes", "Priors", "TrainedMemory", "first_memory", "has_memory"]
+__all__ = ["MEMORY_PREFIXES", "SCALE", "MemorySizes", "TrainedMemory", "first_memory", "has_memory"]
 
 Array = npt.NDArray[np.float32]
 Arrays = dict[str, Array]
@@ -62,24 +62,6 @@ class MemorySizes:
     n_second: int = N_SECOND
     n_up: int = 32
     without: tuple[str, ...] = ()
-
-
-class Priors(NamedTuple):
-    """What the memory says of each frame; arrays (n_frames, batch, ...), with no frames when there is no memory.
-
-    Attributes
-    ----------
-    prior : ndarray (n_frames, batch, K)
-        Factor on the activations that the updates start from.
-    inhibition : ndarray (n_frames, batch, K)
-        Added to the sparsity of every update.
-    logit : ndarray (n_frames, batch, n_bands)
-        Added to the logit of the mask.
-    """
-
-    prior: Array
-    inhibition: Array
-    logit: Array
 
 
 def has_memory(free: Mapping[str, Array]) -> bool:
@@ -205,6 +187,11 @@ class TrainedMemory:
             Normalised frames and their tracked floor.
         n_seen : ndarray (batch,), int
             Bands of each signal that the memory sees; the others are missing.
+
+        Returns
+        -------
+        Priors
+            Arrays (n_frames, batch, ...).
         """
         w, (T, B, F) = self._w, V.shape
         seen = np.arange(F) < n_seen[:, None]
@@ -227,10 +214,10 @@ class TrainedMemory:
             logit += self._Q @ _blocks(w["head_mask_second"])
         self._log_prior = Y @ w["head_prior"]
         self._before = Y @ w["head_inhibit"] + w["head_inhibit_bias"]
-        prior = np.exp(np.clip(self._log_prior, -LARGEST_LOG_PRIOR, LARGEST_LOG_PRIOR))
+        factor = np.exp(np.clip(self._log_prior, -LARGEST_LOG_PRIOR, LARGEST_LOG_PRIOR))
         # softplus, which numpy's logaddexp takes four times as long for
         inhibition = np.maximum(self._before, 0) + np.log1p(np.exp(-np.abs(self._before)))
-        return Priors(prior, inhibition, logit)
+        return Priors(factor, inhibition, logit)
 
     def backward(self, d: Priors) -> Arrays:
         """Return the gradients by the free variables.
@@ -238,12 +225,12 @@ class TrainedMemory:
         Parameters
         ----------
         d : Priors
-            Gradients by the *logarithm* of the prior, by the inhibition and by the logit of the last forward pass,
+            Gradients by the *logarithm* of the factor, by the inhibition and by the logit of the last forward pass,
             which this takes apart: it can be done once.
         """
         w, Y, Z = self._w, self._Y, self._Z
         T, B, _ = Y.shape
-        d_prior = d.prior * (np.abs(self._log_prior) < LARGEST_LOG_PRIOR)
+        d_prior = d.factor * (np.abs(self._log_prior) < LARGEST_LOG_PRIOR)
         d_before = d.inhibition / (1 + np.exp(-self._before))
         heads = {"head_prior": d_prior, "head_inhibit": d_before, "head_mask": d.logit}
         g = {name: _flat(Y).T @ _flat(x) for name, x in heads.items()}

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.frontend import FLOOR, SILENCE
+from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import unrolled_backward, unrolled_forward
-from nmf_audio.training.gated_memory import Priors, TrainedMemory, has_memory
+from nmf_audio.training.gated_memory import TrainedMemory, has_memory
 from nmf_audio.training.parameters import Array, Arrays, sigmoid, to_arrays
 
 __all__ = ["Network"]

@@ -189,11 +189,11 @@ def backward(d: Any, v_floor: Any, m: Any, p: Any, s: Any, d_masks: Array, g: An
                         dh[i, k] += d_h[i, k]
         _columns_back(t, d, p, s, U, dU, d_running)
         for i in range(B):
-            if len(m.prior):
+            if len(m.factor):
                 for k in range(K):
                     g.log_prior[t, i, k] = dh[i, k] * s.H[0, t, i, k]
                     g.inhibition[t, i, k] = d_inh[i, k]
-                    dh[i, k] *= m.prior[t, i, k]
+                    dh[i, k] *= m.factor[t, i, k]
             for k in range(K):
                 g.prediction[t, i, k] = dh[i, k]
                 g.b[k] += dh[i, k]

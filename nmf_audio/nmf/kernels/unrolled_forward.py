@@ -142,7 +142,7 @@ def forward(d: Any, v_floor: Any, m: Any, p: Any, s: Any) -> None:
     slow = s.memory.shape[2] > K
     U = np.empty((B, n_average + 1, F), np.float32)
     prediction = np.empty((B, p.AC.shape[1]), np.float32)
-    inhibits, remembers = p.AC.shape[1] > K, len(m.prior) > 0
+    inhibits, remembers = p.AC.shape[1] > K, len(m.factor) > 0
     model, q = np.empty((B, F), np.float32), np.empty((B, K), np.float32)
     h_s = np.empty((B, p.out_speech.shape[0]), np.float32)
     h_n = np.empty((B, p.out_noise.shape[0]), np.float32)
@@ -165,7 +165,7 @@ def forward(d: Any, v_floor: Any, m: Any, p: Any, s: Any) -> None:
                 s.d[t, i, k] = prediction[i, K + k] if inhibits else np.float32(0)
             if remembers:
                 for k in range(K):
-                    s.H[0, t, i, k] *= m.prior[t, i, k]
+                    s.H[0, t, i, k] *= m.factor[t, i, k]
                     s.d[t, i, k] += m.inhibition[t, i, k]
         inhibition = s.d[t]
         for layer in range(L):
