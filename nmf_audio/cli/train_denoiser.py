@@ -51,7 +51,7 @@ MEANINGS = {
     "global-units": f"units of the gated memory over all bands (default: {defaults.N_GLOBAL})",
     "second-units": f"units of a second memory in each group, 0 for none (default: {defaults.N_SECOND})",
     "cool-down": "the last steps, over which the learning rate falls; with --resume, without --steps, they begin "
-    f"at once (default: {defaults.COOL_DOWN_SHARE:.0%} of all steps; all with --from)",
+    f"at once (default: {100 * defaults.COOL_DOWN_SHARE:g} %% of all steps; all with --from)",
 }
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "Origin",
     "card_path",
     "card_text",
+    "origin_of",
     "program_versions",
     "read_manifest",
     "trained_on",
@@ -81,6 +82,11 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[Path, Origin]:
     return origins
 
 
+def origin_of(path: Path, origins: Mapping[Path, Origin] | None) -> Origin:
+    """Return where a recording is from by what `read_manifest` gave; `NOT_STATED` if that doesn't name it."""
+    return (origins or {}).get(path.resolve(), Origin(NOT_STATED, NOT_STATED))
+
+
 def trained_on(
     source: str, heard: Mapping[Path, float], origins: Mapping[Path, Origin] | None
 ) -> list[dict[str, Any]]:
@@ -102,8 +108,7 @@ def trained_on(
     """
     sums: dict[Origin, list[float]] = {}
     for path, seconds in heard.items():
-        origin = (origins or {}).get(path.resolve(), Origin(NOT_STATED, NOT_STATED))
-        sums.setdefault(origin, []).append(seconds)
+        sums.setdefault(origin_of(path, origins), []).append(seconds)
     rows = [
         {
             "source": source,
@@ -135,8 +140,9 @@ def card_text(dictionary: Dictionary) -> str:
     ----------
     dictionary : Dictionary
         Its `meta` may hold ``licence`` (str), ``commands`` (list of str), ``versions`` (dict), ``trained_on``
-        and ``training`` (lists of dicts, as `train_plain` makes them), ``notes`` (list of paragraphs that stand
-        in place of the promise that the same command gives the same bits).
+        and ``training`` (lists of dicts, as `train_plain` makes them), ``held_out`` (list of dicts, as
+        `nmf_audio.training.sounds.read_recordings` makes it), ``notes`` (list of paragraphs that stand in place of
+        the promise that the same command gives the same bits).
 
     Returns
     -------
@@ -168,6 +174,19 @@ def card_text(dictionary: Dictionary) -> str:
         for row in meta.get("trained_on", ())
     ]
     parts += ["## Learned from", _table(("source", "from", "licence", "recordings", "minutes"), learned)]
+    held_out = [
+        (
+            row["source"],
+            ", ".join(row["groups"]),
+            ", ".join(row["origins"]),
+            row["recordings"],
+            f"{row['seconds'] / 60:.1f}",
+        )
+        for row in meta.get("held_out", ())
+    ]
+    if held_out:
+        header = ("source", "whole groups", "all from", "recordings", "minutes")
+        parts += ["## Held out for scores", _table(header, held_out)]
     groups = [(group.source, group.name, group.stop - group.start) for group in dictionary.groups]
     parts += ["## Groups", _table(("source", "group", "atoms"), groups)]
     scores = [

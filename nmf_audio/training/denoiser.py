@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -178,7 +178,8 @@ class DenoiserTraining(Training):
         arrays = to_arrays(self._adam.average)
         n_speech, n_fixed = self._averaged.n_speech, arrays["W"].shape[2]
         groups = (Group("speech", "speech", 0, n_speech), Group("noise", "noise", n_speech, n_fixed))
-        return self._dictionary("denoiser", arrays, groups, self.recordings.trained_on)
+        made = self._dictionary("denoiser", arrays, groups, self.recordings.trained_on)
+        return replace(made, meta={**made.meta, "held_out": self.recordings.held_out})
 
     def _learn(self) -> tuple[float, dict[str, Array]]:
         loss = self._last_loss if self.step_number >= self.n_steps - self.cool_down else self._loss

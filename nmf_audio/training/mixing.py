@@ -9,7 +9,9 @@ changes its level, or holds no speech. Numbers are probabilities unless said oth
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable
+from fractions import Fraction
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -18,6 +20,7 @@ import soxr
 from scipy.signal import butter, lfilter, sosfilt
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.training.sounds import Sounds
 from nmf_audio.training.synthetic import (
     chirps,
     clicks,
@@ -29,14 +32,12 @@ from nmf_audio.training.synthetic import (
     unit,
 )
 
-__all__ = ["Batch", "Mixer", "Sounds", "with_speeds"]
+__all__ = ["NOISE_SPEEDS", "SPEECH_SPEEDS", "Batch", "Mixer", "Sounds", "at_speed"]
 
 Array = npt.NDArray[np.float32]
-Sounds = dict[str, list[list[Array]]]
-"""For each group its clips, each at all speeds."""
 
-SPEECH_SPEEDS = (5 / 6, 8 / 9, 16 / 17, 1.0, 17 / 16, 9 / 8, 6 / 5)
-NOISE_SPEEDS = (5 / 7, 5 / 6, 1.0, 6 / 5, 7 / 5)
+SPEECH_SPEEDS = tuple(map(Fraction, ("5/6", "8/9", "16/17", "1", "17/16", "9/8", "6/5")))
+NOISE_SPEEDS = tuple(map(Fraction, ("5/7", "5/6", "1", "6/5", "7/5")))
 
 TWO_NOISES, ADDED_HISS = 0.4, 0.1
 SYNTHETIC = {"babble": 0.05, "chirps": 0.05, "clicks": 0.04, "hum": 0.03, "modulated": 0.04, "coloured": 0.05}
@@ -66,30 +67,31 @@ class Batch(NamedTuple):
     present: npt.NDArray[np.bool_]
 
 
-def with_speeds(clips: Mapping[str, Sequence[Array]], speeds: Sequence[float]) -> Sounds:
-    """Return the clips of each group at zero mean and unit deviation, resampled to each speed.
+def at_speed(x: Array, speed: Fraction) -> Array:
+    """Play a sound faster or slower.
 
     Parameters
     ----------
-    clips : mapping of str to sequence of ndarray
-        Clips of each group, float32.
-    speeds : sequence of float
-        1 leaves as it is; above 1 is shorter and higher.
+    x : ndarray (n_samples,), float32
+        Any sound.
+    speed : Fraction
+        1 leaves it as it is; above 1 is shorter and higher.
 
     Returns
     -------
-    dict
-        For each group its clips, each a list with one array a speed. Silent clips are left out.
+    ndarray, float32
+        `n_samples` / `speed` samples, to within one.
+
+    Examples
+    --------
+    >>> len(at_speed(np.ones(1200, np.float32), Fraction(6, 5)))
+    1000
     """
-    sounds: Sounds = {}
-    for group, members in clips.items():
-        for clip in members:
-            x = clip - clip.mean(dtype=np.float64).astype(np.float32)
-            if x.std() > 0:
-                x = x / x.std()
-                variants = [x if v == 1 else soxr.resample(x, v, 1.0).astype(np.float32) for v in speeds]
-                sounds.setdefault(group, []).append(variants)
-    return sounds
+    if speed == 1:
+        return x
+    # lower qualities are hardly faster, and "LQ" takes 13 dB off at 7 kHz
+    y: Array = soxr.resample(x, speed.numerator, speed.denominator, quality="HQ")
+    return y
 
 
 class Mixer:
@@ -98,7 +100,7 @@ class Mixer:
     Parameters
     ----------
     speech, noise : dict
-        What `with_speeds` gave: speakers and kinds of noise.
+        Speakers and kinds of noise, see `nmf_audio.training.sounds.in_memory`.
     n_samples : int
         Length of a mixture.
     sr : int
@@ -106,7 +108,7 @@ class Mixer:
     rng : Generator
         All randomness; its state is the mixer's.
     plain : bool
-        One recorded noise at -5, 0, 5, 10 dB in turn and nothing else: for scores.
+        One recorded noise at -5, 0, 5, 10 dB in turn and nothing else, all at its own speed: for scores.
 
     Raises
     ------
@@ -129,7 +131,7 @@ class Mixer:
                 raise ParameterError(f"{name}={{}}; needs at least one recording that is not silent")
         self._speech, self._noise = speech, noise
         self._speakers, self._kinds = sorted(speech), sorted(noise)
-        self._all_noise = [variants for kind in self._kinds for variants in noise[kind]]
+        self._all_noise = [sound for kind in self._kinds for sound in noise[kind]]
         self._n, self._sr, self._plain = n_samples, sr, plain
         self.rng = rng
         top = 0.45 * sr
@@ -153,19 +155,20 @@ class Mixer:
 
     def say(self) -> Array:
         """Return n_samples of one speaker: a piece of a clip, or clips joined with pauses when they are short."""
-        rng, n = self.rng, self._n
+        rng = self.rng
         clips = self._speech[self._speakers[rng.integers(len(self._speakers))]]
-        speed = rng.integers(len(clips[0]))
-        x = clips[rng.integers(len(clips))][speed]
-        parts, total = [x], len(x)
+        speed = self._speed(SPEECH_SPEEDS)
+        n = math.ceil(self._n * speed)
+        parts = [clips[rng.integers(len(clips))].piece()]
+        total = len(parts[0])
         while total < n:
-            pause = np.zeros(int(rng.uniform(0.05, 0.5) * self._sr), np.float32)
-            x = clips[rng.integers(len(clips))][speed]
+            pause = np.zeros(int(rng.uniform(0.05, 0.5) * self._sr * speed), np.float32)
+            x = clips[rng.integers(len(clips))].piece()
             parts += [pause, x]
             total += len(pause) + len(x)
         joined = np.concatenate(parts)
         start = rng.integers(0, len(joined) - n + 1)
-        return joined[start : start + n]
+        return at_speed(joined[start : start + n], speed)[: self._n]
 
     def recorded_noise(self) -> Array:
         """Return n_samples of a recorded noise, repeated when it is short, sometimes backwards.
@@ -173,17 +176,21 @@ class Mixer:
         Half of the draws are even over kinds, half over recordings: kinds with one recording would be learned by
         heart otherwise.
         """
-        rng, n = self.rng, self._n
+        rng = self.rng
         clips = self._all_noise
         if rng.random() < BY_KIND:
             clips = self._noise[self._kinds[rng.integers(len(self._kinds))]]
-        variants = clips[rng.integers(len(clips))]
-        x = variants[rng.integers(len(variants))]
-        if len(x) < n:
-            x = np.tile(x, -(-n // len(x)) + 1)
-        start = rng.integers(0, len(x) - n + 1)
-        piece = x[start : start + n]
-        return piece[::-1] if rng.random() < BACKWARDS else piece
+        sound = clips[rng.integers(len(clips))]
+        speed = self._speed(NOISE_SPEEDS)
+        n = math.ceil(self._n * speed)
+        if len(sound) < n:
+            start = int(rng.integers(len(sound)))
+            x = np.resize(np.roll(sound.piece(), -start), n)
+        else:
+            start = int(rng.integers(len(sound) - n + 1))
+            x = sound.piece(start, start + n)
+        x = at_speed(x, speed)[: self._n]
+        return x[::-1] if rng.random() < BACKWARDS else x
 
     def equalised_speech(self) -> Array:
         """Return speech of unit deviation, equalised at random."""
@@ -210,6 +217,9 @@ class Mixer:
             "coloured": lambda: coloured_noise(n, rng),
         }
         return unit(self._equalise(makers[chosen]()))
+
+    def _speed(self, speeds: tuple[Fraction, ...]) -> Fraction:
+        return Fraction(1) if self._plain else speeds[self.rng.integers(len(speeds))]
 
     def _varied_noise(self) -> Array:
         """A recorded noise, sometimes followed by another, in a room, or with a random spectrum."""

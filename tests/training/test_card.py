@@ -31,6 +31,15 @@ META = {
             "seconds": 90.0,
         }
     ],
+    "held_out": [
+        {
+            "source": "noise",
+            "groups": ["bells", "rain"],
+            "origins": ["ESC"],
+            "recordings": 3,
+            "seconds": 30.0,
+        }
+    ],
     "training": [
         {"source": "speech", "n_frames": 500, "max_iter": 60, "seed": 3, "cost_per_frame": 12.5},
     ],
@@ -52,6 +61,7 @@ def test_the_card_tells_all_that_is_known(dictionary: Dictionary) -> None:
         dictionary.sha256,
         "    nmf-audio train speech voices -o tiny.npz",
         r"| speech | Some \| Corpus | CC BY 4.0 | 7 | 1.5 |",
+        "| noise | bells, rain | ESC | 3 | 0.5 |",
         "| noise | noise | 2 |",
         "| speech | 500 | 60 | 3 | 12.5 |",
     ):
@@ -68,6 +78,7 @@ def test_what_is_not_known_is_said_to_be_so() -> None:
     text = card_text(tiny_dictionary())
     assert "| licence | not stated |" in text
     assert "Not stated." in text
+    assert "Held out" not in text
 
 
 def test_the_card_lies_beside_the_dictionary(dictionary: Dictionary, tmp_path: Path) -> None:
