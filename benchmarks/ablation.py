@@ -20,7 +20,7 @@ from scoring import Row, evaluate, means_table
 from systems import System
 from tqdm import tqdm
 
-from nmf_audio.bands import FrontEndSpec
+from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.training.corpus import find_recordings
 from nmf_audio.training.defaults import N_SECOND, WHITENING
 from nmf_audio.training.denoiser import DenoiserSettings, Progress, train_denoiser

@@ -29,9 +29,9 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF
 
 from nmf_audio import BlindSeparator, ExampleSeparator, PercussiveSeparator, separate_takes
-from nmf_audio.bands import frame_size
-from nmf_audio.frontend import istft, stft
-from nmf_audio.gains import ratio_mask
+from nmf_audio.dsp.bands import frame_size
+from nmf_audio.dsp.gains import ratio_mask
+from nmf_audio.dsp.stft import istft, stft
 from nmf_audio.training.corpus import find_recordings
 from nmf_audio.training.instruments import drums, organ, play, pluck, string
 

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio import Denoiser, Dictionary
-from nmf_audio.bands import BandMap
 from nmf_audio.decompose.adaptive import AdaptiveDecomposition, AdaptiveSettings
 from nmf_audio.defaults import DEFAULT_REDUCTION_DB
-from nmf_audio.gains import floor_from_db
+from nmf_audio.dsp.bands import BandMap
+from nmf_audio.dsp.gains import floor_from_db
 from nmf_audio.stream import Stream
 
 __all__ = ["ABLATIONS", "NOISY", "System", "run"]
@@ -31,7 +31,7 @@ class System:
     name : str
         Name of the row.
     method : str or None
-        One of `nmf_audio.enhance.METHODS`; None leaves the recording as it is.
+        One of `nmf_audio.denoiser.METHODS`; None leaves the recording as it is.
     dictionary : str or None
         Name or path; None takes the shipped one that fits the method.
     settings : AdaptiveSettings or None

@@ -14,8 +14,8 @@ import soundfile
 from matplotlib.figure import Figure
 
 from nmf_audio import Denoiser
-from nmf_audio.bands import frame_size
-from nmf_audio.frontend import stft
+from nmf_audio.dsp.bands import frame_size
+from nmf_audio.dsp.stft import stft
 from nmf_audio.plots import plot_cells
 
 HERE = Path(__file__).resolve().parent

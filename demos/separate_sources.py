@@ -63,8 +63,8 @@ def draw(sounds: dict[str, Array], path: Path) -> None:
     """Draw the spectrograms of some sounds at one scale."""
     from matplotlib.figure import Figure
 
-    from nmf_audio.bands import frame_size
-    from nmf_audio.frontend import stft
+    from nmf_audio.dsp.bands import frame_size
+    from nmf_audio.dsp.stft import stft
     from nmf_audio.plots import plot_cells
 
     n_fft = frame_size(SR)

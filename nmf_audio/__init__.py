@@ -15,10 +15,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nmf_audio.bands import FrontEndSpec
-    from nmf_audio.batch import denoise_files
-    from nmf_audio.dictionary import Dictionary, Group, load_dictionary, shipped_dictionaries
-    from nmf_audio.enhance import Denoiser, denoise
+    from nmf_audio.denoiser import Denoiser, denoise
+    from nmf_audio.dictionary.dictionary import Dictionary, Group, load_dictionary, shipped_dictionaries
+    from nmf_audio.dictionary.folders import own_dictionaries
+    from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.errors import (
         AudioFileError,
         DeviceError,
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
         NmfAudioError,
         ParameterError,
     )
-    from nmf_audio.files import denoise_file
-    from nmf_audio.home import own_dictionaries
+    from nmf_audio.jobs.batch import denoise_files
+    from nmf_audio.jobs.denoise_file import denoise_file
+    from nmf_audio.jobs.report import Report
     from nmf_audio.live import LiveDenoiser
     from nmf_audio.nmf import NMF
-    from nmf_audio.report import Report
     from nmf_audio.separation.blind import BlindSeparator
     from nmf_audio.separation.example import ExampleSeparator
     from nmf_audio.separation.percussive import PercussiveSeparator
@@ -45,31 +45,31 @@ __version__ = "0.1.0"
 _HOME = {
     "AudioFileError": "errors",
     "BlindSeparator": "separation.blind",
-    "Denoiser": "enhance",
+    "Denoiser": "denoiser",
     "DeviceError": "errors",
-    "Dictionary": "dictionary",
+    "Dictionary": "dictionary.dictionary",
     "DictionaryError": "errors",
     "ExampleSeparator": "separation.example",
-    "FrontEndSpec": "bands",
-    "Group": "dictionary",
+    "FrontEndSpec": "dsp.bands",
+    "Group": "dictionary.dictionary",
     "LiveDenoiser": "live",
     "MissingExtraError": "errors",
     "NMF": "nmf",
     "NmfAudioError": "errors",
     "ParameterError": "errors",
     "PercussiveSeparator": "separation.percussive",
-    "Report": "report",
+    "Report": "jobs.report",
     "SeparationStream": "separation.stream",
     "Separator": "separation.separator",
     "Stream": "stream",
-    "denoise": "enhance",
-    "denoise_file": "files",
-    "denoise_files": "batch",
-    "load_dictionary": "dictionary",
+    "denoise": "denoiser",
+    "denoise_file": "jobs.denoise_file",
+    "denoise_files": "jobs.batch",
+    "load_dictionary": "dictionary.dictionary",
     "separate": "separation.separator",
     "separate_takes": "separation.whole",
-    "own_dictionaries": "home",
-    "shipped_dictionaries": "dictionary",
+    "own_dictionaries": "dictionary.folders",
+    "shipped_dictionaries": "dictionary.dictionary",
 }
 
 __all__ = [

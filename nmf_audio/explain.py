@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import BandMap
 from nmf_audio.decompose.base import Estimate
-from nmf_audio.enhance import Denoiser
+from nmf_audio.denoiser import Denoiser
+from nmf_audio.dsp.bands import BandMap
+from nmf_audio.dsp.normaliser import FLOOR
+from nmf_audio.dsp.samples import check_samples
 from nmf_audio.errors import ParameterError
-from nmf_audio.frontend import FLOOR
 from nmf_audio.nmf.gated_memory import Priors
-from nmf_audio.samples import check_samples
 
 __all__ = ["Explanation", "explain"]
 

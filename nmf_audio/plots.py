@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import band_edges, frame_size
-from nmf_audio.dictionary import Dictionary
+from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dsp.bands import band_edges, frame_size
+from nmf_audio.dsp.stft import stft
 from nmf_audio.errors import MissingExtraError, ParameterError
-from nmf_audio.frontend import stft
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

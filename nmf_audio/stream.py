@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import BandMap
+from nmf_audio.decompose.analysis import Analysis
 from nmf_audio.decompose.base import Decomposition, Estimate
+from nmf_audio.dsp.bands import BandMap
+from nmf_audio.dsp.highband import HighBandGain
+from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
+from nmf_audio.dsp.samples import check_finite, check_samples, from_float, to_float
 from nmf_audio.errors import ParameterError
-from nmf_audio.extension import HighBandGain
-from nmf_audio.frame_path import Analysis, ComplexArray, Resynthesis
-from nmf_audio.samples import check_finite, check_samples, from_float, to_float
 
 __all__ = ["Observer", "Stream"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,42 +17,17 @@ from nmf_audio.defaults import METHOD_NAMES
 
 PACKAGE = Path(nmf_audio.__file__).parent
 
-ORDER = [
-    {"errors", "defaults"},
-    {"checks"},
-    {
-        "atomic",
-        "chunks",
-        "containers",
-        "home",
-        "nmf",
-        "bands",
-        "frontend",
-        "samples",
-        "reading",
-        "report",
-        "separation_report",
-        "sections",
-    },
-    {"flac", "formats", "id3", "resample", "schema", "pcm"},
-    {"wav", "dictionary", "gains", "extension"},
-    {"decompose"},
-    {"frame_path"},
-    {"stream"},
-    {"enhance", "separation"},
-    {"explain"},
-    {"audio_reader", "pump", "metrics", "plots"},
-    {"audio_writer", "media", "pipes"},
-    {"stream_writer"},
-    {"opening"},
-    {"noise", "outputs", "part"},
-    {"processes"},
-    {"files", "hearing", "separation_files"},
-    {"batch", "live"},
-    {"training"},
-    {"cli"},
-]
-RANK = {name: i for i, names in enumerate(ORDER) for name in names}
+ROOMS = Path(__file__).parent.parent / "docs" / "architecture.md"
+
+
+def _order() -> dict[str, int]:
+    """The rank of each room, from the table in docs/architecture.md."""
+    text = ROOMS.read_text(encoding="utf-8").split("## Rooms")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    return {name: i for i, row in enumerate(rows) for name in re.findall(r"`(\w+)`", row)}
+
+
+RANK = _order()
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -77,9 +53,13 @@ def test_imports_only_what_stands_before(path: Path) -> None:
     room = _room(path)
     if room == "__init__":
         return
-    assert room in RANK, f"{path}: a new room needs a place in the order"
+    assert room in RANK, f"{path}: a new room needs a place in the table of docs/architecture.md"
     for other in _imported_rooms(path) - {room}:
         assert RANK[other] < RANK[room], f"{room} imports {other}, which does not stand before it"
+
+
+def test_every_room_of_the_table_is_there() -> None:
+    assert set(RANK) == {_room(path) for path in SOURCES} - {"__init__"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))

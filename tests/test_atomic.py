@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nmf_audio.atomic import check_target, replacing, replacing_all
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io.atomic import check_target, replacing, replacing_all
 
 
 def names(folder: Path) -> list[str]:

@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from nmf_audio.audio_reader import AudioReader
-from nmf_audio.audio_writer import AudioWriter
-from nmf_audio.containers import Container, container_for, unfinished
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io.containers import Container, container_for, unfinished
+from nmf_audio.io.sndfile_reader import AudioReader
+from nmf_audio.io.sndfile_writer import AudioWriter
 
 SR = 16000
 INTEGERS = [

@@ -5,10 +5,10 @@ import numpy.typing as npt
 import pytest
 
 from nmf_audio import Denoiser
-from nmf_audio.bands import FrontEndSpec, band_matrix, frame_size
+from nmf_audio.dsp.bands import FrontEndSpec, band_matrix, frame_size
+from nmf_audio.dsp.stft import istft, stft
 from nmf_audio.errors import ParameterError
 from nmf_audio.explain import explain
-from nmf_audio.frontend import istft, stft
 from nmf_audio.nmf.gated_memory import GatedMemory
 from tests.tiny import dictionary_with_memory
 

@@ -8,8 +8,8 @@ import pytest
 import soxr
 
 from nmf_audio import Denoiser
-from nmf_audio.bands import frame_size
-from nmf_audio.frontend import stft
+from nmf_audio.dsp.bands import frame_size
+from nmf_audio.dsp.stft import stft
 
 Array = npt.NDArray[np.float32]
 

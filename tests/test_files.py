@@ -11,13 +11,13 @@ import pytest
 import soundfile
 import soxr
 
-from nmf_audio.audio_reader import AudioReader
 from nmf_audio.decompose import METHODS
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB, METHOD_NAMES
-from nmf_audio.enhance import Denoiser
+from nmf_audio.denoiser import Denoiser
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
-from nmf_audio.files import Report, default_output, denoise_file
-from nmf_audio.noise import read_noise
+from nmf_audio.io.noise_recording import read_noise
+from nmf_audio.io.sndfile_reader import AudioReader
+from nmf_audio.jobs.denoise_file import Report, default_output, denoise_file
 from tests.tiny import SR, noise, tiny_dictionary, truncate, write_noise
 
 TINY = tiny_dictionary()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from nmf_audio.flac import put_blocks, read_blocks
+from nmf_audio.io.tags.flac import put_blocks, read_blocks
 from tests.tiny import SR, noise
 
 PICTURE = (6, struct.pack(">II10sIIIIII", 3, 10, b"image/jpeg", 0, 16, 16, 24, 0, 5000) + bytes(5000))

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmf_audio import FrontEndSpec, ParameterError
-from nmf_audio.bands import BandMap, band_matrix, frame_size
-from nmf_audio.frontend import Normaliser, analysis_window, istft, stft
+from nmf_audio.dsp.bands import BandMap, band_matrix, frame_size
+from nmf_audio.dsp.normaliser import Normaliser
+from nmf_audio.dsp.stft import analysis_window, istft, stft
 
 RATES = [4000, 8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000, 192000]
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import exp1
 
-from nmf_audio.gains import exponential_integral, floor_from_db, log_mmse_gain, ratio_mask
+from nmf_audio.dsp.gains import exponential_integral, floor_from_db, log_mmse_gain, ratio_mask
 
 spectra = hnp.arrays(
     np.float32,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from nmf_audio import atomic
-from nmf_audio.id3 import build_tag, put_tag, read_tag
+from nmf_audio.io import atomic
+from nmf_audio.io.tags.id3 import build_tag, put_tag, read_tag
 
 TAG = build_tag({"title": "Äpfel", "comment": "none", "license": "free"})
 LONG = build_tag({"title": "x" * 5000})

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nmf_audio.errors import ParameterError
-from nmf_audio.pcm import PCM_BYTES, RAW_CODINGS, RawFormat, decode, encode
+from nmf_audio.io.pcm import PCM_BYTES, RAW_CODINGS, RawFormat, decode, encode
 
 SAMPLES = arrays(
     np.float32, st.tuples(st.integers(1, 3), st.integers(0, 9)), elements=st.floats(-1.5, 1.5, width=32)

@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from nmf_audio import Report, denoise_files
-from nmf_audio.processes import ProcessEndedError, Processes, Progress
+from nmf_audio.jobs.processes import ProcessEndedError, Processes, Progress
 from tests.tiny import write_noise
 
 
@@ -119,7 +119,7 @@ def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) 
     ended, begun = tmp_path / "ended", tmp_path / "begun"
     code = f"""if True:
         from pathlib import Path
-        from nmf_audio.processes import Processes
+        from nmf_audio.jobs.processes import Processes
         from tests.test_processes import Act
         Processes().remote(Act("go on", Path({str(ended)!r})))(lambda *_: Path({str(begun)!r}).touch())
     """

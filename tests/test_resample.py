@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 import soxr
 
-from nmf_audio.resample import Resampler
+from nmf_audio.io.resample import Resampler
 
 RATES = [(16000, 48000), (44100, 48000), (48000, 44100), (48000, 16000), (8000, 44100)]
 Array = npt.NDArray[np.float32]

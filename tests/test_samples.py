@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nmf_audio import ParameterError
-from nmf_audio.samples import check_finite, check_samples, from_float, to_float
+from nmf_audio.dsp.samples import check_finite, check_samples, from_float, to_float
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])

@@ -11,8 +11,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmf_audio.pcm import PCM_BYTES
-from nmf_audio.wav import WavHead, read_head, write_head
+from nmf_audio.io.pcm import PCM_BYTES
+from nmf_audio.io.wav_header import WavHead, read_head, write_head
 from tests.pipe import Pipe
 
 FMT = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 48000, 192000, 4, 16)

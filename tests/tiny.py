@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from nmf_audio.bands import FrontEndSpec
-from nmf_audio.dictionary import Dictionary, Group, load_dictionary
-from nmf_audio.enhance import Denoiser
-from nmf_audio.schema import NAMES
+from nmf_audio.denoiser import Denoiser
+from nmf_audio.dictionary.dictionary import Dictionary, Group, load_dictionary
+from nmf_audio.dictionary.schema import NAMES
+from nmf_audio.dsp.bands import FrontEndSpec
 
 SR = 8000
 

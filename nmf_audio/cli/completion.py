@@ -88,7 +88,7 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
     """
     import shtab
 
-    from nmf_audio.formats import FORMATS
+    from nmf_audio.io.formats import FORMATS
 
     words = {
         "--method": defaults.METHOD_NAMES,

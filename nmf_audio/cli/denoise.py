@@ -10,7 +10,7 @@ from nmf_audio.cli import common, completion, settings
 
 if TYPE_CHECKING:
     from nmf_audio.cli.planning import Job
-    from nmf_audio.report import Report
+    from nmf_audio.jobs.report import Report
 
 DESCRIPTION = "Remove the noise from recordings of speech."
 EPILOG = """examples:
@@ -209,8 +209,8 @@ def run(args: argparse.Namespace) -> int:
 def _denoise_all(
     args: argparse.Namespace, jobs: "list[Job]", n_jobs: int, options: dict[str, Any]
 ) -> "Iterator[Report]":
-    from nmf_audio.batch import work_on
     from nmf_audio.cli import running, streams
+    from nmf_audio.jobs.batch import work_on
 
     works = [
         work_on(

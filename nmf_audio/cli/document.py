@@ -12,8 +12,8 @@ from nmf_audio.cli import common
 from nmf_audio.errors import AudioFileError
 
 if TYPE_CHECKING:
-    from nmf_audio.enhance import Denoiser
-    from nmf_audio.report import Report
+    from nmf_audio.denoiser import Denoiser
+    from nmf_audio.jobs.report import Report
 
 SCHEMA = 1
 OF_ALL = (
@@ -35,7 +35,7 @@ def check(args: argparse.Namespace, targets: Iterable[Path], faults: list[str]) 
     faults : list of str
         Is added what is wrong.
     """
-    from nmf_audio.atomic import check_target
+    from nmf_audio.io.atomic import check_target
 
     if args.json is None:
         return
@@ -149,7 +149,7 @@ def write(args: argparse.Namespace, document: dict[str, Any]) -> None:
     AudioFileError
         If it can't be written.
     """
-    from nmf_audio.atomic import replacing
+    from nmf_audio.io.atomic import replacing
 
     text = json.dumps(document, indent=2, allow_nan=False)
     if args.json == common.STDOUT:

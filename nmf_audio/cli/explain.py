@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
-    from nmf_audio.enhance import Denoiser
+    from nmf_audio.denoiser import Denoiser
     from nmf_audio.explain import explain
     from nmf_audio.plots import new_axes
 
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(path: Path, start: float, seconds: float) -> "tuple[np.ndarray, int]":
     """Return the wanted part (n_channels, n_samples) and the sample rate."""
-    from nmf_audio.opening import open_reader
+    from nmf_audio.io.open import open_reader
 
     with open_reader(path) as reader:
         first, last = round(start * reader.sr), round((start + seconds) * reader.sr)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nmf_audio.cli import common
 
 if TYPE_CHECKING:
-    from nmf_audio.formats import Format
+    from nmf_audio.io.formats import Format
 
 WIDTH = 100
 
@@ -32,7 +32,7 @@ def lines() -> list[str]:
 
     import soundfile
 
-    from nmf_audio.formats import FORMATS, READ_ONLY
+    from nmf_audio.io.formats import FORMATS, READ_ONLY
 
     table = ["read and written: --format NAME, by these extensions, with these codings (--subtype)"]
     table += _rows(entry for entry in FORMATS.values() if entry.muxer is None)

@@ -74,7 +74,7 @@ def find_inputs(
 
 
 def _in_folder(root: Path, faults: list[str]) -> Iterator[Input]:
-    from nmf_audio.formats import audio_extensions
+    from nmf_audio.io.formats import audio_extensions
 
     def note(error: OSError) -> None:
         faults.append(f"{error.filename}: {error.strerror}")

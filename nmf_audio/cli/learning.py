@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 
 if TYPE_CHECKING:
-    from nmf_audio.dictionary import Dictionary
+    from nmf_audio.dictionary.dictionary import Dictionary
     from nmf_audio.training.card import Origin
 
 
@@ -62,7 +62,7 @@ def load_named(
     faults : list of str
         Where to say what is wrong.
     """
-    from nmf_audio.dictionary import load_dictionary
+    from nmf_audio.dictionary.dictionary import load_dictionary
 
     if name is None:
         return None
@@ -93,7 +93,7 @@ def read_origins(args: argparse.Namespace, faults: list[str]) -> "dict[Path, Ori
 
 def check_output(args: argparse.Namespace, inputs: Iterable[Path], faults: list[str]) -> None:
     """Add to `faults` what keeps the dictionary or its card from being written."""
-    from nmf_audio.atomic import check_target
+    from nmf_audio.io.atomic import check_target
     from nmf_audio.training.card import card_path
 
     if args.output.suffix != ".npz":

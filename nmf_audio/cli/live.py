@@ -148,7 +148,7 @@ def _attend(args: argparse.Namespace, live: "LiveDenoiser", seconds: float) -> N
 
 def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
     """Return the session that the options ask for, and how long it lasts."""
-    from nmf_audio.atomic import check_target
+    from nmf_audio.io.atomic import check_target
     from nmf_audio.live import LiveDenoiser
 
     faults: list[str] = []

@@ -40,7 +40,7 @@ def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], f
     faults : list of str
         Is added to.
     """
-    from nmf_audio.atomic import check_target
+    from nmf_audio.io.atomic import check_target
 
     formats = sorted(figure.canvas.get_supported_filetypes())
     if _format(args) not in formats:
@@ -53,7 +53,7 @@ def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], f
 
 def save(args: argparse.Namespace, figure: "Figure", *, dpi: int) -> None:
     """Write a picture, whole or not at all."""
-    from nmf_audio.atomic import replacing
+    from nmf_audio.io.atomic import replacing
 
     with replacing(args.output, force=args.force) as temporary:
         figure.savefig(temporary, format=_format(args), dpi=dpi)

@@ -108,7 +108,7 @@ def _is_pattern(name: str) -> bool:
 
 def _job(entry: Input, args: argparse.Namespace) -> Job:
     from nmf_audio import defaults
-    from nmf_audio.files import default_output
+    from nmf_audio.jobs.denoise_file import default_output
 
     src = entry.path
     folder = src.parent if args.output_dir is None else args.output_dir / entry.folder
@@ -161,7 +161,7 @@ def check_targets(
     faults : list of str
         Is added what is wrong.
     """
-    from nmf_audio.atomic import check_target
+    from nmf_audio.io.atomic import check_target
 
     n_faults = len(faults)
     folder_exists = args.output_dir is None or _check_folder(args.output_dir, faults)

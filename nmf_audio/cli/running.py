@@ -8,7 +8,7 @@ from nmf_audio.cli import common, streams
 
 if TYPE_CHECKING:
     from nmf_audio.cli.planning import Planned
-    from nmf_audio.processes import Work
+    from nmf_audio.jobs.processes import Work
 
 Result = TypeVar("Result")
 
@@ -41,7 +41,7 @@ def run_works(
     object
         What they return.
     """
-    from nmf_audio.batch import in_total, run_files
+    from nmf_audio.jobs.batch import in_total, run_files
 
     alone = len(jobs) == 1
     label = streams.label(jobs[0].src) if jobs[0].src == streams.DASH else jobs[0].src.name

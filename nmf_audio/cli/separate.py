@@ -9,8 +9,8 @@ from nmf_audio.cli import common, settings, undescribed
 
 if TYPE_CHECKING:
     from nmf_audio.cli.separating import Job
+    from nmf_audio.jobs.report import SeparationReport
     from nmf_audio.separation.stream import SourceSeparator
-    from nmf_audio.separation_report import SeparationReport
 
 DESCRIPTION = (
     "Take mixtures apart into the sources that dictionaries know, or into what is alike, strikes, or sounds like a "
@@ -182,7 +182,7 @@ def _separate_all(
     options: dict[str, Any],
 ) -> "Iterator[SeparationReport]":
     from nmf_audio.cli import running, streams
-    from nmf_audio.separation_files import MixtureWork
+    from nmf_audio.jobs.separate_file import MixtureWork
 
     part = {name: options[name] for name in ("start", "end")}
     sources = [job.src for job in jobs if not job.skip]

@@ -15,8 +15,8 @@ from nmf_audio.cli.inputs import find_inputs
 from nmf_audio.errors import DictionaryError, ParameterError
 
 if TYPE_CHECKING:
+    from nmf_audio.jobs.report import SeparationReport
     from nmf_audio.separation.stream import SourceSeparator
-    from nmf_audio.separation_report import SeparationReport
 
 SCHEMA = 1
 STREAM_NAME = "{source}{ext}"
@@ -132,7 +132,7 @@ def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: 
     list of Job
         In the order of the inputs.
     """
-    from nmf_audio.separation_files import source_files
+    from nmf_audio.jobs.separate_file import source_files
 
     if str(args.output_dir) == "-":
         faults.append("-o -: the parts are several files; name a folder")

@@ -12,8 +12,8 @@ from nmf_audio.errors import AudioFileError, DictionaryError, MissingExtraError,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nmf_audio.enhance import Denoiser
-    from nmf_audio.pcm import RawFormat
+    from nmf_audio.denoiser import Denoiser
+    from nmf_audio.io.pcm import RawFormat
 
 Value = TypeVar("Value")
 
@@ -116,7 +116,7 @@ def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None
     Denoiser or None
         None if something is wrong.
     """
-    from nmf_audio.enhance import Denoiser
+    from nmf_audio.denoiser import Denoiser
 
     options: dict[str, Any] = {
         "dictionary": args.dictionary,
@@ -198,7 +198,7 @@ def jobs_of(args: argparse.Namespace, faults: list[str]) -> int:
     int
         1 if it is wrong.
     """
-    from nmf_audio.batch import check_jobs
+    from nmf_audio.jobs.batch import check_jobs
 
     try:
         return check_jobs(common.whole(args.jobs))
@@ -222,7 +222,7 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
     dict
         The same names, as `denoise_file` takes them.
     """
-    from nmf_audio.files import check_options
+    from nmf_audio.jobs.denoise_file import check_options
 
     options: dict[str, Any] = {
         "noise": args.noise,
@@ -253,7 +253,7 @@ def part_options(args: argparse.Namespace, faults: list[str]) -> dict[str, float
     dict
         ``start`` and ``end``, in seconds or None; both None if something is wrong.
     """
-    from nmf_audio.sections import check_section
+    from nmf_audio.io.section import check_section
 
     part = _read_part(args, faults)
     try:
@@ -273,7 +273,7 @@ def _read_part(args: argparse.Namespace, faults: list[str]) -> dict[str, float |
 
 def check_noise(args: argparse.Namespace, faults: list[str]) -> None:
     """Add to `faults` what keeps the recording from being read that ``--noise`` names."""
-    from nmf_audio.opening import open_reader
+    from nmf_audio.io.open import open_reader
 
     if args.noise is None:
         return
@@ -305,8 +305,8 @@ def output_options(
         The same names, as `denoise_file` takes them.
     """
     from nmf_audio.cli import streams
-    from nmf_audio.formats import output_faults
-    from nmf_audio.stream_writer import stream_faults
+    from nmf_audio.io.formats import output_faults
+    from nmf_audio.io.pipe_writer import stream_faults
 
     options = {
         "format": args.format,

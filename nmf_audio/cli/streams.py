@@ -13,7 +13,7 @@ from nmf_audio.cli import common
 from nmf_audio.errors import ParameterError
 
 if TYPE_CHECKING:
-    from nmf_audio.pcm import RawFormat
+    from nmf_audio.io.pcm import RawFormat
 
 DASH = Path("-")
 """Standard input among inputs, standard output among outputs. A file of that name is ``./-``."""
@@ -125,7 +125,7 @@ def raw_of(args: argparse.Namespace, faults: list[str]) -> "RawFormat | None":
         None if there is a header, or something is wrong.
     """
     from nmf_audio import defaults
-    from nmf_audio.pcm import RawFormat
+    from nmf_audio.io.pcm import RawFormat
 
     numbers = [word for word in args.channels or () if isinstance(common.whole(word), int)]
     modes = [word for word in args.channels or () if word not in numbers]

@@ -9,8 +9,7 @@ from nmf_audio.cli import common, streams
 from nmf_audio.cli.planning import Planned
 
 if TYPE_CHECKING:
-    from nmf_audio.report import Report
-    from nmf_audio.separation_report import SeparationReport
+    from nmf_audio.jobs.report import Report, SeparationReport
 
 
 def tell(args: argparse.Namespace, report: "Report") -> None:
@@ -124,7 +123,7 @@ def tell_plan(args: argparse.Namespace, jobs: Iterable[Planned]) -> bool:
         Whether anything can't be read.
     """
     from nmf_audio.errors import AudioFileError, MissingExtraError
-    from nmf_audio.opening import open_reader
+    from nmf_audio.io.open import open_reader
 
     refused = []
     for job in jobs:

@@ -14,7 +14,7 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
-    from nmf_audio.dictionary import Dictionary
+    from nmf_audio.dictionary.dictionary import Dictionary
     from nmf_audio.training.card import Origin
 
 EPILOG = """examples:
@@ -149,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
         return train_denoiser.run(args)
     if args.source == "separator":
         return train_separator.run(args)
-    from nmf_audio.bands import FrontEndSpec
+    from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.training.corpus import CorpusWarning, find_recordings
     from nmf_audio.training.merge import merge
     from nmf_audio.training.plain import train_plain

@@ -13,7 +13,7 @@ from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
-    from nmf_audio.dictionary import Dictionary
+    from nmf_audio.dictionary.dictionary import Dictionary
     from nmf_audio.training.card import Origin
 
 EPILOG = f"""examples:
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
-    from nmf_audio.bands import FrontEndSpec
+    from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.training.corpus import CorpusWarning, find_recordings
     from nmf_audio.training.denoiser import train_denoiser
     from nmf_audio.training.sounds import read_recordings
@@ -167,7 +167,7 @@ def _check_names(
     args: argparse.Namespace, faults: list[str]
 ) -> tuple["Dictionary | None", "dict[Path, Origin] | None", Path]:
     """Return what --from and --manifest name and where the state is kept; add to `faults` what is wrong."""
-    from nmf_audio.dictionary import DEFAULT_DICTIONARY
+    from nmf_audio.dictionary.dictionary import DEFAULT_DICTIONARY
 
     inputs = learning.check_recordings([*args.speech, *args.noise], faults)
     name = DEFAULT_DICTIONARY if args.start == SHIPPED else args.start

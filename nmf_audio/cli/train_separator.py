@@ -12,7 +12,7 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.training.defaults import SEPARATOR
 
 if TYPE_CHECKING:
-    from nmf_audio.dictionary import Dictionary
+    from nmf_audio.dictionary.dictionary import Dictionary
 
 EPILOG = f"""examples:
   nmf-audio train separator anna=her_voice ben=his_voice -o two.npz
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are at fault; nothing is written then.
     """
-    from nmf_audio.bands import FrontEndSpec
+    from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.training.corpus import CorpusWarning, find_recordings
     from nmf_audio.training.separator import read_sources, train_separator
 

@@ -155,7 +155,7 @@ def heard_together(
     common.UsageError
         If they do not go together, or none can be read.
     """
-    from nmf_audio.hearing import hear_files
+    from nmf_audio.jobs.shared_sources import hear_files
     from nmf_audio.separation.whole import WholeSeparator
 
     if not args.joint or not sources or not isinstance(separator, WholeSeparator):

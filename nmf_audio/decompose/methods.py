@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nmf_audio.decompose.base import Decomposition
-from nmf_audio.dictionary import Dictionary
+from nmf_audio.dictionary.dictionary import Dictionary
 from nmf_audio.errors import DictionaryError
 
 __all__ = ["METHODS", "Method", "default_method", "make_decomposition"]
@@ -23,7 +23,7 @@ class Method:
 
 
 def _trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
-    from nmf_audio.decompose.trained import TrainedDecomposition
+    from nmf_audio.decompose.unrolled import TrainedDecomposition
 
     return TrainedDecomposition(dictionary, n_observed)
 
@@ -35,7 +35,7 @@ def _adaptive(dictionary: Dictionary, n_observed: int) -> Decomposition:
 
 
 def _classic(dictionary: Dictionary, n_observed: int) -> Decomposition:
-    from nmf_audio.decompose.classic import ClassicDecomposition
+    from nmf_audio.decompose.fixed import ClassicDecomposition
 
     return ClassicDecomposition(dictionary, n_observed)
 

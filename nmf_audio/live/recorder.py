@@ -11,9 +11,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.atomic import replacing
-from nmf_audio.audio_writer import AudioWriter
-from nmf_audio.containers import Container, container_for
+from nmf_audio.io.atomic import replacing
+from nmf_audio.io.containers import Container, container_for
+from nmf_audio.io.sndfile_writer import AudioWriter
 
 __all__ = ["Recorder", "RingBuffer"]
 

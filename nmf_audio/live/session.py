@@ -11,17 +11,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from nmf_audio.bands import check_rate
-from nmf_audio.checks import check_whole
+from nmf_audio._checks import check_whole
 from nmf_audio.defaults import DEFAULT_LIVE_LATENCY
-from nmf_audio.enhance import Denoiser
+from nmf_audio.denoiser import Denoiser
+from nmf_audio.dsp.bands import check_rate
+from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import DeviceError, ParameterError
+from nmf_audio.io.noise_recording import read_noise
 from nmf_audio.live.devices import Device, choose_rate, find_device, list_devices, load_sounddevice
 from nmf_audio.live.recorder import Recorder
 from nmf_audio.live.status import LiveStatus
 from nmf_audio.live.worker import BlockWorker
-from nmf_audio.noise import read_noise
-from nmf_audio.samples import check_channels
 from nmf_audio.stream import Stream
 
 __all__ = ["LiveDenoiser"]

@@ -78,7 +78,7 @@ class GatedMemory:
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        A trained dictionary's arrays, with those of a memory, checked by `nmf_audio.schema`.
+        A trained dictionary's arrays, with those of a memory, checked by `nmf_audio.dictionary.schema`.
     at : ndarray (n_components,), int
         Where each of the dictionary's activations stands among those of the decomposition.
     n_activations : int

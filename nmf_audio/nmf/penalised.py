@@ -36,7 +36,7 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, number, per_atom, prepare
 from nmf_audio.nmf.factorization import Factorization, first_factors
-from nmf_audio.nmf.roots import minimum_of_sum_one, root
+from nmf_audio.nmf.minimisers import minimum_of_sum_one, root
 from nmf_audio.nmf.updates import public
 
 __all__ = ["Penalty", "factorize_penalised"]

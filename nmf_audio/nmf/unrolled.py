@@ -69,7 +69,7 @@ class UnrolledNMF:
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        A trained dictionary's arrays, checked by `nmf_audio.schema`.
+        A trained dictionary's arrays, checked by `nmf_audio.dictionary.schema`.
     n_speech : int
         Number of speech atoms among the fixed ones; they come first.
     n_observed : int

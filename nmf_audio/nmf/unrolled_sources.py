@@ -35,7 +35,7 @@ STEP_FLOOR = 1e-5
 
 
 class SourceParameters(NamedTuple):
-    """Arrays as the frame loop reads them; names as in `nmf_audio.schema`, atoms as rows."""
+    """Arrays as the frame loop reads them; names as in `nmf_audio.dictionary.schema`, atoms as rows."""
 
     W: Array
     """(n_layers, n_components, n_bands)"""
@@ -175,7 +175,7 @@ class UnrolledSources:
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        A separator's arrays, checked by `nmf_audio.schema`.
+        A separator's arrays, checked by `nmf_audio.dictionary.schema`.
     sizes : sequence of int
         Number of atoms of each source.
     n_observed : int

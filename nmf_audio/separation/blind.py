@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.checks import check_whole
+from nmf_audio._checks import check_whole
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means

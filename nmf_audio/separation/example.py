@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.checks import check_whole
+from nmf_audio._checks import check_whole
+from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError
+from nmf_audio.io.section import check_section
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
-from nmf_audio.samples import check_channels
-from nmf_audio.sections import check_section
 from nmf_audio.separation.collector import Collector, thin
 from nmf_audio.separation.masks import AtomsMasker
 from nmf_audio.separation.segments import Masker, listen

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.decompose.base import Estimate
-from nmf_audio.frontend import FLOOR, SILENCE
+from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf import activations, factorize
 
 __all__ = ["MAX_FRAMES", "FrameCollector", "learn_free"]

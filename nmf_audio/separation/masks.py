@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.gains import ratio_mask
+from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, activations, factorize_penalised
 from nmf_audio.separation.segments import joined
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.defaults import DEFAULT_CONTINUITY
-from nmf_audio.gains import ratio_mask
+from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.separation.segments import Masker, joined
 from nmf_audio.separation.whole import Take, WholeSeparator, check_weight

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
+from nmf_audio.dsp.samples import check_finite, check_samples, to_float
 from nmf_audio.errors import ParameterError
-from nmf_audio.frame_path import ComplexArray, Resynthesis
-from nmf_audio.samples import check_finite, check_samples, to_float
 
 __all__ = ["Masker", "SegmentMasking", "joined", "listen"]
 

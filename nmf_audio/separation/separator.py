@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import BandMap, check_rate
-from nmf_audio.checks import check_number
+from nmf_audio._checks import check_number
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
-from nmf_audio.decompose.separator import SeparatorDecomposition
-from nmf_audio.decompose.sources import SourcesDecomposition, unit_atoms
+from nmf_audio.decompose.fixed import SourcesDecomposition, unit_atoms
+from nmf_audio.decompose.unrolled import SeparatorDecomposition
 from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
-from nmf_audio.dictionary import Dictionary
+from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dsp.bands import BandMap, check_rate
+from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.errors import ParameterError
-from nmf_audio.samples import check_channels, check_samples, in_blocks
 from nmf_audio.separation.free import FrameCollector, learn_free
 from nmf_audio.separation.sources import Given, check_source_name, name_dictionaries, plain_sources
 from nmf_audio.separation.stream import Parts, SeparationStream, check_mask_power, check_seed, take_apart

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import FrontEndSpec
 from nmf_audio.defaults import RESIDUAL
-from nmf_audio.dictionary import Dictionary, load_dictionary
+from nmf_audio.dictionary.dictionary import Dictionary, load_dictionary
+from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 
 __all__ = ["Given", "PlainSources", "check_source_name", "name_dictionaries", "plain_sources"]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import check_rate, frame_size
-from nmf_audio.checks import check_number
+from nmf_audio._checks import check_number
 from nmf_audio.defaults import DEFAULT_MASK_POWER
+from nmf_audio.dsp.bands import check_rate, frame_size
+from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.errors import ParameterError
-from nmf_audio.samples import check_channels, check_samples, in_blocks
 from nmf_audio.separation.collector import Collector, thin
 from nmf_audio.separation.segments import Masker, SegmentMasking, joined, listen
 from nmf_audio.separation.stream import Parts, PartsStream, check_mask_power, check_seed, take_apart

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import FrontEndSpec, band_matrix, frame_size
-from nmf_audio.dictionary import Dictionary, Group
+from nmf_audio.dictionary.dictionary import Dictionary, Group
+from nmf_audio.dsp.bands import FrontEndSpec, band_matrix, frame_size
+from nmf_audio.dsp.normaliser import Normaliser
 from nmf_audio.errors import ParameterError
-from nmf_audio.frontend import Normaliser
 from nmf_audio.nmf import factorize
 from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
 from nmf_audio.training.frames import QUIET, SPECTRUM_RANGE

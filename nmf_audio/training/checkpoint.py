@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.atomic import saving
 from nmf_audio.errors import DictionaryError
+from nmf_audio.io.atomic import saving
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 

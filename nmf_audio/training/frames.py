@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nmf_audio.bands import BandMap, FrontEndSpec, band_edges
+from nmf_audio.dsp.bands import BandMap, FrontEndSpec, band_edges
+from nmf_audio.dsp.normaliser import Normaliser
+from nmf_audio.dsp.stft import stft
 from nmf_audio.errors import AudioFileError
-from nmf_audio.frontend import Normaliser, stft
 from nmf_audio.training.corpus import Clip, fair_shares
 
 __all__ = ["Bands", "Frames", "analyse", "long_term_spectrum", "normalised_frames"]

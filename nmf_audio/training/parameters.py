@@ -1,8 +1,8 @@
 """Parameters of the unrolled decomposition while they are trained.
 
-A trained dictionary holds non-negative arrays (`nmf_audio.schema`). Training works on *free* variables of the same
-names and shapes, any real numbers: logarithms of what is positive, logits of what lies between two bounds, the
-inverse of softplus for the sparsity. `to_arrays` and `from_arrays` go from one to the other.
+A trained dictionary holds non-negative arrays (`nmf_audio.dictionary.schema`). Training works on *free* variables of
+the same names and shapes, any real numbers: logarithms of what is positive, logits of what lies between two bounds,
+the inverse of softplus for the sparsity. `to_arrays` and `from_arrays` go from one to the other.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def to_arrays(free: Mapping[str, Array]) -> Arrays:
     Returns
     -------
     dict of str to ndarray, float32
-        As `nmf_audio.schema` describes them.
+        As `nmf_audio.dictionary.schema` describes them.
     """
     W = np.exp(free["W"])
     arrays = {

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import FrontEndSpec
-from nmf_audio.dictionary import Dictionary, Group
+from nmf_audio.dictionary.dictionary import Dictionary, Group
+from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import ParameterError
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
 from nmf_audio.training.card import Origin, trained_on

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.errors import ParameterError
-from nmf_audio.frontend import FLOOR
 from nmf_audio.nmf.unrolled_sources import STEP_FLOOR, SourceParameters, blocks_of, infer_frame, share
 from nmf_audio.training.separator_parameters import free_gradients, separator_arrays
 

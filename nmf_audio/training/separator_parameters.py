@@ -95,7 +95,7 @@ def separator_arrays(free: Mapping[str, Array]) -> Arrays:
     Returns
     -------
     dict of str to ndarray
-        As `nmf_audio.schema` describes them.
+        As `nmf_audio.dictionary.schema` describes them.
     """
     W = np.exp(free["W"])
     return {

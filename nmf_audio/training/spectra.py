@@ -1,6 +1,6 @@
 """STFT of batches with frames as rows, its inverse, and the gradient through the inverse.
 
-As `nmf_audio.frontend.stft` (hop of half a frame, square-root Hann window, nothing from the future), for signals of a
+As `nmf_audio.dsp.stft.stft` (hop of half a frame, square-root Hann window, nothing from the future), for signals of a
 whole number of hops, without the frame after the end.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from nmf_audio.frontend import analysis_window
+from nmf_audio.dsp.stft import analysis_window
 
 __all__ = ["inverse", "inverse_back", "spectra"]
 

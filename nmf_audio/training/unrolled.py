@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.errors import ParameterError
-from nmf_audio.frontend import FLOOR, SILENCE
 from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import unrolled_backward, unrolled_forward
 from nmf_audio.training.gated_memory import TrainedMemory, has_memory

@@ -19,7 +19,7 @@ from nmf_audio import __version__
 from nmf_audio.cli import main as cli_main
 from nmf_audio.cli.denoise import main
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB, METHOD_NAMES
-from nmf_audio.files import denoise_file
+from nmf_audio.jobs.denoise_file import denoise_file
 from tests.cli.helpers import COMMAND, Run, names, shown_on_terminal, without_compiling
 from tests.tiny import SR, noise, truncate, write_noise
 
@@ -268,7 +268,7 @@ def test_debug_shows_where(run: Run, tmp_path: Path) -> None:
 def test_a_fault_of_the_program_does_not_end_the_batch(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import nmf_audio.batch
+    import nmf_audio.jobs.batch
 
     genuine = denoise_file
 
@@ -277,7 +277,7 @@ def test_a_fault_of_the_program_does_not_end_the_batch(
             raise ZeroDivisionError("oops")
         return genuine(src, *args, **keywords)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(nmf_audio.batch, "denoise_file", fragile)
+    monkeypatch.setattr(nmf_audio.jobs.batch, "denoise_file", fragile)
     write_noise(tmp_path / "a.wav")
     write_noise(tmp_path / "b.wav")
     code, out, err = run("a.wav", "b.wav")

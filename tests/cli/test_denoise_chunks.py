@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from nmf_audio.chunks import append_chunks, read_chunks
-from nmf_audio.containers import unfinished
+from nmf_audio.io.containers import unfinished
+from nmf_audio.io.riff_chunks import append_chunks, read_chunks
 from tests.cli.helpers import Run
 from tests.tiny import SR, noise
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from nmf_audio import containers
-from nmf_audio.audio_reader import AudioReader
-from nmf_audio.audio_writer import AudioWriter
 from nmf_audio.cli.denoise import main
-from nmf_audio.containers import Container
 from nmf_audio.errors import AudioFileError
-from nmf_audio.flac import put_blocks, read_blocks
-from nmf_audio.formats import FORMATS
-from nmf_audio.id3 import build_tag, put_tag, read_tag
+from nmf_audio.io import containers
+from nmf_audio.io.containers import Container
+from nmf_audio.io.formats import FORMATS
+from nmf_audio.io.sndfile_reader import AudioReader
+from nmf_audio.io.sndfile_writer import AudioWriter
+from nmf_audio.io.tags.flac import put_blocks, read_blocks
+from nmf_audio.io.tags.id3 import build_tag, put_tag, read_tag
 from tests.cli.helpers import Run, names
 from tests.test_flac import CUESHEET, PICTURE
 from tests.tiny import SR, noise, write_noise

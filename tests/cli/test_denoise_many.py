@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from nmf_audio.defaults import DEFAULT_NAME
-from nmf_audio.files import default_output
+from nmf_audio.jobs.denoise_file import default_output
 from tests.cli.helpers import COMMAND, Run, ended_within, names, shown_on_terminal, take_interrupts
 from tests.tiny import SR, truncate, write_noise
 

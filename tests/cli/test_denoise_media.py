@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from nmf_audio.formats import FORMATS
-from nmf_audio.opening import open_reader
+from nmf_audio.io.formats import FORMATS
+from nmf_audio.io.open import open_reader
 from tests.cli.helpers import Run, names
 from tests.media.make import (
     CLICK,
@@ -357,7 +357,7 @@ def test_without_pyav_it_is_said_what_to_install(
     write_media(tmp_path / "a.mp4", seconds=1)
     write_noise(tmp_path / "b.wav")
     monkeypatch.setitem(sys.modules, "av", None)
-    monkeypatch.setattr("nmf_audio.formats.find_spec", lambda name: None)
+    monkeypatch.setattr("nmf_audio.io.formats.find_spec", lambda name: None)
     install = "needs PyAV; install it with: pip install 'nmf-audio[media]'"
     assert run("b.wav", "-o", "b.m4a")[::2] == (2, [f"denoise: M4A {install}"])
     assert run("a.mp4", "-o", "c.wav")[::2] == (1, [f"denoise: a.mp4: reading it {install}"])

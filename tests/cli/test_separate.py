@@ -18,7 +18,7 @@ import soundfile
 
 from nmf_audio import Separator, separate
 from nmf_audio.cli.main import main
-from nmf_audio.separation_files import separate_file
+from nmf_audio.jobs.separate_file import separate_file
 from tests.cli.helpers import Run, names, take_interrupts, without_compiling
 from tests.separation.material import Mixture
 from tests.tiny import truncate

@@ -16,7 +16,7 @@ import soundfile
 
 from nmf_audio import Separator
 from nmf_audio.errors import ParameterError
-from nmf_audio.separation_files import separate_file
+from nmf_audio.jobs.separate_file import separate_file
 from tests.cli.helpers import Run, names, take_interrupts
 from tests.pipe import Pipe
 from tests.separation.material import Mixture

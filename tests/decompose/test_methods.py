@@ -17,10 +17,11 @@ from nmf_audio import (
     ParameterError,
     load_dictionary,
 )
-from nmf_audio.bands import BandMap
 from nmf_audio.decompose import METHODS, make_decomposition
 from nmf_audio.decompose.adaptive import AdaptiveDecomposition, AdaptiveSettings
-from nmf_audio.frontend import Normaliser, stft
+from nmf_audio.dsp.bands import BandMap
+from nmf_audio.dsp.normaliser import Normaliser
+from nmf_audio.dsp.stft import stft
 from nmf_audio.metrics import si_sdr
 from tests.tiny import MEMORY, denoiser_by
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmf_audio.decompose.tracker import NoiseTracker
+from nmf_audio.decompose.noise_tracker import NoiseTracker
 
 
 def run(power: np.ndarray) -> np.ndarray:

@@ -13,15 +13,15 @@ import av
 import numpy as np
 import pytest
 
-from nmf_audio.containers import Container
 from nmf_audio.errors import AudioFileError
-from nmf_audio.files import denoise_file
-from nmf_audio.media.codecs import is_media
-from nmf_audio.media.reader import MediaReader
-from nmf_audio.media.wholeness import unfinished_media
-from nmf_audio.media.writer import MediaWriter
+from nmf_audio.io.containers import Container
+from nmf_audio.io.media.codecs import is_media
+from nmf_audio.io.media.reader import MediaReader
+from nmf_audio.io.media.wholeness import unfinished_media
+from nmf_audio.io.media.writer import MediaWriter
+from nmf_audio.jobs.denoise_file import denoise_file
+from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.separation.separator import Separator
-from nmf_audio.separation_files import separate_file
 from tests.media.make import CLICK, SR, click, click_of, write_media
 from tests.tiny import tiny_dictionary, write_noise
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nmf_audio.frontend import FLOOR, SILENCE
+from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf.gated_memory import GatedMemory
 from nmf_audio.nmf.unrolled import UnrolledNMF
 from nmf_audio.training.parameters import to_arrays

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
-from nmf_audio.nmf.roots import derivative, minimum_of_sum_one, root
+from nmf_audio.nmf.minimisers import derivative, minimum_of_sum_one, root
 
 from . import naive
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.bands import BandMap, FrontEndSpec
-from nmf_audio.dictionary import Dictionary, Group
-from nmf_audio.frontend import stft
+from nmf_audio.dictionary.dictionary import Dictionary, Group
+from nmf_audio.dsp.bands import BandMap, FrontEndSpec
+from nmf_audio.dsp.stft import stft
 from nmf_audio.nmf import factorize
 
 Array = npt.NDArray[np.float32]

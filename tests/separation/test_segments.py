@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmf_audio.dsp.stft import istft, stft
 from nmf_audio.errors import ParameterError
-from nmf_audio.frontend import istft, stft
 from nmf_audio.separation import segments
 from nmf_audio.separation.collector import RUN, Collector, thin
 from nmf_audio.separation.segments import SegmentMasking, joined, listen

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmf_audio.bands import FrontEndSpec
-from nmf_audio.dictionary import Dictionary
+from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.training.corpus import find_recordings
 from nmf_audio.training.denoiser import PART, DenoiserSettings, DenoiserTraining, Progress, train_denoiser

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nmf_audio.bands import band_matrix, frame_size
-from nmf_audio.dictionary import load_dictionary
+from nmf_audio.dictionary.dictionary import load_dictionary
+from nmf_audio.dictionary.schema import check_trained_arrays
+from nmf_audio.dsp.bands import band_matrix, frame_size
+from nmf_audio.dsp.normaliser import FLOOR, SILENCE, Normaliser
 from nmf_audio.errors import DictionaryError, ParameterError
-from nmf_audio.frontend import FLOOR, SILENCE, Normaliser
 from nmf_audio.nmf.kernels import log_exp, unrolled_forward
 from nmf_audio.nmf.unrolled import UnrolledNMF
-from nmf_audio.schema import check_trained_arrays
 from nmf_audio.training.gated_memory import MemorySizes, first_memory
 from nmf_audio.training.parameters import Arrays, from_arrays, initial, to_arrays
 from nmf_audio.training.spectra import spectra

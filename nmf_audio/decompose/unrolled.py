@@ -1,0 +1,77 @@
+"""Dictionaries trained to separate: unrolled recurrent decompositions of speech and noise, and of any sources."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.decompose.base import Estimate
+from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dsp.normaliser import FLOOR, SILENCE
+from nmf_audio.nmf.gated_memory import Priors
+from nmf_audio.nmf.unrolled import UnrolledNMF
+from nmf_audio.nmf.unrolled_sources import UnrolledSources
+
+__all__ = ["SeparatorDecomposition", "TrainedDecomposition"]
+
+Array = npt.NDArray[np.float32]
+
+
+class TrainedDecomposition:
+    """The default method: causal, a fixed number of layers a frame, noise learned while it runs.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        Of kind ``trained``, with the sources ``speech`` and ``noise``.
+    n_observed : int
+        Bands that the signal has: its first ones. The others are missing, not zero.
+    """
+
+    sources = ("speech", "noise")
+
+    def __init__(self, dictionary: Dictionary, n_observed: int) -> None:
+        self._nmf = UnrolledNMF(
+            dictionary.arrays, n_speech=dictionary.n_components("speech"), n_observed=n_observed
+        )
+
+    def reset(self) -> None:
+        """Forget all frames so far."""
+        self._nmf.reset()
+
+    def process(self, V: Array) -> Estimate:
+        """Take the next frames V (n_bands, n_frames)."""
+        frames = np.ascontiguousarray(V.T)
+        priors = None
+        if self._nmf.has_memory:
+            n, n_observed = self._nmf.n_components, frames.shape[1]
+            priors = Priors(*(np.empty((len(frames), k), np.float32) for k in (n, n, n_observed)))
+        spectra, masks, H = self._nmf.process(frames, SILENCE + FLOOR, FLOOR, priors)
+        with_frames_last = None if priors is None else Priors(*(x.T for x in priors))
+        return Estimate(spectra.swapaxes(1, 2), masks.swapaxes(1, 2), H.T, with_frames_last)
+
+
+class SeparatorDecomposition:
+    """Any number of sources, causal, with a fixed number of layers a frame.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        Of kind ``separator``.
+    n_observed : int
+        Bands that the signal has: its first ones. The others are missing, not zero.
+    """
+
+    def __init__(self, dictionary: Dictionary, n_observed: int) -> None:
+        self.sources = dictionary.sources
+        sizes = [dictionary.n_components(source) for source in self.sources]
+        self._nmf = UnrolledSources(dictionary.arrays, sizes=sizes, n_observed=n_observed)
+
+    def reset(self) -> None:
+        """Forget all frames so far."""
+        self._nmf.reset()
+
+    def process(self, V: Array) -> Estimate:
+        """Take the next frames V (n_bands, n_frames)."""
+        spectra, masks, H = self._nmf.process(np.ascontiguousarray(V.T), FLOOR)
+        return Estimate(spectra.swapaxes(1, 2), masks.swapaxes(1, 2), H.T)

@@ -1,0 +1,1 @@
+"""Signal processing: waveforms to spectra and bands, gains, and back."""

@@ -1,0 +1,84 @@
+"""Level and tilt: band magnitudes to frames that do not depend on how loud a recording is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FLOOR", "SILENCE", "Normaliser"]
+
+Array = npt.NDArray[np.float32]
+
+FLOOR = 1e-4
+"""Added to every normalised band; relative to the level, so that it means -80 dB at any loudness."""
+
+LEVEL_RATE = 0.01
+"""Slowest rate of the level tracker, per frame: a time constant of 1.6 s."""
+
+TILT_START = 10
+"""How many frames the flat tilt counts for that a signal begins with."""
+
+LEAST_TILT = 1e-3
+"""Bands further below the mean of all are not raised any more."""
+
+SILENCE = 1e-6
+"""A frame whose mean is below this part of the level is silence: it does not move the level."""
+
+
+class Normaliser:
+    """Divides each frame by the long-term speech spectrum, by a running level and, in part, by a running tilt.
+
+    With e_t the mean over bands of x_t / spectrum, the level follows ``m += max(1 / count, 0.01) * (e_t - m)`` from
+    the first frame on; frames of (relative) silence are not counted. The result does not depend on the signal's
+    level: a recording 30 dB quieter gives the same v.
+
+    Noise that is far louder in some bands, as in a car, would leave what lies in the others without weight. The tilt
+    follows each band's own mean in the same way, ``c += max(1 / (count + 10), 0.01) * (x_t / spectrum / m - c)``
+    from c = 1 on, and is divided out to the power of `whitening`.
+
+    Parameters
+    ----------
+    spectrum : ndarray (n_bands,), float32
+        Long-term magnitude spectrum of speech in the bands, positive.
+    whitening : float
+        0: the tilt is left as it is; 1: in the long run all bands have the same mean.
+    """
+
+    def __init__(self, spectrum: Array, whitening: float = 0.0) -> None:
+        self._weight = (1 / spectrum).astype(np.float32)
+        self._whitening = np.float32(whitening)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget level and tilt."""
+        self._level, self._count = 0.0, 0
+        self._tilt, self._tilt_count = np.ones_like(self._weight), TILT_START
+
+    def process(self, bands: Array) -> Array:
+        """Return v (n_frames, n_bands), float32, for the next frames x (n_frames, n_bands)."""
+        v = bands * self._weight
+        levels, counted = [], []
+        # float64 keeps the mean of a frame of any finite float32 input finite
+        for e in v.mean(axis=1, dtype=np.float64).tolist():
+            counted.append(e > SILENCE * self._level)
+            if counted[-1]:
+                self._count += 1
+                self._level += max(1 / self._count, LEVEL_RATE) * (e - self._level)
+            levels.append(self._level or 1.0)
+        v /= np.array(levels, np.float32)[:, None]
+        if self._whitening:
+            v /= self._tilts(v, counted) ** self._whitening
+        v += np.float32(FLOOR)
+        return v
+
+    def _tilts(self, v: Array, counted: Sequence[bool]) -> Array:
+        """Return the tilt at each of the next frames, with that frame in it if it is counted."""
+        tilts = np.empty_like(v)
+        for row, tilt, counts in zip(v, tilts, counted, strict=True):
+            if counts:
+                self._tilt_count += 1
+                self._tilt += np.float32(max(1 / self._tilt_count, LEVEL_RATE)) * (row - self._tilt)
+            tilt[:] = self._tilt
+        return np.maximum(tilts, np.float32(LEAST_TILT))

@@ -1,0 +1,103 @@
+"""Overlap-add: blocks to spectra, and masked spectra back to blocks, one hop later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.dsp.stft import analysis_window, transform
+
+__all__ = ["ComplexArray", "Resynthesis"]
+
+Array = npt.NDArray[np.float32]
+ComplexArray = npt.NDArray[np.complex64]
+
+TILE_SAMPLES = 2**15
+"""Samples in the frames that are transformed at once: few enough that arrays stay in the cache, and their memory in
+the process, rather than going back to the system after each call. It has no influence on the result.
+"""
+
+
+class Resynthesis:
+    """Blocks in, blocks of one or more masked signals out, one hop later.
+
+    Parameters
+    ----------
+    n_fft : int
+        Frame length in samples; the hop is half of it.
+    n_channels : int
+        Channels of the signal.
+    n_outputs : int
+        Signals that come out.
+    gains : callable
+        Takes the next frames' spectra X (n_channels, n_frames, n_freq), returns gains (n_outputs, n_frames, n_freq)
+        that all channels share, or (n_outputs, n_channels, n_frames, n_freq).
+    """
+
+    def __init__(
+        self, n_fft: int, n_channels: int, n_outputs: int, gains: Callable[[ComplexArray], Array]
+    ) -> None:
+        self._hop = n_fft // 2
+        self._tile = max(1, TILE_SAMPLES // n_fft)
+        self._window = analysis_window(n_fft)
+        self._n_channels, self._n_outputs = n_channels, n_outputs
+        self._gains = gains
+        self.reset()
+
+    def reset(self) -> None:
+        """Put the clock and the buffers to the beginning of a signal."""
+        shape = (self._n_channels, self._hop)
+        self._previous = np.zeros(shape, np.float32)
+        self._overlap = np.zeros((self._n_outputs, *shape), np.float32)
+        self._pending = np.zeros((self._n_channels, 0), np.float32)
+        self._n_lead = self._hop
+
+    def advance(self, y: Array) -> tuple[Array, Array]:
+        """Run all frames that the next samples complete.
+
+        Parameters
+        ----------
+        y : ndarray (n_channels, n), float32
+            The next samples.
+
+        Returns
+        -------
+        dry : ndarray (n_channels, m), float32
+            The samples that are complete, as they came in.
+        wet : ndarray (n_outputs, n_channels, m), float32
+            The same samples of what comes out.
+        """
+        hop = self._hop
+        y = np.concatenate([self._pending, y], axis=1)
+        n_frames = y.shape[1] // hop
+        starts = range(0, n_frames, self._tile)
+        tiles = [y[:, i * hop : min(i + self._tile, n_frames) * hop] for i in starts]
+        # a copy, so that a long block is not kept alive by the few samples left of it
+        self._pending = y[:, n_frames * hop :].copy()
+        parts = [self._run(tile) for tile in tiles]
+        if not parts:
+            return y[:, :0], np.zeros((self._n_outputs, self._n_channels, 0), np.float32)
+        dry = np.concatenate([part for part, _ in parts], axis=1)
+        wet = np.concatenate([part for _, part in parts], axis=2)
+        # what the first frame completes lies before the start
+        lead = min(self._n_lead, dry.shape[1])
+        self._n_lead -= lead
+        return dry[:, lead:], wet[:, :, lead:]
+
+    def _run(self, tile: Array) -> tuple[Array, Array]:
+        """Take whole hops (n_channels, n_frames * hop); return the hops before them, as they were and masked."""
+        hop = self._hop
+        y = np.concatenate([self._previous, tile], axis=1)
+        self._previous = tile[:, -hop:].copy()
+        X = transform(y, self._window)
+        wet = np.empty((self._n_outputs, *tile.shape), np.float32)
+        for i, gains in enumerate(self._gains(X)):
+            masked = np.asarray(np.fft.irfft(X * gains, 2 * hop, axis=2), np.float32) * self._window
+            out = masked[:, :, :hop].copy()
+            out[:, 0] += self._overlap[i]
+            out[:, 1:] += masked[:, :-1, hop:]
+            self._overlap[i] = masked[:, -1, hop:]
+            wet[i] = out.reshape(self._n_channels, -1)
+        return y[:, :-hop], wet

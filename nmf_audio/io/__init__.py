@@ -1,0 +1,1 @@
+"""Reading and writing recordings: files, pipes, media files, their headers and tags."""

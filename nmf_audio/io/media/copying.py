@@ -1,0 +1,154 @@
+"""What there is in a media file beside the sound that is replaced: pictures, other tracks, subtitles, chapters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from nmf_audio.io.media.reader import is_cover, open_media, packets_of, sound_track
+
+__all__ = ["Companions"]
+
+# what the writer of a file says of itself, and statistics that no longer hold
+_OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
+_STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS")
+
+
+class Companions:
+    """The tracks of a media file that are copied as they are beside a sound that is replaced.
+
+    Parameters
+    ----------
+    path : Path
+        The file that they come from.
+    has_picture : bool
+        Whether the output takes moving pictures; cover pictures are copied in any case.
+
+    Attributes
+    ----------
+    left_out : list of str
+        What is not copied.
+    """
+
+    def __init__(self, path: Path, *, has_picture: bool) -> None:
+        self.left_out: list[str] = []
+        self._has_picture = has_picture
+        self._source = open_media(path)
+        self._replaced = sound_track(self._source)
+        self._offset = Fraction(self._source.start_time or 0, 1_000_000)
+        self._copies: dict[int, Any] = {}
+        self._packets: Any = iter(())
+        self._next: Any = None
+
+    def close(self) -> None:
+        """Close the file that they come from."""
+        self._source.close()
+
+    def add_to(self, output: Any, add_sound: Any) -> Any:
+        """Add the tracks to an output, in their order, with what is said of them.
+
+        Parameters
+        ----------
+        output : av.container.OutputContainer
+            Where to.
+        add_sound : callable
+            Adds the new sound to the output, and returns its track.
+
+        Returns
+        -------
+        av.AudioStream
+            The new sound.
+        """
+        output.metadata.update(
+            {name: text for name, text in self._source.metadata.items() if name.lower() not in _OWN_METADATA}
+        )
+        sound = None
+        for track in self._source.streams:
+            if track is self._replaced:
+                sound = add_sound()
+                copy = sound
+            else:
+                copy = self._copy_of(track, output)
+                if copy is None:
+                    continue
+                self._copies[track.index] = copy
+            copy.disposition = track.disposition
+            copy.metadata.update(_described(track.metadata))
+        chapters = [
+            {**chapter, **{end: chapter[end] - self._ticks(chapter["time_base"]) for end in ("start", "end")}}
+            for chapter in self._source.chapters()
+        ]
+        output.set_chapters(chapters)
+        moving = [track for track in self._source.streams if track.index in self._copies]
+        if moving:
+            self._packets = packets_of(self._source, *moving)
+        return sound
+
+    def _copy_of(self, track: Any, output: Any) -> Any | None:
+        if not self._has_picture and not (track.type == "video" and is_cover(track)):
+            return None
+        # chapters of MP4 are a track as well, which the output makes anew; FFmpeg takes other data by no common rule
+        if track.type == "data":
+            if not self._source.chapters():
+                self.left_out.append("a track of data")
+            return None
+        what = {"video": "a picture", "audio": "another sound track", "subtitle": "subtitles"}
+        try:
+            copy = output.add_stream_from_template(track, opaque=True)
+        except ValueError:
+            codec = track.codec_context.name if track.codec_context is not None else "unknown"
+            self.left_out.append(f"{what.get(track.type, 'an attachment')} ({codec})")
+            return None
+        if track.codec_context is not None and _same_family(self._source, output):
+            # players of one maker know HEVC under one of its two tags only
+            copy.codec_context.codec_tag = track.codec_context.codec_tag
+        return copy
+
+    def _ticks(self, time_base: Fraction) -> int:
+        return round(self._offset / time_base)
+
+    def advance(self, output: Any, until: Fraction | None) -> None:
+        """Write what belongs before a time.
+
+        Parameters
+        ----------
+        output : av.container.OutputContainer
+            Where to.
+        until : Fraction or None
+            Seconds; None for all that is left.
+        """
+        while True:
+            if self._next is None:
+                self._next = next(self._packets, None)
+            packet = self._next
+            if packet is None:
+                return
+            if packet.size == 0 and packet.dts is None:
+                # the end of a track
+                self._next = None
+                continue
+            if packet.dts is None and packet.pts is None and is_cover(packet.stream):
+                packet.pts = packet.dts = self._ticks(packet.time_base)
+            shift = self._ticks(packet.time_base)
+            time = (packet.pts if packet.dts is None else packet.dts) - shift
+            if until is not None and time * packet.time_base > until:
+                return
+            self._next = None
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            packet.dts = None if packet.dts is None else packet.dts - shift
+            packet.stream = self._copies[packet.stream.index]
+            output.mux(packet)
+
+
+def _described(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return what is said of a track. MP4 reads as name what it writes as title."""
+    kept = {name: text for name, text in metadata.items() if not name.startswith(_STATISTICS)}
+    if "name" in kept:
+        kept.setdefault("title", kept.pop("name"))
+    return kept
+
+
+def _same_family(source: Any, output: Any) -> bool:
+    return source.format.name.startswith("mov,") and output.format.name in ("mp4", "mov", "ipod")

@@ -1,0 +1,347 @@
+"""The sound of a media file, block by block."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import AudioFileError
+from nmf_audio.io.base import block_length, check_values
+from nmf_audio.io.containers import Container
+from nmf_audio.io.media.codecs import load, open_to_read
+from nmf_audio.io.media.wholeness import unfinished_media
+
+__all__ = ["MediaReader", "is_cover", "open_media", "packets_of", "sound_track"]
+
+Samples = npt.NDArray[np.floating[Any]]
+
+# time stamps of Matroska are whole milliseconds; what differs by more is a gap
+_SLACK_SECONDS = 0.1
+_SLACK_AFTER_DAMAGE = 0.003
+# jumps of the clock that are no gap, and no overlap
+_LONGEST_GAP_SECONDS, _LONGEST_OVERLAP_SECONDS = 600, 1
+
+_CODECS = {
+    "aac": "AAC",
+    "mp3": "MPEG_LAYER_III",
+    "mp3float": "MPEG_LAYER_III",
+    "opus": "OPUS",
+    "libopus": "OPUS",
+    "vorbis": "VORBIS",
+}
+_TAGS = {
+    **{name: name for name in ("title", "artist", "album", "comment", "date", "genre", "copyright")},
+    "track": "tracknumber",
+    "license": "license",
+}
+
+
+def open_media(path: Path, *, label: str | None = None) -> Any:
+    """Open a media file for reading.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+    label : str, optional
+        How messages call it; `path` by default.
+
+    Returns
+    -------
+    av.container.InputContainer
+
+    Raises
+    ------
+    AudioFileError
+        If it can't be read.
+    MissingExtraError
+        If PyAV is not installed.
+    """
+    name = str(path) if label is None else label
+    av = load(f"{name}: reading it")
+    try:
+        return open_to_read(av, path)
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = unfinished_media(path) or f"can't be read ({getattr(error, 'strerror', None) or error})"
+        raise AudioFileError(f"{name}: {reason}") from error
+
+
+def sound_track(container: Any) -> Any:
+    """Return the sound track of a media file that is worked on: the first that is flagged as default, or the first.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        The file.
+
+    Returns
+    -------
+    av.AudioStream or None
+        None if it has no sound.
+    """
+    tracks = container.streams.audio
+    default = (t for t in tracks if t.disposition.value & type(t.disposition).default.value)
+    return next(default, tracks[0] if tracks else None)
+
+
+def packets_of(container: Any, *tracks: Any) -> Iterator[Any]:
+    """Yield the packets of some tracks of a media file, and an empty one at the end of each.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+        The file.
+    *tracks : av.Stream
+        One track or more.
+
+    Yields
+    ------
+    av.Packet
+    """
+    while True:
+        try:
+            yield from container.demux(*tracks)
+        except IndexError:
+            # a track that begins in the middle of the file, which PyAV has no place for: go on behind its packet
+            continue
+        return
+
+
+def is_cover(track: Any) -> bool:
+    """Whether a track of pictures is a single one that stands for the whole file."""
+    disposition = track.disposition
+    return bool(disposition.value & type(disposition).attached_pic.value)
+
+
+class MediaReader:
+    """Reads the sound of a media file block by block; a context manager.
+
+    Like `AudioReader`. What an encoder put before the first sample, and after the last, is left out as far as the
+    file tells. Gaps in the time stamps become silence, so that the sound stays with the picture.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    label : str, optional
+        How messages call it; `path` by default.
+
+    Attributes
+    ----------
+    path, label, sr, n_channels, n_samples, container, tags, n_read, damage
+        See `AudioReader`. `n_samples` is what the file says, and may be some samples off.
+    start : Fraction
+        Seconds from the start of the file to the first sample.
+    layout : str
+        Which channel is which loudspeaker, in FFmpeg's words.
+    bit_rate : int or None
+        Bits per second of the sound, if it is lossy and the file tells.
+    track : int
+        Which sound track this is, from 1.
+    n_tracks : int
+        How many there are.
+    has_picture : bool
+        Whether there are moving pictures.
+
+    Raises
+    ------
+    AudioFileError
+        If the file holds no sound that can be read.
+    MissingExtraError
+        If PyAV is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
+        self.path, self.label = Path(path), str(path) if label is None else label
+        self.n_read = 0
+        self._n_bad = 0
+        self._gap = 0
+        self._interleave: Any = None
+        self._file = open_media(self.path, label=self.label)
+        try:
+            self._begin()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _begin(self) -> None:
+        self.damage = unfinished_media(self.path)
+        track = sound_track(self._file)
+        if track is None:
+            raise AudioFileError(f"{self.label}: has no sound")
+        for other in self._file.streams:
+            if other is not track:
+                other.discard = type(other.discard).all
+        self._track = track
+        self._frames = self._decode()
+        first = next(self._frames, None)
+        if first is None:
+            reason = self.damage or "holds no sound that can be read"
+            raise AudioFileError(f"{self.label}: {reason}")
+        self._first = first
+        self.has_picture = any(not is_cover(other) for other in self._file.streams.video)
+        tracks = self._file.streams.audio
+        self.track, self.n_tracks = tracks.index(track) + 1, len(tracks)
+        self.sr: int = first.sample_rate
+        self.layout: str = first.layout.name
+        self.n_channels: int = first.layout.nb_channels
+        at = Fraction(first.pts) * first.time_base if first.pts is not None else Fraction(0)
+        self.start = at - Fraction(self._file.start_time or 0, 1_000_000)
+        self._origin = at
+        self.container = Container(_format_name(self._file.format.name, self.path), _subtype(track))
+        self.bit_rate: int | None = track.bit_rate or None
+        metadata = {name.lower(): text for name, text in self._file.metadata.items()}
+        self.tags = {ours: metadata[theirs] for theirs, ours in _TAGS.items() if metadata.get(theirs)}
+        self._set_length()
+
+    def _set_length(self) -> None:
+        track = self._track
+        self._limit = math.inf
+        self.n_samples: int | None = None
+        if track.duration is not None:
+            self.n_samples = round(track.duration * track.time_base * self.sr)
+            # of all containers these alone say where the sound ends inside the last packet
+            if self.container.format in ("MP4", "M4A", "MOV") and track.time_base == Fraction(1, self.sr):
+                self._limit = self.n_samples
+        elif self._file.duration is not None:
+            end = Fraction(self._file.duration, 1_000_000) - self.start
+            self.n_samples = max(round(end * self.sr), 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._frames.close()
+        self._file.close()
+
+    def _decode(self) -> Generator[Any]:
+        """Yield frames; packets that can't be decoded are left out and counted."""
+        av = load("this")
+        try:
+            for packet in packets_of(self._file, self._track):
+                try:
+                    for frame in packet.decode():
+                        yield from self._readable(frame)
+                except av.error.FFmpegError:
+                    self._n_bad += 1
+        except av.error.FFmpegError as error:
+            self.damage = self.damage or f"is damaged ({error.strerror})"
+
+    def _readable(self, frame: Any) -> list[Any]:
+        """Return a frame, interleaved if PyAV would read behind the end of its table of channels."""
+        if not frame.format.is_planar or frame.layout.nb_channels < 8:
+            return [frame]
+        if self._interleave is None:
+            kind = frame.format.name.removesuffix("p")
+            self._interleave = load("this").AudioResampler(kind, frame.layout.name, frame.sample_rate)
+        frames: list[Any] = self._interleave.resample(frame)
+        return frames
+
+    def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
+        """Yield the samples in blocks of about a second; see `AudioReader.blocks`."""
+        n_block = block_length(self.sr, self.n_channels)
+        waiting: list[Samples] = []
+        n_waiting = 0
+        for piece in self._pieces(dtype):
+            waiting.append(piece)
+            n_waiting += piece.shape[1]
+            if n_waiting >= n_block:
+                yield self._take(np.concatenate(waiting, axis=1))
+                waiting, n_waiting = [], 0
+        if n_waiting:
+            yield self._take(np.concatenate(waiting, axis=1))
+        self._note_end()
+
+    def _take(self, block: Samples) -> Samples:
+        check_values(block, self.n_read, self.sr, self.label)
+        self.n_read += block.shape[1]
+        return block
+
+    def _pieces(self, dtype: type[np.floating[Any]]) -> Iterator[Samples]:
+        """Yield the frames' samples, with silence for gaps, up to the end that the file tells."""
+        position, n_bad = 0, 0
+        for frame in self._all_frames():
+            if (frame.sample_rate, frame.layout.nb_channels) != (self.sr, self.n_channels):
+                raise AudioFileError(
+                    f"{self.label}: changes from {self.n_channels} channels at {self.sr} Hz to "
+                    f"{frame.layout.nb_channels} at {frame.sample_rate} Hz after {position / self.sr:.2f} s; "
+                    "cut it there"
+                )
+            y = _samples(frame, dtype)
+            slack = _SLACK_SECONDS if self._n_bad == n_bad else _SLACK_AFTER_DAMAGE
+            n_bad = self._n_bad
+            late = 0
+            if frame.pts is not None:
+                late = round((frame.pts * frame.time_base - self._origin) * self.sr) - position
+            if not -_LONGEST_OVERLAP_SECONDS * self.sr < late < _LONGEST_GAP_SECONDS * self.sr:
+                self._origin += Fraction(late, self.sr)
+            elif late > slack * self.sr:
+                self._gap += late
+                for start in range(0, late, self.sr):
+                    silence = np.zeros((self.n_channels, min(self.sr, late - start)), dtype)
+                    position += silence.shape[1]
+                    yield silence
+            elif late < -slack * self.sr:
+                y = y[:, -late:]
+            y = y[:, : int(min(max(self._limit - position, 0), y.shape[1]))]
+            position += y.shape[1]
+            if y.shape[1]:
+                yield y
+
+    def _all_frames(self) -> Iterator[Any]:
+        yield self._first
+        yield from self._frames
+
+    def _note_end(self) -> None:
+        if self._n_bad and not self.damage:
+            gap = f"; {self._gap / self.sr:.2f} s are silent now" if self._gap else ""
+            self.damage = f"is damaged: {self._n_bad} pieces of its sound can't be decoded{gap}"
+
+
+def _format_name(name: str, path: Path) -> str:
+    suffix = path.suffix.lower()
+    if name.startswith("mov,"):
+        return {".m4a": "M4A", ".mov": "MOV"}.get(suffix, "MP4")
+    if name.startswith("matroska"):
+        return "WEBM" if suffix == ".webm" else "MKV"
+    return name.upper()
+
+
+def _subtype(track: Any) -> str:
+    context = track.codec_context
+    name: str = context.name
+    if name in _CODECS:
+        return _CODECS[name]
+    if name in ("alac", "flac"):
+        return f"{name.upper()}_{16 if context.format.bytes == 2 else 24}"
+    if name.startswith("pcm_"):
+        kind, bits = name[4], "".join(c for c in name[5:] if c.isdigit())
+        if kind == "f":
+            return "FLOAT" if bits == "32" else "DOUBLE"
+        if bits:
+            return "PCM_U8" if (kind, bits) == ("u", "8") else "PCM_S8" if bits == "8" else f"PCM_{bits}"
+        return {"alaw": "ALAW", "mulaw": "ULAW"}.get(name[4:], name.upper())
+    return name.upper()
+
+
+def _samples(frame: Any, dtype: type[np.floating[Any]]) -> Samples:
+    """Return what a frame holds as (n_channels, n), full scale 1.0."""
+    y = frame.to_ndarray()
+    if not frame.format.is_planar:
+        y = y.reshape(-1, frame.layout.nb_channels).T
+    if y.dtype.kind == "f":
+        return np.ascontiguousarray(y, dtype)
+    if y.dtype == np.uint8:
+        return np.ascontiguousarray((y.astype(dtype) - 128) / dtype(128))
+    return np.ascontiguousarray(np.divide(y, 2.0 ** (8 * y.dtype.itemsize - 1), dtype=dtype))

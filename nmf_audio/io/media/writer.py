@@ -1,0 +1,246 @@
+"""A media file with a new sound."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import AudioFileError
+from nmf_audio.io.containers import Container
+from nmf_audio.io.formats import FORMATS
+from nmf_audio.io.media.codecs import ENCODERS, load, open_to_read
+from nmf_audio.io.media.copying import Companions
+from nmf_audio.io.media.wholeness import unfinished_media
+from nmf_audio.io.pcm import quantize
+
+__all__ = ["MediaWriter"]
+
+Samples = npt.NDArray[np.floating[Any]]
+
+_PACKET = 1024
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+# bits per second and channel; a frame of AAC takes six bits for each of its samples at most
+_AAC_BIT_RATE, _AAC_MOST = 64_000, 6
+_OPUS_BIT_RATE = 64_000
+_OF_THE_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
+_TAGS = {"tracknumber": "track"}
+# the writer's own name stands there, whatever was asked for
+_OWN_TAGS = ("software", "encoder")
+
+
+def _options(container: Container, sr: int) -> dict[str, str]:
+    """Return what FFmpeg's muxer is told."""
+    if container.format not in ("M4A", "MP4", "MOV"):
+        return {}
+    # the start of the sound is rounded to a part of this; by default to a millisecond
+    options = {"movie_timescale": str(sr)}
+    if container.format == "M4A":
+        # FFmpeg's own muxer for it takes no covers
+        options["brand"] = "M4A "
+    return options
+
+
+def _layout(subtype: str, layout: str | None, n_channels: int) -> str | None:
+    """Return the channels' places, as the encoder calls them; None if there is no name for them."""
+    usual = _LAYOUTS.get(n_channels)
+    if layout is None or layout.endswith("channels"):
+        return usual
+    # these encoders know loudspeakers behind the listener only by this name; the order is the same
+    return usual if subtype in ("AAC", "OPUS") and layout.endswith("(side)") else layout
+
+
+class MediaWriter:
+    """Writes a media file block by block; a context manager.
+
+    Like `AudioWriter`. Beside the sound it copies what else there is in another media file.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write, for example what `replacing` gives.
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+    container : Container
+        A media format of `FORMATS`, and one of its subtypes.
+    tags : mapping, optional
+        Title, artist and so on, if there is no `source`.
+    label : str, optional
+        How messages call the file; `path` by default.
+    source : Path or None
+        A media file: all but the sound comes from it.
+    start : Fraction
+        Seconds from the start of the file to the first sample.
+    layout : str or None
+        Which channel is which loudspeaker, in FFmpeg's words; the usual one by default.
+    bit_rate : int or None
+        Bits per second to use at least, for lossy codings.
+
+    Attributes
+    ----------
+    n_written, n_clipped, warnings, container, sr, label
+        See `AudioWriter`.
+
+    Raises
+    ------
+    AudioFileError
+        If the container can't hold such a signal, or if not everything arrived on the disk.
+    MissingExtraError
+        If PyAV is not installed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sr: int,
+        n_channels: int,
+        container: Container,
+        *,
+        tags: Mapping[str, str] | None = None,
+        label: str | None = None,
+        source: Path | None = None,
+        start: Fraction = Fraction(0),
+        layout: str | None = None,
+        bit_rate: int | None = None,
+    ) -> None:
+        self.n_written = self.n_clipped = 0
+        self.warnings: list[str] = []
+        self.container, self.sr = container, sr
+        self._path, self.label = path, label or str(path)
+        self._av = load(f"{self.label}: writing it")
+        self._encoder = ENCODERS[container.subtype]
+        self._layout = _layout(container.subtype, layout, n_channels)
+        self._n_channels = n_channels
+        self._first = round(start * sr)
+        entry = FORMATS[container.format]
+        self._companions = None if source is None else Companions(source, has_picture=entry.has_picture)
+        try:
+            if self._layout is None:
+                raise ValueError(f"{n_channels} channels")
+            self._file = self._av.open(
+                f"file:{path}", "w", format=entry.muxer, container_options=_options(container, sr)
+            )
+            self._begin(tags or {}, bit_rate)
+        except (self._av.error.FFmpegError, ValueError) as error:
+            self._abandon()
+            if getattr(error, "errno", None) in _OF_THE_DISK:
+                raise self._fault(error) from error
+            reason = getattr(error, "strerror", None) or error
+            raise AudioFileError(
+                f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} channels "
+                f"at {sr} Hz, or what goes with them ({reason}); give an output of another format"
+            ) from error
+
+    def _begin(self, tags: Mapping[str, str], bit_rate: int | None) -> None:
+        if self._companions is None:
+            self._file.metadata.update({_TAGS.get(name, name): text for name, text in tags.items()})
+            self._track = self._add_sound(bit_rate)
+        else:
+            self._track = self._companions.add_to(self._file, lambda: self._add_sound(bit_rate))
+        self._file.start_encoding()
+        # the muxer keeps what it knows of these
+        self._metadata = dict(self._file.metadata)
+        left_out = [] if self._companions is None else self._companions.left_out
+        if left_out:
+            self.warnings.append(f"{self.container.format} does not take {', '.join(left_out)}: left out")
+
+    def _add_sound(self, bit_rate: int | None) -> Any:
+        track = self._file.add_stream(self._encoder.name, rate=self.sr)
+        track.layout = self._layout
+        track.format = self._encoder.sample_format
+        track.time_base = Fraction(1, self.sr)
+        if self.container.subtype == "AAC":
+            wanted = max(bit_rate or 0, _AAC_BIT_RATE * self._n_channels)
+            track.bit_rate = min(wanted, _AAC_MOST * self.sr * self._n_channels)
+        elif self.container.subtype == "OPUS":
+            track.bit_rate = max(bit_rate or 0, _OPUS_BIT_RATE * self._n_channels)
+        return track
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._abandon()
+
+    def write(self, y: Samples) -> Samples:
+        """Append a block; see `AudioWriter.write`."""
+        bits = self._encoder.bits
+        data: npt.NDArray[Any]
+        if bits is None:
+            data = np.asarray(y, np.float32)
+        else:
+            integers, y, n_clipped = quantize(y, bits)
+            self.n_clipped += n_clipped
+            data = integers.T
+        try:
+            for start in range(0, y.shape[1], _PACKET):
+                self._encode(data[:, start : start + _PACKET])
+            if self._companions is not None:
+                self._companions.advance(self._file, Fraction(self._first + self.n_written, self.sr))
+        except self._av.error.FFmpegError as error:
+            raise self._fault(error) from error
+        return y
+
+    def _encode(self, data: npt.NDArray[Any]) -> None:
+        # interleaved in any case: PyAV makes frames of eight separate channels wrongly, and converts these itself
+        interleaved = np.ascontiguousarray(data.T).reshape(1, -1)
+        kind = self._encoder.sample_format.removesuffix("p")
+        frame = self._av.AudioFrame.from_ndarray(interleaved, kind, self._layout)
+        frame.sample_rate = self.sr
+        frame.time_base = Fraction(1, self.sr)
+        frame.pts = self._first + self.n_written
+        self._file.mux(self._track.encode(frame))
+        self.n_written += data.shape[1]
+
+    def close(self) -> None:
+        """End the file and check that all of it is there; see `AudioWriter.close`."""
+        try:
+            self._file.mux(self._track.encode(None))
+            if self._companions is not None:
+                self._companions.advance(self._file, None)
+            self._file.close()
+        except self._av.error.FFmpegError as error:
+            raise self._fault(error) from error
+        finally:
+            self._abandon()
+        if unfinished_media(self._path):
+            raise AudioFileError(f"{self.label}: was not written whole")
+        with open_to_read(self._av, self._path) as written:
+            kept = {name.lower() for name in written.metadata}
+        lost = [name for name in self._metadata if name.lower() not in (*kept, *_OWN_TAGS)]
+        if lost:
+            self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(lost)}")
+
+    def _abandon(self) -> None:
+        """Close what is open; what the end of a file that will be thrown away can't take no longer matters."""
+        if self._companions is not None:
+            self._companions.close()
+        file = getattr(self, "_file", None)
+        if file is None:
+            return
+        try:
+            file.close()
+        except self._av.error.FFmpegError:
+            return
+
+    def _fault(self, error: Any) -> AudioFileError:
+        advice = ""
+        if error.errno == errno.EINVAL and self._companions is not None:
+            advice = (
+                f"; {self.container.format} may not take what goes with the sound: name an output of another format, "
+                "or for the sound alone, such as .m4a or .wav"
+            )
+        return AudioFileError(f"{self.label}: can't be written: {error.strerror}{advice}")

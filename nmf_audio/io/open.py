@@ -1,0 +1,289 @@
+"""Recordings and outputs of any kind: which reader reads a file, which writer writes one."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.io.containers import Container, container_for
+from nmf_audio.io.formats import FORMATS, Format, Wanted, format_for
+from nmf_audio.io.media.codecs import is_media, is_media_head
+from nmf_audio.io.media.reader import MediaReader
+from nmf_audio.io.media.writer import MediaWriter
+from nmf_audio.io.pcm import RawFormat
+from nmf_audio.io.pipe_reader import ByteSource, StreamReader, stream_label
+from nmf_audio.io.pipe_writer import StreamWriter
+from nmf_audio.io.riff_chunks import read_chunks
+from nmf_audio.io.sndfile_reader import AudioReader
+from nmf_audio.io.sndfile_writer import AudioWriter
+from nmf_audio.io.tags.flac import read_blocks
+from nmf_audio.io.tags.id3 import read_tag
+from nmf_audio.io.wav_header import WavHead
+
+__all__ = ["Reader", "Writer", "open_reader", "open_stream", "open_stream_writer", "open_writer", "source_of"]
+
+Reader = AudioReader | MediaReader | StreamReader
+Writer = AudioWriter | MediaWriter | StreamWriter
+
+_BLOCK_BYTES = 2**16
+# enough to tell any kind of file
+_BEGINNING_BYTES = 400
+# how recordings begin that a temporary file is worth while for: others are refused before an endless stream fills the
+# disk
+_BEGINNINGS = (
+    *(b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd"),
+    *(b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2"),
+)
+
+
+def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> AudioReader | MediaReader:
+    """Open a recording of any kind; what is in the file decides, not its name.
+
+    Parameters
+    ----------
+    path : str or path
+        The recording.
+    label : str, optional
+        How messages call it; `path` by default.
+
+    Returns
+    -------
+    AudioReader or MediaReader
+
+    Raises
+    ------
+    AudioFileError
+        If the file is missing, empty, no regular file, or holds no audio that can be read.
+    MissingExtraError
+        If it is a media file and PyAV is not installed.
+    """
+    return (MediaReader if is_media(Path(path)) else AudioReader)(path, label=label)
+
+
+@contextmanager
+def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = False) -> Iterator[Reader]:
+    """Read a recording from an open file, from where it stands to its end.
+
+    Parameters
+    ----------
+    file : binary file
+        A pipe, for example ``sys.stdin.buffer``.
+    raw : RawFormat or None
+        What the samples are if there is no header.
+    whole : bool
+        All of it goes into a temporary file first, whatever it is: it can then be opened again, at the reader's
+        `path`. Not with `raw`.
+
+    Yields
+    ------
+    StreamReader, AudioReader or MediaReader
+        One of the latter if all of the stream had to go into a temporary file first: FLAC, MP3, WAV in other codings,
+        videos.
+
+    Raises
+    ------
+    ParameterError
+        If `raw` lacks the sample rate.
+    AudioFileError
+        If there is no audio that can be read.
+
+    Examples
+    --------
+    >>> import io
+    >>> from nmf_audio.io.wav_header import write_head
+    >>> file = io.BytesIO(write_head(WavHead(16000, 1, "PCM_16")) + bytes(640))
+    >>> with open_stream(file) as reader:
+    ...     print(reader.sr, reader.n_samples, [block.shape for block in reader.blocks()])
+    16000 None [(1, 320)]
+    """
+    label = stream_label(file)
+    source = ByteSource(file, label)
+    if raw is None:
+        head = None if whole else source.head()
+    elif raw.sr is None:
+        raise ParameterError("raw: sr is None; the sample rate of the input is needed")
+    else:
+        head = WavHead(raw.sr, raw.n_channels, raw.subtype)
+    if head is not None:
+        reader = StreamReader(source, head, label, raw=raw is not None)
+        yield reader
+        reader.drain()
+        return
+    beginning = source.exactly(_BEGINNING_BYTES)
+    source.give_back(beginning)
+    if not beginning:
+        raise AudioFileError(f"{label}: is empty (0 bytes)")
+    if not (beginning.startswith(_BEGINNINGS) or is_media_head(beginning)):
+        raise AudioFileError(
+            f"{label}: holds no audio that can be read; WAV, FLAC, OGG, MP3, AIFF and others can, and samples "
+            "without a header if --raw (raw=) says what they are"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        spooled = Path(folder) / "stream"
+        try:
+            with spooled.open("wb") as copy:
+                while data := source.some(_BLOCK_BYTES):
+                    copy.write(data)
+        except OSError as error:
+            if isinstance(error, AudioFileError):
+                raise
+            raise AudioFileError(
+                f"{label}: has no room in the temporary folder {folder}: {error.strerror}"
+            ) from error
+        with open_reader(spooled, label=label) as spooled_reader:
+            yield spooled_reader
+
+
+def source_of(reader: Reader) -> Container:
+    """Return what outputs are like, if nobody asks for anything else: samples without a header become WAV."""
+    container = reader.container
+    return Container("WAV", container.subtype) if container.format == "RAW" else container
+
+
+def open_stream_writer(
+    target: BinaryIO,
+    reader: Reader,
+    container: Container,
+    *,
+    sr: int | None = None,
+    n_samples: int | None = None,
+) -> StreamWriter:
+    """Open a stream for what a recording becomes.
+
+    Parameters
+    ----------
+    target : binary file
+        Where to write.
+    reader : AudioReader, MediaReader or StreamReader
+        The recording.
+    container : Container
+        See `nmf_audio.io.pipe_writer.stream_container`.
+    sr : int or None
+        Sample rate in Hz, if another than the recording's.
+    n_samples : int or None
+        Length of the part that is written, at the rate of the recording, if it is known.
+
+    Returns
+    -------
+    StreamWriter
+    """
+    exact = sr in (None, reader.sr) and not isinstance(reader, MediaReader)
+    return StreamWriter(
+        *(target, sr or reader.sr, reader.n_channels, container),
+        n_samples=n_samples if exact else None,
+        tags=reader.tags,
+        channel_mask=reader.channel_mask if isinstance(reader, StreamReader) else 0,
+    )
+
+
+def open_writer(
+    temporary: Path,
+    target: Path,
+    reader: Reader,
+    wanted: Wanted,
+    *,
+    n_samples: int = 0,
+    is_part: bool = False,
+    sound_only: bool = False,
+) -> AudioWriter | MediaWriter:
+    """Open an output for what a recording becomes.
+
+    Parameters
+    ----------
+    temporary : Path
+        Where to write, see `replacing`.
+    target : Path
+        The output as the person calls it.
+    reader : AudioReader, MediaReader or StreamReader
+        The recording: what is not asked for is as it is.
+    wanted : Wanted
+        What was asked for.
+    n_samples : int
+        Length of the part that is written, at the rate of the recording, as far as it is known.
+    is_part : bool
+        Whether only a part of the recording is written.
+    sound_only : bool
+        Leave all but the sound out.
+
+    Returns
+    -------
+    AudioWriter or MediaWriter
+
+    Raises
+    ------
+    AudioFileError
+        If the output can't hold that.
+    """
+    sr = reader.sr if wanted.sr is None else wanted.sr
+    entry = format_for(target, wanted.container) or FORMATS.get(reader.container.format)
+    media = reader if isinstance(reader, MediaReader) else None
+    if entry is not None and entry.muxer is not None:
+        container = Container(entry.container, _subtype(entry, wanted, reader))
+        if media is None or sound_only:
+            return MediaWriter(
+                temporary, sr, reader.n_channels, container, tags=reader.tags, label=str(target)
+            )
+        if is_part and entry.has_picture and media.has_picture:
+            raise AudioFileError(
+                f"{target}: of a video the whole can be written only; leave start and end out, or name an output "
+                "for the sound alone, such as .m4a or .wav"
+            )
+        return MediaWriter(
+            temporary,
+            sr,
+            reader.n_channels,
+            container,
+            tags=reader.tags,
+            label=str(target),
+            source=None if is_part else media.path,
+            start=Fraction(0) if is_part else media.start,
+            layout=media.layout,
+            bit_rate=media.bit_rate,
+        )
+    if entry is None and media is not None:
+        raise AudioFileError(
+            f"{target}: {reader.container.format} can be read, not written; name an output such as .m4a, .mkv or "
+            ".wav"
+        )
+    n_values = math.ceil(n_samples * sr / reader.sr) * reader.n_channels
+    container = container_for(
+        target, source_of(reader), n_values, format=wanted.container, subtype=wanted.subtype
+    )
+    chunks = read_chunks(reader.path) if isinstance(reader, AudioReader) else []
+    # they count samples
+    is_whole = not is_part and sr == reader.sr
+    fit = is_whole and container.format in ("WAV", "WAVEX", "RF64") and container.endian != "BIG"
+    id3: bytes = b""
+    blocks: list[tuple[int, bytes]] = []
+    if isinstance(reader, AudioReader) and reader.container.format == container.format:
+        id3 = read_tag(reader.path) if container.format == "MP3" and not is_part else b""
+        blocks = read_blocks(reader.path, is_whole=is_whole) if container.format == "FLAC" else []
+    writer = AudioWriter(
+        temporary,
+        sr,
+        reader.n_channels,
+        container,
+        tags=reader.tags,
+        label=str(target),
+        chunks=chunks if fit else (),
+        id3=id3,
+        blocks=blocks,
+    )
+    if chunks and not fit:
+        lost = dict.fromkeys(name.decode("latin-1").strip() for name, _ in chunks)
+        writer.warnings.append(f"left out, since it is for a whole WAV of the same rate: {', '.join(lost)}")
+    return writer
+
+
+def _subtype(entry: Format, wanted: Wanted, reader: Reader) -> str:
+    if wanted.subtype is not None:
+        return wanted.subtype
+    subtype = reader.container.subtype
+    return subtype if subtype in entry.subtypes else entry.subtypes[0]

@@ -1,0 +1,201 @@
+"""Recordings that come through pipes: WAV of plain numbers and raw samples, each block as soon as it is there."""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.io.base import block_length, check_values
+from nmf_audio.io.containers import Container
+from nmf_audio.io.pcm import decode
+from nmf_audio.io.wav_header import WavHead, read_head
+
+__all__ = ["STREAM", "ByteSource", "StreamReader", "named", "stream_label"]
+
+Samples = npt.NDArray[np.floating[Any]]
+
+STREAM = Path("-")
+"""What reports call a stream."""
+
+_BLOCK_BYTES = 2**16
+# more of a head than this is not kept in memory for a second look
+_MAX_KEPT = 2**22
+
+
+def stream_label(file: BinaryIO) -> str:
+    """Return how messages call an open file."""
+    try:
+        number = file.fileno()
+    except (OSError, AttributeError):
+        number = -1
+    return {0: "standard input", 1: "standard output"}.get(number, "the stream")
+
+
+def named(what: str | os.PathLike[str] | BinaryIO) -> Path:
+    """Return what a report calls a file, `STREAM` for one that is open.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither.
+    """
+    if isinstance(what, str | os.PathLike):
+        return Path(what)
+    if hasattr(what, "read") or hasattr(what, "write"):
+        return STREAM
+    raise ParameterError(f"{what!r} is neither the path of a file nor an open binary file")
+
+
+class ByteSource:
+    """The bytes of a stream, taken as they come; some can be given back."""
+
+    def __init__(self, file: BinaryIO, label: str) -> None:
+        self._file, self._label = file, label
+        self._read = getattr(file, "read1", file.read)
+        # a view: what is left of a minute of sound is not copied with each piece that is taken
+        self._ahead = memoryview(b"")
+        self._kept: bytearray | None = None
+
+    def some(self, n: int) -> bytes:
+        """Return what is there, at most n bytes; wait if nothing is; nothing at the end."""
+        data: bytes | memoryview
+        if self._ahead:
+            data, self._ahead = self._ahead[:n], self._ahead[n:]
+        else:
+            try:
+                while (data := self._read(n)) is None:
+                    # somebody set the pipe not to wait
+                    select.select([self._file], [], [])
+            except OSError as error:
+                raise AudioFileError(f"{self._label}: can't be read: {error.strerror}") from error
+        if self._kept is not None:
+            self._kept += data
+            if len(self._kept) > _MAX_KEPT:
+                self._kept = None
+        return bytes(data)
+
+    def exactly(self, n: int) -> bytes:
+        """Return n bytes, fewer at the end."""
+        parts = []
+        while n and (data := self.some(n)):
+            parts.append(data)
+            n -= len(data)
+        return b"".join(parts)
+
+    def give_back(self, data: bytes) -> None:
+        """Let `data` come again."""
+        self._ahead = memoryview(data + bytes(self._ahead))
+
+    def head(self) -> WavHead | None:
+        """Read up to the first sample; give everything back if it is no WAV of plain numbers."""
+        self._kept = bytearray()
+        try:
+            head = read_head(self.exactly)
+        except EOFError:
+            raise AudioFileError(f"{self._label}: ended before the first sample") from None
+        kept, self._kept = self._kept, None
+        if head is None:
+            if kept is None:
+                raise AudioFileError(f"{self._label}: is no WAV that can be read; its head does not end")
+            self.give_back(bytes(kept))
+        return head
+
+
+class StreamReader:
+    """Reads samples from a stream as they come.
+
+    `nmf_audio.io.open.open_stream` makes these.
+
+    Parameters
+    ----------
+    source : ByteSource
+        Stands at the first sample.
+    head : WavHead
+        What the samples are.
+    label : str
+        How messages call the stream.
+    raw : bool
+        Whether there was no head in the stream.
+
+    Attributes
+    ----------
+    label, sr, n_channels, n_samples, container, tags, n_read, damage
+        As those of `AudioReader`.
+    channel_mask : int
+        Which loudspeaker each channel is for.
+    """
+
+    def __init__(self, source: ByteSource, head: WavHead, label: str, *, raw: bool = False) -> None:
+        self.label, self.sr, self.n_channels = label, head.sr, head.n_channels
+        name = "RAW" if raw else "WAVEX" if head.extensible else "WAV"
+        self.container = Container(name, head.subtype)
+        self.n_samples = None if head.n_bytes is None else head.n_bytes // head.frame_bytes
+        self.tags = dict(head.tags)
+        self.channel_mask = head.channel_mask
+        self.n_read = 0
+        self.damage: str | None = None
+        self._source, self._frame_bytes, self._n_bytes = source, head.frame_bytes, head.n_bytes
+
+    def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
+        """Yield the samples as they come, in blocks of a second at most; see `AudioReader.blocks`."""
+        n_block = self._frame_bytes * block_length(self.sr, self.n_channels)
+        left = math.inf if self._n_bytes is None else self._n_bytes
+        rest = b""
+        while data := self._source.some(int(min(n_block - len(rest), left))) if left else b"":
+            left -= len(data)
+            rest += data
+            n_whole = len(rest) // self._frame_bytes * self._frame_bytes
+            if n_whole:
+                block = decode(rest[:n_whole], self.container.subtype, self.n_channels, dtype)
+                rest = rest[n_whole:]
+                check_values(block, self.n_read, self.sr, self.label)
+                self.n_read += block.shape[1]
+                yield block
+        n_came = self.n_read * self._frame_bytes + len(rest)
+        if self._n_bytes is not None and left:
+            self.damage = f"is truncated: {n_came} of {self._n_bytes} bytes of its samples came"
+        elif len(rest) > 1 or (rest and (rest != b"\0" or n_came % 2)):
+            # one zero after an odd number of bytes only makes it even
+            self.damage = "is truncated: it ends within a sample"
+
+    def hear(self, start: float, end: float) -> Samples:
+        """Return a part that is yet to come, and will come again.
+
+        Parameters
+        ----------
+        start, end : float
+            In seconds; up to the end all that came is held in memory.
+
+        Returns
+        -------
+        ndarray (n_channels, n), float32
+
+        Raises
+        ------
+        AudioFileError
+            If the stream ends before the part begins.
+        """
+        first, last = (round(seconds * self.sr) * self._frame_bytes for seconds in (start, end))
+        data = self._source.exactly(last if self._n_bytes is None else min(last, self._n_bytes))
+        self._source.give_back(data)
+        whole = data[first : len(data) // self._frame_bytes * self._frame_bytes]
+        if not whole:
+            seconds = len(data) / self._frame_bytes / self.sr
+            raise AudioFileError(f"{self.label}: has no noise from {start:g} s on; it ends at {seconds:g} s")
+        noise = decode(whole, self.container.subtype, self.n_channels)
+        check_values(noise, first // self._frame_bytes, self.sr, self.label)
+        return noise
+
+    def drain(self) -> None:
+        """Take what follows the samples (tags), so that whoever writes it finds the pipe open."""
+        if self._n_bytes is not None and self.n_read * self._frame_bytes >= self._n_bytes:
+            while self._source.some(_BLOCK_BYTES):
+                pass

@@ -1,0 +1,215 @@
+"""Recordings that go through pipes: each block at once, as WAV or raw samples.
+
+The head of a WAV does not know the length, unless it is known beforehand or can be put right in the end.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import AudioFileError
+from nmf_audio.io.containers import Container
+from nmf_audio.io.formats import output_faults
+from nmf_audio.io.pcm import PCM_BYTES, RawFormat, encode
+from nmf_audio.io.pipe_reader import STREAM, stream_label
+from nmf_audio.io.wav_header import WavHead, write_head
+
+__all__ = ["StreamWriter", "stream_container", "stream_faults"]
+
+Samples = npt.NDArray[np.floating[Any]]
+
+_FORMATS = ("WAV", "WAVEX")
+
+
+def stream_faults(
+    *, raw: RawFormat | None = None, format: Any = None, subtype: Any = None, sr: Any = None
+) -> list[str]:
+    """Say all that is wrong with what an output stream is asked to be, a sentence each.
+
+    Parameters
+    ----------
+    raw : RawFormat or None
+        What it is made of if it has no header.
+    format, subtype, sr
+        What was asked for; see `nmf_audio.io.formats.output_faults`.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> stream_faults(format="FLAC")
+    ["format='FLAC'; a stream is WAV, WAVEX, or raw samples (--raw, raw=)"]
+    """
+    faults = []
+    if format is not None and str(format).upper() not in _FORMATS:
+        faults.append(f"format={format!r}; a stream is {', '.join(_FORMATS)}, or raw samples (--raw, raw=)")
+    if subtype is not None and raw is not None and format is None:
+        faults.append(f"subtype={subtype!r}: raw={raw.coding} says it already; leave one of them out")
+    elif subtype is not None and str(subtype).upper() not in PCM_BYTES:
+        faults.append(f"subtype={subtype!r}; allowed for a stream are {', '.join(PCM_BYTES)}")
+    return faults + output_faults(STREAM, sr=sr)
+
+
+def stream_container(
+    source: Container, *, raw: RawFormat | None = None, format: str | None = None, subtype: str | None = None
+) -> Container:
+    """Choose what goes to a stream.
+
+    Parameters
+    ----------
+    source : Container
+        What the input is: its coding is kept if it is plain numbers, else it becomes 16-bit integers.
+    raw : RawFormat or None
+        What the stream is made of if it has no header.
+    format, subtype : str or None
+        What was asked for, and `stream_faults` has nothing against; `format` wins over `raw`.
+
+    Returns
+    -------
+    Container
+        WAV, WAVEX, or ``RAW``.
+    """
+    if raw is not None and format is None:
+        return Container("RAW", raw.subtype)
+    name = "WAV" if source.format != "WAVEX" else "WAVEX"
+    coding = source.subtype if source.subtype in PCM_BYTES else "PCM_16"
+    return Container((format or name).upper(), (subtype or coding).upper())
+
+
+class StreamWriter:
+    r"""Writes samples to a stream, each block at once; a context manager.
+
+    Parameters
+    ----------
+    file : binary file
+        A pipe, for example ``sys.stdout.buffer``.
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+    container : Container
+        See `stream_container`; more than two channels make a WAV a WAVEX.
+    n_samples : int or None
+        How many there will be, if known.
+    tags : mapping, optional
+        Title, artist and so on.
+    channel_mask : int
+        Which loudspeaker each channel is for.
+
+    Attributes
+    ----------
+    label, sr, n_written, n_clipped, warnings, container
+        As those of `AudioWriter`.
+
+    Raises
+    ------
+    BrokenPipeError
+        If whoever reads the stream has left.
+    AudioFileError
+        If it can't be written for another reason.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> with StreamWriter(file, 16000, 1, Container("RAW", "PCM_16")) as writer:
+    ...     _ = writer.write(np.array([[0.5, -0.5]], np.float32))
+    >>> file.getvalue()
+    b'\x00@\x00\xc0'
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        sr: int,
+        n_channels: int,
+        container: Container,
+        *,
+        n_samples: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        channel_mask: int = 0,
+    ) -> None:
+        subtype = container.subtype
+        extensible = container.format == "WAVEX" or n_channels > 2
+        name = "RAW" if container.format == "RAW" else "WAVEX" if extensible else "WAV"
+        self.container = Container(name, subtype)
+        self.sr = sr
+        self.n_written = self.n_clipped = 0
+        self.warnings: list[str] = []
+        self._file, self.label = file, stream_label(file)
+        frame_bytes = n_channels * PCM_BYTES[subtype]
+        self._head = WavHead(
+            *(sr, n_channels, subtype, None if n_samples is None else n_samples * frame_bytes),
+            extensible=extensible,
+            channel_mask=channel_mask,
+            tags=tags or {},
+        )
+        self._start = file.tell() if name != "RAW" and _can_go_back(file) else None
+        if name != "RAW":
+            self._put(write_head(self._head))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+
+    def write(self, y: Samples) -> Samples:
+        """Write a block at once; see `AudioWriter.write`."""
+        data, stored, n_clipped = encode(y, self.container.subtype)
+        self._put(data)
+        self.n_clipped += n_clipped
+        self.n_written += y.shape[1]
+        return stored
+
+    def close(self) -> None:
+        """End the recording: put the length into the head, where that is possible; the file stays open."""
+        n_bytes = self.n_written * self._head.frame_bytes
+        if n_bytes % 2 and self.container.format != "RAW" and (self._start is not None or self._head.n_bytes):
+            self._put(b"\0")
+        if self._start is None or n_bytes == self._head.n_bytes:
+            return
+        end = self._file.tell()
+        self._file.seek(self._start)
+        self._put(write_head(replace(self._head, n_bytes=n_bytes)))
+        self._file.seek(end)
+
+    def _put(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                n = self._file.write(view)
+                if n is None:
+                    # somebody set the pipe not to wait
+                    select.select([], [self._file], [])
+                view = view[n or 0 :]
+            self._file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error
+
+
+def _can_go_back(file: BinaryIO) -> bool:
+    """Whether what was written can be put right: not in a pipe, nor in a file that is only added to (``>>``)."""
+    if not file.seekable():
+        return False
+    try:
+        import fcntl
+
+        return not fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & os.O_APPEND
+    except (ImportError, io.UnsupportedOperation):
+        return True

@@ -1,0 +1,73 @@
+"""The part of a recording that is wanted, block by block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import AudioFileError
+from nmf_audio.io.open import Reader
+from nmf_audio.io.section import check_section, cut
+
+__all__ = ["SectionReader"]
+
+Progress = Callable[[float, float], None]
+
+
+class SectionReader:
+    """The part of a recording that is wanted, and what is missing of it.
+
+    Parameters
+    ----------
+    reader : AudioReader, MediaReader or StreamReader
+        The recording.
+    start, end : float or None
+        Seconds; None is the beginning, or the end of the recording.
+
+    Attributes
+    ----------
+    n_samples : int or None
+        Length of the part as far as it is known.
+    """
+
+    def __init__(self, reader: Reader, start: float | None, end: float | None) -> None:
+        self._reader = reader
+        self._start, self._end = check_section("start and end", start, end)
+        self._first, self._last = round(self._start * reader.sr), self._end * reader.sr
+        if math.isfinite(self._last):
+            self._last = round(self._last)
+        self.n_samples = None
+        if reader.n_samples is not None:
+            self.n_samples = int(max(min(self._last, reader.n_samples) - self._first, 0))
+
+    def blocks(
+        self, dtype: type[np.floating[Any]], progress: Progress | None
+    ) -> Iterator[npt.NDArray[np.floating[Any]]]:
+        """Yield the part, and say after each block how many seconds are done, and of how many.
+
+        Raises
+        ------
+        AudioFileError
+            If the recording ends before the part begins, or the part is shorter than a sample.
+        """
+        sr, n_done = self._reader.sr, 0
+        for block in cut(self._reader.blocks(dtype), self._first, self._last):
+            yield block
+            n_done += block.shape[1]
+            if progress is not None:
+                progress(n_done / sr, max(self.n_samples or 0, n_done) / sr)
+        if self._first >= self._last:
+            raise AudioFileError(
+                f"{self._reader.label}: from {self._start:g} s to {self._end:g} s there is no sample at {sr} Hz"
+            )
+        if n_done == 0 and (self._first or self._reader.damage):
+            there = f"ends at {self._reader.n_read / sr:g} s, before the start at {self._first / sr:g} s"
+            raise AudioFileError(f"{self._reader.label}: {self._reader.damage or there}")
+
+    def damage(self) -> str | None:
+        """Say what is missing of the part, once its blocks were taken."""
+        return None if self._reader.n_read >= self._last else self._reader.damage

@@ -1,0 +1,243 @@
+"""Audio files, written block by block; in the end it is checked that all is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from nmf_audio.errors import AudioFileError
+from nmf_audio.io.containers import RATES, Container, pcm_bits, room_for, too_large
+from nmf_audio.io.pcm import quantize
+from nmf_audio.io.riff_chunks import append_chunks
+from nmf_audio.io.sndfile_reader import open_sound
+from nmf_audio.io.tags.flac import put_blocks
+from nmf_audio.io.tags.id3 import build_tag, put_tag
+
+__all__ = ["AudioWriter"]
+
+Samples = npt.NDArray[np.floating[Any]]
+
+# an encoder's own signature stands there, whatever was asked for
+_OWN_TAGS = ("software",)
+
+
+class AudioWriter:
+    """Writes an audio file block by block; a context manager.
+
+    Integers are rounded to the nearest and saturate; nothing is rescaled or dithered.
+
+    Parameters
+    ----------
+    path : Path
+        Where to write, for example what `replacing` gives.
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+    container : Container
+        Container, subtype and byte order.
+    tags : mapping, optional
+        Title, artist and so on; what the container can't hold is left out with a warning.
+    label : str, optional
+        How messages call the file; `path` by default.
+    chunks : sequence of (bytes, bytes)
+        What else a WAV says, see `read_chunks`.
+    id3 : bytes
+        The tag of an MP3, see `read_tag`; made of `tags` by default.
+    blocks : sequence of (int, bytes)
+        What else a FLAC says, see `read_blocks`.
+
+    Attributes
+    ----------
+    label : str
+        How messages call the file.
+    n_written : int
+        Samples written so far.
+    n_clipped : int
+        Values that were out of the range of the integers.
+    warnings : list of str
+        What was left out.
+    container : Container
+        What is being written.
+    sr : int
+        Sample rate in Hz.
+
+    Raises
+    ------
+    AudioFileError
+        If the container can't hold such a signal, or not that much of it, or if not everything arrived on the disk.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sr: int,
+        n_channels: int,
+        container: Container,
+        *,
+        tags: Mapping[str, str] | None = None,
+        label: str | None = None,
+        chunks: Sequence[tuple[bytes, bytes]] = (),
+        id3: bytes = b"",
+        blocks: Sequence[tuple[int, bytes]] = (),
+    ) -> None:
+        self._blocks = blocks
+        self._chunks = chunks
+        self.n_written = self.n_clipped = 0
+        self.warnings: list[str] = []
+        self._path, self.label, self._bits = path, label or str(path), pcm_bits(container.subtype)
+        self.container, self.sr, self._n_channels = container, sr, n_channels
+        self._room = room_for(container)
+        try:
+            self._file = open_sound(
+                path, "w", sr, n_channels, container.subtype, container.endian, container.format
+            )
+        except soundfile.LibsndfileError as error:
+            self._probe_disk()
+            rates = RATES.get(container.subtype, (sr,))
+            advice = "" if sr in rates else f" --rate (sr=) with one of {', '.join(map(str, rates))} or"
+            raise AudioFileError(
+                f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} "
+                f"channels at {sr} Hz ({error.error_string.rstrip('.')}); give{advice} an output of another "
+                "format"
+            ) from error
+        if container.format == "MP3":
+            # libsndfile hands UTF-8 to its Latin-1 fields, and knows some of them only
+            kept = {name: text for name, text in (tags or {}).items() if name not in _OWN_TAGS}
+            self._id3, self._tags = id3 or build_tag(kept), {}
+        else:
+            self._id3, self._tags = b"", self._set_tags(tags or {})
+
+    def _set_tags(self, tags: Mapping[str, str]) -> dict[str, str]:
+        kept = {}
+        lost = []
+        for name, value in tags.items():
+            try:
+                setattr(self._file, name, value)
+            except soundfile.LibsndfileError:
+                lost.append(name)
+            else:
+                kept[name] = value
+        self._warn_of_tags(lost)
+        return kept
+
+    def _warn_of_tags(self, names: Iterable[str]) -> None:
+        names = [name for name in names if name not in _OWN_TAGS]
+        if names:
+            self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(names)}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._abandon()
+
+    def write(self, y: Samples) -> Samples:
+        """Append a block.
+
+        Parameters
+        ----------
+        y : ndarray (n_channels, n), float32 or float64
+            Samples, full scale 1.0.
+
+        Returns
+        -------
+        ndarray (n_channels, n)
+            The samples as the file now has them (before the encoding, for lossy ones): rounded to its integers.
+            float64 for more than 24 bits, else the type of `y`.
+
+        Raises
+        ------
+        AudioFileError
+            If the disk did not take it.
+        """
+        if y.shape[1] == 0:
+            return y
+        if self._room is not None and self.n_written * self._n_channels + y.size > self._room:
+            raise AudioFileError(too_large(self.label, self.container))
+        data: npt.NDArray[Any] = np.ascontiguousarray(y.T)
+        if self._bits is not None:
+            data, y, n_clipped = quantize(y, self._bits)
+            self.n_clipped += n_clipped
+        try:
+            self._file.write(data)
+        except (soundfile.LibsndfileError, AssertionError) as error:
+            # soundfile asserts that libsndfile took all it was given
+            raise self._write_error() from error
+        self.n_written += y.shape[1]
+        return y
+
+    def close(self) -> None:
+        """End the file and check that all of it is there.
+
+        Raises
+        ------
+        AudioFileError
+            If it is not.
+        """
+        try:
+            self._file.close()
+        except soundfile.LibsndfileError as error:
+            raise self._write_error() from error
+        try:
+            with open_sound(self._path) as written:
+                n_there, tags = written.frames, written.copy_metadata()
+                kind = (written.samplerate, written.channels)
+        except soundfile.LibsndfileError as error:
+            if self.n_written == 0:
+                raise AudioFileError(
+                    f"{self.label}: {self.container.format} with {self.container.subtype} can't hold a "
+                    "recording without samples; name an output of another format"
+                ) from error
+            raise self._write_error() from error
+        if kind != (self.sr, self._n_channels):
+            raise AudioFileError(
+                f"{self.label}: {self.container.format} can't say {self.sr} Hz and {self._n_channels} channels, "
+                f"it says {kind[0]} and {kind[1]}; give an output of another format"
+            )
+        # codings in blocks round the length up
+        if n_there < self.n_written:
+            raise self._write_error()
+        self._warn_of_tags(name for name, value in self._tags.items() if tags.get(name) != value)
+        try:
+            if self._chunks:
+                append_chunks(self._path, self._chunks)
+            if self._id3:
+                put_tag(self._path, self._id3)
+            if self._blocks:
+                put_blocks(self._path, self._blocks)
+        except OSError as error:
+            raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error
+
+    def _abandon(self) -> None:
+        """Close a file that will be thrown away; what its end can't write no longer matters."""
+        try:
+            self._file.close()
+        except soundfile.LibsndfileError:
+            return
+
+    def _write_error(self) -> AudioFileError:
+        self._probe_disk()
+        return AudioFileError(f"{self.label}: was not written whole")
+
+    def _probe_disk(self) -> None:
+        """Raise with the system's own reason if the file can't grow; libsndfile has 'System error' only."""
+        try:
+            with self._path.open("ab") as file:
+                file.write(bytes(2**16))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error

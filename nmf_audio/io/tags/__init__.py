@@ -1,0 +1,1 @@
+"""Tags that libsndfile does not carry over."""

@@ -1,0 +1,123 @@
+"""What a FLAC says before its sound: read and put into another, with the pictures that libsndfile leaves out.
+
+Layout: RFC 9639.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from nmf_audio.io.atomic import replace_front
+
+__all__ = ["put_blocks", "read_blocks"]
+
+_COMMENT, _CUESHEET, _PICTURE = 4, 5, 6
+_LAST = 0x80
+# more than covers take; the length of one block has 24 bits
+_MAX_BYTES = 2**26
+_MAX_BLOCKS = 1000
+
+
+def read_blocks(path: Path, *, is_whole: bool = True) -> list[tuple[int, bytes]]:
+    """Return tags, pictures and cue sheet of a FLAC.
+
+    Parameters
+    ----------
+    path : Path
+        A file of any kind.
+    is_whole : bool
+        Whether they are for all of it at its own rate: a cue sheet counts samples.
+
+    Returns
+    -------
+    list of (int, bytes)
+        Types and contents; without the tags of loudness (``REPLAYGAIN_...``), which no longer hold once the noise is
+        removed. Empty if the file is no FLAC, or what stands before its sound is broken.
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+    """
+    with path.open("rb") as file:
+        blocks = _blocks(file)
+    kept = (_COMMENT, _PICTURE, _CUESHEET) if is_whole else (_COMMENT, _PICTURE)
+    return [(kind, _comments(body) if kind == _COMMENT else body) for kind, body in blocks if kind in kept]
+
+
+def _blocks(file: BinaryIO) -> list[tuple[int, bytes]]:
+    """Return all blocks, and leave the file behind them; none if they are broken."""
+    found: list[tuple[int, bytes]] = []
+    if file.read(4) != b"fLaC":
+        return []
+    n_all = 0
+    for _ in range(_MAX_BLOCKS):
+        head = file.read(4)
+        n = int.from_bytes(head[1:], "big")
+        n_all += n
+        if len(head) < 4 or n_all > _MAX_BYTES:
+            return []
+        body = file.read(n)
+        if len(body) < n:
+            return []
+        found.append((head[0] & ~_LAST, body))
+        if head[0] & _LAST:
+            return found
+    return []
+
+
+def _comments(body: bytes) -> bytes:
+    """Leave the tags of loudness out of a block of tags; what can't be read stays as it is."""
+    try:
+        (n_vendor,) = struct.unpack_from("<I", body)
+        position = 4 + n_vendor
+        (n_comments,) = struct.unpack_from("<I", body, position)
+        position += 4
+        start, kept = position, []
+        for _ in range(n_comments):
+            (n,) = struct.unpack_from("<I", body, position)
+            comment = body[position : position + 4 + n]
+            if len(comment) < 4 + n:
+                return body
+            position += 4 + n
+            if not comment[4:].upper().startswith(b"REPLAYGAIN_"):
+                kept.append(comment)
+    except struct.error:
+        return body
+    return body[: start - 4] + struct.pack("<I", len(kept)) + b"".join(kept)
+
+
+def put_blocks(path: Path, blocks: Iterable[tuple[int, bytes]]) -> None:
+    """Put blocks into a FLAC, in the place of those of the same types.
+
+    Parameters
+    ----------
+    path : Path
+        A finished file; it is changed in place.
+    blocks : iterable of (int, bytes)
+        See `read_blocks`.
+
+    Raises
+    ------
+    OSError
+        If the disk does not take them.
+    ValueError
+        If it is no FLAC.
+    """
+    blocks = list(blocks)
+    kinds = {kind for kind, _ in blocks}
+    with path.open("rb") as file:
+        own = _blocks(file)
+        n_old = file.tell()
+    if not own:
+        raise ValueError(f"{path}: no FLAC")
+    together = [block for block in own if block[0] not in kinds] + blocks
+    front = b"fLaC"
+    for i, (kind, body) in enumerate(together):
+        front += (
+            bytes([kind | (_LAST if i == len(together) - 1 else 0)]) + len(body).to_bytes(3, "big") + body
+        )
+    replace_front(path, n_old, front)

@@ -1,0 +1,284 @@
+"""Many recordings: in processes, in order, one broken file costing that file only."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from nmf_audio._checks import check_whole
+from nmf_audio.errors import ParameterError
+from nmf_audio.io.pipe_reader import named
+from nmf_audio.jobs.denoise_file import default_output, denoise_file
+from nmf_audio.jobs.processes import Processes, Work
+from nmf_audio.jobs.report import Report
+
+__all__ = ["FileWork", "check_jobs", "denoise_files", "in_total", "run_files", "run_in_order", "work_on"]
+
+PathLike = str | os.PathLike[str]
+Progress = Callable[[float, float], None]
+Result = TypeVar("Result")
+
+MAX_JOBS = 256
+
+
+class _StoppedError(BaseException):
+    """Ends a recording that nobody waits for any more: no fault of it, and not to be caught as one."""
+
+
+def denoise_files(
+    files: Iterable[PathLike | tuple[PathLike, PathLike]],
+    *,
+    jobs: int = 1,
+    skip_existing: bool = False,
+    progress: Callable[[float, int], None] | None = None,
+    **options: Any,
+) -> Iterator[Report]:
+    """Denoise recordings, some at a time.
+
+    Parameters
+    ----------
+    files : iterable of path, or of (src, dst)
+        The recordings, and where to write if not to ``<stem>.denoised<ext>`` beside them.
+    jobs : int
+        How many recordings are worked on at the same time, 1 to 256. More than one are worked on in processes of
+        their own, each with one thread, which end with the last recording.
+    skip_existing : bool
+        Leave recordings alone whose output exists.
+    progress : callable or None
+        Called, in the caller's thread, with the number of recordings done (with decimals) and of all. What it
+        raises ends the work: halves are removed, finished ones stay. So does closing the iterator, or Ctrl-C.
+    **options
+        As for `denoise_file`, but `keep_noise`.
+
+    Yields
+    ------
+    Report
+        One for each recording, in their order. An exception that `denoise_file` raised is in `Report.error`,
+        with the status ``failed``; the rest goes on.
+
+    Raises
+    ------
+    ParameterError
+        If `jobs` is not allowed, or two recordings have the same output. Nothing is written then.
+    TypeError
+        If a keyword is none of `denoise_file`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import soundfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/a.wav", np.zeros(16000), 16000)
+    ...     reports = list(denoise_files([f"{folder}/a.wav", f"{folder}/none.wav"], jobs=2))
+    >>> [report.status for report in reports]
+    ['done', 'failed']
+    """
+    check_jobs(jobs)
+    # a keyword that there is not is the caller's mistake, not that of each recording
+    inspect.signature(denoise_file).bind(None, None, **options)
+    pairs = [_pair(entry, options.get("format")) for entry in files]
+    taken: dict[str, Path] = {}
+    for src, dst in pairs:
+        other = taken.setdefault(os.path.realpath(dst), src)
+        if other is not src:
+            raise ParameterError(f"files: {other} and {src} have the same output {dst}; name others")
+    works = [work_on(src, dst, skip_existing=skip_existing, **options) for src, dst in pairs]
+    return run_files(works, jobs=jobs, progress=in_total(len(works), progress))
+
+
+def check_jobs(jobs: Any) -> int:
+    """Return a number of jobs if it is one.
+
+    Raises
+    ------
+    ParameterError
+        If it is not.
+    """
+    return check_whole("jobs", jobs, 1, MAX_JOBS)
+
+
+def in_total(
+    n_works: int, progress: Callable[[float, int], object] | None
+) -> Callable[[int, float, float], None]:
+    """Return what `run_in_order` takes, if only the sum over all works is of interest.
+
+    Parameters
+    ----------
+    n_works : int
+        How many there are.
+    progress : callable or None
+        Called with the number of works done (with decimals) and of all.
+
+    Returns
+    -------
+    callable
+        Takes the number of a work and what it said (done, total).
+    """
+    shares = [0.0] * n_works
+
+    def advance(i: int, done: float, total: float) -> None:
+        shares[i] = done / total if total else 1.0
+        if progress is not None:
+            progress(sum(shares), n_works)
+
+    return advance
+
+
+def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tuple[Path, Path]:
+    if isinstance(entry, tuple):
+        return Path(entry[0]), Path(entry[1])
+    return Path(entry), default_output(entry, format=format)
+
+
+@dataclass(frozen=True)
+class FileWork:
+    """Denoises one recording and reports whatever becomes of it.
+
+    Parameters
+    ----------
+    src, dst : Path or binary file
+        The recording and its output.
+    skip_existing : bool
+        Leave it alone if the output exists.
+    options : dict
+        Keywords of `denoise_file`.
+    """
+
+    src: Path | BinaryIO
+    dst: Path | BinaryIO
+    skip_existing: bool
+    options: dict[str, Any]
+
+    def __call__(self, progress: Progress) -> Report:
+        """Do it."""
+        if self.skip_existing and os.path.lexists(named(self.dst)):
+            return Report(named(self.src), named(self.dst), "skipped")
+        try:
+            return denoise_file(self.src, self.dst, progress=progress, **self.options)
+        except Exception as error:
+            # one bad file must not cost the night's batch
+            return self.failed(error)
+
+    def failed(self, error: Exception) -> Report:
+        """Return the report of a recording that could not be denoised."""
+        return Report(named(self.src), named(self.dst), "failed", error=error)
+
+
+def work_on(
+    src: Path | BinaryIO, dst: Path | BinaryIO, *, skip_existing: bool = False, **options: Any
+) -> FileWork:
+    """Return what denoises one recording.
+
+    Parameters
+    ----------
+    src, dst : Path or binary file
+        The recording and its output.
+    skip_existing : bool
+        Leave it alone if the output exists.
+    **options
+        As for `denoise_file`.
+
+    Returns
+    -------
+    FileWork
+        For `run_files`.
+    """
+    return FileWork(src, dst, skip_existing, options)
+
+
+def run_files(
+    works: Sequence[Work[Result]], *, jobs: int = 1, progress: Callable[[int, float, float], None]
+) -> Iterator[Result]:
+    """Work on recordings and yield reports in their order: one at a time here, more in processes of their own.
+
+    Parameters
+    ----------
+    works : sequence of Work
+        What to do, such as `FileWork`; with paths alone if there are several and `jobs` is above 1.
+    jobs, progress
+        See `run_in_order`.
+
+    Yields
+    ------
+    object
+        What they return, in the order of the works.
+    """
+    # a program that is packed with its Python has none that could be started
+    can_start = bool(sys.executable) and not getattr(sys, "frozen", False)
+    if jobs == 1 or len(works) == 1 or not can_start:
+        yield from run_in_order(works, jobs=jobs, progress=progress)
+        return
+    with Processes() as processes:
+        yield from run_in_order([processes.remote(work) for work in works], jobs=jobs, progress=progress)
+
+
+def run_in_order(
+    works: Iterable[Callable[[Progress], Result]],
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, float, float], None],
+) -> Iterator[Result]:
+    """Do works in threads and yield what they return in their order.
+
+    Ctrl-C reaches the caller's thread only: the works end between two blocks, by an exception that their progress
+    call raises, so that none is interrupted while it puts a file in its place.
+
+    Parameters
+    ----------
+    works : iterable of callable
+        Each takes a callable (done, total) that it calls as it goes, and returns anything but a tuple.
+    jobs : int
+        How many at a time.
+    progress : callable
+        Called in the caller's thread with the number of the work and what it said (done, total).
+
+    Yields
+    ------
+    object
+        What they return, in the order of the works.
+    """
+    works = list(works)
+    stop = threading.Event()
+    events: queue.SimpleQueue[tuple[int, Result | BaseException | tuple[float, float]]] = queue.SimpleQueue()
+
+    def do(i: int) -> None:
+        def advance(done: float, total: float) -> None:
+            if stop.is_set():
+                raise _StoppedError
+            events.put((i, (done, total)))
+
+        try:
+            events.put((i, works[i](advance)))
+        except BaseException as error:
+            events.put((i, error))
+
+    finished: dict[int, Result] = {}
+    n_yielded = 0
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for i in range(len(works)):
+            pool.submit(do, i)
+        while n_yielded < len(works):
+            i, what = events.get()
+            if isinstance(what, BaseException):
+                raise what
+            if isinstance(what, tuple):
+                progress(i, *what)
+            else:
+                finished[i] = what
+                progress(i, 1, 1)
+            while n_yielded in finished:
+                yield finished.pop(n_yielded)
+                n_yielded += 1
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,194 @@
+"""Processes that work for this one: the frame loop holds Python's lock, so threads would not run side by side.
+
+Each is a Python of its own that reads pickled works from its standard input, and writes what becomes of them to its
+standard output. It runs no module of the caller's (as `multiprocessing` would), gets no Ctrl-C, and ends when its
+pipes are closed, whatever becomes of the process that started it: then the next call of progress raises, and nothing
+half done is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol, Self, TypeVar
+
+__all__ = ["ProcessEndedError", "Processes", "Work", "serve"]
+
+Result = TypeVar("Result", covariant=True)
+Progress = Callable[[float, float], None]
+
+START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nmf_audio.jobs.processes import serve; serve()"
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+PROGRESS, LOG, WARNING, RESULT = range(4)
+
+
+class Work(Protocol[Result]):
+    """What can be sent to another process: it can be pickled, and so can what it returns."""
+
+    def __call__(self, progress: Progress, /) -> Result:
+        """Do it, and call `progress` with (done, total) as it goes."""
+
+    def failed(self, error: Exception, /) -> Result:
+        """Return what stands for the result where there is none."""
+
+
+class ProcessEndedError(RuntimeError):
+    """The process that did a work ended before it was done."""
+
+
+class Processes:
+    """Processes that take works; started when they are needed, ended with the context.
+
+    Examples
+    --------
+    >>> from nmf_audio.jobs.batch import work_on
+    >>> with Processes() as processes:
+    ...     report = processes.remote(work_on("none.wav", "clean.wav"))(lambda done, total: None)
+    >>> report.status
+    'failed'
+    """
+
+    def __init__(self) -> None:
+        self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                _end(self._idle.get_nowait())
+
+    def remote(self, work: Work[Result]) -> Callable[[Progress], Result]:
+        """Return what does a work in one of the processes, and may be called in any thread.
+
+        What `progress` raises ends the work, and the process with it.
+        """
+
+        def do(progress: Progress) -> Result:
+            process = self._take()
+            try:
+                result: Result = _converse(process, work, progress)
+            except (EOFError, BrokenPipeError):
+                code = _end(process)
+                error = ProcessEndedError(f"the process that worked on it ended early (exit code {code})")
+                return work.failed(error)
+            except BaseException:
+                _end(process)
+                raise
+            self._idle.put(process)
+            return result
+
+        return do
+
+    def _take(self) -> subprocess.Popen[bytes]:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return subprocess.Popen(
+                [sys.executable, "-c", START, json.dumps([str(entry) for entry in sys.path])],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=os.environ | ONE_THREAD,
+                # Ctrl-C goes to all processes of a terminal's foreground group: not to a session of its own
+                start_new_session=os.name == "posix",
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            )
+
+
+def _converse(process: subprocess.Popen[bytes], work: Work[Result], progress: Progress) -> Result:
+    """Send a work, pass on what is said of it, and return its result."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    pickle.dump(work, process.stdin)
+    process.stdin.flush()
+    while True:
+        kind, what = pickle.load(process.stdout)
+        if kind == PROGRESS:
+            progress(*what)
+        elif kind == LOG:
+            logging.getLogger("nmf_audio").info(what)
+        elif kind == WARNING:
+            warnings.warn(what, RuntimeWarning, stacklevel=2)
+        else:
+            result: Result = what
+            return result
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Close a process's pipes, which ends it, and wait for that; return its exit code."""
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        # what is left in the buffer of a broken pipe need not arrive
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
+    return process.wait()
+
+
+class _Voice:
+    """What a process says to the one that started it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._lock = stream, threading.Lock()
+
+    def say(self, kind: int, what: Any) -> None:
+        """Send a message; end this process if nobody listens any more."""
+        data = pickle.dumps((kind, what))
+        try:
+            with self._lock:
+                self._stream.write(data)
+                self._stream.flush()
+        except BrokenPipeError:
+            # no Exception, so that nobody takes it for a fault of the work
+            raise SystemExit(1) from None
+
+
+def serve() -> None:
+    """Do works from standard input until it ends: what a worker process runs."""
+    # whatever prints goes to standard error; the way to the other process is this one's alone
+    voice = _Voice(os.fdopen(os.dup(1), "wb"))
+    os.dup2(2, 1)
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            voice.say(LOG, record.getMessage())
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        voice.say(WARNING, str(message))
+
+    logger = logging.getLogger("nmf_audio")
+    logger.addHandler(Handler())
+    logger.setLevel(logging.INFO)
+    warnings.showwarning = show
+    while True:
+        try:
+            work: Work[Any] = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            result = work(lambda done, total: voice.say(PROGRESS, (done, total)))
+        except Exception as error:
+            result = work.failed(error)
+        fault = getattr(result, "error", None)
+        if fault is not None:
+            # a traceback is not pickled
+            fault.add_note("in another process:\n" + "".join(traceback.format_exception(fault)))
+            try:
+                pickle.loads(pickle.dumps(fault))
+            except Exception:
+                # one that can't be put together again
+                result = work.failed(RuntimeError(f"{type(fault).__name__}: {fault}"))
+        voice.say(RESULT, result)

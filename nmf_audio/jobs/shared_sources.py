@@ -1,0 +1,94 @@
+"""Recordings that share sources, heard together before any of them is taken apart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
+from nmf_audio.io.open import Reader, open_reader
+from nmf_audio.io.section_reader import SectionReader
+from nmf_audio.separation.whole import Heard, Take, WholeSeparator
+
+__all__ = ["hear_files"]
+
+PathLike = str | os.PathLike[str]
+Progress = Callable[[float, float], None]
+
+
+def hear_files(
+    separator: WholeSeparator,
+    paths: Sequence[PathLike],
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    progress: Progress | None = None,
+) -> Heard:
+    """Let a separator hear several recordings that share sources, before it takes any of them apart.
+
+    Parameters
+    ----------
+    separator : WholeSeparator
+        Hears them.
+    paths : sequence of str or path
+        Recordings. Those that can't be read, or have another rate than the first, are left out: `separate_file` says
+        why. The first itself must be readable if its stretch is the example.
+    start, end : float or None
+        Seconds: only this part of each recording is heard.
+    progress : callable, optional
+        Called with the number of recordings that were heard, and of all.
+
+    Returns
+    -------
+    Heard
+        Takes each of them apart in one pass.
+
+    Raises
+    ------
+    ParameterError
+        If the recordings do not go together.
+    AudioFileError
+        If none can be read, or not the one that must be.
+    """
+    sr = 0
+    for path in paths:
+        try:
+            with open_reader(path) as reader:
+                sr = reader.sr
+                break
+        except (AudioFileError, MissingExtraError):
+            if separator.needs_first:
+                raise
+    if not sr:
+        raise AudioFileError("none of the recordings can be read")
+
+    faults: dict[int, AudioFileError] = {}
+
+    def good_blocks(i: int, reader: Reader) -> Iterator[npt.NDArray[np.floating[Any]]]:
+        try:
+            yield from SectionReader(reader, start, end).blocks(np.float32, None)
+        except AudioFileError as error:
+            faults[i] = error
+
+    def takes() -> Iterator[Take]:
+        for i, path in enumerate(paths):
+            try:
+                with open_reader(path) as reader:
+                    if reader.sr == sr:
+                        yield Take(good_blocks(i, reader), reader.n_channels)
+            except (AudioFileError, MissingExtraError):
+                pass
+            if progress is not None:
+                progress(i + 1, len(paths))
+
+    try:
+        return separator.hear(takes(), sr)
+    except ParameterError as error:
+        if separator.needs_first and 0 in faults:
+            # what it misses in the first is what could not be read
+            raise faults[0] from error
+        raise
