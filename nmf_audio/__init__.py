@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nmf_audio.denoiser import Denoiser, denoise
-    from nmf_audio.dictionary.dictionary import Dictionary, Group, load_dictionary, shipped_dictionaries
+    from nmf_audio.dictionary import Dictionary, Group, load_dictionary, shipped_dictionaries
     from nmf_audio.dictionary.folders import own_dictionaries
     from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.errors import (
@@ -47,11 +47,11 @@ _HOME = {
     "BlindSeparator": "separation.blind",
     "Denoiser": "denoiser",
     "DeviceError": "errors",
-    "Dictionary": "dictionary.dictionary",
+    "Dictionary": "dictionary",
     "DictionaryError": "errors",
     "ExampleSeparator": "separation.example",
     "FrontEndSpec": "dsp.bands",
-    "Group": "dictionary.dictionary",
+    "Group": "dictionary",
     "LiveDenoiser": "live",
     "MissingExtraError": "errors",
     "NMF": "nmf",
@@ -65,11 +65,11 @@ _HOME = {
     "denoise": "denoiser",
     "denoise_file": "jobs.denoise_file",
     "denoise_files": "jobs.batch",
-    "load_dictionary": "dictionary.dictionary",
+    "load_dictionary": "dictionary",
     "separate": "separation.separator",
     "separate_takes": "separation.whole",
     "own_dictionaries": "dictionary.folders",
-    "shipped_dictionaries": "dictionary.dictionary",
+    "shipped_dictionaries": "dictionary",
 }
 
 __all__ = [

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nmf_audio._checks import check_number
 from nmf_audio.decompose import METHODS, default_method, make_decomposition
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB
-from nmf_audio.dictionary.dictionary import Dictionary, load_dictionary
+from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
 from nmf_audio.dsp.gains import floor_from_db
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import band_edges, frame_size
 from nmf_audio.dsp.stft import stft
 from nmf_audio.errors import MissingExtraError, ParameterError

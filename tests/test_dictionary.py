@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nmf_audio import Dictionary, DictionaryError, FrontEndSpec, Group, ParameterError
-from nmf_audio.dictionary.dictionary import load_dictionary, shipped_dictionaries
+from nmf_audio.dictionary import load_dictionary, shipped_dictionaries
 from nmf_audio.dictionary.folders import home_folder, own_dictionaries
 from tests.tiny import dictionary_with_memory, memory_arrays
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import soundfile
 
 from nmf_audio.denoiser import Denoiser
-from nmf_audio.dictionary.dictionary import Dictionary, Group, load_dictionary
+from nmf_audio.dictionary import Dictionary, Group, load_dictionary
 from nmf_audio.dictionary.schema import NAMES
 from nmf_audio.dsp.bands import FrontEndSpec
 

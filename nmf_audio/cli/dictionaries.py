@@ -12,7 +12,7 @@ from nmf_audio.errors import DictionaryError, ParameterError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nmf_audio.dictionary.dictionary import Dictionary
+    from nmf_audio.dictionary import Dictionary
 
 
 def add_parser(subparsers: common.Subparsers) -> None:
@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from nmf_audio.dictionary.dictionary import DEFAULT_DICTIONARY, Dictionary, shipped_dictionaries
+    from nmf_audio.dictionary import Dictionary, shipped_dictionaries
+    from nmf_audio.dictionary.dictionary import DEFAULT_DICTIONARY
     from nmf_audio.dictionary.folders import home_folder, own_dictionaries
 
     shipped = shipped_dictionaries()
@@ -126,7 +127,7 @@ def _plot(args: argparse.Namespace) -> int:
 
 def _load(args: argparse.Namespace, faults: list[str]) -> "Dictionary":
     """Load the dictionary that is named; raise all faults if there are any."""
-    from nmf_audio.dictionary.dictionary import load_dictionary
+    from nmf_audio.dictionary import load_dictionary
 
     try:
         dictionary = load_dictionary(args.dictionary)

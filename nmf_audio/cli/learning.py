@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 
 if TYPE_CHECKING:
-    from nmf_audio.dictionary.dictionary import Dictionary
+    from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
 
 
@@ -62,7 +62,7 @@ def load_named(
     faults : list of str
         Where to say what is wrong.
     """
-    from nmf_audio.dictionary.dictionary import load_dictionary
+    from nmf_audio.dictionary import load_dictionary
 
     if name is None:
         return None

@@ -14,7 +14,7 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
-    from nmf_audio.dictionary.dictionary import Dictionary
+    from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
 
 EPILOG = """examples:

@@ -13,7 +13,7 @@ from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
-    from nmf_audio.dictionary.dictionary import Dictionary
+    from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
 
 EPILOG = f"""examples:
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
                 minutes=numbers.get("minutes"),
                 start=start,
                 checkpoint=checkpoint,
-                resume=args.resume,
+                resume=args.resume or False,
                 n_jobs=int(jobs.get("jobs", defaults.N_JOBS)),
                 progress=training.teller(args, progress, _score_text),
             )

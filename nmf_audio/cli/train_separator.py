@@ -12,7 +12,7 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.training.defaults import SEPARATOR
 
 if TYPE_CHECKING:
-    from nmf_audio.dictionary.dictionary import Dictionary
+    from nmf_audio.dictionary import Dictionary
 
 EPILOG = f"""examples:
   nmf-audio train separator anna=her_voice ben=his_voice -o two.npz
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
                 spec=spec,
                 start=start,
                 checkpoint=checkpoint,
-                resume=args.resume,
+                resume=args.resume or False,
                 progress=training.teller(args, progress, _score_text),
             )
     for warning in caught:

@@ -11,7 +11,7 @@ from nmf_audio.cli import common, learning
 from nmf_audio.cli.ranges import Range, read_numbers
 
 if TYPE_CHECKING:
-    from nmf_audio.dictionary.dictionary import Dictionary
+    from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.loop import Progress
 
 EXIT_CODES = """exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are \
@@ -56,9 +56,9 @@ def add_arguments(
         "--resume",
         nargs="?",
         const=True,
-        default=False,
         metavar="CHECKPOINT",
-        help="go on from FILE.checkpoint if it is there, or from another checkpoint, which stays as it is",
+        help="go on from FILE.checkpoint if it is there, or from another checkpoint, which stays as it is "
+        "(default: begin anew)",
     )
     meanings = {
         "minutes": "how long to train; fewer minutes give fewer steps (default: as long as --steps take)",

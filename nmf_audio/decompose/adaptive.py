@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.decompose.noise_tracker import NoiseTracker
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.gains import log_mmse_gain
 from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.nmf import FrameSolver

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.defaults import DEFAULT_MASK_POWER
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import FrameSolver
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nmf_audio.decompose.base import Decomposition
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from nmf_audio.errors import DictionaryError
 
 __all__ = ["METHODS", "Method", "default_method", "make_decomposition"]

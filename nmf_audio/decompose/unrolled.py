@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.decompose.base import Estimate
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.unrolled import UnrolledNMF

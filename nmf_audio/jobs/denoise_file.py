@@ -21,7 +21,7 @@ from nmf_audio.defaults import (
     DEFAULT_REDUCTION_DB,
 )
 from nmf_audio.denoiser import Denoiser
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.atomic import check_target, replacing_all
 from nmf_audio.io.formats import check_output, rename

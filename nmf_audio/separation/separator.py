@@ -14,7 +14,7 @@ from nmf_audio.decompose.base import Decomposition
 from nmf_audio.decompose.fixed import SourcesDecomposition, unit_atoms
 from nmf_audio.decompose.unrolled import SeparatorDecomposition
 from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.errors import ParameterError

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.defaults import RESIDUAL
-from nmf_audio.dictionary.dictionary import Dictionary, load_dictionary
+from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from nmf_audio.errors import ParameterError
 from nmf_audio.io.atomic import saving
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nmf_audio.dictionary.dictionary import Dictionary, Group
+from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.errors import DictionaryError
 
 __all__ = ["merge"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nmf_audio.dictionary.dictionary import Dictionary, Group
+from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import factorize

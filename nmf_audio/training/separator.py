@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.dictionary.dictionary import Dictionary, Group
+from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import ParameterError
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
@@ -237,7 +237,7 @@ def train_separator(
     spec: FrontEndSpec | None = None,
     start: Dictionary | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
-    resume: bool = False,
+    resume: bool | str | os.PathLike[str] = False,
     checkpoint_steps: int = 100,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dictionary:
@@ -257,7 +257,7 @@ def train_separator(
         A separator of the same sources to go on from (fine-tuning) instead of starting from KL-NMF.
     checkpoint : path-like, optional
         Where to keep the state, written every `checkpoint_steps` steps and at the end.
-    resume : bool
+    resume : bool or path-like
         Go on from `checkpoint` if it is there: the result is the same, bit for bit, as without the interruption.
     checkpoint_steps : int
         Steps between scores on held-out mixtures, and checkpoints.

@@ -15,7 +15,7 @@ import soundfile
 
 from nmf_audio import __version__
 from nmf_audio.defaults import DEFAULT_REDUCTION_DB
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from tests.cli.helpers import COMMAND, Run, names, take_interrupts
 from tests.tiny import SR, truncate, write_noise
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nmf_audio.cli.main import main
-from nmf_audio.dictionary.dictionary import Dictionary, load_dictionary, shipped_dictionaries
+from nmf_audio.dictionary import Dictionary, load_dictionary, shipped_dictionaries
 from tests.tiny import tiny_dictionary
 
 Run = Callable[..., tuple[int, str, str]]

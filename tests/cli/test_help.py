@@ -17,7 +17,8 @@ from nmf_audio.cli import denoise
 from nmf_audio.cli.completion import PrintCompletion
 from nmf_audio.cli.main import build_parser
 from nmf_audio.defaults import DEFAULT_NAME
-from nmf_audio.training.denoiser import DenoiserSettings, train_denoiser
+from nmf_audio.training.denoiser import DenoiserSettings, DenoiserTraining, train_denoiser
+from nmf_audio.training.gated_memory import MemorySizes
 
 
 def walk(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -94,10 +95,13 @@ def test_every_option_with_a_value_names_its_default(command: str) -> None:
         ("nmf-audio separate", "--seed", default_of(Separator, "seed")),
         ("nmf-audio live", "--latency", default_of(LiveDenoiser, "latency_ms")),
         ("nmf-audio live", "--input-channels", default_of(LiveDenoiser, "n_channels")),
-        ("nmf-audio train denoiser", "--steps", DenoiserSettings().n_steps),
+        ("nmf-audio train denoiser", "--steps", DenoiserTraining.default_steps),
         ("nmf-audio train denoiser", "--speech-atoms", DenoiserSettings().n_speech),
         ("nmf-audio train denoiser", "--noise-atoms", DenoiserSettings().n_noise),
         ("nmf-audio train denoiser", "--layers", DenoiserSettings().n_layers),
+        ("nmf-audio train denoiser", "--local-units", MemorySizes().n_local),
+        ("nmf-audio train denoiser", "--global-units", MemorySizes().n_global),
+        ("nmf-audio train denoiser", "--second-units", MemorySizes().n_second),
         ("nmf-audio train denoiser", "--seed", DenoiserSettings().seed),
         ("nmf-audio train denoiser", "--jobs", default_of(train_denoiser, "n_jobs")),
     ],

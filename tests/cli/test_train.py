@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nmf_audio.cli.main import main
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from tests.tiny import tiny_dictionary
 from tests.training.sounds import small_collection
 

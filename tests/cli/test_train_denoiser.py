@@ -9,7 +9,7 @@ import pytest
 
 from nmf_audio import Denoiser
 from nmf_audio.cli.main import main
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from tests.training.sounds import small_collection
 
 SMALL = [

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.dictionary.dictionary import Dictionary, Group
+from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import BandMap, FrontEndSpec
 from nmf_audio.dsp.stft import stft
 from nmf_audio.nmf import factorize

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nmf_audio import Dictionary, DictionaryError, FrontEndSpec, Group, ParameterError, Separator, separate
 from nmf_audio.decompose.fixed import ClassicDecomposition, SourcesDecomposition
-from nmf_audio.dictionary.dictionary import load_dictionary
+from nmf_audio.dictionary import load_dictionary
 from nmf_audio.metrics import si_sdr
 from tests.separation.material import LOW, Mixture, instrument, melody, two_instruments
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nmf_audio.dictionary.dictionary import Dictionary, load_dictionary, shipped_dictionaries
+from nmf_audio.dictionary import Dictionary, load_dictionary, shipped_dictionaries
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.training.card import (
     Origin,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmf_audio.dictionary.dictionary import Dictionary
+from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.training.corpus import find_recordings

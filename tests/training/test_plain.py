@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from nmf_audio.dictionary.dictionary import Dictionary, Group
+from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 from nmf_audio.nmf import activations, beta_divergence

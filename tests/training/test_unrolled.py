@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nmf_audio.dictionary.dictionary import load_dictionary
+from nmf_audio.dictionary import load_dictionary
 from nmf_audio.dictionary.schema import check_trained_arrays
 from nmf_audio.dsp.bands import band_matrix, frame_size
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE, Normaliser
