@@ -9,9 +9,10 @@ import pytest
 import soundfile
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.containers import Container, container_for, unfinished
+from nmf_audio.io.containers import Container, container_for
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
+from nmf_audio.io.truncation import describe_truncation
 
 SR = 16000
 INTEGERS = [
@@ -238,20 +239,20 @@ def test_a_recorder_that_died_is_recognised(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4:8] = content[40:44] = bytes(4)
     path.write_bytes(content)
-    assert unfinished(path) == "was never finished: its header says no samples, 32000 bytes follow"
+    assert describe_truncation(path) == "was never finished: its header says no samples, 32000 bytes follow"
 
 
 def test_no_samples_and_tags_after_them_are_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros(0), SR)
     path.write_bytes(path.read_bytes() + b"LIST" + (4).to_bytes(4, "little") + b"INFO")
-    assert unfinished(path) is None
+    assert describe_truncation(path) is None
 
 
 def test_a_header_of_endless_chunks_ends(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"RIFF\xff\xff\xff\xffWAVE" + b"junk\0\0\0\0" * 20_000)
-    assert unfinished(path) is None
+    assert describe_truncation(path) is None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from nmf_audio.io.containers import Container
 from nmf_audio.io.open import open_stream
 from nmf_audio.io.pcm import PCM_BYTES, RAW_CODINGS, RawFormat
 from nmf_audio.io.pipe_writer import StreamWriter
-from nmf_audio.io.wav_header import WavHead, read_head, write_head
+from nmf_audio.io.riff import WavHead, read_head, write_head
 from tests.pipe import Pipe
 from tests.tiny import SR, noise, tiny_dictionary, write_noise
 

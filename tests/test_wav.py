@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nmf_audio.io.open import open_reader, open_stream
 from nmf_audio.io.pcm import PCM_BYTES
-from nmf_audio.io.wav_header import WavHead, read_head, write_head
+from nmf_audio.io.riff import WavHead, append_chunks, read_chunks, read_head, write_head
+from nmf_audio.io.truncation import describe_truncation
 from tests.pipe import Pipe
 
 FMT = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 48000, 192000, 4, 16)
@@ -229,3 +232,37 @@ def test_ffmpeg_reads_what_we_write_to_a_pipe(subtype: str, n_channels: int, kno
         )
         assert container.metadata["title"] == "Talk"
         assert sum(frame.samples for frame in container.decode(stream)) == 5000
+
+
+@pytest.mark.parametrize("kind", ["WAV", "RIFX", "WAVEX", "RF64", "BW64"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_by_name_and_through_a_pipe_alike(tmp_path: Path, kind: str, subtype: str) -> None:
+    path = tmp_path / "a.wav"
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, (20_000, 3))
+    endian = "BIG" if kind == "RIFX" else None
+    format_name = {"RIFX": "WAV", "BW64": "RF64"}.get(kind, kind)
+    soundfile.write(path, y, 16000, format=format_name, subtype=subtype, endian=endian)
+    if kind == "BW64":
+        path.write_bytes(b"BW64" + path.read_bytes()[4:])
+    assert path.read_bytes()[:4] == {"WAVEX": b"RIFF", "WAV": b"RIFF"}.get(kind, kind.encode())
+    with open_reader(path) as reader:
+        by_name = np.concatenate(list(reader.blocks()), axis=1)
+    with open_stream(io.BytesIO(path.read_bytes())) as stream:
+        piped = np.concatenate(list(stream.blocks()), axis=1)
+    np.testing.assert_array_equal(by_name, piped)
+    np.testing.assert_allclose(by_name.T, y, atol=1e-4)
+    assert (reader.sr, reader.n_samples, reader.damage) == (stream.sr, stream.n_samples, stream.damage)
+    assert (reader.container.format, reader.container.subtype) == (
+        stream.container.format,
+        stream.container.subtype,
+    )
+    path.write_bytes(path.read_bytes()[:-9000])
+    assert describe_truncation(path) is not None
+
+
+def test_chunks_of_a_bw64_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(100), 16000, format="RF64")
+    append_chunks(path, [(b"iXML", b"<BWFXML/>")])
+    path.write_bytes(b"BW64" + path.read_bytes()[4:])
+    assert read_chunks(path) == [(b"iXML", b"<BWFXML/>")]

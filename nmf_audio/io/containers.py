@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from nmf_audio.errors import AudioFileError
 
@@ -15,11 +12,9 @@ __all__ = [
     "RATES",
     "Container",
     "container_for",
-    "is_unknown_length",
     "pcm_bits",
     "room_for",
     "too_large",
-    "unfinished",
 ]
 
 EXTENSIONS: dict[str, tuple[str, str | None]] = {
@@ -75,12 +70,6 @@ _PCM_BITS = {
     "ALAC_32": 32,
 }
 _FLOATING = {"FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
-
-# what programs that write to a pipe put for the length: SoX 0x7ffff000 rounded down to whole frames, LAME 0x7fffffff,
-# arecord 0x80000000, ffmpeg 0xffffffff; a CAF has -1
-_UNKNOWN_LENGTHS = (range(-1, 0), range(0x7FFF0000, 0x80000001), range(0xFFFF0000, 0x100000000))
-# more chunks than any recorder writes before the samples; a hostile file may have millions
-_MAX_CHUNKS = 10_000
 
 # a size field of these has 32 bits; what stands beside the samples is below this margin, see chunks.py
 SIZE_LIMIT = 2**32 - 2**25
@@ -233,115 +222,3 @@ def too_large(label: str, container: Container) -> str:
         f"{label}: {container.format} with {container.subtype} can't hold more than 4 GB; "
         "formats that can are RF64, W64, CAF and FLAC (--format, format=)"
     )
-
-
-def unfinished(path: Path) -> str | None:
-    """Say what is missing at the end of an audio file, as far as its header tells.
-
-    libsndfile opens a shortened WAV, AIFF, W64, AU or OGG file without a word, and shorter.
-
-    Parameters
-    ----------
-    path : Path
-        A regular file.
-
-    Returns
-    -------
-    str or None
-        Half a sentence, to follow the name of the file; None if nothing is known to be missing.
-
-    Raises
-    ------
-    OSError
-        If the file can't be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile(suffix=".au") as file:
-    ...     _ = file.write(b".snd" + (24).to_bytes(4, "big") + (1000).to_bytes(4, "big") + bytes(512))
-    ...     file.flush()
-    ...     unfinished(Path(file.name))
-    'is truncated: 500 of 1000 bytes of its samples are there'
-    """
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(40)
-        if head[:4] == b"OggS":
-            return None if _ogg_has_end(file, size) else "is truncated: its last page is missing"
-        found = _find_samples(file, head, size)
-        if found is None:
-            return None
-        start, declared = found
-        there = size - start
-        if declared == 0 and there > 0 and not _is_chunk(file, start):
-            return f"was never finished: its header says no samples, {there} bytes follow"
-    if there < declared:
-        return f"is truncated: {max(there, 0)} of {declared} bytes of its samples are there"
-    return None
-
-
-def is_unknown_length(n_bytes: int) -> bool:
-    """Whether this is what a program puts for the bytes of the samples while it does not know them."""
-    return any(n_bytes in lengths for lengths in _UNKNOWN_LENGTHS)
-
-
-def _find_samples(file: BinaryIO, head: bytes, size: int) -> tuple[int, int] | None:
-    """Return where the samples start and their bytes as declared; None if the header does not say."""
-    magic = head[:4]
-    if magic == b".snd" and len(head) >= 12:
-        start, declared = struct.unpack(">II", head[4:12])
-        return None if declared == 0xFFFFFFFF else (start, declared)
-    # first chunk, layout of its head, whether a size counts the head, alignment, name of the samples' chunk
-    layout = {
-        b"RIFF": (12, "<4sI", False, 2, b"data"),
-        b"RIFX": (12, ">4sI", False, 2, b"data"),
-        b"RF64": (12, "<4sI", False, 2, b"data"),
-        b"FORM": (12, ">4sI", False, 2, b"SSND"),
-        b"riff": (40, "<16sQ", True, 8, b"data"),
-        b"caff": (8, ">4sq", False, 1, b"data"),
-    }.get(magic)
-    if layout is None:
-        return None
-    position, form, counts_head, align, wanted = layout
-    n_head = struct.calcsize(form)
-    declared_64 = None
-    for _ in range(_MAX_CHUNKS):
-        if position + n_head > size:
-            return None
-        file.seek(position)
-        name, n_bytes = struct.unpack(form, file.read(n_head))
-        if name == b"ds64":
-            _, declared_64 = struct.unpack("<QQ", file.read(16).ljust(16, b"\0"))
-        if counts_head:
-            n_bytes -= n_head
-        if name[:4] == wanted:
-            if n_bytes == 0xFFFFFFFF and magic == b"RF64" and declared_64:
-                n_bytes = declared_64
-            return None if is_unknown_length(n_bytes) else (position + n_head, n_bytes)
-        if n_bytes < 0:
-            return None
-        position += n_head + -(-n_bytes // align) * align
-    return None
-
-
-def _is_chunk(file: BinaryIO, position: int) -> bool:
-    """Whether what stands at `position` looks like the head of a chunk, as tags after no samples do."""
-    file.seek(position)
-    name = file.read(4)
-    return len(name) == 4 and all(0x20 <= byte < 0x7F for byte in name)
-
-
-def _ogg_has_end(file: BinaryIO, size: int) -> bool:
-    """Whether the last page of an Ogg file carries the end-of-stream flag and is whole."""
-    n_page = 27 + 255 + 255 * 255
-    start = max(0, size - 2 * n_page)
-    file.seek(start)
-    tail = file.read()
-    page = tail.rfind(b"OggS")
-    if page < 0 or len(tail) < page + 27:
-        return False
-    n_segments = tail[page + 26]
-    segments = tail[page + 27 : page + 27 + n_segments]
-    whole = len(segments) == n_segments and len(tail) >= page + 27 + n_segments + sum(segments)
-    return whole and bool(tail[page + 5] & 4)

@@ -20,12 +20,11 @@ from nmf_audio.io.media.writer import MediaWriter
 from nmf_audio.io.pcm import RawFormat
 from nmf_audio.io.pipe_reader import ByteSource, StreamReader, stream_label
 from nmf_audio.io.pipe_writer import StreamWriter
-from nmf_audio.io.riff_chunks import read_chunks
+from nmf_audio.io.riff import WavHead, read_chunks
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
 from nmf_audio.io.tags.flac import read_blocks
 from nmf_audio.io.tags.id3 import read_tag
-from nmf_audio.io.wav_header import WavHead
 
 __all__ = ["Reader", "Writer", "open_reader", "open_stream", "open_stream_writer", "open_writer", "source_of"]
 
@@ -97,7 +96,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
     Examples
     --------
     >>> import io
-    >>> from nmf_audio.io.wav_header import write_head
+    >>> from nmf_audio.io.riff import write_head
     >>> file = io.BytesIO(write_head(WavHead(16000, 1, "PCM_16")) + bytes(640))
     >>> with open_stream(file) as reader:
     ...     print(reader.sr, reader.n_samples, [block.shape for block in reader.blocks()])

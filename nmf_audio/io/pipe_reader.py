@@ -16,7 +16,7 @@ from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.base import block_length, check_values
 from nmf_audio.io.containers import Container
 from nmf_audio.io.pcm import decode
-from nmf_audio.io.wav_header import WavHead, read_head
+from nmf_audio.io.riff import WavHead, read_head
 
 __all__ = ["STREAM", "ByteSource", "StreamReader", "named", "stream_label"]
 
@@ -135,7 +135,7 @@ class StreamReader:
 
     def __init__(self, source: ByteSource, head: WavHead, label: str, *, raw: bool = False) -> None:
         self.label, self.sr, self.n_channels = label, head.sr, head.n_channels
-        name = "RAW" if raw else "WAVEX" if head.extensible else "WAV"
+        name = "RAW" if raw else "RF64" if head.has_long_sizes else "WAVEX" if head.extensible else "WAV"
         self.container = Container(name, head.subtype)
         self.n_samples = None if head.n_bytes is None else head.n_bytes // head.frame_bytes
         self.tags = dict(head.tags)

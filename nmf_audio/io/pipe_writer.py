@@ -21,7 +21,7 @@ from nmf_audio.io.containers import Container
 from nmf_audio.io.formats import output_faults
 from nmf_audio.io.pcm import PCM_BYTES, RawFormat, encode
 from nmf_audio.io.pipe_reader import STREAM, stream_label
-from nmf_audio.io.wav_header import WavHead, write_head
+from nmf_audio.io.riff import WavHead, write_head
 
 __all__ = ["StreamWriter", "stream_container", "stream_faults"]
 

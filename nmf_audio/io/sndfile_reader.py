@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ import soundfile
 
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import block_length, check_values
-from nmf_audio.io.containers import Container, unfinished
+from nmf_audio.io.containers import Container
+from nmf_audio.io.truncation import describe_truncation
 
 __all__ = ["AudioReader", "open_sound"]
 
@@ -31,14 +33,43 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
     the last good block.
     """
 
+    source: io.FileIO | None = None
+
     def seekable(self) -> bool:
         return False
+
+    def close(self) -> None:
+        super().close()
+        if self.source is not None:
+            self.source.close()
+
+
+class _Bw64(io.FileIO):
+    """A BW64, which libsndfile reads under the older name of the same thing."""
+
+    def readinto(self, buffer: Any) -> int:
+        start, n = self.tell(), super().readinto(buffer) or 0
+        front = b"RF64"[start : start + n]
+        buffer[: len(front)] = front
+        return n
 
 
 def open_sound(path: Path, *arguments: Any) -> _Sequential:
     """Open a sound file as `soundfile.SoundFile` does, to be read or written from start to end."""
     # soundfile can't encode names that are no text; bytes pass
-    return _Sequential(os.fsencode(path) if os.name == "posix" else path, *arguments)
+    name = os.fsencode(path) if os.name == "posix" else path
+    try:
+        return _Sequential(name, *arguments)
+    except soundfile.LibsndfileError:
+        if not arguments:
+            file = _Bw64(name)
+            if file.read(4) == b"BW64":
+                file.seek(0)
+                sound = _Sequential(file)
+                sound.source = file
+                return sound
+            file.close()
+        raise
 
 
 class AudioReader:
@@ -100,7 +131,7 @@ class AudioReader:
                 raise AudioFileError(f"{self.label}: is {kind}; name an audio file")
             if status.st_size == 0:
                 raise AudioFileError(f"{self.label}: is empty (0 bytes)")
-            self.damage = unfinished(self.path)
+            self.damage = describe_truncation(self.path)
         except OSError as error:
             if isinstance(error, AudioFileError):
                 raise

@@ -15,7 +15,7 @@ import soundfile
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.containers import RATES, Container, pcm_bits, room_for, too_large
 from nmf_audio.io.pcm import quantize
-from nmf_audio.io.riff_chunks import append_chunks
+from nmf_audio.io.riff import append_chunks
 from nmf_audio.io.sndfile_reader import open_sound
 from nmf_audio.io.tags.flac import put_blocks
 from nmf_audio.io.tags.id3 import build_tag, put_tag

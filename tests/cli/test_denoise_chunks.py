@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from nmf_audio.io.containers import unfinished
-from nmf_audio.io.riff_chunks import append_chunks, read_chunks
+from nmf_audio.io.riff import append_chunks, read_chunks
+from nmf_audio.io.truncation import describe_truncation
 from tests.cli.helpers import Run
 from tests.tiny import SR, noise
 
@@ -39,7 +39,7 @@ def test_chunks_come_back_and_the_sound_stays(tmp_path: Path, format: str, subty
     assert read_chunks(path) == CHUNKS
     np.testing.assert_array_equal(soundfile.read(path)[0], before)
     assert soundfile.SoundFile(path).copy_metadata()["title"] == "Talk"
-    assert unfinished(path) is None
+    assert describe_truncation(path) is None
     content = path.read_bytes()
     at = 20 if format == "RF64" else 4
     assert int.from_bytes(content[at : at + (8 if format == "RF64" else 4)], "little") == len(content) - 8

@@ -21,7 +21,7 @@ import soundfile
 
 from nmf_audio import Denoiser
 from nmf_audio.dictionary import Dictionary
-from nmf_audio.io.wav_header import WavHead, read_head, write_head
+from nmf_audio.io.riff import WavHead, read_head, write_head
 from tests.cli.helpers import COMMAND, names, take_interrupts
 from tests.tiny import noise, write_noise
 

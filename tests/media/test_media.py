@@ -17,8 +17,8 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io.containers import Container
 from nmf_audio.io.media.codecs import is_media
 from nmf_audio.io.media.reader import MediaReader
-from nmf_audio.io.media.wholeness import unfinished_media
 from nmf_audio.io.media.writer import MediaWriter
+from nmf_audio.io.truncation import describe_truncation
 from nmf_audio.jobs.denoise_file import denoise_file
 from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.separation.separator import Separator
@@ -58,13 +58,13 @@ def test_sound_files_are_no_media_files(tmp_path: Path, name: str) -> None:
 def test_where_a_file_is_cut_off_is_seen(tmp_path: Path, suffix: str) -> None:
     path = write_media(tmp_path / f"a{suffix}", seconds=2)
     whole = path.read_bytes()
-    assert unfinished_media(path) is None
+    assert describe_truncation(path) is None
     for n in (len(whole) - 1, len(whole) // 2, 60):
         path.write_bytes(whole[:n])
-        assert unfinished_media(path) is not None
+        assert describe_truncation(path) is not None
     # a box or an element that ends with the file is none that was cut
     path.write_bytes(whole[:3])
-    assert unfinished_media(path) is None
+    assert describe_truncation(path) is None
 
 
 def test_a_live_recording_of_unknown_length_is_whole(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_live_recording_of_unknown_length_is_whole(tmp_path: Path) -> None:
     at = content.index(b"\x18\x53\x80\x67") + 4
     content[at : at + 8] = b"\x01" + b"\xff" * 7
     path.write_bytes(content)
-    assert unfinished_media(path) is None
+    assert describe_truncation(path) is None
     with MediaReader(path) as reader:
         assert sum(block.shape[1] for block in reader.blocks()) >= 2 * SR
         assert reader.damage is None

@@ -16,7 +16,7 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import block_length, check_values
 from nmf_audio.io.containers import Container
 from nmf_audio.io.media.codecs import load, open_to_read
-from nmf_audio.io.media.wholeness import unfinished_media
+from nmf_audio.io.truncation import describe_truncation
 
 __all__ = ["MediaReader", "is_cover", "open_media", "packets_of", "sound_track"]
 
@@ -69,7 +69,7 @@ def open_media(path: Path, *, label: str | None = None) -> Any:
     try:
         return open_to_read(av, path)
     except (av.error.FFmpegError, ValueError) as error:
-        reason = unfinished_media(path) or f"can't be read ({getattr(error, 'strerror', None) or error})"
+        reason = describe_truncation(path) or f"can't be read ({getattr(error, 'strerror', None) or error})"
         raise AudioFileError(f"{name}: {reason}") from error
 
 
@@ -172,7 +172,7 @@ class MediaReader:
             raise
 
     def _begin(self) -> None:
-        self.damage = unfinished_media(self.path)
+        self.damage = describe_truncation(self.path)
         track = sound_track(self._file)
         if track is None:
             raise AudioFileError(f"{self.label}: has no sound")

@@ -17,8 +17,8 @@ from nmf_audio.io.containers import Container
 from nmf_audio.io.formats import FORMATS
 from nmf_audio.io.media.codecs import ENCODERS, load, open_to_read
 from nmf_audio.io.media.copying import Companions
-from nmf_audio.io.media.wholeness import unfinished_media
 from nmf_audio.io.pcm import quantize
+from nmf_audio.io.truncation import describe_truncation
 
 __all__ = ["MediaWriter"]
 
@@ -216,7 +216,7 @@ class MediaWriter:
             raise self._fault(error) from error
         finally:
             self._abandon()
-        if unfinished_media(self._path):
+        if describe_truncation(self._path):
             raise AudioFileError(f"{self.label}: was not written whole")
         with open_to_read(self._av, self._path) as written:
             kept = {name.lower() for name in written.metadata}

@@ -1,0 +1,406 @@
+"""RIFF and its relatives: the walk over chunks, the head of a WAV stream, chunks that are carried over.
+
+libsndfile reads and writes the head of files only, since it seeks, and carries over no origin, time code or markers.
+Layout: Microsoft's *Multimedia Programming Interface* (1991; RIFF, ``cue`` and what goes with it) and
+``WAVEFORMATEXTENSIBLE``; EBU Tech 3306 (RF64) and ITU-R BS.2088 (BW64); EBU Tech 3285 (``bext``), gallery.co.uk/ixml.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from nmf_audio.io.pcm import PCM_BYTES
+
+__all__ = [
+    "LAYOUTS",
+    "Chunk",
+    "Cursor",
+    "Layout",
+    "WavHead",
+    "append_chunks",
+    "read_chunks",
+    "read_head",
+    "walk_chunks",
+    "write_head",
+]
+
+# more chunks than any recorder writes before the samples; a hostile file may have millions
+_MAX_CHUNKS = 10_000
+_UNKNOWN = 0xFFFFFFFF
+# what programs that write to a pipe put for the length: SoX 0x7ffff000 rounded down to whole frames, LAME 0x7fffffff,
+# arecord 0x80000000, ffmpeg 0xffffffff; a CAF has -1
+_UNKNOWN_LENGTHS = (range(-1, 0), range(0x7FFF0000, 0x80000001), range(0xFFFF0000, 0x100000000))
+
+
+class Layout(NamedTuple):
+    """The layout of chunks: where the first begins, their heads, their alignment, the one of the samples."""
+
+    first: int
+    head: struct.Struct
+    counts_head: bool = False
+    alignment: int = 2
+    samples: bytes = b"data"
+
+
+LAYOUTS = {
+    **dict.fromkeys((b"RIFF", b"RF64", b"BW64"), Layout(12, struct.Struct("<4sI"))),
+    b"RIFX": Layout(12, struct.Struct(">4sI")),
+    b"FORM": Layout(12, struct.Struct(">4sI"), samples=b"SSND"),
+    b"riff": Layout(40, struct.Struct("<16sQ"), counts_head=True, alignment=8),
+    b"caff": Layout(8, struct.Struct(">4sq"), alignment=1),
+}
+"""First four bytes of a file -> layout of its chunks: WAV and its relatives, AIFF, W64, CAF."""
+
+_LITTLE_ENDIAN = (b"RIFF", b"RF64", b"BW64")
+
+
+class Chunk(NamedTuple):
+    """The head of a chunk: its name, where its content begins, and the bytes of that.
+
+    `is_exact` says that the bytes were stated apart from the head, in 64 bits.
+    """
+
+    name: bytes
+    start: int
+    n_bytes: int
+    is_exact: bool = False
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the bytes are what a program writes while it does not know them."""
+        return not self.is_exact and _is_unknown_length(self.n_bytes)
+
+
+class Cursor:
+    """A position in a file or a stream.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the next n bytes, fewer at the end.
+    position : int
+        How many were read before.
+    seek : callable, optional
+        Goes to a position; without it, what lies between is read.
+    """
+
+    def __init__(
+        self, read: Callable[[int], bytes], position: int = 0, *, seek: Callable[[int], object] | None = None
+    ) -> None:
+        self._read, self._position, self._seek = read, position, seek
+
+    def take(self, n: int) -> bytes:
+        """Return n bytes; raise EOFError if there are fewer."""
+        data = self._read(n)
+        if len(data) < n:
+            raise EOFError
+        self._position += n
+        return data
+
+    def move_to(self, position: int) -> None:
+        """Go to a position; in a stream, one that was not read yet."""
+        if self._seek is not None:
+            self._seek(position)
+            self._position = position
+        while self._position < position:
+            self.take(min(position - self._position, _MAX_BODY))
+
+
+def walk_chunks(cursor: Cursor, layout: Layout) -> Iterator[Chunk]:
+    r"""Yield the chunks of a file or stream in their order; the cursor stands at the content of each.
+
+    Ends behind 10,000 chunks, samples of unknown length or a negative length; raises EOFError at the end of the file.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO(b"RIFF" + bytes(8) + b"fmt \x10\0\0\0" + bytes(16) + b"data\4\0\0\0")
+    >>> next(walk_chunks(Cursor(file.read, seek=file.seek), LAYOUTS[b"RIFF"]))
+    Chunk(name=b'fmt ', start=20, n_bytes=16, is_exact=False)
+    """
+    position, n_samples_bytes = layout.first, 0
+    for _ in range(_MAX_CHUNKS):
+        cursor.move_to(position)
+        name, n_bytes = layout.head.unpack(cursor.take(layout.head.size))
+        name, start = name[:4], position + layout.head.size
+        if layout.counts_head:
+            n_bytes -= layout.head.size
+        if name == b"ds64" and n_bytes >= 16:
+            _, n_samples_bytes = struct.unpack("<QQ", cursor.take(16))
+        is_exact = name == layout.samples and n_bytes == _UNKNOWN and n_samples_bytes > 0
+        if is_exact:
+            n_bytes = n_samples_bytes
+        yield Chunk(name, start, n_bytes, is_exact)
+        if n_bytes < 0 or (name == layout.samples and n_bytes == _UNKNOWN and not is_exact):
+            return
+        position = start + -(-n_bytes // layout.alignment) * layout.alignment
+
+
+def _is_unknown_length(n_bytes: int) -> bool:
+    return any(n_bytes in lengths for lengths in _UNKNOWN_LENGTHS)
+
+
+_KEPT = (b"bext", b"iXML", b"axml", b"umid", b"cue ", b"smpl", b"LIST")
+# the longest that a recorder has a use for; a hostile file may claim more
+_MAX_BYTES = 2**24
+_RIFF_LIMIT = 2**32 - 2**16
+
+
+def read_chunks(path: Path) -> list[tuple[bytes, bytes]]:
+    """Return names and contents of the chunks of a WAV that state its origin, or what is where in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = file.write(b"RIFF" + struct.pack("<I", 18) + b"WAVE" + struct.pack("<4sI", b"iXML", 6) + b"<BWF/>")
+    ...     file.flush()
+    ...     read_chunks(Path(file.name))
+    [(b'iXML', b'<BWF/>')]
+    """
+    found: list[tuple[bytes, bytes]] = []
+    with path.open("rb") as file, suppress(EOFError):
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(12)
+        if head[:4] not in _LITTLE_ENDIAN or head[8:] != b"WAVE":
+            return []
+        n_left = _MAX_BYTES
+        for name, start, n_bytes, _ in walk_chunks(Cursor(file.read, 12, seek=file.seek), LAYOUTS[head[:4]]):
+            if name in _KEPT and start + n_bytes <= size and n_bytes <= n_left:
+                body = file.read(n_bytes)
+                # libsndfile writes the other lists, those of tags
+                if name != b"LIST" or body[:4] == b"adtl":
+                    found.append((name, body))
+                    n_left -= n_bytes
+    return found
+
+
+def append_chunks(path: Path, chunks: Iterable[tuple[bytes, bytes]]) -> None:
+    """Write chunks behind all that a finished WAV or RF64 has.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or it would be larger than a WAV can be.
+    """
+    data = b"".join(_chunk(name, body) for name, body in chunks)
+    with path.open("r+b") as file:
+        head = file.read(12)
+        end = file.seek(0, os.SEEK_END)
+        padding = bytes(end % 2)
+        n_riff = end + len(padding) + len(data) - 8
+        if head[:4] not in (b"RIFF", b"RF64") or (head[:4] == b"RIFF" and n_riff > _RIFF_LIMIT):
+            raise ValueError(f"{path}: no WAV, or too large for one")
+        file.write(padding + data)
+        if head[:4] == b"RIFF":
+            file.seek(4)
+            file.write(struct.pack("<I", n_riff))
+            return
+        file.seek(12)
+        if file.read(4) != b"ds64":
+            raise ValueError(f"{path}: an RF64 without its sizes")
+        file.seek(20)
+        file.write(struct.pack("<Q", n_riff))
+
+
+_PCM, _IEEE_FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_SUBTYPES = {
+    (_PCM, 8): "PCM_U8",
+    (_PCM, 16): "PCM_16",
+    (_PCM, 24): "PCM_24",
+    (_PCM, 32): "PCM_32",
+    (_IEEE_FLOAT, 32): "FLOAT",
+    (_IEEE_FLOAT, 64): "DOUBLE",
+}
+# what follows the two bytes of a format tag in the GUID that stands for it
+_GUID_REST = bytes.fromhex("000000001000800000aa00389b71")
+_MAX_BODY = 2**20
+# longer ones, with what stands beside the samples, are near what stands for an unknown length
+_MAX_KNOWN = 0xFFFF0000 - 2 * _MAX_BODY
+_TAGS = {
+    b"INAM": "title",
+    b"IART": "artist",
+    b"IPRD": "album",
+    b"ICMT": "comment",
+    b"ICRD": "date",
+    b"IGNR": "genre",
+    b"ITRK": "tracknumber",
+    b"ICOP": "copyright",
+}
+
+
+@dataclass(frozen=True)
+class WavHead:
+    """The head of a WAV stream: what stands before its samples.
+
+    Parameters
+    ----------
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+    subtype : str
+        Coding of the samples, a key of `PCM_BYTES`.
+    n_bytes : int or None
+        Bytes of the samples; None if whoever wrote it did not know.
+    extensible : bool
+        Whether it is a ``WAVEFORMATEXTENSIBLE``, as it should be with more than two channels.
+    channel_mask : int
+        Which loudspeaker each channel is for; 0 for none in particular.
+    tags : mapping of str
+        Title, artist and so on.
+    has_long_sizes : bool
+        Whether it was an RF64 or BW64; not written.
+    """
+
+    sr: int
+    n_channels: int
+    subtype: str
+    n_bytes: int | None = None
+    extensible: bool = False
+    channel_mask: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    has_long_sizes: bool = False
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of a sample of each channel."""
+        return self.n_channels * PCM_BYTES[self.subtype]
+
+
+def read_head(read: Callable[[int], bytes]) -> WavHead | None:
+    """Read the head of a WAV stream, up to the first sample.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the next n bytes, fewer at the end of the stream.
+
+    Returns
+    -------
+    WavHead or None
+        None if it is no WAV stream of plain numbers; it may be one of another coding.
+
+    Raises
+    ------
+    EOFError
+        If the stream is one, and ends before the first sample.
+
+    Examples
+    --------
+    >>> import io
+    >>> read_head(io.BytesIO(write_head(WavHead(48000, 2, "PCM_24"))).read).sr
+    48000
+    """
+    start = read(12)
+    if start[:4] not in _LITTLE_ENDIAN or start[8:12] != b"WAVE":
+        return None
+    (riff_bytes,) = struct.unpack("<I", start[4:8])
+    cursor = Cursor(read, 12)
+    head: WavHead | None = None
+    tags: dict[str, str] = {}
+    for chunk in walk_chunks(cursor, LAYOUTS[start[:4]]):
+        if chunk.name == b"data":
+            if head is None:
+                return None
+            # some put 0, and leave it if they can't go back; a stream that ends there anyway has more chunks, or none
+            ends = chunk.start < riff_bytes + 8 and not _is_unknown_length(riff_bytes)
+            unknown = chunk.is_unknown or (chunk.n_bytes == 0 and not ends)
+            return replace(
+                head,
+                n_bytes=None if unknown else chunk.n_bytes,
+                has_long_sizes=start[:4] != b"RIFF",
+                tags=tags,
+            )
+        if chunk.n_bytes > _MAX_BODY:
+            if head is None:
+                return None
+        elif chunk.name == b"fmt " and head is None:
+            head = _read_format(cursor.take(chunk.n_bytes))
+            if head is None:
+                return None
+        elif chunk.name == b"LIST":
+            body = cursor.take(chunk.n_bytes)
+            if body[:4] == b"INFO":
+                tags |= _read_tags(body[4:])
+    return None
+
+
+def _read_format(body: bytes) -> WavHead | None:
+    if len(body) < 16:
+        return None
+    tag, n_channels, sr, _, frame_bytes, bits = struct.unpack("<HHIIHH", body[:16])
+    extensible = tag == _EXTENSIBLE and len(body) >= 40
+    channel_mask = 0
+    if extensible:
+        channel_mask, tag, rest = struct.unpack("<IH14s", body[20:40])
+        if rest != _GUID_REST:
+            return None
+    subtype = _SUBTYPES.get((tag, bits))
+    if subtype is None or n_channels == 0 or frame_bytes != n_channels * PCM_BYTES[subtype]:
+        return None
+    return WavHead(sr, n_channels, subtype, extensible=extensible, channel_mask=channel_mask)
+
+
+def _read_tags(body: bytes) -> dict[str, str]:
+    tags = {}
+    position = 0
+    while position + 8 <= len(body):
+        name, n = struct.unpack("<4sI", body[position : position + 8])
+        text = body[position + 8 : position + 8 + n].split(b"\0")[0].decode("utf-8", "replace").strip()
+        if name in _TAGS and text:
+            tags[_TAGS[name]] = text
+        position += 8 + n + n % 2
+    return tags
+
+
+def write_head(head: WavHead) -> bytes:
+    """Return the bytes that stand before the samples.
+
+    Parameters
+    ----------
+    head : WavHead
+        A length that is None, or more than a WAV can state, becomes 0xFFFFFFFF, as ffmpeg writes to a pipe: it, and
+        SoX, read on to the end then.
+
+    Returns
+    -------
+    bytes
+    """
+    is_float = head.subtype in ("FLOAT", "DOUBLE")
+    tag, bits = _IEEE_FLOAT if is_float else _PCM, 8 * PCM_BYTES[head.subtype]
+    n_channels, frame_bytes = head.n_channels, head.frame_bytes
+    form = struct.pack(
+        "<HHIIHH",
+        _EXTENSIBLE if head.extensible else tag,
+        *(n_channels, head.sr, min(head.sr * frame_bytes, _UNKNOWN), frame_bytes, bits),
+    )
+    if head.extensible:
+        form += struct.pack("<HHIH14s", 22, bits, head.channel_mask, tag, _GUID_REST)
+    elif is_float:
+        form += struct.pack("<H", 0)
+    known = head.n_bytes is not None and head.n_bytes < _MAX_KNOWN
+    n_bytes = (head.n_bytes or 0) if known else _UNKNOWN
+    chunks = _chunk(b"fmt ", form)
+    if is_float:
+        chunks += _chunk(b"fact", struct.pack("<I", n_bytes // frame_bytes if known else 0))
+    names = {text: name for name, text in _TAGS.items()}
+    info = b"".join(
+        _chunk(names[name], text.encode() + b"\0") for name, text in head.tags.items() if name in names
+    )
+    if info and len(info) <= _MAX_BODY:
+        chunks += _chunk(b"LIST", b"INFO" + info)
+    riff_bytes = 4 + len(chunks) + 8 + n_bytes + n_bytes % 2 if known else _UNKNOWN
+    return (
+        struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE") + chunks + struct.pack("<4sI", b"data", n_bytes)
+    )
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack("<4sI", name, len(body)) + body + bytes(len(body) % 2)
