@@ -186,26 +186,45 @@ class AudioReader:
             If a sample is NaN, infinite, or too large for float32 arithmetic; the message says which.
         """
         n_block = block_length(self.sr, self.n_channels)
-        while True:
-            block = np.full((n_block, self.n_channels), np.nan, dtype)
-            try:
-                n = len(self._file.read(out=block))
-            except soundfile.LibsndfileError as error:
-                # what the decoder wrote before it failed is good
-                n = int(np.isfinite(block).all(axis=1).argmin())
-                self._note_end(n, str(error.error_string).removeprefix("Error : ").rstrip("."))
-                if n:
-                    yield self._take(block[:n])
-                return
-            if n == 0:
+        failed = False
+        while not failed:
+            block, failed = self._read_block(n_block, dtype)
+            if block.shape[1]:
+                yield block
+            elif not failed:
                 self._note_end(0)
                 return
-            yield self._take(block[:n])
 
-    def _take(self, block: Samples) -> Samples:
-        check_values(block.T, self.n_read, self.sr, self.label)
-        self.n_read += len(block)
-        return np.ascontiguousarray(block.T)
+    def read(self, start: int, stop: int) -> Samples:
+        """Return samples from `start` up to `stop`, float32; fewer at the end.
+
+        What decoders keep from before has no influence: the file is opened anew. Raises `AudioFileError` as `blocks`.
+        """
+        if start or self.n_read:
+            self._file.close()
+            self._file = open_sound(self.path)
+            self._file.seek(start)
+            self.n_read = start
+        block, failed = self._read_block(stop - start, np.float32)
+        if block.shape[1] < stop - start and not failed:
+            self._note_end(0)
+        return block
+
+    def _read_block(self, n: int, dtype: type[np.floating[Any]]) -> tuple[Samples, bool]:
+        """Return the next n samples, fewer at the end, and whether the decoder failed behind them."""
+        block = np.full((n, self.n_channels), np.nan, dtype)
+        failed = False
+        try:
+            n = len(self._file.read(out=block))
+        except soundfile.LibsndfileError as error:
+            failed = True
+            # what the decoder wrote before it failed is good
+            n = int(np.isfinite(block).all(axis=1).argmin())
+            self._note_end(n, str(error.error_string).removeprefix("Error : ").rstrip("."))
+        y = np.ascontiguousarray(block[:n].T)
+        check_values(y, self.n_read, self.sr, self.label)
+        self.n_read += n
+        return y, failed
 
     def _note_end(self, n_more: int, reason: str = "") -> None:
         n_read = self.n_read + n_more

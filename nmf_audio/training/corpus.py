@@ -10,13 +10,14 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nmf_audio.errors import AudioFileError, ParameterError
-from nmf_audio.training.recordings import Recording, audio_files, open_recording, read_clip
+from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
+from nmf_audio.training.recordings import Recording, audio_files, open_recording, read_clips
 
 __all__ = ["Clip", "Corpus", "CorpusWarning", "fair_shares", "find_recordings"]
 
@@ -28,7 +29,7 @@ _NAMED = 8
 
 
 class CorpusWarning(UserWarning):
-    """Recordings were left out; the message names them and says why."""
+    """Recordings were left out, or are truncated; the message names them and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,16 +215,14 @@ class Corpus:
     def _read(self, plan: list[tuple[Recording, int, int]]) -> Iterator[Clip]:
         broken: dict[Path, str] = {}
         n_read = 0
-        for recording, start, stop in plan:
-            if recording.path in broken:
-                continue
+        for recording, pieces in groupby(plan, key=lambda piece: piece[0]):
+            spans = [(start, stop) for _, start, stop in pieces]
             try:
-                y = read_clip(recording.path, sr=self.sr, start=start, stop=stop)
+                for (start, _), y in zip(spans, read_clips(recording.path, spans, sr=self.sr), strict=True):
+                    n_read += 1
+                    yield Clip(recording, start / recording.sr, y)
             except AudioFileError as error:
                 broken[recording.path] = _reason(error, recording.path)
-                continue
-            n_read += 1
-            yield Clip(recording, start / recording.sr, y)
         if not n_read:
             raise AudioFileError(f"no recording could be read: {_listed(broken)}; give other recordings")
         if broken:
@@ -253,7 +252,8 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
     ParameterError
         When no path is given or `sr` isn't positive.
     AudioFileError
-        When a path doesn't exist, or no recording is left. If some are, a `CorpusWarning` names the others.
+        When a path doesn't exist, or no recording is left. If some are, a `CorpusWarning` names the others, and
+        those that are truncated.
 
     Examples
     --------
@@ -283,7 +283,7 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
         seen.add(real)
         try:
             recordings.append(open_recording(path))
-        except AudioFileError as error:
+        except (AudioFileError, MissingExtraError) as error:
             broken[path] = _reason(error, path)
     if not recordings:
         what = (
@@ -292,8 +292,11 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
         raise AudioFileError(
             f"no readable recording: {what}; WAV, FLAC, OGG, Opus, MP3, AIFF and more can be read"
         )
-    if broken:
-        warnings.warn(f"left out {_listed(broken)}", CorpusWarning, stacklevel=2)
+    damaged = {recording.path: recording.damage for recording in recordings if recording.damage}
+    notes = [f"left out {_listed(broken)}"] if broken else []
+    notes += [f"read as far as they go: {_listed(damaged)}"] if damaged else []
+    if notes:
+        warnings.warn("; ".join(notes), CorpusWarning, stacklevel=2)
     return Corpus(tuple(recordings), sr)
 
 
@@ -342,7 +345,7 @@ def _shares_of_recordings(
     return [(members[index], taken[index]) for index in sorted(taken)]
 
 
-def _reason(error: AudioFileError, path: Path) -> str:
+def _reason(error: Exception, path: Path) -> str:
     return str(error).removeprefix(f"{path}: ")
 
 

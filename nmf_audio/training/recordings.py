@@ -1,18 +1,18 @@
 """Recordings on the disk: found in folders, opened to learn their shape, read piece by piece as mono."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io.open import open_reader
 
-__all__ = ["Recording", "audio_files", "open_recording", "read_clip"]
+__all__ = ["Recording", "audio_files", "open_recording", "read_clips"]
 
 AUDIO_SUFFIXES = (
     *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus"),
@@ -42,6 +42,8 @@ class Recording:
         Samples per channel.
     n_channels : int
         Channels.
+    damage : str or None
+        What is missing of the file as far as its header tells, half a sentence.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class Recording:
     sr: int
     n_samples: int
     n_channels: int
+    damage: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -101,62 +104,52 @@ def open_recording(path: Path) -> Recording:
     Raises
     ------
     AudioFileError
-        When libsndfile can't open it or it holds no samples.
+        When it can't be read or holds no samples.
+    MissingExtraError
+        When it is a media file and PyAV is not installed.
     """
-    try:
-        with sf.SoundFile(os.fspath(path)) as file:
-            sr, n_samples, n_channels = file.samplerate, len(file), file.channels
-    except (sf.SoundFileError, TypeError, OSError) as error:
-        raise AudioFileError(f"{path}: {_plain(error)}") from error
+    with open_reader(path) as reader:
+        n_samples = reader.n_samples
+        if n_samples is None:
+            n_samples = sum(block.shape[1] for block in reader.blocks())
     if not n_samples:
-        raise AudioFileError(f"{path}: is empty")
-    return Recording(path, path.resolve().parent.name or "recordings", sr, n_samples, n_channels)
+        raise AudioFileError(f"{path}: {reader.damage or 'is empty'}")
+    group = path.resolve().parent.name or "recordings"
+    return Recording(path, group, reader.sr, n_samples, reader.n_channels, reader.damage)
 
 
-def read_clip(
-    path: str | os.PathLike[str], *, sr: int, start: int = 0, stop: int | None = None
-) -> NDArray[np.float32]:
-    """Read a piece of a recording as the mean of its channels, at a given rate.
+def read_clips(
+    path: str | os.PathLike[str], spans: Iterable[tuple[int, int]], *, sr: int
+) -> Iterator[NDArray[np.float32]]:
+    """Read pieces of a recording as the mean of its channels, at a given rate.
 
     Parameters
     ----------
     path : path-like
-        A file that libsndfile reads.
+        A recording.
+    spans : iterable of (int, int)
+        First sample of each piece and the one after the last, counted at the file's own rate; in their order, without
+        overlap.
     sr : int
         Rate of what comes back, Hz.
-    start, stop : int
-        First sample and the one after the last, counted at the file's own rate; to the end if `stop` is None.
 
-    Returns
-    -------
+    Yields
+    ------
     ndarray, float32 (n_samples,)
         Full scale 1.0. Band-limited conversion by soxr where the file's rate differs.
 
     Raises
     ------
     AudioFileError
-        When the file can't be read, ends early, or holds NaN or Inf.
+        When the file can't be read, ends early, or holds samples that can't be processed, such as NaN.
     """
-    try:
-        with sf.SoundFile(os.fspath(path)) as file:
-            rate, n_samples = file.samplerate, len(file)
-            if start:
-                file.seek(start)
-            wanted = (n_samples if stop is None else stop) - start
-            x = file.read(wanted, dtype="float32", always_2d=True)
-    except (sf.SoundFileError, OSError) as error:
-        raise AudioFileError(f"{path}: can't be read ({_plain(error)}); convert it again") from error
-    if len(x) < wanted:
-        raise AudioFileError(f"{path}: ends after {(start + len(x)) / rate:.2f} s; copy or convert it again")
-    if not np.isfinite(x).all():
-        first = int(np.argmin(np.isfinite(x).all(axis=1)))
-        raise AudioFileError(f"{path}: holds NaN or Inf at {(start + first) / rate:.3f} s; repair it")
-    y = x.mean(axis=1, dtype=np.float32) if x.shape[1] > 1 else x[:, 0]
-    if rate != sr:
-        y = soxr.resample(y, rate, sr)
-    return np.ascontiguousarray(y, dtype=np.float32)
-
-
-def _plain(error: Exception) -> str:
-    """Say what libsndfile said, without its repetition of the path."""
-    return str(getattr(error, "error_string", error)).rstrip(".").strip()
+    with open_reader(path) as reader:
+        for start, stop in spans:
+            x = reader.read(start, stop)
+            if x.shape[1] == 0 or (x.shape[1] < stop - start and reader.damage):
+                raise AudioFileError(f"{path}: {reader.damage or f'ends at {reader.n_read / reader.sr:g} s'}")
+            # the order of the sum over channels is that of samples with channels interleaved
+            y = x[0] if len(x) == 1 else np.ascontiguousarray(x.T).mean(axis=1, dtype=np.float32)
+            if reader.sr != sr:
+                y = soxr.resample(y, reader.sr, sr)
+            yield np.ascontiguousarray(y, dtype=np.float32)

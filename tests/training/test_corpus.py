@@ -8,8 +8,11 @@ import pytest
 import soundfile as sf
 
 from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.io.containers import Container
+from nmf_audio.io.media.reader import MediaReader
+from nmf_audio.io.media.writer import MediaWriter
 from nmf_audio.training.corpus import Corpus, CorpusWarning, find_recordings
-from nmf_audio.training.recordings import read_clip
+from nmf_audio.training.recordings import read_clips
 
 
 def tone(seconds: float, sr: int, hz: float = 440.0) -> np.ndarray:
@@ -118,7 +121,7 @@ def test_content_that_turns_out_broken_is_left_out_with_a_warning(tmp_path: Path
     y[8000] = np.nan
     sf.write(tmp_path / "nan.wav", y, 16000, subtype="FLOAT")
     corpus = find_recordings([tmp_path], sr=16000)
-    with pytest.warns(CorpusWarning, match=r"nan\.wav \(holds NaN or Inf at 0\.500 s"):
+    with pytest.warns(CorpusWarning, match=r"nan\.wav \(sample 8000 \(0\.500 s\) of channel 1 is NaN"):
         assert [clip.recording.path.name for clip in corpus.clips()] == ["good.wav"]
     only = find_recordings([tmp_path / "nan.wav"], sr=16000)
     with pytest.raises(AudioFileError, match="no recording could be read"):
@@ -130,7 +133,38 @@ def test_truncated_flac_is_an_error_of_that_file(tmp_path: Path) -> None:
     sf.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 80000), 16000)
     path.write_bytes(path.read_bytes()[:60000])
     with pytest.raises(AudioFileError, match=r"cut\.flac"):
-        read_clip(path, sr=16000)
+        list(read_clips(path, [(0, 80000)], sr=16000))
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.mkv", "a.mp4"])
+def test_media_files_are_read_like_others(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("av")
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 16000 * 12)).astype(np.float32)
+    subtype = "FLAC_16" if name.endswith("mkv") else "ALAC_16" if name.endswith("m4a") else "AAC"
+    with MediaWriter(tmp_path / name, 16000, 2, Container(name[2:].upper(), subtype)) as writer:
+        writer.write(y)
+    corpus = find_recordings([tmp_path], sr=16000)
+    whole = np.concatenate([clip.y for clip in corpus.clips()])
+    assert abs(len(whole) - 16000 * 12) <= 1024
+    if subtype != "AAC":
+        np.testing.assert_allclose(whole, y.mean(axis=0), atol=1e-4)
+    with MediaReader(tmp_path / name) as reader:
+        mean = np.concatenate(list(reader.blocks()), axis=1).mean(axis=0, dtype=np.float32)
+    np.testing.assert_array_equal(whole, mean)
+    for clip in corpus.clips(max_seconds=6, clip_seconds=1.7, rng=0):
+        first = round(clip.start * 16000)
+        np.testing.assert_array_equal(clip.y, mean[first : first + len(clip.y)])
+
+
+def test_truncated_recordings_are_read_as_far_as_they_go_and_named(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.wav", 2)
+    content = whole.read_bytes()
+    whole.write_bytes(content[:-4000])
+    with pytest.warns(
+        CorpusWarning, match=r"read as far as they go: .*whole\.wav \(is truncated: 60000 of 64000"
+    ):
+        corpus = find_recordings([tmp_path], sr=16000)
+    assert [len(clip.y) for clip in corpus.clips()] == [30000]
 
 
 def test_a_budget_is_shared_evenly_among_groups(tmp_path: Path) -> None:

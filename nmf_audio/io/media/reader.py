@@ -181,6 +181,7 @@ class MediaReader:
                 other.discard = type(other.discard).all
         self._track = track
         self._frames = self._decode()
+        self._rest = self.blocks()
         first = next(self._frames, None)
         if first is None:
             reason = self.damage or "holds no sound that can be read"
@@ -199,6 +200,7 @@ class MediaReader:
         self.bit_rate: int | None = track.bit_rate or None
         metadata = {name.lower(): text for name, text in self._file.metadata.items()}
         self.tags = {ours: metadata[theirs] for theirs, ours in _TAGS.items() if metadata.get(theirs)}
+        self._ahead: Samples = np.zeros((self.n_channels, 0), np.float32)
         self._set_length()
 
     def _set_length(self) -> None:
@@ -262,6 +264,19 @@ class MediaReader:
         if n_waiting:
             yield self._take(np.concatenate(waiting, axis=1))
         self._note_end()
+
+    def read(self, start: int, stop: int) -> Samples:
+        """Return samples; see `AudioReader.read`. Parts are to be read in their order, without overlap."""
+        parts = [np.zeros((self.n_channels, 0), np.float32)]
+        while True:
+            first = self.n_read - self._ahead.shape[1]
+            parts.append(self._ahead[:, max(start - first, 0) : max(stop - first, 0)])
+            if self.n_read >= stop:
+                break
+            if (block := next(self._rest, None)) is None:
+                break
+            self._ahead = block
+        return np.concatenate(parts, axis=1)
 
     def _take(self, block: Samples) -> Samples:
         check_values(block, self.n_read, self.sr, self.label)
