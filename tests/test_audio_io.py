@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.containers import Container, container_for
+from nmf_audio.io.containers import Container, choose_container
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
 from nmf_audio.io.truncation import describe_truncation
@@ -72,7 +72,7 @@ def test_integers_come_back_to_the_bit(tmp_path: Path, name: str, subtype: str, 
 def test_byte_order_is_kept(tmp_path: Path, endian: str) -> None:
     soundfile.write(tmp_path / "a.wav", tone(100), SR, subtype="PCM_16", endian=endian)
     with AudioReader(tmp_path / "a.wav") as reader:
-        container = container_for(Path("b.wav"), reader.container)
+        container = choose_container(Path("b.wav"), reader.container)
     with AudioWriter(tmp_path / "b.wav", SR, 1, container) as writer:
         writer.write(np.zeros((1, 5), np.float32))
     magic = (tmp_path / "b.wav").read_bytes()[:4]
@@ -392,7 +392,7 @@ def test_an_exception_inside_closes_the_file(tmp_path: Path) -> None:
 def test_the_extension_decides_the_container(
     target: str, source: tuple[str, str], expected: tuple[str, str]
 ) -> None:
-    chosen = container_for(Path(target), Container(*source))
+    chosen = choose_container(Path(target), Container(*source))
     assert (chosen.format, chosen.subtype) == expected
 
 
@@ -400,10 +400,10 @@ def test_every_readable_format_has_an_output_everywhere() -> None:
     for name in soundfile.available_formats():
         for subtype in soundfile.available_subtypes(name):
             for target in ("a.wav", "a.flac", "a.ogg", "a.mp3", "a.caf", "a.same"):
-                chosen = container_for(Path(target), Container(name, subtype))
+                chosen = choose_container(Path(target), Container(name, subtype))
                 assert soundfile.check_format(chosen.format, chosen.subtype), (name, subtype, target)
 
 
 def test_more_than_a_wav_can_hold_becomes_rf64() -> None:
-    assert container_for(Path("a.wav"), Container("FLAC", "PCM_24"), 2**31).format == "RF64"
-    assert container_for(Path("a.wav"), Container("FLAC", "PCM_24"), 2**30).format == "WAV"
+    assert choose_container(Path("a.wav"), Container("FLAC", "PCM_24"), 2**31).format == "RF64"
+    assert choose_container(Path("a.wav"), Container("FLAC", "PCM_24"), 2**30).format == "WAV"

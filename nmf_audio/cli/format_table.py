@@ -35,14 +35,14 @@ def lines() -> list[str]:
     from nmf_audio.io.formats import FORMATS, READ_ONLY
 
     table = ["read and written: --format NAME, by these extensions, with these codings (--subtype)"]
-    table += _rows(entry for entry in FORMATS.values() if entry.muxer is None)
+    table += _rows(entry for entry in FORMATS.values() if not entry.is_media)
     known = {entry.container for entry in FORMATS.values()} | {"RAW"}
     others = [name for name in soundfile.available_formats() if name not in known]
     table.append("read, and written where the input is one of them")
     table += _row("", others)
     missing = "" if find_spec("av") else "; needs PyAV, which is not here: pip install 'nmf-audio[media]'"
     table.append(f"media files: read and written; all but the sound is copied{missing}")
-    table += _rows(entry for entry in FORMATS.values() if entry.muxer is not None)
+    table += _rows(entry for entry in FORMATS.values() if entry.is_media)
     table.append(f"media files: read{missing}")
     table += _row("", sorted(READ_ONLY))
     return table

@@ -74,12 +74,12 @@ def find_inputs(
 
 
 def _in_folder(root: Path, faults: list[str]) -> Iterator[Input]:
-    from nmf_audio.io.formats import audio_extensions
+    from nmf_audio.io.formats import list_writable_extensions
 
     def note(error: OSError) -> None:
         faults.append(f"{error.filename}: {error.strerror}")
 
-    extensions = audio_extensions()
+    extensions = list_writable_extensions()
     for folder, folders, names in os.walk(root, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):

@@ -305,7 +305,7 @@ def output_options(
         The same names, as `denoise_file` takes them.
     """
     from nmf_audio.cli import streams
-    from nmf_audio.io.formats import output_faults
+    from nmf_audio.io.containers import list_output_errors
     from nmf_audio.io.pipe_writer import stream_faults
 
     options = {
@@ -318,7 +318,7 @@ def output_options(
         if target == streams.DASH:
             found += stream_faults(raw=raw, **options)
         else:
-            found += output_faults(target, **options)
+            found += list_output_errors(target, **options)
     # many outputs have the same fault
     faults.extend(dict.fromkeys(as_options(fault) for fault in found))
     return options

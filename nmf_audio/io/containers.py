@@ -1,85 +1,45 @@
-"""Audio containers: which one a file name means, what it can hold, and whether a file is all there."""
+"""Containers of outputs: what is asked for and whether that goes together, what is chosen, what fits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nmf_audio.errors import AudioFileError
+from nmf_audio.dsp.bands import MAX_SR, MIN_SR
+from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
+from nmf_audio.io.formats import (
+    CODINGS,
+    FORMATS,
+    READ_ONLY,
+    Coding,
+    Format,
+    describe_missing_extra,
+    find_format,
+    list_subtypes,
+)
 
 __all__ = [
-    "EXTENSIONS",
-    "RATES",
     "Container",
-    "container_for",
-    "pcm_bits",
-    "room_for",
-    "too_large",
+    "Wanted",
+    "check_output",
+    "choose_container",
+    "choose_extension",
+    "describe_size_limit",
+    "find_capacity",
+    "list_output_errors",
 ]
 
-EXTENSIONS: dict[str, tuple[str, str | None]] = {
-    ".wav": ("WAV", None),
-    ".flac": ("FLAC", None),
-    ".ogg": ("OGG", "VORBIS"),
-    ".oga": ("OGG", "VORBIS"),
-    ".opus": ("OGG", "OPUS"),
-    ".mp3": ("MP3", "MPEG_LAYER_III"),
-    ".aif": ("AIFF", None),
-    ".aiff": ("AIFF", None),
-    ".aifc": ("AIFF", None),
-    ".w64": ("W64", None),
-    ".rf64": ("RF64", None),
-    ".caf": ("CAF", None),
-    ".au": ("AU", None),
-    ".snd": ("AU", None),
-}
-"""Extension -> container, and subtype to prefer when the input's is unknown to it."""
-RATES: dict[str, tuple[int, ...]] = {
-    "OPUS": (8000, 12000, 16000, 24000, 48000),
-    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
-}
-"""The sample rates in Hz of codings that don't take all."""
-
-_RIFF_FAMILY = ("WAV", "WAVEX", "RF64")
-
-_NEAREST = {
-    "PCM_U8": ("PCM_S8", "PCM_16"),
-    "PCM_S8": ("PCM_U8", "PCM_16"),
-    "PCM_24": ("PCM_32",),
-    "PCM_32": ("PCM_24",),
-    "FLOAT": ("PCM_24",),
-    "DOUBLE": ("FLOAT", "PCM_24"),
-    "FLAC_16": ("PCM_16",),
-    "FLAC_24": ("PCM_24",),
-    "ALAC_16": ("PCM_16",),
-    "ALAC_20": ("PCM_24",),
-    "ALAC_24": ("PCM_24",),
-    "ALAC_32": ("PCM_32", "PCM_24"),
-}
-
-_PCM_BITS = {
-    "PCM_S8": 8,
-    "PCM_U8": 8,
-    "DPCM_8": 8,
-    "DWVW_12": 12,
-    "ALAC_20": 20,
-    "PCM_24": 24,
-    "ALAC_24": 24,
-    "DWVW_24": 24,
-    "PCM_32": 32,
-    "ALAC_32": 32,
-}
-_FLOATING = {"FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"}
-
-# a size field of these has 32 bits; what stands beside the samples is below this margin, see chunks.py
+# a size field of 32 bits; what stands beside the samples is below this margin, see riff.py
 SIZE_LIMIT = 2**32 - 2**25
-_LIMITED = ("WAV", "WAVEX", "AIFF", "AU")
-_BITS = {"FLOAT": 32, "DOUBLE": 64, "ULAW": 8, "ALAW": 8}
+
+_LIMITED = {entry.container for entry in FORMATS.values() if entry.has_size_limit}
+_WAV_FAMILY = {entry.container for entry in FORMATS.values() if ".wav" in entry.extensions}
 
 
 @dataclass(frozen=True)
 class Container:
-    """How an audio file stores its samples, in libsndfile's words.
+    """Container, coding and byte order of an audio file, in libsndfile's words.
 
     Parameters
     ----------
@@ -96,51 +56,155 @@ class Container:
     endian: str = "FILE"
 
 
-def pcm_bits(subtype: str) -> int | None:
-    """Return the bits of the integers that a subtype takes.
+@dataclass(frozen=True)
+class Wanted:
+    """What outputs were asked to be; None where nothing was.
 
     Parameters
     ----------
-    subtype : str
-        libsndfile's name of a coding.
-
-    Returns
-    -------
-    int or None
-        8 to 32; 16 for the companded and ADPCM codings; None for those that take floats beyond full scale.
-
-    Examples
-    --------
-    >>> pcm_bits("PCM_24"), pcm_bits("ULAW"), pcm_bits("VORBIS")
-    (24, 16, None)
+    container : str or None
+        Container, in libsndfile's words, or the name of a media format.
+    subtype : str or None
+        Coding, in libsndfile's words.
+    sr : int or None
+        Sample rate in Hz.
     """
-    return None if subtype in _FLOATING else _PCM_BITS.get(subtype, 16)
+
+    container: str | None = None
+    subtype: str | None = None
+    sr: int | None = None
 
 
-def room_for(container: Container) -> int | None:
-    """Return how many values (samples times channels) a file of this kind has room for.
+def check_output(
+    target: Path, *, format: str | None = None, subtype: str | None = None, sr: int | None = None
+) -> Wanted:
+    """Return what an output is asked to be, in libsndfile's words, if that is possible as far as names show.
 
     Parameters
     ----------
-    container : Container
-        What is to be written.
+    target : Path
+        The output; its extension may say something else than `format`.
+    format : str or None
+        One of `FORMATS`, in any case.
+    subtype : str or None
+        A coding in libsndfile's words, in any case.
+    sr : int or None
+        Sample rate in Hz.
 
     Returns
     -------
-    int or None
-        None if there is no limit that matters.
+    Wanted
+
+    Raises
+    ------
+    ParameterError
+        If one of them is unknown, or they do not go together.
+    MissingExtraError
+        If it is a media file and PyAV is not installed.
 
     Examples
     --------
-    >>> room_for(Container("WAV", "PCM_16")), room_for(Container("FLAC", "PCM_16"))
+    >>> check_output(Path("clean.opus"), sr=48000)
+    Wanted(container=None, subtype=None, sr=48000)
+    >>> check_output(Path("clean"), format="opus", subtype="opus")
+    Wanted(container='OGG', subtype='OPUS', sr=None)
+    >>> check_output(Path("clean.opus"), sr=44100)
+    Traceback (most recent call last):
+        ...
+    nmf_audio.errors.ParameterError: sr=44100; OPUS takes 8000, 12000, 16000, 24000, 48000 Hz
+    """
+    for error in _list_errors(target, format, subtype, sr):
+        raise ParameterError(error)
+    missing = _describe_missing(target, format)
+    if missing is not None:
+        raise MissingExtraError(missing)
+    entry = _find_named(format)
+    coding = subtype.upper() if subtype is not None else None
+    if coding is None and entry is not None and entry.codings is not None and len(entry.codings) == 1:
+        coding = entry.codings[0]
+    return Wanted(None if entry is None else entry.container, coding, sr)
+
+
+def list_output_errors(target: Path, *, format: Any = None, subtype: Any = None, sr: Any = None) -> list[str]:
+    """Return all that is wrong with what an output is asked to be, a sentence each; see `check_output`."""
+    missing = _describe_missing(target, format)
+    return _list_errors(target, format, subtype, sr) + ([] if missing is None else [missing])
+
+
+def _describe_missing(target: Path, format: Any) -> str | None:
+    entry = _find_named(format)
+    return describe_missing_extra(find_format(target, None if entry is None else entry.container))
+
+
+def _list_errors(target: Path, format: Any, subtype: Any, sr: Any) -> list[str]:
+    errors = []
+    extension = target.suffix.lower()
+    by_name = entry = find_format(target)
+    if format is not None:
+        entry = _find_named(format)
+        if entry is None:
+            return [f"format={format!r}; allowed are {', '.join(FORMATS)}"]
+        if by_name is not None and extension not in entry.extensions:
+            errors.append(
+                f"format={entry.name}: {target} is named as {by_name.name}; leave the format out, or name a "
+                f"{entry.extensions[0]}"
+            )
+    elif extension in READ_ONLY:
+        errors.append(
+            f"{target}: such files can be read, not written; name another, such as .m4a, .mkv or .wav, or "
+            "give a format"
+        )
+    coding = None
+    if subtype is not None:
+        coding = subtype.upper() if isinstance(subtype, str) else None
+        allowed = list_subtypes() if entry is None else entry.subtypes
+        if coding not in allowed:
+            where = "" if entry is None else f"for {entry.name} "
+            errors.append(f"subtype={subtype!r}; allowed {where}are {', '.join(allowed)}")
+    elif entry is not None and len(entry.subtypes) == 1:
+        coding = entry.subtypes[0]
+    if sr is not None:
+        rates = CODINGS.get(coding or "", Coding()).rates
+        if isinstance(sr, bool) or not isinstance(sr, int) or not MIN_SR <= sr <= MAX_SR:
+            errors.append(f"sr={sr!r}; a whole number of Hz from {MIN_SR} to {MAX_SR} is allowed")
+        elif rates and sr not in rates:
+            errors.append(f"sr={sr}; {coding} takes {', '.join(map(str, rates))} Hz")
+    return errors
+
+
+def _find_named(format: Any) -> Format | None:
+    return FORMATS.get(format.upper()) if isinstance(format, str) else None
+
+
+def choose_extension(extension: str, format: str | None) -> str:
+    """Return the extension of an output: that of the input, if it goes with the format that was asked for.
+
+    Examples
+    --------
+    >>> choose_extension(".WAV", "RF64"), choose_extension(".wav", "flac"), choose_extension(".wav", None)
+    ('.WAV', '.flac', '.wav')
+    """
+    entry = _find_named(format)
+    if entry is None or extension.lower() in entry.extensions:
+        return extension
+    return entry.extensions[0]
+
+
+def find_capacity(container: Container) -> int | None:
+    """Return how many values (samples times channels) a file can hold; None if there is no limit that matters.
+
+    Examples
+    --------
+    >>> find_capacity(Container("WAV", "PCM_16")), find_capacity(Container("FLAC", "PCM_16"))
     (2130706432, None)
     """
     if container.format not in _LIMITED:
         return None
-    return SIZE_LIMIT * 8 // _BITS.get(container.subtype, pcm_bits(container.subtype) or 64)
+    coding = CODINGS.get(container.subtype, Coding())
+    return SIZE_LIMIT * 8 // (coding.stored_bits or coding.bits or 64)
 
 
-def container_for(
+def choose_container(
     target: Path,
     source: Container,
     n_values: int = 0,
@@ -178,20 +242,23 @@ def container_for(
 
     Examples
     --------
-    >>> container_for(Path("clean.flac"), Container("WAV", "FLOAT"))
+    >>> choose_container(Path("clean.flac"), Container("WAV", "FLOAT"))
     Container(format='FLAC', subtype='PCM_24', endian='FILE')
-    >>> container_for(Path("clean.wav"), Container("WAVEX", "PCM_16"))
+    >>> choose_container(Path("clean.wav"), Container("WAVEX", "PCM_16"))
     Container(format='WAVEX', subtype='PCM_16', endian='FILE')
     """
     import soundfile
 
-    name, preferred = EXTENSIONS.get(target.suffix.lower(), (source.format, None))
-    if name == "WAV" and source.format in _RIFF_FAMILY:
+    entry = find_format(target)
+    name, preferred = source.format, None
+    if entry is not None and not entry.is_media:
+        name, preferred = entry.container, entry.usual
+    if name == "WAV" and source.format in _WAV_FAMILY:
         name = source.format
     if format is not None and format != name:
         name, preferred = format, None
     endian = source.endian if name == source.format else "FILE"
-    candidates = [source.subtype, *_NEAREST.get(source.subtype, ()), preferred]
+    candidates = [source.subtype, *CODINGS.get(source.subtype, Coding()).nearest, preferred]
     if name != source.format and source.subtype.startswith("MPEG"):
         # libsndfile says that a WAV may hold MP3, and then writes it at some rates only; few programs read it
         candidates = [preferred]
@@ -206,18 +273,18 @@ def container_for(
         candidates = [subtype]
     chosen = next((s for s in candidates if s and soundfile.check_format(name, s)), None)
     container = Container(name, chosen or soundfile.default_subtype(name))
-    room = room_for(container)
+    room = find_capacity(container)
     if room is not None and n_values > room:
-        if name not in _RIFF_FAMILY or not soundfile.check_format("RF64", container.subtype):
-            raise AudioFileError(too_large(str(target), container))
+        if name not in _WAV_FAMILY or not soundfile.check_format("RF64", container.subtype):
+            raise AudioFileError(describe_size_limit(str(target), container))
         container = Container("RF64", container.subtype)
     if soundfile.check_format(container.format, container.subtype, endian):
         container = Container(container.format, container.subtype, endian)
     return container
 
 
-def too_large(label: str, container: Container) -> str:
-    """Say that a file can't hold more, and which can."""
+def describe_size_limit(label: str, container: Container) -> str:
+    """Return the error of a file that can't hold more, which names the formats that can."""
     return (
         f"{label}: {container.format} with {container.subtype} can't hold more than 4 GB; "
         "formats that can are RF64, W64, CAF and FLAC (--format, format=)"

@@ -1,39 +1,105 @@
-"""Formats by name: which there are, what an output may be asked to be, and which asks go together."""
+"""Table of formats and of the codings of samples; all that is asked about either by name or first bytes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-from nmf_audio.dsp.bands import MAX_SR, MIN_SR
-from nmf_audio.errors import MissingExtraError, ParameterError
-from nmf_audio.io.containers import EXTENSIONS, RATES
 
 __all__ = [
+    "CODINGS",
     "FORMATS",
     "READ_ONLY",
+    "Coding",
     "Format",
-    "Wanted",
-    "audio_extensions",
-    "check_output",
-    "format_for",
-    "output_faults",
-    "rename",
+    "describe_missing_extra",
+    "find_format",
+    "is_media_head",
+    "is_recording_head",
+    "list_readable_extensions",
+    "list_subtypes",
+    "list_writable_extensions",
+    "pcm_bits",
 ]
 
-# libsndfile lists these, but its files can't be opened again, or it writes them at a few rates only
-_NEVER_WRITTEN = {
-    "AIFF": ("DWVW_12", "DWVW_16", "DWVW_24"),
-    "MP3": ("MPEG_LAYER_I", "MPEG_LAYER_II"),
-    "WAV": ("MPEG_LAYER_III",),
+
+@dataclass(frozen=True)
+class Coding:
+    """A coding of samples, which libsndfile calls a subtype.
+
+    Parameters
+    ----------
+    bits : int or None
+        Of the integers that it takes, 16 for the companded and ADPCM codings; None for floats beyond full scale.
+    stored_bits : int or None
+        Of a sample in the file, if these are others.
+    nearest : tuple of str
+        What an output has instead that can't have this one, the best first.
+    rates : tuple of int
+        The sample rates in Hz, if it does not take all.
+    raw : str or None
+        ffmpeg's name of it, if it is plain little-endian numbers: what goes through pipes.
+    encoder : tuple of str
+        FFmpeg's encoder and the sample format that this takes, if it goes into media files.
+    """
+
+    bits: int | None = 16
+    stored_bits: int | None = None
+    nearest: tuple[str, ...] = ()
+    rates: tuple[int, ...] = ()
+    raw: str | None = None
+    encoder: tuple[str, str] | None = None
+
+
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+
+CODINGS: dict[str, Coding] = {
+    "PCM_U8": Coding(8, nearest=("PCM_S8", "PCM_16"), raw="u8"),
+    "PCM_S8": Coding(8, nearest=("PCM_U8", "PCM_16")),
+    "PCM_16": Coding(16, raw="s16le", encoder=("pcm_s16le", "s16")),
+    "PCM_24": Coding(24, nearest=("PCM_32",), raw="s24le", encoder=("pcm_s24le", "s32")),
+    "PCM_32": Coding(32, nearest=("PCM_24",), raw="s32le", encoder=("pcm_s32le", "s32")),
+    "FLOAT": Coding(None, 32, nearest=("PCM_24",), raw="f32le", encoder=("pcm_f32le", "flt")),
+    "DOUBLE": Coding(None, 64, nearest=("FLOAT", "PCM_24"), raw="f64le"),
+    "ULAW": Coding(stored_bits=8),
+    "ALAW": Coding(stored_bits=8),
+    "DPCM_8": Coding(8),
+    "DWVW_12": Coding(12),
+    "DWVW_24": Coding(24),
+    "ALAC_16": Coding(16, nearest=("PCM_16",), encoder=("alac", "s16p")),
+    "ALAC_20": Coding(20, nearest=("PCM_24",)),
+    "ALAC_24": Coding(24, nearest=("PCM_24",), encoder=("alac", "s32p")),
+    "ALAC_32": Coding(32, nearest=("PCM_32", "PCM_24")),
+    "FLAC_16": Coding(16, nearest=("PCM_16",), encoder=("flac", "s16")),
+    "FLAC_24": Coding(24, nearest=("PCM_24",), encoder=("flac", "s32")),
+    "VORBIS": Coding(None),
+    "OPUS": Coding(None, rates=_OPUS_RATES, encoder=("libopus", "flt")),
+    "MPEG_LAYER_I": Coding(None),
+    "MPEG_LAYER_II": Coding(None),
+    "MPEG_LAYER_III": Coding(None, rates=_MP3_RATES),
+    "AAC": Coding(None, encoder=("aac", "fltp")),
 }
+"""Codings by libsndfile's name; those that it has and that are not here are as `Coding()`."""
+
+
+def pcm_bits(subtype: str) -> int | None:
+    """Return the bits of the integers that a subtype takes; None if it takes floats beyond full scale.
+
+    Examples
+    --------
+    >>> pcm_bits("PCM_24"), pcm_bits("ULAW"), pcm_bits("VORBIS")
+    (24, 16, None)
+    """
+    return CODINGS.get(subtype, Coding()).bits
+
+
+Magic = tuple[tuple[int, bytes], ...]
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file that an output may be asked to be.
+    """A kind of file.
 
     Parameters
     ----------
@@ -42,21 +108,45 @@ class Format:
     container : str
         What libsndfile calls it; the name for media files.
     extensions : tuple of str
-        How such files are named; the first is the usual one.
+        The names of such files; the first is the usual one.
+    magic : tuple of Magic
+        First bytes, any of these: bytes at each of some places.
     codings : tuple of str or None
         The subtypes that it may have, the usual one first; None for all that libsndfile has for it.
+    usual : str or None
+        The subtype to prefer if that of the input is unknown to it.
+    never : tuple of str
+        Those that libsndfile lists, but can't open again, or writes at a few rates only.
+    is_media : bool
+        Whether PyAV reads and writes it, not libsndfile.
     muxer : str or None
-        What FFmpeg calls it, if it is a media file.
+        What FFmpeg calls it, if it is a media file that is written.
     has_picture : bool
         Whether it holds more than sound.
+    has_size_limit : bool
+        Whether the bytes of its samples are stated in 32 bits.
+    is_streamed : bool
+        Whether it goes through pipes as it is.
+    is_output : bool
+        Whether an output may be asked to be one.
+    other_extensions : tuple of str
+        Other names of such files, which outputs do not get.
     """
 
     name: str
     container: str
     extensions: tuple[str, ...]
+    magic: tuple[Magic, ...] = ()
     codings: tuple[str, ...] | None = None
+    usual: str | None = None
+    never: tuple[str, ...] = ()
+    is_media: bool = False
     muxer: str | None = None
     has_picture: bool = False
+    has_size_limit: bool = False
+    is_streamed: bool = False
+    is_output: bool = True
+    other_extensions: tuple[str, ...] = ()
 
     @property
     def subtypes(self) -> tuple[str, ...]:
@@ -65,266 +155,153 @@ class Format:
 
         if self.codings is not None:
             return self.codings
-        never = _NEVER_WRITTEN.get(self.container, ())
-        return tuple(s for s in soundfile.available_subtypes(self.container) if s not in never)
+        return tuple(s for s in soundfile.available_subtypes(self.container) if s not in self.never)
+
+    def matches(self, head: bytes) -> bool:
+        """Whether these are the first bytes of such a file; 389 of them are enough."""
+        return any(all(head.startswith(word, at) for at, word in magic) for magic in self.magic)
 
 
+def _at(place: int, *words: bytes) -> tuple[Magic, ...]:
+    return tuple(((place, word),) for word in words)
+
+
+def _packets(first: int, size: int) -> Magic:
+    return tuple((first + i * size, b"G") for i in range(3))
+
+
+def _read_by_pyav(name: str, *extensions: str, magic: tuple[Magic, ...]) -> Format:
+    return Format(name, name, extensions, magic, is_media=True, is_output=False)
+
+
+_RIFF = _at(0, b"RIFF", b"RIFX")
+_BOXES = _at(4, b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+_EBML = _at(0, b"\x1aE\xdf\xa3")
+_MPEG = _at(0, b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2")
 _ALAC = ("ALAC_16", "ALAC_24")
 _PCM = ("PCM_16", "PCM_24", "PCM_32", "FLOAT")
+_DWVW = ("DWVW_12", "DWVW_16", "DWVW_24")
+_MKV_CODINGS = ("AAC", "OPUS", "FLAC_16", "FLAC_24", *_PCM)
 
-FORMATS: dict[str, Format] = {
-    entry.name: entry
-    for entry in (
-        Format("WAV", "WAV", (".wav",)),
-        Format("WAVEX", "WAVEX", (".wav",)),
-        Format("RF64", "RF64", (".wav", ".rf64")),
-        Format("W64", "W64", (".w64",)),
-        Format("FLAC", "FLAC", (".flac",)),
-        Format("OGG", "OGG", (".ogg", ".oga", ".opus")),
-        Format("OPUS", "OGG", (".opus", ".ogg", ".oga"), ("OPUS",)),
-        Format("MP3", "MP3", (".mp3",)),
-        Format("AIFF", "AIFF", (".aiff", ".aif", ".aifc")),
-        Format("CAF", "CAF", (".caf",)),
-        Format("AU", "AU", (".au", ".snd")),
-        Format("M4A", "M4A", (".m4a",), ("AAC", *_ALAC), "mp4"),
-        Format("MP4", "MP4", (".mp4", ".m4v", ".m4a"), ("AAC", *_ALAC, "OPUS"), "mp4", True),
-        Format("MOV", "MOV", (".mov",), ("AAC", *_ALAC, *_PCM), "mov", True),
-        Format(
-            "MKV", "MKV", (".mkv", ".mka"), ("AAC", "OPUS", "FLAC_16", "FLAC_24", *_PCM), "matroska", True
-        ),
-        Format("WEBM", "WEBM", (".webm",), ("OPUS",), "webm", True),
-    )
-}
-"""What `format` may be, by name."""
+_TABLE = (
+    Format(
+        *("WAV", "WAV", (".wav",), _RIFF),
+        never=("MPEG_LAYER_III",),
+        has_size_limit=True,
+        is_streamed=True,
+        other_extensions=(".wave",),
+    ),
+    Format("WAVEX", "WAVEX", (".wav",), _RIFF, has_size_limit=True, is_streamed=True),
+    Format("RF64", "RF64", (".wav", ".rf64"), _at(0, b"RF64", b"BW64")),
+    Format("W64", "W64", (".w64",), _at(0, b"riff")),
+    Format("FLAC", "FLAC", (".flac",), _at(0, b"fLaC")),
+    Format("OGG", "OGG", (".ogg", ".oga", ".opus"), _at(0, b"OggS"), usual="VORBIS"),
+    Format("OPUS", "OGG", (".opus", ".ogg", ".oga"), _at(0, b"OggS"), ("OPUS",), usual="OPUS"),
+    Format(
+        *("MP3", "MP3", (".mp3",), _MPEG), usual="MPEG_LAYER_III", never=("MPEG_LAYER_I", "MPEG_LAYER_II")
+    ),
+    Format("AIFF", "AIFF", (".aiff", ".aif", ".aifc"), _at(0, b"FORM"), never=_DWVW, has_size_limit=True),
+    Format("CAF", "CAF", (".caf",), _at(0, b"caff")),
+    Format("AU", "AU", (".au", ".snd"), _at(0, b".snd"), has_size_limit=True),
+    Format("NIST", "NIST", (".nist", ".sph"), is_output=False),
+    Format("VOC", "VOC", (".voc",), is_output=False),
+    Format(
+        *("M4A", "M4A", (".m4a",), _BOXES, ("AAC", *_ALAC)),
+        is_media=True,
+        muxer="mp4",
+        other_extensions=(".m4b",),
+    ),
+    Format(
+        *("MP4", "MP4", (".mp4", ".m4v", ".m4a"), _BOXES, ("AAC", *_ALAC, "OPUS")),
+        is_media=True,
+        muxer="mp4",
+        has_picture=True,
+        other_extensions=(".3gp",),
+    ),
+    Format(
+        *("MOV", "MOV", (".mov",), _BOXES, ("AAC", *_ALAC, *_PCM)),
+        is_media=True,
+        muxer="mov",
+        has_picture=True,
+    ),
+    Format(
+        *("MKV", "MKV", (".mkv", ".mka"), _EBML, _MKV_CODINGS),
+        is_media=True,
+        muxer="matroska",
+        has_picture=True,
+    ),
+    Format(*("WEBM", "WEBM", (".webm",), _EBML, ("OPUS",)), is_media=True, muxer="webm", has_picture=True),
+    # twelve bits of one, then a bit of version, and layer 0, which MPEG audio does not have
+    _read_by_pyav("AAC", ".aac", magic=_at(0, b"ADIF", b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9")),
+    _read_by_pyav("AC3", ".ac3", magic=_at(0, b"\x0b\x77")),
+    _read_by_pyav("AMR", ".amr", magic=_at(0, b"#!AMR")),
+    _read_by_pyav("APE", ".ape", magic=_at(0, b"MAC ")),
+    _read_by_pyav("AVI", ".avi", magic=_at(8, b"AVI ")),
+    _read_by_pyav("FLV", ".flv", magic=_at(0, b"FLV\x01")),
+    _read_by_pyav("MPEG", ".mpg", ".vob", magic=_at(0, b"\x00\x00\x01\xba")),
+    _read_by_pyav("MPEGTS", ".ts", ".mts", ".m2ts", magic=(_packets(0, 188), _packets(4, 192))),
+    _read_by_pyav("ASF", ".wma", ".wmv", magic=_at(0, b"0&\xb2u\x8ef\xcf\x11")),
+    _read_by_pyav("WAVPACK", ".wv", magic=_at(0, b"wvpk")),
+)
+
+FORMATS: dict[str, Format] = {entry.name: entry for entry in _TABLE if entry.is_output}
+"""What an output may be asked to be, by name."""
 
 READ_ONLY = frozenset(
-    (
-        ".aac",
-        ".ac3",
-        ".amr",
-        ".ape",
-        ".avi",
-        ".flv",
-        ".m2ts",
-        ".mpg",
-        ".mts",
-        ".ts",
-        ".vob",
-        ".wma",
-        ".wmv",
-        ".wv",
-    )
+    extension for entry in _TABLE if entry.is_media and not entry.is_output for extension in entry.extensions
 )
 """Extensions of media files that PyAV reads, and that are not written."""
 
-_BY_EXTENSION = {extension: name for extension, (name, _) in EXTENSIONS.items()} | {".opus": "OPUS"}
-_BY_EXTENSION |= {
-    extension: entry.name
-    for entry in reversed(FORMATS.values())
-    if entry.muxer is not None
-    for extension in entry.extensions
-}
+# an extension names the first format whose usual one it is, or else the first that has it
+_BY_EXTENSION = {
+    extension: entry for entry in reversed(FORMATS.values()) for extension in entry.extensions
+} | {entry.extensions[0]: entry for entry in reversed(FORMATS.values())}
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What outputs were asked to be; None where nothing was.
-
-    Parameters
-    ----------
-    container : str or None
-        Container, in libsndfile's words, or the name of a media format.
-    subtype : str or None
-        Coding, in libsndfile's words.
-    sr : int or None
-        Sample rate in Hz.
-    """
-
-    container: str | None = None
-    subtype: str | None = None
-    sr: int | None = None
-
-
-def check_output(
-    target: Path, *, format: str | None = None, subtype: str | None = None, sr: int | None = None
-) -> Wanted:
-    """Return what an output is asked to be, in libsndfile's words, if that is possible as far as names show.
-
-    Parameters
-    ----------
-    target : Path
-        The output; its extension may say something else than `format`.
-    format : str or None
-        One of `FORMATS`, in any case.
-    subtype : str or None
-        A coding in libsndfile's words, in any case.
-    sr : int or None
-        Sample rate in Hz.
-
-    Returns
-    -------
-    Wanted
-
-    Raises
-    ------
-    ParameterError
-        If one of them is unknown, or they do not go together.
-    MissingExtraError
-        If it is a media file and PyAV is not installed.
+def find_format(target: Path, container: str | None = None) -> Format | None:
+    """Return the format of an output as far as its name, or the container that was asked for, tells.
 
     Examples
     --------
-    >>> check_output(Path("clean.opus"), sr=48000)
-    Wanted(container=None, subtype=None, sr=48000)
-    >>> check_output(Path("clean"), format="opus", subtype="opus")
-    Wanted(container='OGG', subtype='OPUS', sr=None)
-    >>> check_output(Path("clean.opus"), sr=44100)
-    Traceback (most recent call last):
-        ...
-    nmf_audio.errors.ParameterError: sr=44100; OPUS takes 8000, 12000, 16000, 24000, 48000 Hz
-    """
-    for fault in _faults(target, format, subtype, sr):
-        raise ParameterError(fault)
-    entry = _named(format)
-    coding = subtype.upper() if subtype is not None else None
-    if coding is None and entry is not None and entry.codings is not None and len(entry.codings) == 1:
-        coding = entry.codings[0]
-    missing = _missing(format_for(target, None if entry is None else entry.container))
-    if missing is not None:
-        raise MissingExtraError(missing)
-    return Wanted(None if entry is None else entry.container, coding, sr)
-
-
-def output_faults(target: Path, *, format: Any = None, subtype: Any = None, sr: Any = None) -> list[str]:
-    """Say all that is wrong with what an output is asked to be; see `check_output`.
-
-    Parameters
-    ----------
-    target : Path
-        The output.
-    format, subtype, sr
-        What was asked for.
-
-    Returns
-    -------
-    list of str
-        A sentence each.
-    """
-    faults = _faults(target, format, subtype, sr)
-    entry = _named(format)
-    missing = _missing(format_for(target, None if entry is None else entry.container))
-    return faults if missing is None else [*faults, missing]
-
-
-def _faults(target: Path, format: Any, subtype: Any, sr: Any) -> list[str]:
-    faults = []
-    extension = target.suffix.lower()
-    by_name = _BY_EXTENSION.get(extension)
-    entry = None if by_name is None else FORMATS[by_name]
-    if format is not None:
-        entry = _named(format)
-        if entry is None:
-            return [f"format={format!r}; allowed are {', '.join(FORMATS)}"]
-        if by_name is not None and extension not in entry.extensions:
-            faults.append(
-                f"format={entry.name}: {target} is named as {by_name}; leave the format out, or name a "
-                f"{entry.extensions[0]}"
-            )
-    elif extension in READ_ONLY:
-        faults.append(
-            f"{target}: such files can be read, not written; name another, such as .m4a, .mkv or .wav, or "
-            "give a format"
-        )
-    coding = None
-    if subtype is not None:
-        coding = subtype.upper() if isinstance(subtype, str) else None
-        allowed = _all_subtypes() if entry is None else entry.subtypes
-        if coding not in allowed:
-            where = "" if entry is None else f"for {entry.name} "
-            faults.append(f"subtype={subtype!r}; allowed {where}are {', '.join(allowed)}")
-    elif entry is not None and len(entry.subtypes) == 1:
-        coding = entry.subtypes[0]
-    if sr is not None:
-        if isinstance(sr, bool) or not isinstance(sr, int) or not MIN_SR <= sr <= MAX_SR:
-            faults.append(f"sr={sr!r}; a whole number of Hz from {MIN_SR} to {MAX_SR} is allowed")
-        elif coding in RATES and sr not in RATES[coding]:
-            faults.append(f"sr={sr}; {coding} takes {', '.join(map(str, RATES[coding]))} Hz")
-    return faults
-
-
-def _named(format: Any) -> Format | None:
-    return FORMATS.get(format.upper()) if isinstance(format, str) else None
-
-
-def format_for(target: Path, container: str | None = None) -> Format | None:
-    """Return the format that an output has, as far as its name and what was asked for say.
-
-    Parameters
-    ----------
-    target : Path
-        The output.
-    container : str or None
-        What was asked for; see `Wanted`.
-
-    Returns
-    -------
-    Format or None
-        None if only the input can tell.
-
-    Examples
-    --------
-    >>> format_for(Path("talk.m4a")).name, format_for(Path("talk"), "MKV").muxer
+    >>> find_format(Path("talk.m4a")).name, find_format(Path("talk"), "MKV").muxer
     ('M4A', 'matroska')
     """
     if container is not None:
         return next(entry for entry in FORMATS.values() if entry.container == container)
-    name = _BY_EXTENSION.get(target.suffix.lower())
-    return None if name is None else FORMATS[name]
+    return _BY_EXTENSION.get(target.suffix.lower())
 
 
-def audio_extensions() -> frozenset[str]:
-    """Return the extensions of files that can be read and written here: media files need PyAV.
+def is_media_head(head: bytes) -> bool:
+    """Whether these are the first bytes of a media file, which libsndfile does not read."""
+    return any(entry.matches(head) for entry in _TABLE if entry.is_media)
 
-    Returns
-    -------
-    frozenset of str
-    """
+
+def is_recording_head(head: bytes) -> bool:
+    """Whether these are the first bytes of a recording of any known format."""
+    return any(entry.matches(head) for entry in _TABLE)
+
+
+def list_writable_extensions() -> frozenset[str]:
+    """Return the extensions of files that can be read and written here: media files need PyAV."""
     return frozenset(
-        extension for extension, name in _BY_EXTENSION.items() if _missing(FORMATS[name]) is None
+        extension for extension, entry in _BY_EXTENSION.items() if describe_missing_extra(entry) is None
     )
 
 
-def _missing(entry: Format | None) -> str | None:
-    if entry is None or entry.muxer is None or find_spec("av") is not None:
-        return None
-    return f"{entry.name} needs PyAV; install it with: pip install 'nmf-audio[media]'"
+def list_readable_extensions() -> frozenset[str]:
+    """Return the extensions of all that can be read if PyAV is there."""
+    return frozenset(
+        extension for entry in _TABLE for extension in (*entry.extensions, *entry.other_extensions)
+    )
 
 
-def _all_subtypes() -> tuple[str, ...]:
+def list_subtypes() -> tuple[str, ...]:
+    """Return the subtypes that some output may have."""
     return tuple(dict.fromkeys(subtype for entry in FORMATS.values() for subtype in entry.subtypes))
 
 
-def rename(extension: str, format: str | None) -> str:
-    """Return the extension of an output whose input has another.
-
-    Parameters
-    ----------
-    extension : str
-        That of the input.
-    format : str or None
-        One of `FORMATS`.
-
-    Returns
-    -------
-    str
-        The same, if it goes with the format.
-
-    Examples
-    --------
-    >>> rename(".WAV", "RF64"), rename(".wav", "flac"), rename(".wav", None)
-    ('.WAV', '.flac', '.wav')
-    """
-    entry = _named(format)
-    if entry is None or extension.lower() in entry.extensions:
-        return extension
-    return entry.extensions[0]
+def describe_missing_extra(entry: Format | None) -> str | None:
+    """Return the error of a media format where PyAV is not installed."""
+    if entry is None or not entry.is_media or find_spec("av") is not None:
+        return None
+    return f"{entry.name} needs PyAV; install it with: pip install 'nmf-audio[media]'"

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nmf_audio.errors import AudioFileError, ParameterError
-from nmf_audio.io.containers import Container, container_for
-from nmf_audio.io.formats import FORMATS, Format, Wanted, format_for
-from nmf_audio.io.media.codecs import is_media, is_media_head
+from nmf_audio.io.containers import Container, Wanted, choose_container
+from nmf_audio.io.formats import FORMATS, Format, find_format, is_media_head, is_recording_head
 from nmf_audio.io.media.reader import MediaReader
 from nmf_audio.io.media.writer import MediaWriter
 from nmf_audio.io.pcm import RawFormat
@@ -26,20 +25,23 @@ from nmf_audio.io.sndfile_writer import AudioWriter
 from nmf_audio.io.tags.flac import read_blocks
 from nmf_audio.io.tags.id3 import read_tag
 
-__all__ = ["Reader", "Writer", "open_reader", "open_stream", "open_stream_writer", "open_writer", "source_of"]
+__all__ = [
+    "Reader",
+    "Writer",
+    "is_media",
+    "open_reader",
+    "open_stream",
+    "open_stream_writer",
+    "open_writer",
+    "source_of",
+]
 
 Reader = AudioReader | MediaReader | StreamReader
 Writer = AudioWriter | MediaWriter | StreamWriter
 
 _BLOCK_BYTES = 2**16
-# enough to tell any kind of file
-_BEGINNING_BYTES = 400
-# how recordings begin that a temporary file is worth while for: others are refused before an endless stream fills the
-# disk
-_BEGINNINGS = (
-    *(b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd"),
-    *(b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2"),
-)
+# enough to recognise any format
+_HEAD_BYTES = 389
 
 
 def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> AudioReader | MediaReader:
@@ -64,6 +66,26 @@ def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> Au
         If it is a media file and PyAV is not installed.
     """
     return (MediaReader if is_media(Path(path)) else AudioReader)(path, label=label)
+
+
+def is_media(path: Path) -> bool:
+    """Whether a file begins as a media file does, which libsndfile does not read; no if it can't be read.
+
+    Examples
+    --------
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = file.write(bytes(4) + b"ftypisom")
+    ...     file.flush()
+    ...     is_media(Path(file.name))
+    True
+    """
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return is_media_head(file.read(_HEAD_BYTES))
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -115,11 +137,12 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
         yield reader
         reader.drain()
         return
-    beginning = source.exactly(_BEGINNING_BYTES)
+    beginning = source.exactly(_HEAD_BYTES)
     source.give_back(beginning)
     if not beginning:
         raise AudioFileError(f"{label}: is empty (0 bytes)")
-    if not (beginning.startswith(_BEGINNINGS) or is_media_head(beginning)):
+    # others are refused before an endless stream fills the disk
+    if not is_recording_head(beginning):
         raise AudioFileError(
             f"{label}: holds no audio that can be read; WAV, FLAC, OGG, MP3, AIFF and others can, and samples "
             "without a header if --raw (raw=) says what they are"
@@ -221,7 +244,7 @@ def open_writer(
         If the output can't hold that.
     """
     sr = reader.sr if wanted.sr is None else wanted.sr
-    entry = format_for(target, wanted.container) or FORMATS.get(reader.container.format)
+    entry = find_format(target, wanted.container) or FORMATS.get(reader.container.format)
     media = reader if isinstance(reader, MediaReader) else None
     if entry is not None and entry.muxer is not None:
         container = Container(entry.container, _subtype(entry, wanted, reader))
@@ -252,7 +275,7 @@ def open_writer(
             ".wav"
         )
     n_values = math.ceil(n_samples * sr / reader.sr) * reader.n_channels
-    container = container_for(
+    container = choose_container(
         target, source_of(reader), n_values, format=wanted.container, subtype=wanted.subtype
     )
     chunks = read_chunks(reader.path) if isinstance(reader, AudioReader) else []

@@ -11,24 +11,19 @@ import numpy.typing as npt
 from nmf_audio.dsp.bands import check_rate
 from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError
-from nmf_audio.io.containers import pcm_bits
+from nmf_audio.io.formats import CODINGS, pcm_bits
 
 __all__ = ["PCM_BYTES", "RAW_CODINGS", "RawFormat", "decode", "encode", "quantize"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
-PCM_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+PCM_BYTES = {
+    name: (coding.stored_bits or coding.bits or 0) // 8 for name, coding in CODINGS.items() if coding.raw
+}
 """libsndfile's names of the codings that are plain numbers -> bytes of one."""
 
-RAW_CODINGS = {
-    "u8": "PCM_U8",
-    "s16le": "PCM_16",
-    "s24le": "PCM_24",
-    "s32le": "PCM_32",
-    "f32le": "FLOAT",
-    "f64le": "DOUBLE",
-}
-"""ffmpeg's names of the same."""
+RAW_CODINGS = {coding.raw: name for name, coding in CODINGS.items() if coding.raw}
+"""ffmpeg's names of the same -> libsndfile's."""
 
 
 @dataclass(frozen=True)

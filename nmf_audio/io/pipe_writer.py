@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.containers import Container
-from nmf_audio.io.formats import output_faults
+from nmf_audio.io.containers import Container, list_output_errors
+from nmf_audio.io.formats import FORMATS
 from nmf_audio.io.pcm import PCM_BYTES, RawFormat, encode
 from nmf_audio.io.pipe_reader import STREAM, stream_label
 from nmf_audio.io.riff import WavHead, write_head
@@ -27,7 +27,7 @@ __all__ = ["StreamWriter", "stream_container", "stream_faults"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
-_FORMATS = ("WAV", "WAVEX")
+_FORMATS = tuple(entry.name for entry in FORMATS.values() if entry.is_streamed)
 
 
 def stream_faults(
@@ -40,7 +40,7 @@ def stream_faults(
     raw : RawFormat or None
         What it is made of if it has no header.
     format, subtype, sr
-        What was asked for; see `nmf_audio.io.formats.output_faults`.
+        What was asked for; see `nmf_audio.io.containers.list_output_errors`.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def stream_faults(
         faults.append(f"subtype={subtype!r}: raw={raw.coding} says it already; leave one of them out")
     elif subtype is not None and str(subtype).upper() not in PCM_BYTES:
         faults.append(f"subtype={subtype!r}; allowed for a stream are {', '.join(PCM_BYTES)}")
-    return faults + output_faults(STREAM, sr=sr)
+    return faults + list_output_errors(STREAM, sr=sr)
 
 
 def stream_container(

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import soundfile
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.containers import RATES, Container, pcm_bits, room_for, too_large
+from nmf_audio.io.containers import Container, describe_size_limit, find_capacity
+from nmf_audio.io.formats import CODINGS, Coding, pcm_bits
 from nmf_audio.io.pcm import quantize
 from nmf_audio.io.riff import append_chunks
 from nmf_audio.io.sndfile_reader import open_sound
@@ -94,15 +95,19 @@ class AudioWriter:
         self.warnings: list[str] = []
         self._path, self.label, self._bits = path, label or str(path), pcm_bits(container.subtype)
         self.container, self.sr, self._n_channels = container, sr, n_channels
-        self._room = room_for(container)
+        self._room = find_capacity(container)
         try:
             self._file = open_sound(
                 path, "w", sr, n_channels, container.subtype, container.endian, container.format
             )
         except soundfile.LibsndfileError as error:
             self._probe_disk()
-            rates = RATES.get(container.subtype, (sr,))
-            advice = "" if sr in rates else f" --rate (sr=) with one of {', '.join(map(str, rates))} or"
+            rates = CODINGS.get(container.subtype, Coding()).rates
+            advice = (
+                ""
+                if not rates or sr in rates
+                else f" --rate (sr=) with one of {', '.join(map(str, rates))} or"
+            )
             raise AudioFileError(
                 f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} "
                 f"channels at {sr} Hz ({error.error_string.rstrip('.')}); give{advice} an output of another "
@@ -166,7 +171,7 @@ class AudioWriter:
         if y.shape[1] == 0:
             return y
         if self._room is not None and self.n_written * self._n_channels + y.size > self._room:
-            raise AudioFileError(too_large(self.label, self.container))
+            raise AudioFileError(describe_size_limit(self.label, self.container))
         data: npt.NDArray[Any] = np.ascontiguousarray(y.T)
         if self._bits is not None:
             data, y, n_clipped = quantize(y, self._bits)

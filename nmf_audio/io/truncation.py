@@ -11,14 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from nmf_audio.io.formats import FORMATS
 from nmf_audio.io.riff import LAYOUTS, Cursor, walk_chunks
 
 __all__ = ["describe_truncation"]
 
 # more top-level boxes than a file with a fragment every second of a week has
 _MAX_BOXES = 2_000_000
-_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-_EBML, _SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"
+_SEGMENT = b"\x18S\x80g"
 
 
 def describe_truncation(path: Path) -> str | None:
@@ -41,11 +41,11 @@ def describe_truncation(path: Path) -> str | None:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(12)
-        if head[:4] == b"OggS":
+        if FORMATS["OGG"].matches(head):
             return None if _ogg_has_end(file, size) else "is truncated: its last page is missing"
-        if head[:4] == _EBML:
+        if FORMATS["MKV"].matches(head):
             return _check_matroska(file, size)
-        if head[4:8] in _BOXES:
+        if FORMATS["MP4"].matches(head):
             return _check_boxes(file, size)
         with suppress(EOFError):
             found = _find_samples(file, head)
@@ -55,7 +55,7 @@ def describe_truncation(path: Path) -> str | None:
 
 def _find_samples(file: BinaryIO, head: bytes) -> tuple[int, int] | None:
     """Return where the samples start and their bytes as declared; None if the header does not say."""
-    if head[:4] == b".snd" and len(head) == 12:
+    if FORMATS["AU"].matches(head) and len(head) == 12:
         start, declared = struct.unpack(">II", head[4:])
         return None if declared == 0xFFFFFFFF else (start, declared)
     layout = LAYOUTS.get(head[:4])

@@ -24,7 +24,7 @@ from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.atomic import check_target, replacing_all
-from nmf_audio.io.formats import check_output, rename
+from nmf_audio.io.containers import check_output, choose_extension
 from nmf_audio.io.noise_recording import MAX_SECONDS, read_noise
 from nmf_audio.io.open import (
     Reader,
@@ -81,7 +81,7 @@ def default_output(
     'talks/monday.denoised.flac'
     """
     src = Path(src)
-    parts = {"{stem}": src.stem, "{ext}": rename(src.suffix, format)}
+    parts = {"{stem}": src.stem, "{ext}": choose_extension(src.suffix, format)}
     # in one pass: a stem may itself look like a part
     filled = re.sub("|".join(map(re.escape, parts)), lambda match: parts[match.group()], name)
     return (src.parent if folder is None else Path(folder)) / filled

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from nmf_audio.defaults import DEFAULT_SOURCE_NAME, RESIDUAL
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.atomic import check_target, replacing_all
-from nmf_audio.io.formats import check_output, rename
+from nmf_audio.io.containers import check_output, choose_extension
 from nmf_audio.io.open import Reader, open_reader, open_stream, open_writer
 from nmf_audio.io.pipe_reader import StreamReader, named
 from nmf_audio.io.section import check_section
@@ -73,7 +73,7 @@ def source_files(
     parent = src.parent if folder is None else Path(folder)
     paths = {}
     for source in (*separator.sources, RESIDUAL):
-        filled = {"{stem}": src.stem, "{ext}": rename(src.suffix, format), "{source}": source}
+        filled = {"{stem}": src.stem, "{ext}": choose_extension(src.suffix, format), "{source}": source}
         # in one pass: a stem may itself look like a part
         pieces = re.split("(" + "|".join(map(re.escape, filled)) + ")", name)
         paths[source] = parent / "".join(filled.get(piece, piece) for piece in pieces)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.io.atomic import replacing
-from nmf_audio.io.containers import Container, container_for
+from nmf_audio.io.containers import Container, choose_container
 from nmf_audio.io.sndfile_writer import AudioWriter
 
 __all__ = ["Recorder", "RingBuffer"]
@@ -109,7 +109,7 @@ class Recorder:
         self.tape = RingBuffer(n_channels, BUFFER_SECONDS * sr)
         self.n_written = self._n_too_many = 0
         self._path, self._sr, self._n_channels, self._force = Path(path), sr, n_channels, force
-        self._container = container_for(self._path, Container("WAV", "PCM_24"))
+        self._container = choose_container(self._path, Container("WAV", "PCM_24"))
         self._room = _WAV_LIMIT // (_BYTES * n_channels) if self._container.format.startswith("WAV") else None
         self._stack = ExitStack()
 

@@ -10,20 +10,10 @@ import soxr
 from numpy.typing import NDArray
 
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io.formats import list_readable_extensions
 from nmf_audio.io.open import open_reader
 
 __all__ = ["Recording", "audio_files", "open_recording", "read_clips"]
-
-AUDIO_SUFFIXES = (
-    *(".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus"),
-    *(".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"),
-)
-"""What is looked for in folders; a file that is named is tried whatever its suffix."""
-
-FOREIGN_SUFFIXES = (
-    *(".3gp", ".aac", ".ac3", ".amr", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".webm", ".wma"),
-)
-"""Audio that libsndfile can't read: found all the same, since its owner would miss it in silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +60,12 @@ def audio_files(path: Path) -> Iterator[Path]:
     Yields
     ------
     pathlib.Path
-        The file itself, or the files whose suffix is one of audio, folder by folder, names sorted.
+        The file itself, or the files whose extension is one of audio or video, folder by folder, names sorted.
     """
     if not path.is_dir():
         yield path
         return
-    entered = set()
+    entered, extensions = set(), list_readable_extensions()
     for folder, below, names in os.walk(path, followlinks=True):
         real = os.path.realpath(folder)
         if real in entered:
@@ -84,8 +74,7 @@ def audio_files(path: Path) -> Iterator[Path]:
         entered.add(real)
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in sorted(names):
-            suffix = Path(name).suffix.lower()
-            if not name.startswith(".") and suffix in AUDIO_SUFFIXES + FOREIGN_SUFFIXES:
+            if not name.startswith(".") and Path(name).suffix.lower() in extensions:
                 yield Path(folder, name)
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.containers import Container
-from nmf_audio.io.media.codecs import is_media
 from nmf_audio.io.media.reader import MediaReader
 from nmf_audio.io.media.writer import MediaWriter
+from nmf_audio.io.open import is_media
 from nmf_audio.io.truncation import describe_truncation
 from nmf_audio.jobs.denoise_file import denoise_file
 from nmf_audio.jobs.separate_file import separate_file

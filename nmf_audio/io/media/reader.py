@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import block_length, check_values
 from nmf_audio.io.containers import Container
-from nmf_audio.io.media.codecs import load, open_to_read
+from nmf_audio.io.media.pyav import load_pyav, open_to_read
 from nmf_audio.io.truncation import describe_truncation
 
 __all__ = ["MediaReader", "is_cover", "open_media", "packets_of", "sound_track"]
@@ -65,7 +65,7 @@ def open_media(path: Path, *, label: str | None = None) -> Any:
         If PyAV is not installed.
     """
     name = str(path) if label is None else label
-    av = load(f"{name}: reading it")
+    av = load_pyav(f"{name}: reading it")
     try:
         return open_to_read(av, path)
     except (av.error.FFmpegError, ValueError) as error:
@@ -229,7 +229,7 @@ class MediaReader:
 
     def _decode(self) -> Generator[Any]:
         """Yield frames; packets that can't be decoded are left out and counted."""
-        av = load("this")
+        av = load_pyav("this")
         try:
             for packet in packets_of(self._file, self._track):
                 try:
@@ -246,7 +246,7 @@ class MediaReader:
             return [frame]
         if self._interleave is None:
             kind = frame.format.name.removesuffix("p")
-            self._interleave = load("this").AudioResampler(kind, frame.layout.name, frame.sample_rate)
+            self._interleave = load_pyav("this").AudioResampler(kind, frame.layout.name, frame.sample_rate)
         frames: list[Any] = self._interleave.resample(frame)
         return frames
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.containers import Container
-from nmf_audio.io.formats import FORMATS
-from nmf_audio.io.media.codecs import ENCODERS, load, open_to_read
+from nmf_audio.io.formats import CODINGS, FORMATS, pcm_bits
 from nmf_audio.io.media.copying import Companions
+from nmf_audio.io.media.pyav import load_pyav, open_to_read
 from nmf_audio.io.pcm import quantize
 from nmf_audio.io.truncation import describe_truncation
 
@@ -115,8 +115,10 @@ class MediaWriter:
         self.warnings: list[str] = []
         self.container, self.sr = container, sr
         self._path, self.label = path, label or str(path)
-        self._av = load(f"{self.label}: writing it")
-        self._encoder = ENCODERS[container.subtype]
+        self._av = load_pyav(f"{self.label}: writing it")
+        encoder = CODINGS[container.subtype].encoder
+        assert encoder is not None, container
+        self._encoder, self._sample_format = encoder
         self._layout = _layout(container.subtype, layout, n_channels)
         self._n_channels = n_channels
         self._first = round(start * sr)
@@ -153,9 +155,9 @@ class MediaWriter:
             self.warnings.append(f"{self.container.format} does not take {', '.join(left_out)}: left out")
 
     def _add_sound(self, bit_rate: int | None) -> Any:
-        track = self._file.add_stream(self._encoder.name, rate=self.sr)
+        track = self._file.add_stream(self._encoder, rate=self.sr)
         track.layout = self._layout
-        track.format = self._encoder.sample_format
+        track.format = self._sample_format
         track.time_base = Fraction(1, self.sr)
         if self.container.subtype == "AAC":
             wanted = max(bit_rate or 0, _AAC_BIT_RATE * self._n_channels)
@@ -177,7 +179,7 @@ class MediaWriter:
 
     def write(self, y: Samples) -> Samples:
         """Append a block; see `AudioWriter.write`."""
-        bits = self._encoder.bits
+        bits = pcm_bits(self.container.subtype)
         data: npt.NDArray[Any]
         if bits is None:
             data = np.asarray(y, np.float32)
@@ -197,7 +199,7 @@ class MediaWriter:
     def _encode(self, data: npt.NDArray[Any]) -> None:
         # interleaved in any case: PyAV makes frames of eight separate channels wrongly, and converts these itself
         interleaved = np.ascontiguousarray(data.T).reshape(1, -1)
-        kind = self._encoder.sample_format.removesuffix("p")
+        kind = self._sample_format.removesuffix("p")
         frame = self._av.AudioFrame.from_ndarray(interleaved, kind, self._layout)
         frame.sample_rate = self.sr
         frame.time_base = Fraction(1, self.sr)
