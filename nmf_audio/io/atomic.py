@@ -22,14 +22,8 @@ def check_target(
 ) -> None:
     """Check that a file may be written, as far as names show, without touching anything.
 
-    Parameters
-    ----------
-    target : str or path
-        The file to write.
-    sources : iterable of str or path
-        Files that are read; the target must be none of them, through whatever link.
-    force : bool
-        Allow a target that exists.
+    `sources` are files that are read: the target must be none of them, through whatever link. `force` allows
+    a target that exists.
 
     Raises
     ------
@@ -70,25 +64,10 @@ def check_target(
 def replacing(target: str | os.PathLike[str], *, force: bool = False) -> Iterator[Path]:
     """Give a temporary file beside the target, and move it into place at the end, or remove it on any error.
 
-    The target is there whole or not at all. A link is followed: the file it leads to is replaced,
-    the link stays.
-
-    Parameters
-    ----------
-    target : str or path
-        The file to write, see `check_target`.
-    force : bool
-        Replace a target that exists.
-
-    Yields
-    ------
-    Path
-        An empty file in the target's folder, with the mode that the umask gives.
-
-    Raises
-    ------
-    AudioFileError
-        If the target may not be written, or appeared in the meantime and `force` is not given.
+    The target is there whole or not at all. A link is followed: the file it leads to is replaced, the link
+    stays. What is yielded is an empty file in the target's folder, with the mode that the umask gives.
+    `AudioFileError` if the target may not be written (see `check_target`), or appeared in the meantime and
+    `force` is not given.
 
     Examples
     --------
@@ -110,23 +89,6 @@ def replacing_all(
     """Do for several files what `replacing` does for one: all of them are there in the end, or none.
 
     If one can't be put in its place, those that were are taken back, and what they replaced is there again.
-
-    Parameters
-    ----------
-    targets : sequence of str or path
-        The files to write, see `check_target`.
-    force : bool
-        Replace targets that exist.
-
-    Yields
-    ------
-    tuple of Path
-        Empty files in the targets' folders.
-
-    Raises
-    ------
-    AudioFileError
-        As `replacing`.
     """
     for target in targets:
         check_target(target, force=force)
@@ -171,22 +133,7 @@ def replacing_all(
 def saving(target: str | os.PathLike[str], what: str) -> Iterator[Path]:
     """Do for a dictionary, or what belongs to one, what `replacing` does; one that exists is replaced.
 
-    Parameters
-    ----------
-    target : str or path
-        The file to write.
-    what : str
-        What messages call it, such as ``'the card'``.
-
-    Yields
-    ------
-    Path
-        An empty file in the target's folder.
-
-    Raises
-    ------
-    DictionaryError
-        If it can't be written.
+    `what` is how messages call it, such as ``'the card'``. `DictionaryError` if it can't be written.
     """
     try:
         with replacing(target, force=True) as temporary:
@@ -227,23 +174,9 @@ def _move(temporary: Path, real: Path, *, force: bool) -> None:
 
 
 def replace_front(path: Path, n_old: int, front: bytes) -> None:
-    """Put other bytes in the place of the first of a file, which grows or shrinks.
+    """Put other bytes in the place of the first `n_old` of a file, which grows or shrinks.
 
     This is for files that are not in their place yet: an interrupt leaves it halfway.
-
-    Parameters
-    ----------
-    path : Path
-        The file; it is changed in place.
-    n_old : int
-        How many bytes go.
-    front : bytes
-        What takes their place.
-
-    Raises
-    ------
-    OSError
-        If the disk does not take it.
 
     Examples
     --------

@@ -19,17 +19,6 @@ _LARGEST = 1e9
 def block_length(sr: int, n_channels: int) -> int:
     """Return how many samples a block has: a second of them, fewer if there are very many channels.
 
-    Parameters
-    ----------
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-
-    Returns
-    -------
-    int
-
     Examples
     --------
     >>> block_length(48000, 2), block_length(48000, 64)
@@ -39,23 +28,9 @@ def block_length(sr: int, n_channels: int) -> int:
 
 
 def check_values(block: npt.NDArray[np.floating[Any]], first: int, sr: int, label: str) -> None:
-    """Check that arithmetic in float32 can take samples.
+    """Check that arithmetic in float32 can take the samples (n_channels, n) of a recording from `first` on.
 
-    Parameters
-    ----------
-    block : ndarray (n_channels, n)
-        Samples.
-    first : int
-        Where in the recording the first of them stands.
-    sr : int
-        Sample rate in Hz.
-    label : str
-        How messages call the recording.
-
-    Raises
-    ------
-    AudioFileError
-        If a sample is NaN, infinite, or too large; the message says which.
+    `AudioFileError`, which says which, if a sample is NaN, infinite, or too large.
     """
     good = np.abs(block) <= _LARGEST
     if good.all():

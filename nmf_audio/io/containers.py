@@ -58,17 +58,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What outputs were asked to be; None where nothing was.
-
-    Parameters
-    ----------
-    container : str or None
-        Container, in libsndfile's words, or the name of a media format.
-    subtype : str or None
-        Coding, in libsndfile's words.
-    sr : int or None
-        Sample rate in Hz.
-    """
+    """What outputs were asked to be, in libsndfile's words; None where nothing was."""
 
     container: str | None = None
     subtype: str | None = None
@@ -78,22 +68,10 @@ class Wanted:
 def check_output(
     target: Path, *, format: str | None = None, subtype: str | None = None, sr: int | None = None
 ) -> Wanted:
-    """Return what an output is asked to be, in libsndfile's words, if that is possible as far as names show.
+    """Return what an output is asked to be, if that is possible as far as names show.
 
-    Parameters
-    ----------
-    target : Path
-        The output; its extension may say something else than `format`.
-    format : str or None
-        One of `FORMATS`, in any case.
-    subtype : str or None
-        A coding in libsndfile's words, in any case.
-    sr : int or None
-        Sample rate in Hz.
-
-    Returns
-    -------
-    Wanted
+    `format` is one of `FORMATS`, and `subtype` a coding, both in any case; the extension of the target may
+    mean something else than `format`.
 
     Raises
     ------
@@ -212,28 +190,11 @@ def choose_container(
     format: str | None = None,
     subtype: str | None = None,
 ) -> Container:
-    """Choose container and subtype of an output.
+    """Choose container and subtype of an output, of whose name only the extension counts.
 
-    Those of the input are kept; an extension that means another container wins, and takes the input's subtype
-    or the nearest that it has. A WAV that would be too large becomes RF64.
-
-    Parameters
-    ----------
-    target : Path
-        The output; only its extension counts.
-    source : Container
-        What the input is.
-    n_values : int
-        Samples times channels, for the containers whose size is limited.
-    format : str or None
-        A container in libsndfile's words, which wins over the extension.
-    subtype : str or None
-        The coding to use.
-
-    Returns
-    -------
-    Container
-        What to write.
+    Those of the input are kept; an extension, or a `format` that was asked for, that means another container
+    wins, and takes the input's subtype or the nearest that it has. A WAV that would be too large for
+    `n_values` (samples times channels) becomes RF64.
 
     Raises
     ------

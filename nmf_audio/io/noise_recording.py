@@ -21,29 +21,11 @@ MAX_SECONDS = 60.0
 def read_noise(
     path: str | os.PathLike[str], sr: int, n_channels: int, *, start: float = 0.0, end: float = math.inf
 ) -> npt.NDArray[np.float32]:
-    """Read a recording of noise for `Stream.prime`; at most its first minute.
+    """Read a recording of noise for `Stream.prime`, from `start` to `end` seconds, at most its first minute.
 
-    Parameters
-    ----------
-    path : str or path
-        The recording, at any rate.
-    sr : int
-        Sample rate of the signal in Hz.
-    n_channels : int
-        Channels of the signal.
-    start, end : float
-        The part to read, in seconds.
-
-    Returns
-    -------
-    ndarray (n,) or (n_channels, n), float32
-        The noise at the signal's rate. (n,), for all channels, if the recording is mono or has another number of
-        channels, which are averaged then.
-
-    Raises
-    ------
-    AudioFileError
-        If the recording can't be read, or holds nothing in that part.
+    It comes at the signal's rate: (n,), for all channels, if the recording is mono or has another number of
+    channels, which are averaged then, or else (n_channels, n). `AudioFileError` if it can't be read, or holds
+    nothing in that part.
 
     Examples
     --------

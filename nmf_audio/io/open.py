@@ -45,18 +45,7 @@ _HEAD_BYTES = 389
 
 
 def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> AudioReader | MediaReader:
-    """Open a recording of any kind; what is in the file decides, not its name.
-
-    Parameters
-    ----------
-    path : str or path
-        The recording.
-    label : str, optional
-        How messages call it; `path` by default.
-
-    Returns
-    -------
-    AudioReader or MediaReader
+    """Open a recording of any kind; what is in the file decides, not its name. Messages call it `label`.
 
     Raises
     ------
@@ -90,23 +79,11 @@ def is_media(path: Path) -> bool:
 
 @contextmanager
 def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = False) -> Iterator[Reader]:
-    """Read a recording from an open file, from where it stands to its end.
+    """Read a recording from an open file, such as ``sys.stdin.buffer``, from where it stands to its end.
 
-    Parameters
-    ----------
-    file : binary file
-        A pipe, for example ``sys.stdin.buffer``.
-    raw : RawFormat or None
-        What the samples are if there is no header.
-    whole : bool
-        All of it goes into a temporary file first, whatever it is: it can then be opened again, at the reader's
-        `path`. Not with `raw`.
-
-    Yields
-    ------
-    StreamReader, AudioReader or MediaReader
-        One of the latter if all of the stream had to go into a temporary file first: FLAC, MP3, WAV in other codings,
-        videos.
+    All of the stream has to go into a temporary file first if it is no WAV of plain numbers: FLAC, MP3,
+    videos. With `whole` it goes there whatever it is: it can then be opened again, at the reader's `path`.
+    `raw` is what the samples are if there is no header.
 
     Raises
     ------
@@ -179,22 +156,8 @@ def open_stream_writer(
 ) -> StreamWriter:
     """Open a stream for what a recording becomes.
 
-    Parameters
-    ----------
-    target : binary file
-        Where to write.
-    reader : AudioReader, MediaReader or StreamReader
-        The recording.
-    container : Container
-        See `nmf_audio.io.pipe_writer.stream_container`.
-    sr : int or None
-        Sample rate in Hz, if another than the recording's.
-    n_samples : int or None
-        Length of the part that is written, at the rate of the recording, if it is known.
-
-    Returns
-    -------
-    StreamWriter
+    `sr` is another rate than the recording's, `n_samples` the length of the part that is written, at the rate
+    of the recording, if it is known.
     """
     exact = sr in (None, reader.sr) and not isinstance(reader, MediaReader)
     return StreamWriter(
@@ -215,33 +178,12 @@ def open_writer(
     is_part: bool = False,
     sound_only: bool = False,
 ) -> AudioWriter | MediaWriter:
-    """Open an output for what a recording becomes.
+    """Open an output for what a recording becomes: what is not wanted otherwise is as it is there.
 
-    Parameters
-    ----------
-    temporary : Path
-        Where to write, see `replacing`.
-    target : Path
-        The output as the person calls it.
-    reader : AudioReader, MediaReader or StreamReader
-        The recording: what is not asked for is as it is.
-    wanted : Wanted
-        What was asked for.
-    n_samples : int
-        Length of the part that is written, at the rate of the recording, as far as it is known.
-    is_part : bool
-        Whether only a part of the recording is written.
-    sound_only : bool
-        Leave all but the sound out.
-
-    Returns
-    -------
-    AudioWriter or MediaWriter
-
-    Raises
-    ------
-    AudioFileError
-        If the output can't hold that.
+    `temporary` is where to write, see `replacing`, `target` what the person calls it. `n_samples` is the
+    length of the part that is written, at the rate of the recording, as far as it is known; `is_part` if that
+    is not the whole. `sound_only` leaves all but the sound out. `AudioFileError` if the output can't hold
+    that.
     """
     sr = reader.sr if wanted.sr is None else wanted.sr
     entry = find_format(target, wanted.container) or FORMATS.get(reader.container.format)

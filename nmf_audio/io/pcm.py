@@ -68,23 +68,10 @@ class RawFormat:
 
 
 def quantize(y: Samples, bits: int) -> tuple[npt.NDArray[np.signedinteger[Any]], Samples, int]:
-    """Return samples as integers that saturate, and what these stand for.
+    """Return samples (n_channels, n) as integers that saturate, and what these stand for.
 
-    Parameters
-    ----------
-    y : ndarray (n_channels, n), float32 or float64
-        Samples, full scale 1.0.
-    bits : int
-        Of an integer, 8 to 32.
-
-    Returns
-    -------
-    ndarray (n, n_channels), int16 or int32
-        The integers, in the high bits.
-    ndarray (n_channels, n)
-        The samples as the integers have them: float64 for more than 24 bits, else the type of `y`.
-    int
-        How many samples were out of range.
+    The integers (n, n_channels) are in the high bits of int16 or int32. The samples that they stand for are
+    float64 for more than 24 bits, else of the type of `y`. The number is that of samples out of range.
 
     Examples
     --------
@@ -109,23 +96,9 @@ def _from_integers(data: npt.NDArray[np.signedinteger[Any]], dtype: npt.DTypeLik
 
 
 def decode(data: bytes, subtype: str, n_channels: int, dtype: npt.DTypeLike = np.float32) -> Samples:
-    r"""Return the samples that bytes stand for.
+    r"""Return the samples (n_channels, n) that bytes stand for: whole frames, a sample of each channel.
 
-    Parameters
-    ----------
-    data : bytes
-        Whole frames: a sample of each channel.
-    subtype : str
-        A key of `PCM_BYTES`.
-    n_channels : int
-        Channels.
-    dtype : type
-        float32, or float64 for all bits of 32-bit integers and of doubles.
-
-    Returns
-    -------
-    ndarray (n_channels, n), dtype
-        Samples, full scale 1.0.
+    `subtype` is a key of `PCM_BYTES`; float64 takes all bits of 32-bit integers and of doubles.
 
     Examples
     --------
@@ -148,23 +121,7 @@ def decode(data: bytes, subtype: str, n_channels: int, dtype: npt.DTypeLike = np
 
 
 def encode(y: Samples, subtype: str) -> tuple[bytes, Samples, int]:
-    r"""Return samples as bytes.
-
-    Parameters
-    ----------
-    y : ndarray (n_channels, n), float32 or float64
-        Samples, full scale 1.0.
-    subtype : str
-        A key of `PCM_BYTES`.
-
-    Returns
-    -------
-    bytes
-        Whole frames.
-    ndarray (n_channels, n)
-        The samples as the bytes have them. float64 for more than 24 bits, else the type of `y`.
-    int
-        How many were out of the range of integers, and saturated.
+    r"""Return samples (n_channels, n) as bytes, what these stand for, and how many saturated; see `quantize`.
 
     Examples
     --------

@@ -40,13 +40,7 @@ def stream_label(file: BinaryIO) -> str:
 
 
 def named(what: str | os.PathLike[str] | BinaryIO) -> Path:
-    """Return what a report calls a file, `STREAM` for one that is open.
-
-    Raises
-    ------
-    ParameterError
-        If it is neither.
-    """
+    """Return what a report calls a file, `STREAM` for one that is open; `ParameterError` if it is neither."""
     if isinstance(what, str | os.PathLike):
         return Path(what)
     if hasattr(what, "read") or hasattr(what, "write"):
@@ -167,21 +161,10 @@ class StreamReader:
             self.damage = "is truncated: it ends within a sample"
 
     def hear(self, start: float, end: float) -> Samples:
-        """Return a part that is yet to come, and will come again.
+        """Return a part (n_channels, n) that is yet to come, and will come again; in seconds.
 
-        Parameters
-        ----------
-        start, end : float
-            In seconds; up to the end all that came is held in memory.
-
-        Returns
-        -------
-        ndarray (n_channels, n), float32
-
-        Raises
-        ------
-        AudioFileError
-            If the stream ends before the part begins.
+        Up to its end all that came is held in memory. `AudioFileError` if the stream ends before the part
+        begins.
         """
         first, last = (round(seconds * self.sr) * self._frame_bytes for seconds in (start, end))
         data = self._source.exactly(last if self._n_bytes is None else min(last, self._n_bytes))

@@ -33,18 +33,9 @@ _FORMATS = tuple(entry.name for entry in FORMATS.values() if entry.is_streamed)
 def stream_faults(
     *, raw: RawFormat | None = None, format: Any = None, subtype: Any = None, sr: Any = None
 ) -> list[str]:
-    """Say all that is wrong with what an output stream is asked to be, a sentence each.
+    """Return all that is wrong with what an output stream is asked to be, a sentence each.
 
-    Parameters
-    ----------
-    raw : RawFormat or None
-        What it is made of if it has no header.
-    format, subtype, sr
-        What was asked for; see `nmf_audio.io.containers.list_output_errors`.
-
-    Returns
-    -------
-    list of str
+    `raw` is what it is made of if it has no header; for the others see `list_output_errors`.
 
     Examples
     --------
@@ -64,21 +55,10 @@ def stream_faults(
 def stream_container(
     source: Container, *, raw: RawFormat | None = None, format: str | None = None, subtype: str | None = None
 ) -> Container:
-    """Choose what goes to a stream.
+    """Choose what goes to a stream: WAV, WAVEX, or ``RAW``.
 
-    Parameters
-    ----------
-    source : Container
-        What the input is: its coding is kept if it is plain numbers, else it becomes 16-bit integers.
-    raw : RawFormat or None
-        What the stream is made of if it has no header.
-    format, subtype : str or None
-        What was asked for, and `stream_faults` has nothing against; `format` wins over `raw`.
-
-    Returns
-    -------
-    Container
-        WAV, WAVEX, or ``RAW``.
+    The coding of the input is kept if it is plain numbers, else it becomes 16-bit integers. What was asked
+    for wins, if `stream_faults` has nothing against it; `format` wins over `raw`.
     """
     if raw is not None and format is None:
         return Container("RAW", raw.subtype)

@@ -80,14 +80,8 @@ class Chunk(NamedTuple):
 class Cursor:
     """A position in a file or a stream.
 
-    Parameters
-    ----------
-    read : callable
-        Returns the next n bytes, fewer at the end.
-    position : int
-        How many were read before.
-    seek : callable, optional
-        Goes to a position; without it, what lies between is read.
+    `read` returns the next n bytes, fewer at the end; `seek` goes to a position: without it, what lies
+    between is read.
     """
 
     def __init__(
@@ -277,20 +271,8 @@ class WavHead:
 def read_head(read: Callable[[int], bytes]) -> WavHead | None:
     """Read the head of a WAV stream, up to the first sample.
 
-    Parameters
-    ----------
-    read : callable
-        Returns the next n bytes, fewer at the end of the stream.
-
-    Returns
-    -------
-    WavHead or None
-        None if it is no WAV stream of plain numbers; it may be one of another coding.
-
-    Raises
-    ------
-    EOFError
-        If the stream is one, and ends before the first sample.
+    None if it is no WAV stream of plain numbers; it may be one of another coding. EOFError if it is one, and
+    ends before the first sample. `read` returns the next n bytes, fewer at the end of the stream.
 
     Examples
     --------
@@ -363,15 +345,8 @@ def _read_tags(body: bytes) -> dict[str, str]:
 def write_head(head: WavHead) -> bytes:
     """Return the bytes that stand before the samples.
 
-    Parameters
-    ----------
-    head : WavHead
-        A length that is None, or more than a WAV can state, becomes 0xFFFFFFFF, as ffmpeg writes to a pipe: it, and
-        SoX, read on to the end then.
-
-    Returns
-    -------
-    bytes
+    A length that is None, or more than a WAV can state, becomes 0xFFFFFFFF, as ffmpeg writes to a pipe: it,
+    and SoX, read on to the end then.
     """
     is_float = head.subtype in ("FLOAT", "DOUBLE")
     tag, bits = _IEEE_FLOAT if is_float else _PCM, 8 * PCM_BYTES[head.subtype]

@@ -15,21 +15,9 @@ __all__ = ["check_section", "cut"]
 
 
 def check_section(name: str, start: Any, end: Any) -> tuple[float, float]:
-    """Return start and end of a part of a recording in seconds, if they are such.
+    """Return start and end of a part of a recording in seconds, if they are such; None is its beginning or end.
 
-    Parameters
-    ----------
-    name : str
-        What messages call the part.
-    start : float or None
-        Seconds; None is the beginning.
-    end : float or None
-        Seconds; None is the end of the recording.
-
-    Returns
-    -------
-    tuple of float
-        Start, and end or infinity.
+    `name` is what messages call the part.
 
     Raises
     ------
@@ -57,19 +45,8 @@ def cut(
 ) -> Iterator[npt.NDArray[np.floating[Any]]]:
     """Yield what lies in a part of a signal, and take no block that lies behind it.
 
-    Parameters
-    ----------
-    blocks : iterable of ndarray (n_channels, n)
-        The signal.
-    first : int
-        First sample of the part.
-    last : float
-        The sample behind the part; may be infinite.
-
-    Yields
-    ------
-    ndarray (n_channels, m)
-        Blocks, or parts of them, none empty.
+    The part reaches from sample `first` up to `last`, which may be infinite; no block (n_channels, m) is
+    empty.
 
     Examples
     --------

@@ -21,17 +21,7 @@ Progress = Callable[[float, float], None]
 class SectionReader:
     """The part of a recording that is wanted, and what is missing of it.
 
-    Parameters
-    ----------
-    reader : AudioReader, MediaReader or StreamReader
-        The recording.
-    start, end : float or None
-        Seconds; None is the beginning, or the end of the recording.
-
-    Attributes
-    ----------
-    n_samples : int or None
-        Length of the part as far as it is known.
+    `start` and `end` are seconds, or None; `n_samples` is the length of the part as far as it is known.
     """
 
     def __init__(self, reader: Reader, start: float | None, end: float | None) -> None:
@@ -47,12 +37,9 @@ class SectionReader:
     def blocks(
         self, dtype: type[np.floating[Any]], progress: Progress | None
     ) -> Iterator[npt.NDArray[np.floating[Any]]]:
-        """Yield the part, and say after each block how many seconds are done, and of how many.
+        """Yield the part, and report after each block how many seconds are done, and of how many.
 
-        Raises
-        ------
-        AudioFileError
-            If the recording ends before the part begins, or the part is shorter than a sample.
+        `AudioFileError` if the recording ends before the part begins, or the part is shorter than a sample.
         """
         sr, n_done = self._reader.sr, 0
         for block in cut(self._reader.blocks(dtype), self._first, self._last):
@@ -69,5 +56,5 @@ class SectionReader:
             raise AudioFileError(f"{self._reader.label}: {self._reader.damage or there}")
 
     def damage(self) -> str | None:
-        """Say what is missing of the part, once its blocks were taken."""
+        """Return what is missing of the part, once its blocks were taken."""
         return None if self._reader.n_read >= self._last else self._reader.damage

@@ -50,17 +50,9 @@ class Recording:
 
 
 def audio_files(path: Path) -> Iterator[Path]:
-    """Find audio files.
+    """Yield the file itself, or of a folder the files whose extension is one of audio or video.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A file, or a folder, which is searched with all below it; links are followed, hidden names are not.
-
-    Yields
-    ------
-    pathlib.Path
-        The file itself, or the files whose extension is one of audio or video, folder by folder, names sorted.
+    All below it is searched, folder by folder, names sorted; links are followed, hidden names are not.
     """
     if not path.is_dir():
         yield path
@@ -79,24 +71,7 @@ def audio_files(path: Path) -> Iterator[Path]:
 
 
 def open_recording(path: Path) -> Recording:
-    """Open a file to learn its rate and length.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Any file.
-
-    Returns
-    -------
-    Recording
-
-    Raises
-    ------
-    AudioFileError
-        When it can't be read or holds no samples.
-    MissingExtraError
-        When it is a media file and PyAV is not installed.
-    """
+    """Open a file to learn its rate and length; `AudioFileError` if it can't be read or holds no samples."""
     with open_reader(path) as reader:
         n_samples = reader.n_samples
         if n_samples is None:
@@ -110,27 +85,11 @@ def open_recording(path: Path) -> Recording:
 def read_clips(
     path: str | os.PathLike[str], spans: Iterable[tuple[int, int]], *, sr: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Read pieces of a recording as the mean of its channels, at a given rate.
+    """Read pieces of a recording as the mean of its channels, at the rate `sr`, full scale 1.0.
 
-    Parameters
-    ----------
-    path : path-like
-        A recording.
-    spans : iterable of (int, int)
-        First sample of each piece and the one after the last, counted at the file's own rate; in their order, without
-        overlap.
-    sr : int
-        Rate of what comes back, Hz.
-
-    Yields
-    ------
-    ndarray, float32 (n_samples,)
-        Full scale 1.0. Band-limited conversion by soxr where the file's rate differs.
-
-    Raises
-    ------
-    AudioFileError
-        When the file can't be read, ends early, or holds samples that can't be processed, such as NaN.
+    `spans` are the first sample of each piece and the one after the last, counted at the file's own rate; in
+    their order, without overlap. soxr converts where the file's rate differs. `AudioFileError` if the file
+    can't be read, ends early, or holds samples that can't be processed, such as NaN.
     """
     with open_reader(path) as reader:
         for start, stop in spans:

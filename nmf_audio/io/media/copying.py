@@ -47,19 +47,9 @@ class Companions:
         self._source.close()
 
     def add_to(self, output: Any, add_sound: Any) -> Any:
-        """Add the tracks to an output, in their order, with what is said of them.
+        """Add the tracks to an output, in their order, with their metadata; return the track of the new sound.
 
-        Parameters
-        ----------
-        output : av.container.OutputContainer
-            Where to.
-        add_sound : callable
-            Adds the new sound to the output, and returns its track.
-
-        Returns
-        -------
-        av.AudioStream
-            The new sound.
+        `add_sound` adds that to the output, and returns its track.
         """
         output.metadata.update(
             {name: text for name, text in self._source.metadata.items() if name.lower() not in _OWN_METADATA}
@@ -110,15 +100,7 @@ class Companions:
         return round(self._offset / time_base)
 
     def advance(self, output: Any, until: Fraction | None) -> None:
-        """Write what belongs before a time.
-
-        Parameters
-        ----------
-        output : av.container.OutputContainer
-            Where to.
-        until : Fraction or None
-            Seconds; None for all that is left.
-        """
+        """Write what belongs before a time, in seconds; all that is left if it is None."""
         while True:
             if self._next is None:
                 self._next = next(self._packets, None)

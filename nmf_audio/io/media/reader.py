@@ -44,26 +44,7 @@ _TAGS = {
 
 
 def open_media(path: Path, *, label: str | None = None) -> Any:
-    """Open a media file for reading.
-
-    Parameters
-    ----------
-    path : Path
-        A regular file.
-    label : str, optional
-        How messages call it; `path` by default.
-
-    Returns
-    -------
-    av.container.InputContainer
-
-    Raises
-    ------
-    AudioFileError
-        If it can't be read.
-    MissingExtraError
-        If PyAV is not installed.
-    """
+    """Open a media file for reading; `AudioFileError` if it can't be read."""
     name = str(path) if label is None else label
     av = load_pyav(f"{name}: reading it")
     try:
@@ -74,37 +55,14 @@ def open_media(path: Path, *, label: str | None = None) -> Any:
 
 
 def sound_track(container: Any) -> Any:
-    """Return the sound track of a media file that is worked on: the first that is flagged as default, or the first.
-
-    Parameters
-    ----------
-    container : av.container.InputContainer
-        The file.
-
-    Returns
-    -------
-    av.AudioStream or None
-        None if it has no sound.
-    """
+    """Return the sound track that is worked on: the first that is flagged as default, or the first; None if none."""
     tracks = container.streams.audio
     default = (t for t in tracks if t.disposition.value & type(t.disposition).default.value)
     return next(default, tracks[0] if tracks else None)
 
 
 def packets_of(container: Any, *tracks: Any) -> Iterator[Any]:
-    """Yield the packets of some tracks of a media file, and an empty one at the end of each.
-
-    Parameters
-    ----------
-    container : av.container.InputContainer
-        The file.
-    *tracks : av.Stream
-        One track or more.
-
-    Yields
-    ------
-    av.Packet
-    """
+    """Yield the packets of some tracks of a media file, and an empty one at the end of each."""
     while True:
         try:
             yield from container.demux(*tracks)

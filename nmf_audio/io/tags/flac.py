@@ -22,25 +22,11 @@ _MAX_BLOCKS = 1000
 
 
 def read_blocks(path: Path, *, is_whole: bool = True) -> list[tuple[int, bytes]]:
-    """Return tags, pictures and cue sheet of a FLAC.
+    """Return types and contents of tags, pictures and cue sheet of a FLAC.
 
-    Parameters
-    ----------
-    path : Path
-        A file of any kind.
-    is_whole : bool
-        Whether they are for all of it at its own rate: a cue sheet counts samples.
-
-    Returns
-    -------
-    list of (int, bytes)
-        Types and contents; without the tags of loudness (``REPLAYGAIN_...``), which no longer hold once the noise is
-        removed. Empty if the file is no FLAC, or what stands before its sound is broken.
-
-    Raises
-    ------
-    OSError
-        If the file can't be read.
+    Without the cue sheet, which counts samples, unless they are for all of it at its own rate (`is_whole`),
+    and without the tags of loudness (``REPLAYGAIN_...``), which no longer hold once the noise is removed.
+    Empty if the file is no FLAC, or what stands before its sound is broken.
     """
     with path.open("rb") as file:
         blocks = _blocks(file)
@@ -91,22 +77,7 @@ def _comments(body: bytes) -> bytes:
 
 
 def put_blocks(path: Path, blocks: Iterable[tuple[int, bytes]]) -> None:
-    """Put blocks into a FLAC, in the place of those of the same types.
-
-    Parameters
-    ----------
-    path : Path
-        A finished file; it is changed in place.
-    blocks : iterable of (int, bytes)
-        See `read_blocks`.
-
-    Raises
-    ------
-    OSError
-        If the disk does not take them.
-    ValueError
-        If it is no FLAC.
-    """
+    """Put blocks into a finished FLAC, in the place of those of the same types; ValueError if it is none."""
     blocks = list(blocks)
     kinds = {kind for kind, _ in blocks}
     with path.open("rb") as file:

@@ -32,22 +32,7 @@ _MAX_BYTES = 2**25
 
 
 def read_tag(path: Path) -> bytes:
-    """Return the tag in front of a file.
-
-    Parameters
-    ----------
-    path : Path
-        A file of any kind.
-
-    Returns
-    -------
-    bytes
-        All of it; empty if there is none, or one that is cut off or larger than 32 MB.
-
-    Raises
-    ------
-    OSError
-        If the file can't be read.
+    """Return the tag in front of a file: all of it; empty if there is none, or one that is cut off or above 32 MB.
 
     Examples
     --------
@@ -76,17 +61,7 @@ def _tag_bytes(file: BinaryIO) -> int:
 
 
 def build_tag(tags: Mapping[str, str]) -> bytes:
-    r"""Return a tag that says something in UTF-8.
-
-    Parameters
-    ----------
-    tags : mapping of str
-        Title, artist and so on, as libsndfile calls them.
-
-    Returns
-    -------
-    bytes
-        Empty if there is nothing to say.
+    r"""Return a tag in UTF-8 with title, artist and so on, as libsndfile calls them; empty if there are none.
 
     Examples
     --------
@@ -115,20 +90,7 @@ def _size(n: int) -> bytes:
 
 
 def put_tag(path: Path, tag: bytes) -> None:
-    """Put a tag in front of a file, in the place of the one that is there.
-
-    Parameters
-    ----------
-    path : Path
-        The file; it is changed in place.
-    tag : bytes
-        See `build_tag`.
-
-    Raises
-    ------
-    OSError
-        If the disk does not take it.
-    """
+    """Put a tag in front of a finished file, in the place of the one that is there."""
     with path.open("rb") as file:
         n_old = _tag_bytes(file)
     replace_front(path, n_old, tag)
