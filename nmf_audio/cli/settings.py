@@ -306,7 +306,7 @@ def output_options(
     """
     from nmf_audio.cli import streams
     from nmf_audio.io.containers import list_output_errors
-    from nmf_audio.io.pipe_writer import stream_faults
+    from nmf_audio.io.pipe_writer import list_stream_errors
 
     options = {
         "format": args.format,
@@ -316,7 +316,7 @@ def output_options(
     found = []
     for target in targets:
         if target == streams.DASH:
-            found += stream_faults(raw=raw, **options)
+            found += list_stream_errors(raw=raw, **options)
         else:
             found += list_output_errors(target, **options)
     # many outputs have the same fault

@@ -1,4 +1,4 @@
-"""What all readers of recordings have in common: how long their blocks are, and which samples are taken."""
+"""Length of blocks and checks of samples, which all readers of recordings share."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError
 
-__all__ = ["block_length", "check_values"]
+__all__ = ["check_values", "choose_block_length"]
 
 _MAX_BLOCK_VALUES = 2**20
 # full scale is 1.0; the square of this, summed over a frame, is far below the largest float32
 _LARGEST = 1e9
 
 
-def block_length(sr: int, n_channels: int) -> int:
+def choose_block_length(sr: int, n_channels: int) -> int:
     """Return how many samples a block has: a second of them, fewer if there are very many channels.
 
     Examples
     --------
-    >>> block_length(48000, 2), block_length(48000, 64)
+    >>> choose_block_length(48000, 2), choose_block_length(48000, 64)
     (48000, 16384)
     """
     return max(1, min(sr, _MAX_BLOCK_VALUES // n_channels))

@@ -1,4 +1,4 @@
-"""Table of formats and of the codings of samples; all that is asked about either by name or first bytes."""
+"""Table of formats and of the codings of samples, and what follows from it."""
 
 from __future__ import annotations
 

@@ -17,23 +17,23 @@ from nmf_audio.io.formats import FORMATS, Format, find_format, is_media_head, is
 from nmf_audio.io.media.reader import MediaReader
 from nmf_audio.io.media.writer import MediaWriter
 from nmf_audio.io.pcm import RawFormat
-from nmf_audio.io.pipe_reader import ByteSource, StreamReader, stream_label
+from nmf_audio.io.pipe_reader import ByteSource, StreamReader, label_stream
 from nmf_audio.io.pipe_writer import StreamWriter
 from nmf_audio.io.riff import WavHead, read_chunks
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
-from nmf_audio.io.tags.flac import read_blocks
+from nmf_audio.io.tags.flac import read_metadata_blocks
 from nmf_audio.io.tags.id3 import read_tag
 
 __all__ = [
     "Reader",
     "Writer",
+    "get_default_container",
     "is_media",
     "open_reader",
     "open_stream",
     "open_stream_writer",
     "open_writer",
-    "source_of",
 ]
 
 Reader = AudioReader | MediaReader | StreamReader
@@ -101,10 +101,10 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
     ...     print(reader.sr, reader.n_samples, [block.shape for block in reader.blocks()])
     16000 None [(1, 320)]
     """
-    label = stream_label(file)
+    label = label_stream(file)
     source = ByteSource(file, label)
     if raw is None:
-        head = None if whole else source.head()
+        head = None if whole else source.read_head()
     elif raw.sr is None:
         raise ParameterError("raw: sr is None; the sample rate of the input is needed")
     else:
@@ -114,7 +114,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
         yield reader
         reader.drain()
         return
-    beginning = source.exactly(_HEAD_BYTES)
+    beginning = source.read_exactly(_HEAD_BYTES)
     source.give_back(beginning)
     if not beginning:
         raise AudioFileError(f"{label}: is empty (0 bytes)")
@@ -128,7 +128,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
         spooled = Path(folder) / "stream"
         try:
             with spooled.open("wb") as copy:
-                while data := source.some(_BLOCK_BYTES):
+                while data := source.read_some(_BLOCK_BYTES):
                     copy.write(data)
         except OSError as error:
             if isinstance(error, AudioFileError):
@@ -140,7 +140,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
             yield spooled_reader
 
 
-def source_of(reader: Reader) -> Container:
+def get_default_container(reader: Reader) -> Container:
     """Return what outputs are like, if nobody asks for anything else: samples without a header become WAV."""
     container = reader.container
     return Container("WAV", container.subtype) if container.format == "RAW" else container
@@ -218,7 +218,7 @@ def open_writer(
         )
     n_values = math.ceil(n_samples * sr / reader.sr) * reader.n_channels
     container = choose_container(
-        target, source_of(reader), n_values, format=wanted.container, subtype=wanted.subtype
+        target, get_default_container(reader), n_values, format=wanted.container, subtype=wanted.subtype
     )
     chunks = read_chunks(reader.path) if isinstance(reader, AudioReader) else []
     # they count samples
@@ -228,7 +228,7 @@ def open_writer(
     blocks: list[tuple[int, bytes]] = []
     if isinstance(reader, AudioReader) and reader.container.format == container.format:
         id3 = read_tag(reader.path) if container.format == "MP3" and not is_part else b""
-        blocks = read_blocks(reader.path, is_whole=is_whole) if container.format == "FLAC" else []
+        blocks = read_metadata_blocks(reader.path, is_whole=is_whole) if container.format == "FLAC" else []
     writer = AudioWriter(
         temporary,
         sr,

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError, ParameterError
-from nmf_audio.io.base import block_length, check_values
+from nmf_audio.io.base import check_values, choose_block_length
 from nmf_audio.io.containers import Container
 from nmf_audio.io.pcm import decode
 from nmf_audio.io.riff import WavHead, read_head
 
-__all__ = ["STREAM", "ByteSource", "StreamReader", "named", "stream_label"]
+__all__ = ["STREAM", "ByteSource", "StreamReader", "get_report_path", "label_stream"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
@@ -30,7 +30,7 @@ _BLOCK_BYTES = 2**16
 _MAX_KEPT = 2**22
 
 
-def stream_label(file: BinaryIO) -> str:
+def label_stream(file: BinaryIO) -> str:
     """Return how messages call an open file."""
     try:
         number = file.fileno()
@@ -39,7 +39,7 @@ def stream_label(file: BinaryIO) -> str:
     return {0: "standard input", 1: "standard output"}.get(number, "the stream")
 
 
-def named(what: str | os.PathLike[str] | BinaryIO) -> Path:
+def get_report_path(what: str | os.PathLike[str] | BinaryIO) -> Path:
     """Return what a report calls a file, `STREAM` for one that is open; `ParameterError` if it is neither."""
     if isinstance(what, str | os.PathLike):
         return Path(what)
@@ -58,7 +58,7 @@ class ByteSource:
         self._ahead = memoryview(b"")
         self._kept: bytearray | None = None
 
-    def some(self, n: int) -> bytes:
+    def read_some(self, n: int) -> bytes:
         """Return what is there, at most n bytes; wait if nothing is; nothing at the end."""
         data: bytes | memoryview
         if self._ahead:
@@ -76,10 +76,10 @@ class ByteSource:
                 self._kept = None
         return bytes(data)
 
-    def exactly(self, n: int) -> bytes:
+    def read_exactly(self, n: int) -> bytes:
         """Return n bytes, fewer at the end."""
         parts = []
-        while n and (data := self.some(n)):
+        while n and (data := self.read_some(n)):
             parts.append(data)
             n -= len(data)
         return b"".join(parts)
@@ -88,11 +88,11 @@ class ByteSource:
         """Let `data` come again."""
         self._ahead = memoryview(data + bytes(self._ahead))
 
-    def head(self) -> WavHead | None:
+    def read_head(self) -> WavHead | None:
         """Read up to the first sample; give everything back if it is no WAV of plain numbers."""
         self._kept = bytearray()
         try:
-            head = read_head(self.exactly)
+            head = read_head(self.read_exactly)
         except EOFError:
             raise AudioFileError(f"{self._label}: ended before the first sample") from None
         kept, self._kept = self._kept, None
@@ -140,10 +140,10 @@ class StreamReader:
 
     def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
         """Yield the samples as they come, in blocks of a second at most; see `AudioReader.blocks`."""
-        n_block = self._frame_bytes * block_length(self.sr, self.n_channels)
+        n_block = self._frame_bytes * choose_block_length(self.sr, self.n_channels)
         left = math.inf if self._n_bytes is None else self._n_bytes
         rest = b""
-        while data := self._source.some(int(min(n_block - len(rest), left))) if left else b"":
+        while data := self._source.read_some(int(min(n_block - len(rest), left))) if left else b"":
             left -= len(data)
             rest += data
             n_whole = len(rest) // self._frame_bytes * self._frame_bytes
@@ -160,14 +160,14 @@ class StreamReader:
             # one zero after an odd number of bytes only makes it even
             self.damage = "is truncated: it ends within a sample"
 
-    def hear(self, start: float, end: float) -> Samples:
+    def peek(self, start: float, end: float) -> Samples:
         """Return a part (n_channels, n) that is yet to come, and will come again; in seconds.
 
         Up to its end all that came is held in memory. `AudioFileError` if the stream ends before the part
         begins.
         """
         first, last = (round(seconds * self.sr) * self._frame_bytes for seconds in (start, end))
-        data = self._source.exactly(last if self._n_bytes is None else min(last, self._n_bytes))
+        data = self._source.read_exactly(last if self._n_bytes is None else min(last, self._n_bytes))
         self._source.give_back(data)
         whole = data[first : len(data) // self._frame_bytes * self._frame_bytes]
         if not whole:
@@ -180,5 +180,5 @@ class StreamReader:
     def drain(self) -> None:
         """Take what follows the samples (tags), so that whoever writes it finds the pipe open."""
         if self._n_bytes is not None and self.n_read * self._frame_bytes >= self._n_bytes:
-            while self._source.some(_BLOCK_BYTES):
+            while self._source.read_some(_BLOCK_BYTES):
                 pass

@@ -20,17 +20,17 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io.containers import Container, list_output_errors
 from nmf_audio.io.formats import FORMATS
 from nmf_audio.io.pcm import PCM_BYTES, RawFormat, encode
-from nmf_audio.io.pipe_reader import STREAM, stream_label
+from nmf_audio.io.pipe_reader import STREAM, label_stream
 from nmf_audio.io.riff import WavHead, write_head
 
-__all__ = ["StreamWriter", "stream_container", "stream_faults"]
+__all__ = ["StreamWriter", "choose_stream_container", "list_stream_errors"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
 _FORMATS = tuple(entry.name for entry in FORMATS.values() if entry.is_streamed)
 
 
-def stream_faults(
+def list_stream_errors(
     *, raw: RawFormat | None = None, format: Any = None, subtype: Any = None, sr: Any = None
 ) -> list[str]:
     """Return all that is wrong with what an output stream is asked to be, a sentence each.
@@ -39,26 +39,26 @@ def stream_faults(
 
     Examples
     --------
-    >>> stream_faults(format="FLAC")
+    >>> list_stream_errors(format="FLAC")
     ["format='FLAC'; a stream is WAV, WAVEX, or raw samples (--raw, raw=)"]
     """
-    faults = []
+    errors = []
     if format is not None and str(format).upper() not in _FORMATS:
-        faults.append(f"format={format!r}; a stream is {', '.join(_FORMATS)}, or raw samples (--raw, raw=)")
+        errors.append(f"format={format!r}; a stream is {', '.join(_FORMATS)}, or raw samples (--raw, raw=)")
     if subtype is not None and raw is not None and format is None:
-        faults.append(f"subtype={subtype!r}: raw={raw.coding} says it already; leave one of them out")
+        errors.append(f"subtype={subtype!r}: raw={raw.coding} says it already; leave one of them out")
     elif subtype is not None and str(subtype).upper() not in PCM_BYTES:
-        faults.append(f"subtype={subtype!r}; allowed for a stream are {', '.join(PCM_BYTES)}")
-    return faults + list_output_errors(STREAM, sr=sr)
+        errors.append(f"subtype={subtype!r}; allowed for a stream are {', '.join(PCM_BYTES)}")
+    return errors + list_output_errors(STREAM, sr=sr)
 
 
-def stream_container(
+def choose_stream_container(
     source: Container, *, raw: RawFormat | None = None, format: str | None = None, subtype: str | None = None
 ) -> Container:
     """Choose what goes to a stream: WAV, WAVEX, or ``RAW``.
 
     The coding of the input is kept if it is plain numbers, else it becomes 16-bit integers. What was asked
-    for wins, if `stream_faults` has nothing against it; `format` wins over `raw`.
+    for wins, if `list_stream_errors` has nothing against it; `format` wins over `raw`.
     """
     if raw is not None and format is None:
         return Container("RAW", raw.subtype)
@@ -79,7 +79,7 @@ class StreamWriter:
     n_channels : int
         Channels.
     container : Container
-        See `stream_container`; more than two channels make a WAV a WAVEX.
+        See `choose_stream_container`; more than two channels make a WAV a WAVEX.
     n_samples : int or None
         How many there will be, if known.
     tags : mapping, optional
@@ -126,7 +126,7 @@ class StreamWriter:
         self.sr = sr
         self.n_written = self.n_clipped = 0
         self.warnings: list[str] = []
-        self._file, self.label = file, stream_label(file)
+        self._file, self.label = file, label_stream(file)
         frame_bytes = n_channels * PCM_BYTES[subtype]
         self._head = WavHead(
             *(sr, n_channels, subtype, None if n_samples is None else n_samples * frame_bytes),

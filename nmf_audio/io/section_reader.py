@@ -55,6 +55,6 @@ class SectionReader:
             there = f"ends at {self._reader.n_read / sr:g} s, before the start at {self._first / sr:g} s"
             raise AudioFileError(f"{self._reader.label}: {self._reader.damage or there}")
 
-    def damage(self) -> str | None:
+    def describe_damage(self) -> str | None:
         """Return what is missing of the part, once its blocks were taken."""
         return None if self._reader.n_read >= self._last else self._reader.damage

@@ -1,4 +1,4 @@
-"""Audio files, read block by block; what is wrong with them is said."""
+"""Audio files that libsndfile reads, block by block, with a description of what is missing of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import soundfile
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.base import block_length, check_values
+from nmf_audio.io.base import check_values, choose_block_length
 from nmf_audio.io.containers import Container
 from nmf_audio.io.truncation import describe_truncation
 
@@ -185,7 +185,7 @@ class AudioReader:
         AudioFileError
             If a sample is NaN, infinite, or too large for float32 arithmetic; the message says which.
         """
-        n_block = block_length(self.sr, self.n_channels)
+        n_block = choose_block_length(self.sr, self.n_channels)
         failed = False
         while not failed:
             block, failed = self._read_block(n_block, dtype)

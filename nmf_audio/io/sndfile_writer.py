@@ -1,4 +1,4 @@
-"""Audio files, written block by block; in the end it is checked that all is there."""
+"""Audio files that libsndfile writes, block by block, with a check that all is there in the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nmf_audio.io.formats import CODINGS, Coding, pcm_bits
 from nmf_audio.io.pcm import quantize
 from nmf_audio.io.riff import append_chunks
 from nmf_audio.io.sndfile_reader import open_sound
-from nmf_audio.io.tags.flac import put_blocks
+from nmf_audio.io.tags.flac import put_metadata_blocks
 from nmf_audio.io.tags.id3 import build_tag, put_tag
 
 __all__ = ["AudioWriter"]
@@ -53,7 +53,7 @@ class AudioWriter:
     id3 : bytes
         The tag of an MP3, see `read_tag`; made of `tags` by default.
     blocks : sequence of (int, bytes)
-        What else a FLAC says, see `read_blocks`.
+        What else a FLAC says, see `read_metadata_blocks`.
 
     Attributes
     ----------
@@ -222,7 +222,7 @@ class AudioWriter:
             if self._id3:
                 put_tag(self._path, self._id3)
             if self._blocks:
-                put_blocks(self._path, self._blocks)
+                put_metadata_blocks(self._path, self._blocks)
         except OSError as error:
             raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from nmf_audio._checks import check_whole
 from nmf_audio.errors import ParameterError
-from nmf_audio.io.pipe_reader import named
+from nmf_audio.io.pipe_reader import get_report_path
 from nmf_audio.jobs.denoise_file import default_output, denoise_file
 from nmf_audio.jobs.processes import Processes, Work
 from nmf_audio.jobs.report import Report
@@ -160,8 +160,8 @@ class FileWork:
 
     def __call__(self, progress: Progress) -> Report:
         """Do it."""
-        if self.skip_existing and os.path.lexists(named(self.dst)):
-            return Report(named(self.src), named(self.dst), "skipped")
+        if self.skip_existing and os.path.lexists(get_report_path(self.dst)):
+            return Report(get_report_path(self.src), get_report_path(self.dst), "skipped")
         try:
             return denoise_file(self.src, self.dst, progress=progress, **self.options)
         except Exception as error:
@@ -170,7 +170,7 @@ class FileWork:
 
     def failed(self, error: Exception) -> Report:
         """Return the report of a recording that could not be denoised."""
-        return Report(named(self.src), named(self.dst), "failed", error=error)
+        return Report(get_report_path(self.src), get_report_path(self.dst), "failed", error=error)
 
 
 def work_on(

@@ -35,8 +35,8 @@ from nmf_audio.io.open import (
     open_writer,
 )
 from nmf_audio.io.pcm import RawFormat
-from nmf_audio.io.pipe_reader import STREAM, StreamReader, named
-from nmf_audio.io.pipe_writer import stream_container, stream_faults
+from nmf_audio.io.pipe_reader import STREAM, StreamReader, get_report_path
+from nmf_audio.io.pipe_writer import choose_stream_container, list_stream_errors
 from nmf_audio.io.section import check_section
 from nmf_audio.io.section_reader import SectionReader
 from nmf_audio.jobs.outputs import describe_changes, open_output
@@ -235,16 +235,16 @@ def denoise_file(
         if not isinstance(src, str | os.PathLike):
             raise ParameterError("dst=None; an open file has no name to make the output's from: give dst")
         dst = default_output(src, format=format)
-    streamed = named(src) is STREAM
+    streamed = get_report_path(src) is STREAM
     denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
     check_options(
         noise=noise, noise_from=noise_from, channels=channels, start=start, end=end, streamed=streamed
     )
     wanted = {}
-    for target in (named(dst), *([] if keep_noise is None else [named(keep_noise)])):
+    for target in (get_report_path(dst), *([] if keep_noise is None else [get_report_path(keep_noise)])):
         if target is not STREAM:
             wanted[target] = check_output(target, format=format, subtype=subtype, sr=sr)
-        elif faults := stream_faults(raw=raw, format=format, subtype=subtype, sr=sr):
+        elif faults := list_stream_errors(raw=raw, format=format, subtype=subtype, sr=sr):
             raise ParameterError(faults[0])
     _check_targets(src, dst, noise, keep_noise, force)
     with ExitStack() as stack:
@@ -274,7 +274,7 @@ def denoise_file(
                 wanted[target],
                 n_samples=part.n_samples or 0,
                 is_part=start is not None or end is not None,
-                sound_only=target != named(dst),
+                sound_only=target != get_report_path(dst),
             )
 
         def opened(target: Target) -> tuple[Writer, Callable[[Samples], Samples]]:
@@ -282,7 +282,7 @@ def denoise_file(
             if isinstance(target, str | os.PathLike):
                 writer = opened_file(Path(target))
             else:
-                container = stream_container(reader.container, raw=raw, format=format, subtype=subtype)
+                container = choose_stream_container(reader.container, raw=raw, format=format, subtype=subtype)
                 writer = open_stream_writer(target, reader, container, sr=sr, n_samples=part.n_samples)
             return writer, open_output(stack, writer, reader)
 
@@ -292,7 +292,7 @@ def denoise_file(
         dtype = np.float64 if removed and reader.container.subtype in ("PCM_32", "DOUBLE") else np.float32
         blocks = part.blocks(dtype, progress)
         levels = pump(blocks, stream, write, keep)
-        damage = part.damage()
+        damage = part.describe_damage()
     warnings = [f"{damage}; what could be read was denoised"] if damage else []
     warnings += writer.warnings
     container = writer.container
@@ -300,10 +300,10 @@ def denoise_file(
     if removed is not None and removed.n_clipped:
         warnings.append(f"{removed.label}: {removed.n_clipped} samples clipped; there the two do not add up")
     return Report(
-        src=named(src),
-        dst=named(dst),
+        src=get_report_path(src),
+        dst=get_report_path(dst),
         status="partial" if damage else "done",
-        keep_noise=None if keep_noise is None else named(keep_noise),
+        keep_noise=None if keep_noise is None else get_report_path(keep_noise),
         seconds=writer.n_written / writer.sr,
         sr=writer.sr,
         n_channels=reader.n_channels,
@@ -335,12 +335,14 @@ def _check_targets(
     else:
         same = keep_noise is dst
     if same:
-        raise AudioFileError(f"{named(dst)}: is the output for both the speech and the noise; name another")
+        raise AudioFileError(
+            f"{get_report_path(dst)}: is the output for both the speech and the noise; name another"
+        )
 
 
 def _noise_within(reader: Reader, start: float, end: float) -> npt.NDArray[Any]:
     if isinstance(reader, StreamReader):
-        return reader.hear(start, end)
+        return reader.peek(start, end)
     return read_noise(reader.path, reader.sr, reader.n_channels, start=start, end=end)
 
 

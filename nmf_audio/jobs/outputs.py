@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nmf_audio.io.containers import Container
 from nmf_audio.io.media.reader import MediaReader
-from nmf_audio.io.open import Reader, Writer, source_of
+from nmf_audio.io.open import Reader, Writer, get_default_container
 from nmf_audio.io.resample import Resampler
 
 __all__ = ["describe_changes", "open_output"]
@@ -63,7 +63,7 @@ def describe_changes(
     list of str
         A sentence each.
     """
-    source, found = source_of(reader), []
+    source, found = get_default_container(reader), []
     if subtype is None and container.subtype != source.subtype and container.format == source.format:
         found.append(f"{source.subtype} can't be written; it is now {container.subtype}")
     if isinstance(reader, MediaReader) and reader.n_tracks > 1:

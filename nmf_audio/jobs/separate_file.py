@@ -19,7 +19,7 @@ from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.atomic import check_target, replacing_all
 from nmf_audio.io.containers import check_output, choose_extension
 from nmf_audio.io.open import Reader, open_reader, open_stream, open_writer
-from nmf_audio.io.pipe_reader import StreamReader, named
+from nmf_audio.io.pipe_reader import StreamReader, get_report_path
 from nmf_audio.io.section import check_section
 from nmf_audio.io.section_reader import SectionReader
 from nmf_audio.jobs.outputs import describe_changes, open_output
@@ -198,7 +198,7 @@ def separate_file(
         }
         write = {name: open_output(stack, writer, reader) for name, writer in writers.items()}
         levels = _pump(part.blocks(dtype, told(n_passes - 1)), stream, write, dtype)
-        damage = part.damage()
+        damage = part.describe_damage()
     warnings = [f"{damage}; what could be read was taken apart"] if damage else []
     warnings += dict.fromkeys(warning for writer in writers.values() for warning in writer.warnings)
     first = writers[names[0]]
@@ -207,7 +207,7 @@ def separate_file(
     if writers[RESIDUAL].n_clipped:
         warnings.append(f"{targets[RESIDUAL]}: samples clipped; there the parts do not add up")
     return SeparationReport(
-        src=named(src),
+        src=get_report_path(src),
         parts=targets,
         status="partial" if damage else "done",
         seconds=first.n_written / first.sr,
@@ -233,7 +233,7 @@ def _check_parts(src: Source, targets: Mapping[str, Path], names: tuple[str, ...
     for target in targets.values():
         check_target(target, sources=sources, force=force)
     if len({os.path.realpath(target) for target in targets.values()}) < len(targets):
-        raise AudioFileError(f"{named(src)}: two of its parts have the same file; name others")
+        raise AudioFileError(f"{get_report_path(src)}: two of its parts have the same file; name others")
 
 
 def _stream(separator: SourceSeparator, heard: Iterator[Samples], reader: Reader) -> PartsStream:
@@ -306,7 +306,7 @@ class MixtureWork:
     def __call__(self, progress: Progress) -> SeparationReport:
         """Do it."""
         if self.skip:
-            return SeparationReport(named(self.src), self.parts, "skipped")
+            return SeparationReport(get_report_path(self.src), self.parts, "skipped")
         try:
             return separate_file(self.src, self.parts, progress=progress, **self.options)
         except Exception as error:
@@ -315,4 +315,4 @@ class MixtureWork:
 
     def failed(self, error: Exception) -> SeparationReport:
         """Return the report of a mixture that could not be taken apart."""
-        return SeparationReport(named(self.src), self.parts, "failed", error=error)
+        return SeparationReport(get_report_path(self.src), self.parts, "failed", error=error)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
-from nmf_audio.training.recordings import Recording, audio_files, open_recording, read_clips
+from nmf_audio.training.recordings import Recording, find_audio_files, open_recording, read_clips
 
 __all__ = ["Clip", "Corpus", "CorpusWarning", "fair_shares", "find_recordings"]
 
@@ -276,7 +276,7 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
     if missing:
         raise AudioFileError(f"{_listed(dict.fromkeys(missing, 'does not exist'))}; check the spelling")
     recordings, broken, seen = [], {}, set()
-    for path in (found for given in map(Path, paths) for found in audio_files(given)):
+    for path in (found for given in map(Path, paths) for found in find_audio_files(given)):
         real = path.resolve()
         if real in seen:
             continue

@@ -13,7 +13,7 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io.formats import list_readable_extensions
 from nmf_audio.io.open import open_reader
 
-__all__ = ["Recording", "audio_files", "open_recording", "read_clips"]
+__all__ = ["Recording", "find_audio_files", "open_recording", "read_clips"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Recording:
         return self.n_samples / self.sr
 
 
-def audio_files(path: Path) -> Iterator[Path]:
+def find_audio_files(path: Path) -> Iterator[Path]:
     """Yield the file itself, or of a folder the files whose extension is one of audio or video.
 
     All below it is searched, folder by folder, names sorted; links are followed, hidden names are not.

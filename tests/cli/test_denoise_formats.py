@@ -18,7 +18,7 @@ from nmf_audio.io.containers import Container
 from nmf_audio.io.formats import FORMATS
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
-from nmf_audio.io.tags.flac import put_blocks, read_blocks
+from nmf_audio.io.tags.flac import put_metadata_blocks, read_metadata_blocks
 from nmf_audio.io.tags.id3 import build_tag, put_tag, read_tag
 from tests.cli.helpers import Run, names
 from tests.test_flac import CUESHEET, PICTURE
@@ -288,10 +288,10 @@ def test_a_flac_keeps_pictures_and_all_tags(run: Run, tmp_path: Path) -> None:
     words = [b"TITLE=\xc3\x84pfel", b"MOOD=calm"]
     tags = (4, b"\0\0\0\0\x02\0\0\0" + b"".join(len(word).to_bytes(4, "little") + word for word in words))
     write_noise(tmp_path / "a.flac", 2)
-    put_blocks(tmp_path / "a.flac", [tags, PICTURE, CUESHEET])
+    put_metadata_blocks(tmp_path / "a.flac", [tags, PICTURE, CUESHEET])
     assert run("a.flac", "--keep-noise", "rest.flac")[::2] == (0, [])
     for name in ("a.denoised.flac", "rest.flac"):
-        assert read_blocks(tmp_path / name) == [tags, PICTURE, CUESHEET]
+        assert read_metadata_blocks(tmp_path / name) == [tags, PICTURE, CUESHEET]
         assert soundfile.info(tmp_path / name).frames == 2 * SR
     assert run("a.flac", "--end", "1", "--subtype", "pcm_24", "-o", "b.flac")[::2] == (0, [])
-    assert read_blocks(tmp_path / "b.flac") == [tags, PICTURE]
+    assert read_metadata_blocks(tmp_path / "b.flac") == [tags, PICTURE]

@@ -1,4 +1,4 @@
-"""What there is in a media file beside the sound that is replaced: pictures, other tracks, subtitles, chapters."""
+"""Copies of all in a media file beside the sound that is replaced: pictures, other tracks, subtitles, chapters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from nmf_audio.io.media.reader import is_cover, open_media, packets_of, sound_track
+from nmf_audio.io.media.reader import demux_packets, find_sound_track, is_cover, open_media
 
 __all__ = ["Companions"]
 
@@ -36,7 +36,7 @@ class Companions:
         self.left_out: list[str] = []
         self._has_picture = has_picture
         self._source = open_media(path)
-        self._replaced = sound_track(self._source)
+        self._replaced = find_sound_track(self._source)
         self._offset = Fraction(self._source.start_time or 0, 1_000_000)
         self._copies: dict[int, Any] = {}
         self._packets: Any = iter(())
@@ -73,7 +73,7 @@ class Companions:
         output.set_chapters(chapters)
         moving = [track for track in self._source.streams if track.index in self._copies]
         if moving:
-            self._packets = packets_of(self._source, *moving)
+            self._packets = demux_packets(self._source, *moving)
         return sound
 
     def _copy_of(self, track: Any, output: Any) -> Any | None:

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.base import block_length, check_values
+from nmf_audio.io.base import check_values, choose_block_length
 from nmf_audio.io.containers import Container
 from nmf_audio.io.media.pyav import load_pyav, open_to_read
 from nmf_audio.io.truncation import describe_truncation
 
-__all__ = ["MediaReader", "is_cover", "open_media", "packets_of", "sound_track"]
+__all__ = ["MediaReader", "demux_packets", "find_sound_track", "is_cover", "open_media"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
@@ -54,14 +54,14 @@ def open_media(path: Path, *, label: str | None = None) -> Any:
         raise AudioFileError(f"{name}: {reason}") from error
 
 
-def sound_track(container: Any) -> Any:
+def find_sound_track(container: Any) -> Any:
     """Return the sound track that is worked on: the first that is flagged as default, or the first; None if none."""
     tracks = container.streams.audio
     default = (t for t in tracks if t.disposition.value & type(t.disposition).default.value)
     return next(default, tracks[0] if tracks else None)
 
 
-def packets_of(container: Any, *tracks: Any) -> Iterator[Any]:
+def demux_packets(container: Any, *tracks: Any) -> Iterator[Any]:
     """Yield the packets of some tracks of a media file, and an empty one at the end of each."""
     while True:
         try:
@@ -131,7 +131,7 @@ class MediaReader:
 
     def _begin(self) -> None:
         self.damage = describe_truncation(self.path)
-        track = sound_track(self._file)
+        track = find_sound_track(self._file)
         if track is None:
             raise AudioFileError(f"{self.label}: has no sound")
         for other in self._file.streams:
@@ -189,7 +189,7 @@ class MediaReader:
         """Yield frames; packets that can't be decoded are left out and counted."""
         av = load_pyav("this")
         try:
-            for packet in packets_of(self._file, self._track):
+            for packet in demux_packets(self._file, self._track):
                 try:
                     for frame in packet.decode():
                         yield from self._readable(frame)
@@ -210,7 +210,7 @@ class MediaReader:
 
     def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
         """Yield the samples in blocks of about a second; see `AudioReader.blocks`."""
-        n_block = block_length(self.sr, self.n_channels)
+        n_block = choose_block_length(self.sr, self.n_channels)
         waiting: list[Samples] = []
         n_waiting = 0
         for piece in self._pieces(dtype):

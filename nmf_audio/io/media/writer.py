@@ -134,7 +134,7 @@ class MediaWriter:
         except (self._av.error.FFmpegError, ValueError) as error:
             self._abandon()
             if getattr(error, "errno", None) in _OF_THE_DISK:
-                raise self._fault(error) from error
+                raise self._write_error(error) from error
             reason = getattr(error, "strerror", None) or error
             raise AudioFileError(
                 f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} channels "
@@ -193,7 +193,7 @@ class MediaWriter:
             if self._companions is not None:
                 self._companions.advance(self._file, Fraction(self._first + self.n_written, self.sr))
         except self._av.error.FFmpegError as error:
-            raise self._fault(error) from error
+            raise self._write_error(error) from error
         return y
 
     def _encode(self, data: npt.NDArray[Any]) -> None:
@@ -215,7 +215,7 @@ class MediaWriter:
                 self._companions.advance(self._file, None)
             self._file.close()
         except self._av.error.FFmpegError as error:
-            raise self._fault(error) from error
+            raise self._write_error(error) from error
         finally:
             self._abandon()
         if describe_truncation(self._path):
@@ -238,7 +238,7 @@ class MediaWriter:
         except self._av.error.FFmpegError:
             return
 
-    def _fault(self, error: Any) -> AudioFileError:
+    def _write_error(self, error: Any) -> AudioFileError:
         advice = ""
         if error.errno == errno.EINVAL and self._companions is not None:
             advice = (

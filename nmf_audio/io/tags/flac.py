@@ -1,4 +1,4 @@
-"""What a FLAC says before its sound: read and put into another, with the pictures that libsndfile leaves out.
+"""Tags, pictures and cue sheet of a FLAC: read and put into another, with what libsndfile leaves out.
 
 Layout: RFC 9639.
 """
@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from nmf_audio.io.atomic import replace_front
 
-__all__ = ["put_blocks", "read_blocks"]
+__all__ = ["put_metadata_blocks", "read_metadata_blocks"]
 
 _COMMENT, _CUESHEET, _PICTURE = 4, 5, 6
 _LAST = 0x80
@@ -21,7 +21,7 @@ _MAX_BYTES = 2**26
 _MAX_BLOCKS = 1000
 
 
-def read_blocks(path: Path, *, is_whole: bool = True) -> list[tuple[int, bytes]]:
+def read_metadata_blocks(path: Path, *, is_whole: bool = True) -> list[tuple[int, bytes]]:
     """Return types and contents of tags, pictures and cue sheet of a FLAC.
 
     Without the cue sheet, which counts samples, unless they are for all of it at its own rate (`is_whole`),
@@ -76,7 +76,7 @@ def _comments(body: bytes) -> bytes:
     return body[: start - 4] + struct.pack("<I", len(kept)) + b"".join(kept)
 
 
-def put_blocks(path: Path, blocks: Iterable[tuple[int, bytes]]) -> None:
+def put_metadata_blocks(path: Path, blocks: Iterable[tuple[int, bytes]]) -> None:
     """Put blocks into a finished FLAC, in the place of those of the same types; ValueError if it is none."""
     blocks = list(blocks)
     kinds = {kind for kind, _ in blocks}
