@@ -266,3 +266,15 @@ def test_chunks_of_a_bw64_are_found(tmp_path: Path) -> None:
     append_chunks(path, [(b"iXML", b"<BWFXML/>")])
     path.write_bytes(b"BW64" + path.read_bytes()[4:])
     assert read_chunks(path) == [(b"iXML", b"<BWFXML/>")]
+
+
+@pytest.mark.parametrize("magic", [b"RIFF", b"RIFX", b"RF64", b"BW64"])
+def test_millions_of_chunks_are_not_walked_through(tmp_path: Path, magic: bytes) -> None:
+    stream = riff(*[b"junk\0\0\0\0"] * 20_000, FMT, data(4), magic=magic)
+    file = io.BytesIO(stream)
+    assert read_head(file.read) is None
+    assert file.tell() <= 12 + 8 * 10_000
+    path = tmp_path / "a.wav"
+    path.write_bytes(stream)
+    assert describe_truncation(path) is None
+    assert read_chunks(path) == []

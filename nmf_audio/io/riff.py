@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from nmf_audio.io.formats import pcm_bits
 from nmf_audio.io.pcm import PCM_BYTES
 
 __all__ = [
@@ -205,12 +206,8 @@ def append_chunks(path: Path, chunks: Iterable[tuple[bytes, bytes]]) -> None:
 
 _PCM, _IEEE_FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _SUBTYPES = {
-    (_PCM, 8): "PCM_U8",
-    (_PCM, 16): "PCM_16",
-    (_PCM, 24): "PCM_24",
-    (_PCM, 32): "PCM_32",
-    (_IEEE_FLOAT, 32): "FLOAT",
-    (_IEEE_FLOAT, 64): "DOUBLE",
+    (_IEEE_FLOAT if pcm_bits(name) is None else _PCM, 8 * n_bytes): name
+    for name, n_bytes in PCM_BYTES.items()
 }
 # what follows the two bytes of a format tag in the GUID that stands for it
 _GUID_REST = bytes.fromhex("000000001000800000aa00389b71")
@@ -348,7 +345,7 @@ def write_head(head: WavHead) -> bytes:
     A length that is None, or more than a WAV can state, becomes 0xFFFFFFFF, as ffmpeg writes to a pipe: it,
     and SoX, read on to the end then.
     """
-    is_float = head.subtype in ("FLOAT", "DOUBLE")
+    is_float = pcm_bits(head.subtype) is None
     tag, bits = _IEEE_FLOAT if is_float else _PCM, 8 * PCM_BYTES[head.subtype]
     n_channels, frame_bytes = head.n_channels, head.frame_bytes
     form = struct.pack(
