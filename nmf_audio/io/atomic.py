@@ -133,7 +133,7 @@ def replacing_all(
 def saving(target: str | os.PathLike[str], what: str) -> Iterator[Path]:
     """Do for a dictionary, or what belongs to one, what `replacing` does; one that exists is replaced.
 
-    `what` is how messages call it, such as ``'the card'``. `DictionaryError` if it can't be written.
+    `what` is its name in messages, such as ``'the card'``. `DictionaryError` if it can't be written.
     """
     try:
         with replacing(target, force=True) as temporary:

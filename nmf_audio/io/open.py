@@ -45,7 +45,7 @@ _HEAD_BYTES = 389
 
 
 def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> AudioReader | MediaReader:
-    """Open a recording of any kind; what is in the file decides, not its name. Messages call it `label`.
+    """Open a recording of any kind; what is in the file decides, not its name. Its name in messages is `label`.
 
     Raises
     ------

@@ -11,11 +11,10 @@ import numpy.typing as npt
 from nmf_audio.dsp.bands import check_rate
 from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError
+from nmf_audio.io.base import Samples
 from nmf_audio.io.formats import CODINGS, pcm_bits
 
 __all__ = ["PCM_BYTES", "RAW_CODINGS", "RawFormat", "decode", "encode", "quantize"]
-
-Samples = npt.NDArray[np.floating[Any]]
 
 PCM_BYTES = {
     name: (coding.stored_bits or coding.bits or 0) // 8 for name, coding in CODINGS.items() if coding.raw

@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError, ParameterError
-from nmf_audio.io.base import check_values, choose_block_length
+from nmf_audio.io.base import Samples, check_values, choose_block_length
 from nmf_audio.io.containers import Container
 from nmf_audio.io.pcm import decode
 from nmf_audio.io.riff import WavHead, read_head
 
 __all__ = ["STREAM", "ByteSource", "StreamReader", "get_report_path", "label_stream"]
 
-Samples = npt.NDArray[np.floating[Any]]
-
 STREAM = Path("-")
-"""What reports call a stream."""
+"""Path of a stream in reports."""
 
 _BLOCK_BYTES = 2**16
 # more of a head than this is not kept in memory for a second look
@@ -31,7 +28,7 @@ _MAX_KEPT = 2**22
 
 
 def label_stream(file: BinaryIO) -> str:
-    """Return how messages call an open file."""
+    """Return the name of an open file in messages."""
     try:
         number = file.fileno()
     except (OSError, AttributeError):
@@ -40,7 +37,7 @@ def label_stream(file: BinaryIO) -> str:
 
 
 def get_report_path(what: str | os.PathLike[str] | BinaryIO) -> Path:
-    """Return what a report calls a file, `STREAM` for one that is open; `ParameterError` if it is neither."""
+    """Return the path of a file in reports, `STREAM` for one that is open; `ParameterError` if it is neither."""
     if isinstance(what, str | os.PathLike):
         return Path(what)
     if hasattr(what, "read") or hasattr(what, "write"):
@@ -115,7 +112,7 @@ class StreamReader:
     head : WavHead
         What the samples are.
     label : str
-        How messages call the stream.
+        Its name in messages.
     raw : bool
         Whether there was no head in the stream.
 

@@ -10,13 +10,10 @@ import os
 import select
 from collections.abc import Mapping
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, BinaryIO, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, BinaryIO
 
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container, list_output_errors
 from nmf_audio.io.formats import FORMATS
 from nmf_audio.io.pcm import PCM_BYTES, RawFormat, encode
@@ -24,8 +21,6 @@ from nmf_audio.io.pipe_reader import STREAM, label_stream
 from nmf_audio.io.riff import WavHead, write_head
 
 __all__ = ["StreamWriter", "choose_stream_container", "list_stream_errors"]
-
-Samples = npt.NDArray[np.floating[Any]]
 
 _FORMATS = tuple(entry.name for entry in FORMATS.values() if entry.is_streamed)
 
@@ -67,7 +62,7 @@ def choose_stream_container(
     return Container((format or name).upper(), (subtype or coding).upper())
 
 
-class StreamWriter:
+class StreamWriter(WriterContext):
     r"""Writes samples to a stream, each block at once; a context manager.
 
     Parameters
@@ -101,6 +96,7 @@ class StreamWriter:
 
     Examples
     --------
+    >>> import numpy as np
     >>> file = io.BytesIO()
     >>> with StreamWriter(file, 16000, 1, Container("RAW", "PCM_16")) as writer:
     ...     _ = writer.write(np.array([[0.5, -0.5]], np.float32))
@@ -137,15 +133,6 @@ class StreamWriter:
         self._start = file.tell() if name != "RAW" and _can_go_back(file) else None
         if name != "RAW":
             self._put(write_head(self._head))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
 
     def write(self, y: Samples) -> Samples:
         """Write a block at once; see `AudioWriter.write`."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
+
+from nmf_audio.io.base import Samples
 
 __all__ = ["Resampler"]
-
-Samples = npt.NDArray[np.floating[Any]]
 
 
 class Resampler:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.io.base import Samples
 
 __all__ = ["check_section", "cut"]
 
@@ -17,7 +17,7 @@ __all__ = ["check_section", "cut"]
 def check_section(name: str, start: Any, end: Any) -> tuple[float, float]:
     """Return start and end of a part of a recording in seconds, if they are such; None is its beginning or end.
 
-    `name` is what messages call the part.
+    `name` is that of the part in messages.
 
     Raises
     ------
@@ -40,9 +40,7 @@ def check_section(name: str, start: Any, end: Any) -> tuple[float, float]:
     return float(first), float(last)
 
 
-def cut(
-    blocks: Iterable[npt.NDArray[np.floating[Any]]], first: int, last: float
-) -> Iterator[npt.NDArray[np.floating[Any]]]:
+def cut(blocks: Iterable[Samples], first: int, last: float) -> Iterator[Samples]:
     """Yield what lies in a part of a signal, and take no block that lies behind it.
 
     The part reaches from sample `first` up to `last`, which may be infinite; no block (n_channels, m) is

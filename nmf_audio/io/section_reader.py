@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io.base import Samples
 from nmf_audio.io.open import Reader
 from nmf_audio.io.section import check_section, cut
 
@@ -34,9 +34,7 @@ class SectionReader:
         if reader.n_samples is not None:
             self.n_samples = int(max(min(self._last, reader.n_samples) - self._first, 0))
 
-    def blocks(
-        self, dtype: type[np.floating[Any]], progress: Progress | None
-    ) -> Iterator[npt.NDArray[np.floating[Any]]]:
+    def blocks(self, dtype: type[np.floating[Any]], progress: Progress | None) -> Iterator[Samples]:
         """Yield the part, and report after each block how many seconds are done, and of how many.
 
         `AudioFileError` if the recording ends before the part begins, or the part is shorter than a sample.

@@ -7,20 +7,17 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.base import check_values, choose_block_length
+from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length
 from nmf_audio.io.containers import Container
 from nmf_audio.io.truncation import describe_truncation
 
 __all__ = ["AudioReader", "open_sound"]
-
-Samples = npt.NDArray[np.floating[Any]]
 
 # libsndfile's words for these codes name causes that are not the ones
 _MISLEADING_CODES = (1, 7)
@@ -72,7 +69,7 @@ def open_sound(path: Path, *arguments: Any) -> _Sequential:
         raise
 
 
-class AudioReader:
+class AudioReader(ReaderContext):
     """Reads an audio file block by block; a context manager.
 
     Parameters
@@ -80,14 +77,14 @@ class AudioReader:
     path : str or path
         The file.
     label : str, optional
-        How messages call it; `path` by default.
+        Its name in messages; `path` by default.
 
     Attributes
     ----------
     path : Path
         The file.
     label : str
-        How messages call it.
+        Its name in messages.
     sr : int
         Sample rate in Hz.
     n_channels : int
@@ -156,12 +153,6 @@ class AudioReader:
             return f"{self.damage}, and what is left can't be read"
         reason = "" if error.code in _MISLEADING_CODES else f" ({error.error_string.rstrip('.')})"
         return f"holds no audio that can be read{reason}; WAV, FLAC, OGG, MP3, AIFF and others can"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

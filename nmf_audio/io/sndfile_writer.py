@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container, describe_size_limit, find_capacity
 from nmf_audio.io.formats import CODINGS, Coding, pcm_bits
 from nmf_audio.io.pcm import quantize
@@ -23,13 +23,11 @@ from nmf_audio.io.tags.id3 import build_tag, put_tag
 
 __all__ = ["AudioWriter"]
 
-Samples = npt.NDArray[np.floating[Any]]
-
 # an encoder's own signature stands there, whatever was asked for
 _OWN_TAGS = ("software",)
 
 
-class AudioWriter:
+class AudioWriter(WriterContext):
     """Writes an audio file block by block; a context manager.
 
     Integers are rounded to the nearest and saturate; nothing is rescaled or dithered.
@@ -47,7 +45,7 @@ class AudioWriter:
     tags : mapping, optional
         Title, artist and so on; what the container can't hold is left out with a warning.
     label : str, optional
-        How messages call the file; `path` by default.
+        Its name in messages; `path` by default.
     chunks : sequence of (bytes, bytes)
         What else a WAV says, see `read_chunks`.
     id3 : bytes
@@ -58,7 +56,7 @@ class AudioWriter:
     Attributes
     ----------
     label : str
-        How messages call the file.
+        Its name in messages.
     n_written : int
         Samples written so far.
     n_clipped : int
@@ -137,17 +135,6 @@ class AudioWriter:
         names = [name for name in names if name not in _OWN_TAGS]
         if names:
             self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(names)}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._abandon()
 
     def write(self, y: Samples) -> Samples:
         """Append a block.

@@ -7,20 +7,17 @@ import os
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.base import check_values, choose_block_length
+from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length
 from nmf_audio.io.containers import Container
 from nmf_audio.io.media.pyav import load_pyav, open_to_read
 from nmf_audio.io.truncation import describe_truncation
 
 __all__ = ["MediaReader", "demux_packets", "find_sound_track", "is_cover", "open_media"]
-
-Samples = npt.NDArray[np.floating[Any]]
 
 # time stamps of Matroska are whole milliseconds; what differs by more is a gap
 _SLACK_SECONDS = 0.1
@@ -78,7 +75,7 @@ def is_cover(track: Any) -> bool:
     return bool(disposition.value & type(disposition).attached_pic.value)
 
 
-class MediaReader:
+class MediaReader(ReaderContext):
     """Reads the sound of a media file block by block; a context manager.
 
     Like `AudioReader`. What an encoder put before the first sample, and after the last, is left out as far as the
@@ -89,7 +86,7 @@ class MediaReader:
     path : str or path
         The file.
     label : str, optional
-        How messages call it; `path` by default.
+        Its name in messages; `path` by default.
 
     Attributes
     ----------
@@ -173,12 +170,6 @@ class MediaReader:
         elif self._file.duration is not None:
             end = Fraction(self._file.duration, 1_000_000) - self.start
             self.n_samples = max(round(end * self.sr), 0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -6,13 +6,13 @@ import errno
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container
 from nmf_audio.io.formats import CODINGS, FORMATS, pcm_bits
 from nmf_audio.io.media.copying import Companions
@@ -21,8 +21,6 @@ from nmf_audio.io.pcm import quantize
 from nmf_audio.io.truncation import describe_truncation
 
 __all__ = ["MediaWriter"]
-
-Samples = npt.NDArray[np.floating[Any]]
 
 _PACKET = 1024
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
@@ -56,7 +54,7 @@ def _layout(subtype: str, layout: str | None, n_channels: int) -> str | None:
     return usual if subtype in ("AAC", "OPUS") and layout.endswith("(side)") else layout
 
 
-class MediaWriter:
+class MediaWriter(WriterContext):
     """Writes a media file block by block; a context manager.
 
     Like `AudioWriter`. Beside the sound it copies what else there is in another media file.
@@ -74,7 +72,7 @@ class MediaWriter:
     tags : mapping, optional
         Title, artist and so on, if there is no `source`.
     label : str, optional
-        How messages call the file; `path` by default.
+        Its name in messages; `path` by default.
     source : Path or None
         A media file: all but the sound comes from it.
     start : Fraction
@@ -165,17 +163,6 @@ class MediaWriter:
         elif self.container.subtype == "OPUS":
             track.bit_rate = max(bit_rate or 0, _OPUS_BIT_RATE * self._n_channels)
         return track
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._abandon()
 
     def write(self, y: Samples) -> Samples:
         """Append a block; see `AudioWriter.write`."""
