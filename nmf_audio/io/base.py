@@ -35,9 +35,10 @@ def check_values(block: Samples, first: int, sr: int, label: str) -> None:
 
     `AudioFileError`, which says which, if a sample is NaN, infinite, or too large.
     """
-    good = np.abs(block) <= _LARGEST
-    if good.all():
+    # NaN is neither
+    if block.size == 0 or (block.max() <= _LARGEST and block.min() >= -_LARGEST):
         return
+    good = np.abs(block) <= _LARGEST
     n, channel = (int(i) for i in np.argwhere(~good.T)[0])
     value = block[channel, n]
     kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else f"{value:g}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -159,7 +162,18 @@ class Format:
 
     def matches(self, head: bytes) -> bool:
         """Whether these are the first bytes of such a file; 389 of them are enough."""
-        return any(all(head.startswith(word, at) for at, word in magic) for magic in self.magic)
+        return self._pattern.match(head) is not None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        return _compile([self])
+
+
+def _compile(entries: Iterable[Format]) -> re.Pattern[bytes]:
+    """Return a pattern of the first bytes of these formats; without any, of nothing."""
+    magics = (magic for entry in entries for magic in entry.magic)
+    ways = (b"".join(b"(?=.{%d}%s)" % (at, re.escape(word)) for at, word in magic) for magic in magics)
+    return re.compile(b"|".join(ways) or b"(?!)", re.DOTALL)
 
 
 def _at(place: int, *words: bytes) -> tuple[Magic, ...]:
@@ -258,6 +272,9 @@ _BY_EXTENSION = {
 } | {entry.extensions[0]: entry for entry in reversed(FORMATS.values())}
 
 
+_MEDIA, _ALL = _compile(entry for entry in _TABLE if entry.is_media), _compile(_TABLE)
+
+
 def find_format(target: Path, container: str | None = None) -> Format | None:
     """Return the format of an output as far as its name, or the container that was asked for, tells.
 
@@ -273,12 +290,12 @@ def find_format(target: Path, container: str | None = None) -> Format | None:
 
 def is_media_head(head: bytes) -> bool:
     """Whether these are the first bytes of a media file, which libsndfile does not read."""
-    return any(entry.matches(head) for entry in _TABLE if entry.is_media)
+    return _MEDIA.match(head) is not None
 
 
 def is_recording_head(head: bytes) -> bool:
     """Whether these are the first bytes of a recording of any known format."""
-    return any(entry.matches(head) for entry in _TABLE)
+    return _ALL.match(head) is not None
 
 
 def list_writable_extensions() -> frozenset[str]:

@@ -71,7 +71,7 @@ def is_media(path: Path) -> bool:
     try:
         if not path.is_file():
             return False
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             return is_media_head(file.read(_HEAD_BYTES))
     except OSError:
         return False

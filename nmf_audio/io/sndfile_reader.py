@@ -6,6 +6,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ class AudioReader(ReaderContext):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
-        self.path = Path(path)
+        self.path = path if isinstance(path, Path) else Path(path)
         self.label = str(self.path) if label is None else label
         self.n_read = 0
         try:
@@ -145,8 +146,12 @@ class AudioReader(ReaderContext):
         self.n_channels: int = self._file.channels
         declared: int = self._file.frames
         self.n_samples = declared if declared < 2**62 else None
-        self.container = Container(self._file.format, self._file.subtype, self._file.endian)
         self.tags: dict[str, str] = {name: text for name, text in self._file.copy_metadata().items() if text}
+
+    @cached_property
+    def container(self) -> Container:
+        """Container, subtype and byte order."""
+        return Container(self._file.format, self._file.subtype, self._file.endian)
 
     def _unreadable(self, error: soundfile.LibsndfileError) -> str:
         if self.damage:

@@ -38,7 +38,7 @@ def describe_truncation(path: Path) -> str | None:
     ...     describe_truncation(Path(file.name))
     'is truncated: 100 of 1000 bytes of its part mdat are there'
     """
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(12)
         if FORMATS["OGG"].matches(head):

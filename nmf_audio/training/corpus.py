@@ -203,6 +203,10 @@ class Corpus:
             for recording, seconds in _shares_of_recordings(members, share, rng):
                 n_pieces = math.ceil(seconds / clip_seconds)
                 length = min(round(seconds * recording.sr), recording.n_samples)
+                if n_pieces == 1:
+                    start = int(max(recording.n_samples - length, 0) * rng.random())
+                    plan += [(recording, start, start + length)] if length else []
+                    continue
                 # One piece in each of n_pieces equal stretches; no slack when the whole is taken.
                 edges = np.linspace(0, recording.n_samples, n_pieces + 1).astype(int)
                 sizes = np.diff(np.linspace(0, length, n_pieces + 1).astype(int))
@@ -282,7 +286,7 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
             continue
         seen.add(real)
         try:
-            recordings.append(open_recording(path))
+            recordings.append(open_recording(path, real.parent.name or "recordings"))
         except (AudioFileError, MissingExtraError) as error:
             broken[path] = _reason(error, path)
     if not recordings:

@@ -70,7 +70,7 @@ def find_audio_files(path: Path) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def open_recording(path: Path) -> Recording:
+def open_recording(path: Path, group: str) -> Recording:
     """Open a file to learn its rate and length; `AudioFileError` if it can't be read or holds no samples."""
     with open_reader(path) as reader:
         n_samples = reader.n_samples
@@ -78,7 +78,6 @@ def open_recording(path: Path) -> Recording:
             n_samples = sum(block.shape[1] for block in reader.blocks())
     if not n_samples:
         raise AudioFileError(f"{path}: {reader.damage or 'is empty'}")
-    group = path.resolve().parent.name or "recordings"
     return Recording(path, group, reader.sr, n_samples, reader.n_channels, reader.damage)
 
 
