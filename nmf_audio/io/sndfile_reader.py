@@ -146,12 +146,16 @@ class AudioReader(ReaderContext):
         self.n_channels: int = self._file.channels
         declared: int = self._file.frames
         self.n_samples = declared if declared < 2**62 else None
-        self.tags: dict[str, str] = {name: text for name, text in self._file.copy_metadata().items() if text}
 
     @cached_property
     def container(self) -> Container:
         """Container, subtype and byte order."""
         return Container(self._file.format, self._file.subtype, self._file.endian)
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """Title, artist and so on, as libsndfile knows them; to be asked for before the file is closed."""
+        return {name: text for name, text in self._file.copy_metadata().items() if text}
 
     def _unreadable(self, error: soundfile.LibsndfileError) -> str:
         if self.damage:

@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -280,8 +281,9 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
     if missing:
         raise AudioFileError(f"{_listed(dict.fromkeys(missing, 'does not exist'))}; check the spelling")
     recordings, broken, seen = [], {}, set()
+    resolve = cache(Path.resolve)
     for path in (found for given in map(Path, paths) for found in find_audio_files(given)):
-        real = path.resolve()
+        real = path.resolve() if path.is_symlink() else resolve(path.parent) / path.name
         if real in seen:
             continue
         seen.add(real)

@@ -66,8 +66,9 @@ def find_audio_files(path: Path) -> Iterator[Path]:
         entered.add(real)
         below[:] = sorted(name for name in below if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in extensions:
-                yield Path(folder, name)
+            path = Path(folder, name)
+            if not name.startswith(".") and path.suffix.lower() in extensions:
+                yield path
 
 
 def open_recording(path: Path, group: str) -> Recording:
