@@ -94,6 +94,30 @@ def test_every_gradient_is_the_slope_of_the_loss(
         assert (above - below) / 6e-3 == pytest.approx(slope, abs=0.01 * size + 2e-3), name
 
 
+@pytest.mark.parametrize("n_second", [0, 3])
+def test_masks_and_gradients_are_those_of_automatic_differentiation(n_second: int) -> None:
+    jax = pytest.importorskip("jax")
+    from tests.training import jax_reference
+
+    memory = replace(MEMORY, n_second=n_second, n_up=2)
+    free, V = random_free(True, False, False, memory), batch(20)
+    n_seen = np.array([N_BANDS, N_BANDS - 1, 7])
+    by_time = np.ascontiguousarray(V.transpose(1, 0, 2))
+    silent = by_time.mean(axis=2) <= SILENCE + FLOOR
+    floor, start = np.empty_like(by_time), np.empty(len(V), np.int64)
+    unrolled_forward.track_floor(by_time, silent, start, floor)
+    given = V, floor.transpose(1, 0, 2), silent.T, start, n_seen, N_SPEECH
+    expected, back = jax.vjp(lambda free: jax_reference.masks(free, *given), free)
+    network = Network(free, N_SPEECH)
+    masks = network.forward(V, n_seen)
+    np.testing.assert_allclose(masks, expected, atol=1e-5)
+    d_masks = np.random.default_rng(0).standard_normal(V.shape).astype(np.float32)
+    gradients = network.backward(d_masks)
+    for name, slope in back(d_masks)[0].items():
+        size = np.abs(slope).max(initial=0)
+        np.testing.assert_allclose(gradients[name], slope, atol=2e-5 * size + 1e-7, err_msg=name)
+
+
 @pytest.mark.parametrize(PARTS, VARIANTS)
 def test_masks_are_those_of_the_denoiser(
     slow: bool, mid: bool, inhibition: bool, memory: MemorySizes | None
