@@ -74,10 +74,7 @@ def cpu_seconds(command: list[str]) -> float:
 
 def cost_of_command(sources: list[Path], dictionary: str) -> float:
     """Return CPU seconds per second from recordings of both `LENGTHS`."""
-    short, long = (
-        cpu_seconds([*COMMAND, "--dictionary", dictionary, str(source)])
-        for source in sources
-    )
+    short, long = (cpu_seconds([*COMMAND, "--dictionary", dictionary, str(source)]) for source in sources)
     return (long - short) / (LENGTHS[1] - LENGTHS[0])
 
 

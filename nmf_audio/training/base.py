@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import check_number, check_whole, invalid
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec, band_matrix, frame_size
 from nmf_audio.dsp.normaliser import Normaliser
@@ -71,19 +72,19 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self)):
-            value = getattr(self, name)
-            if (name.startswith("n_") or name == "batch_size") and value is not None and value < 1:
-                raise ParameterError(f"{name}={value}; must be at least 1")
         usual = {field.name: field.default for field in fields(self)}
-        if not 0.5 <= self.seconds <= 60:
-            raise ParameterError(
-                f"seconds={self.seconds}; must lie in 0.5 ... 60; {usual['seconds']:g} is the default"
-            )
-        if not 0 < self.highest_rate <= 0.1:
-            raise ParameterError(
-                f"highest_rate={self.highest_rate}; must lie in 0 ... 0.1; {usual['highest_rate']:g} is the default"
-            )
+        for name in usual:
+            if (name.startswith("n_") or name == "batch_size") and getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), 1)
+        check_number("seconds", self.seconds, 0.5, 60, advice=f"{usual['seconds']:g} is the default")
+        check_number(
+            "highest_rate",
+            self.highest_rate,
+            0,
+            0.1,
+            above=True,
+            advice=f"{usual['highest_rate']:g} is the default",
+        )
 
 
 class Training(ABC):
@@ -129,9 +130,7 @@ class Training(ABC):
         self, settings: Settings, fingerprint: str, spec: FrontEndSpec | None, start: Dictionary | None
     ) -> None:
         if start is not None and start.kind != self.kind:
-            raise ParameterError(
-                f"start={start!r}; must be a {self.kind} dictionary; leave it out to start from NMF"
-            )
+            raise invalid("start", start, f"a {self.kind} dictionary", "leave it out to start from NMF")
         self._settings, self._start = settings, start
         self.plan(settings.n_steps or self.default_steps)
         self.spec = start.spec if start is not None else spec or FrontEndSpec()

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import check_number, check_whole
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.checks import count
 from nmf_audio.nmf.workers import Workers
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
@@ -111,14 +111,16 @@ class DenoiserSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.cool_down_share <= 1:
-            raise ParameterError(
-                f"cool_down_share={self.cool_down_share}; must lie in 0 ... 1; {COOL_DOWN_SHARE} is the default"
-            )
-        if self.cool_down is not None and not 0 <= self.cool_down <= (self.n_steps or self.cool_down):
-            raise ParameterError(
-                f"cool_down={self.cool_down}; must be at least 0 and at most n_steps={self.n_steps}; leave it out "
-                f"for {COOL_DOWN_SHARE:.0%} of all steps"
+        check_number(
+            "cool_down_share", self.cool_down_share, 0, 1, advice=f"{COOL_DOWN_SHARE} is the default"
+        )
+        if self.cool_down is not None:
+            check_whole(
+                "cool_down",
+                self.cool_down,
+                0,
+                self.n_steps,
+                advice=f"leave it out for {COOL_DOWN_SHARE:.0%} of all steps",
             )
 
 

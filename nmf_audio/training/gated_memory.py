@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import invalid
 from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import gated_recurrent
 from nmf_audio.training.defaults import N_GLOBAL, N_LOCAL, N_SECOND
@@ -91,7 +91,7 @@ def first_memory(n_bands: int, n_activations: int, sizes: MemorySizes, rng: np.r
         When the bands can't be divided into groups.
     """
     if n_bands % GROUP:
-        raise ParameterError(f"n_bands={n_bands}; a memory needs a multiple of {GROUP}; 100 is the default")
+        raise invalid("n_bands", n_bands, f"a multiple of {GROUP} with a memory", "100 is the default")
     n_groups = n_bands // GROUP
 
     def normal(deviation: float, *shape: int) -> Array:

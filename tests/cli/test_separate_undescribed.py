@@ -128,7 +128,7 @@ def test_the_report_says_what_was_chosen(run: Run) -> None:
     [
         ((), ["no sources are given; give one of --sources, --blind, --percussive and --example"]),
         (("--blind", "2", "--percussive"), ["--blind, --percussive are given; give one of"]),
-        (("--blind", "1"), ["blind=1; a whole number from 2 to 16 is allowed"]),
+        (("--blind", "1"), ["blind=1; must be a whole number from 2 to 16"]),
         (("--blind", "two"), ["blind='two'; a whole number from 2 to 16"]),
         (("--blind", "2", "--beta", "0.5"), ["beta=0.5; allowed: 0, 1, 2"]),
         (
