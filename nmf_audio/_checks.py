@@ -105,10 +105,14 @@ def check_choice(name: str, value: Any, choices: Collection[Choice], *, advice: 
 
 def _range(what: str, low: float, high: float, *, above: bool = False) -> str:
     """Say which numbers are allowed."""
-    if math.isinf(low) and math.isinf(high):
-        return f"a finite {what}"
+
+    def shown(x: float) -> str:
+        return str(x) if isinstance(x, int) else f"{x:g}"
+
     if math.isinf(low):
-        return f"a {what} of at most {high:g}"
+        return f"a finite {what}" if math.isinf(high) else f"a {what} of at most {shown(high)}"
     if math.isinf(high):
-        return f"a {what} above {low:g}" if above else f"a {what} of at least {low:g}"
-    return f"a {what} above {low:g} and at most {high:g}" if above else f"a {what} from {low:g} to {high:g}"
+        return f"a {what} above {shown(low)}" if above else f"a {what} of at least {shown(low)}"
+    if above:
+        return f"a {what} above {shown(low)} and at most {shown(high)}"
+    return f"a {what} from {shown(low)} to {shown(high)}"
