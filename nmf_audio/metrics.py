@@ -1,4 +1,4 @@
-"""How good a result is: SI-SDR and segmental measures of our own, PESQ and STOI through the extra ``eval``.
+"""Metrics of quality: SI-SDR and segmental measures of our own, PESQ and STOI through the extra ``eval``.
 
 All take the clean reference first and the estimate second, mono, aligned and of equal length. docs/quality.md says
 what each is worth.

@@ -1,4 +1,4 @@
-"""What the trainings of the denoiser and of the separator share: settings, steps, checkpoints."""
+"""A training, step by step: settings, optimiser steps, checkpoints, the dictionary that comes of it."""
 
 from __future__ import annotations
 
