@@ -181,7 +181,8 @@ class Training(ABC):
             "step": self.step_number,
             "rng": self._rng.bit_generator.state,
         }
-        save_checkpoint(path, {**self._adam.state(), "spectrum": self.spectrum}, self._facts | facts)
+        arrays = {**self._adam.state(), "spectrum": self.spectrum, **self._carried()}
+        save_checkpoint(path, arrays, self._facts | facts)
 
     def restore(self, path: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint: to the end that the settings ask for, or else to that which it was made for.
@@ -218,7 +219,15 @@ class Training(ABC):
         self.n_steps, self.cool_down = planned
         self.spectrum = arrays["spectrum"]
         self._adam.restore(arrays, step)
+        self._carry(arrays)
         self._rng.bit_generator.state = facts["rng"]
+
+    def _carried(self) -> Mapping[str, npt.NDArray[Any]]:
+        """What goes from one step to the next besides the optimiser's state."""
+        return {}
+
+    def _carry(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:  # noqa: B027
+        """Take over what `_carried` gave, as far as it is among these arrays."""
 
     def is_on_the_way(self, path: str | os.PathLike[str]) -> bool:
         """Whether a checkpoint was made on the way to the end that the settings ask for."""
@@ -271,14 +280,17 @@ class Training(ABC):
         magnitudes: Array = np.abs(spectra(np.stack(signals), self._n_fft)) @ self._bands.T
         return magnitudes
 
-    def _normalised(self, X: npt.NDArray[np.complex64]) -> Array:
-        """Frames of mixtures as the network takes them."""
-        return np.stack(
-            [
-                Normaliser(self.spectrum, self.spec.whitening).process(bands)
-                for bands in np.abs(X) @ self._bands.T
-            ]
-        )
+    def _normaliser(self) -> Normaliser:
+        """Level and tilt of a signal that begins."""
+        return Normaliser(self.spectrum, self.spec.whitening)
+
+    def _normalised(
+        self, X: npt.NDArray[np.complex64], normalisers: Sequence[Normaliser] | None = None
+    ) -> Array:
+        """Frames of mixtures as the network takes them; the mixtures begin with them, unless said otherwise."""
+        bands = np.abs(X) @ self._bands.T
+        normalisers = [self._normaliser() for _ in bands] if normalisers is None else normalisers
+        return np.stack([one.process(x) for one, x in zip(normalisers, bands, strict=True)])
 
     def _dictionary(
         self,
