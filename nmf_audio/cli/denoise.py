@@ -184,10 +184,7 @@ def run(args: argparse.Namespace) -> int:
     planning.make_folders(args, [job for job in jobs if not job.skip])
     settings_of_all = {
         **options,
-        "dictionary": denoiser.dictionary,
-        "method": denoiser.method,
-        "reduction_db": denoiser.reduction_db,
-        "mix": denoiser.mix,
+        "denoiser": denoiser,
         "force": args.force,
     }
     reports: list[Report] = []

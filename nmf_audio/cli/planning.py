@@ -108,7 +108,7 @@ def _is_pattern(name: str) -> bool:
 
 def _job(entry: Input, args: argparse.Namespace) -> Job:
     from nmf_audio import defaults
-    from nmf_audio.jobs.denoise_file import default_output
+    from nmf_audio.jobs.outputs import default_output
 
     src = entry.path
     folder = src.parent if args.output_dir is None else args.output_dir / entry.folder

@@ -182,11 +182,16 @@ def _separate_all(
     options: dict[str, Any],
 ) -> "Iterator[SeparationReport]":
     from nmf_audio.cli import running, streams
-    from nmf_audio.jobs.separate_file import MixtureWork
+    from nmf_audio.jobs.batch import FileWork
+    from nmf_audio.jobs.report import SeparationReport
+    from nmf_audio.jobs.separate_file import separate_file
 
     part = {name: options[name] for name in ("start", "end")}
     sources = [job.src for job in jobs if not job.skip]
     separator = undescribed.heard_together(args, separator, sources, part)
     options = {"separator": separator, "force": args.force, **options}
-    works = [MixtureWork(streams.opened(job.src), job.parts, options, skip=job.skip) for job in jobs]
+    works = [
+        FileWork(separate_file, SeparationReport, streams.opened(job.src), job.parts, options, job.skip)
+        for job in jobs
+    ]
     return running.run_works(args, works, jobs, n_jobs=n_jobs, called="mixtures")

@@ -132,7 +132,7 @@ def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: 
     list of Job
         In the order of the inputs.
     """
-    from nmf_audio.jobs.separate_file import source_files
+    from nmf_audio.jobs.outputs import source_files
 
     if str(args.output_dir) == "-":
         faults.append("-o -: the parts are several files; name a folder")
@@ -160,7 +160,7 @@ def plan(args: argparse.Namespace, separator: "SourceSeparator | None", faults: 
     for entry in inputs:
         folder = entry.path.parent if args.output_dir is None else args.output_dir / entry.folder
         like = Path("stream.wav") if entry.path == streams.DASH else entry.path
-        parts = source_files(like, separator, folder, name=name, format=args.format)
+        parts = source_files(like, separator.sources, folder, name=name, format=args.format)
         done = all(path.is_file() for path in parts.values())
         jobs.append(Job(entry.path, parts, skip=args.skip_existing and done))
     jobs = planning.without_outputs(inputs, jobs, faults)

@@ -222,20 +222,19 @@ def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any
     dict
         The same names, as `denoise_file` takes them.
     """
-    from nmf_audio.jobs.denoise_file import check_options
+    from nmf_audio.jobs.denoise_file import check_noise_options
 
     options: dict[str, Any] = {
         "noise": args.noise,
         "noise_from": _read(args.noise_from, "--noise-from", parse_section, faults),
         "channels": args.channels,
-        **_read_part(args, faults),
     }
     try:
-        check_options(**options, streamed="-" in args.inputs)
+        check_noise_options(**options, streamed="-" in args.inputs)
     except ParameterError as error:
         faults.append(as_options(str(error)))
     check_noise(args, faults)
-    return options
+    return {**options, **part_options(args, faults)}
 
 
 def part_options(args: argparse.Namespace, faults: list[str]) -> dict[str, float | None]:
