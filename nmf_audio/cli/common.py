@@ -1,4 +1,4 @@
-"""What the commands share: verbosity, messages, faults, exit codes, the progress bar."""
+"""What the commands share: verbosity, messages, errors, exit codes, the progress bar."""
 
 import argparse
 import io
@@ -19,7 +19,7 @@ else:
     Subparsers = Any
 
 EXIT_DONE = 0
-EXIT_FAULT = 1
+EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
@@ -32,13 +32,13 @@ class UsageError(Exception):
 
     Parameters
     ----------
-    faults : sequence of str
+    errors : sequence of str
         One sentence each.
     """
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = tuple(faults)
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = tuple(errors)
 
 
 class _VersionAction(argparse.Action):
@@ -76,7 +76,7 @@ def add_verbosity(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     return group
 
 
-def one_thread() -> None:
+def use_one_thread() -> None:
     """Hold BLAS to one thread, which it reads when numpy is loaded.
 
     The products are small: more threads wait for each other and lose, by far where other programs run beside;
@@ -87,7 +87,7 @@ def one_thread() -> None:
             os.environ.setdefault(name, "1")
 
 
-def path(text: str) -> "Path":
+def parse_path(text: str) -> "Path":
     """Return an argument as a path; ``./-`` stays another one than ``-``.
 
     The module that this takes is not loaded for ``--help``.
@@ -98,12 +98,12 @@ def path(text: str) -> "Path":
     return path.absolute() if text != "-" and path == Path("-") else path
 
 
-def whole(text: str) -> int | str:
+def parse_whole(text: str) -> int | str:
     """Return an argument as a whole number; other words stay, and are refused by who knows the range."""
     return int(text) if text.removeprefix("-").isdecimal() else text
 
 
-def channels(n: int) -> str:
+def count_channels(n: int) -> str:
     """Return how messages call a number of channels."""
     return "1 channel" if n == 1 else f"{n} channels"
 
@@ -139,7 +139,7 @@ def print_line(text: str) -> None:
         os.close(nowhere)
 
 
-def say(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
+def print_message(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
     """Write a line to standard output, or to standard error if that is taken, if the person wants to hear it.
 
     Parameters
@@ -185,7 +185,7 @@ def describe(error: BaseException) -> str:
     return " ".join(text.split())
 
 
-def report_fault(args: argparse.Namespace, fault: str | BaseException, *, about: object = "") -> None:
+def report_error(args: argparse.Namespace, fault: str | BaseException, *, about: object = "") -> None:
     """Write one sentence about a fault to standard error, and the traceback with ``--debug``.
 
     Parameters
@@ -248,7 +248,7 @@ def _messages(args: argparse.Namespace) -> Iterator[None]:
 
     def tell(text: str) -> None:
         if args.verbosity > 0:
-            report_fault(args, text)
+            report_error(args, text)
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -270,7 +270,9 @@ def _messages(args: argparse.Namespace) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace, *, last: bool = False) -> int:
+def run_guarded(
+    run: Callable[[argparse.Namespace], int], args: argparse.Namespace, *, last: bool = False
+) -> int:
     """Run a command and turn what it raises into sentences and an exit code.
 
     Parameters
@@ -296,15 +298,15 @@ def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace, 
                 if last:
                     signal.signal(signal.SIGINT, signal.SIG_IGN)
         except UsageError as error:
-            for fault in error.faults:
-                report_fault(args, fault)
+            for fault in error.errors:
+                report_error(args, fault)
             return EXIT_USAGE
         except KeyboardInterrupt:
-            report_fault(args, "interrupted")
+            report_error(args, "interrupted")
             return EXIT_INTERRUPTED
         except Exception as error:
-            report_fault(args, error)
-            return EXIT_FAULT
+            report_error(args, error)
+            return EXIT_ERROR
 
 
 @contextmanager

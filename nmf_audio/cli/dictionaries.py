@@ -82,11 +82,11 @@ def _list(args: argparse.Namespace) -> int:
     for name, path in own_dictionaries().items():
         if name in shipped:
             fault = f"{path}: a shipped dictionary has this name and wins; rename yours, or give its path"
-            common.report_fault(args, f"warning: {fault}")
+            common.report_error(args, f"warning: {fault}")
         try:
             found.append((Dictionary.load(path), path))
         except DictionaryError as error:
-            common.report_fault(args, f"warning: {error}")
+            common.report_error(args, f"warning: {error}")
     if args.json:
         _answer([{**_facts(dictionary), "path": str(path)} for dictionary, path in found])
     for dictionary, path in [] if args.json else found:
@@ -95,7 +95,7 @@ def _list(args: argparse.Namespace) -> int:
         licence = dictionary.meta.get("licence", "licence not stated")
         _answer(f"{dictionary.name}{remark}: {dictionary.kind}, {_atoms(dictionary)}, {licence}")
     if not args.json:
-        common.say(args, f"your own: {home_folder()}", level=2)
+        common.print_message(args, f"your own: {home_folder()}", level=2)
     return common.EXIT_DONE
 
 
@@ -112,29 +112,29 @@ def _plot(args: argparse.Namespace) -> int:
 
     ax = new_axes(12.0, 6.0)
     figure = cast("Figure", ax.figure)
-    faults: list[str] = []
+    errors: list[str] = []
     named = Path(args.dictionary)
-    pictures.check(args, figure, [named] if named.is_file() else [], faults)
-    dictionary = _load(args, faults)
+    pictures.check(args, figure, [named] if named.is_file() else [], errors)
+    dictionary = _load(args, errors)
     try:
         plot_atoms(dictionary, source=args.source, ax=ax)
     except ParameterError as error:
         raise common.UsageError([str(error)]) from error
     pictures.save(args, figure, dpi=150)
-    common.say(args, f"{args.output}: {_atoms(dictionary)}")
+    common.print_message(args, f"{args.output}: {_atoms(dictionary)}")
     return common.EXIT_DONE
 
 
-def _load(args: argparse.Namespace, faults: list[str]) -> "Dictionary":
-    """Load the dictionary that is named; raise all faults if there are any."""
+def _load(args: argparse.Namespace, errors: list[str]) -> "Dictionary":
+    """Load the dictionary that is named; raise all errors if there are any."""
     from nmf_audio.dictionary import load_dictionary
 
     try:
         dictionary = load_dictionary(args.dictionary)
     except DictionaryError as error:
-        raise common.UsageError([*faults, str(error)]) from error
-    if faults:
-        raise common.UsageError(faults)
+        raise common.UsageError([*errors, str(error)]) from error
+    if errors:
+        raise common.UsageError(errors)
     return dictionary
 
 

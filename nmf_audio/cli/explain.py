@@ -71,25 +71,25 @@ def run(args: argparse.Namespace) -> int:
 
     figure = cast("Figure", new_axes(12.0, 18.0).figure)
     figure.clear()
-    faults: list[str] = []
-    pictures.check(args, figure, [args.input], faults)
+    errors: list[str] = []
+    pictures.check(args, figure, [args.input], errors)
     if not 0 <= args.start < float("inf"):
-        faults.append(f"--start {args.start:g}: must be 0 or more")
+        errors.append(f"--start {args.start:g}: must be 0 or more")
     if not 0 < args.seconds <= MAX_SECONDS:
-        faults.append(f"--seconds {args.seconds:g}: must be above 0 and at most {MAX_SECONDS:g}")
+        errors.append(f"--seconds {args.seconds:g}: must be above 0 and at most {MAX_SECONDS:g}")
     denoiser = None
     try:
         denoiser = Denoiser(args.dictionary, method=args.method)
     except NmfAudioError as error:
-        faults.append(str(error))
-    if faults or denoiser is None:
-        raise common.UsageError(faults)
+        errors.append(str(error))
+    if errors or denoiser is None:
+        raise common.UsageError(errors)
     y, sr = _read(args.input, args.start, args.seconds)
     found = explain(y, sr, denoiser)
     _draw(found, figure)
     figure.suptitle(f"{args.input.name}, {denoiser!r}")
     pictures.save(args, figure, dpi=100)
-    common.say(args, f"{args.output}: {y.shape[-1] / sr:.1f} s of {args.input.name}")
+    common.print_message(args, f"{args.output}: {y.shape[-1] / sr:.1f} s of {args.input.name}")
     return common.EXIT_DONE
 
 

@@ -29,7 +29,7 @@ class Input:
 
 
 def find_inputs(
-    words: Sequence[str], *, recursive: bool, faults: list[str], dash: bool = False
+    words: Sequence[str], *, recursive: bool, errors: list[str], dash: bool = False
 ) -> list[Input]:
     """Return the recordings that words stand for.
 
@@ -41,7 +41,7 @@ def find_inputs(
         Look into folders, and those in them, for files with an extension of audio.
     dash : bool
         Take ``-`` for standard input.
-    faults : list of str
+    errors : list of str
         Is added what can't be read, as far as names show.
 
     Returns
@@ -51,33 +51,33 @@ def find_inputs(
     """
     inputs = []
     for word in words:
-        path = common.path(word)
+        path = common.parse_path(word)
         if dash and path == streams.DASH:
             inputs.append(Input(path))
         elif glob.has_magic(word) and not os.path.lexists(path):
             # Path.glob takes no absolute patterns
             matches = [Path(match) for match in sorted(glob.glob(word, recursive=True))]  # noqa: PTH207
             if not matches:
-                faults.append(f"{word}: no file matches this pattern")
+                errors.append(f"{word}: no file matches this pattern")
             inputs += [Input(match) for match in matches if not match.is_dir()]
         elif recursive and path.is_dir():
-            found = list(_in_folder(path, faults))
+            found = list(_in_folder(path, errors))
             if not found:
-                faults.append(f"{word}: holds no recordings (files with an extension of audio, such as .wav)")
+                errors.append(f"{word}: holds no recordings (files with an extension of audio, such as .wav)")
             inputs += found
         else:
             fault = _fault(path)
             if fault:
-                faults.append(fault)
+                errors.append(fault)
             inputs.append(Input(path))
     return inputs
 
 
-def _in_folder(root: Path, faults: list[str]) -> Iterator[Input]:
+def _in_folder(root: Path, errors: list[str]) -> Iterator[Input]:
     from nmf_audio.io.formats import audio_extensions
 
     def note(error: OSError) -> None:
-        faults.append(f"{error.filename}: {error.strerror}")
+        errors.append(f"{error.filename}: {error.strerror}")
 
     extensions = audio_extensions()
     for folder, folders, names in os.walk(root, onerror=note):

@@ -39,15 +39,15 @@ def add_card_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_recordings(recordings: Iterable[Path], faults: list[str]) -> list[Path]:
-    """Return which of the recordings are files; add to `faults` those that do not exist."""
+def check_recordings(recordings: Iterable[Path], errors: list[str]) -> list[Path]:
+    """Return which of the recordings are files; add to `errors` those that do not exist."""
     named = list(recordings)
-    faults += [f"{path}: does not exist" for path in named if not path.exists()]
+    errors += [f"{path}: does not exist" for path in named if not path.exists()]
     return [path for path in named if path.is_file()]
 
 
 def load_named(
-    option: str, name: str | None, kind: str, why: str, inputs: list[Path], faults: list[str]
+    option: str, name: str | None, kind: str, why: str, inputs: list[Path], errors: list[str]
 ) -> "Dictionary | None":
     """Return the dictionary that an option names, and note its file in `inputs`.
 
@@ -59,7 +59,7 @@ def load_named(
         The kind that it must be of, and the end of the sentence if it is not.
     inputs : list of Path
         Files that are read.
-    faults : list of str
+    errors : list of str
         Where to say what is wrong.
     """
     from nmf_audio.dictionary import load_dictionary
@@ -69,17 +69,17 @@ def load_named(
     try:
         dictionary = load_dictionary(name)
     except DictionaryError as error:
-        faults.append(f"{option}: {error}")
+        errors.append(f"{option}: {error}")
         return None
     if Path(name).is_file():
         inputs.append(Path(name))
     if dictionary.kind != kind:
-        faults.append(f"{option} {name}: is {dictionary.kind}; {why}")
+        errors.append(f"{option} {name}: is {dictionary.kind}; {why}")
     return dictionary
 
 
-def read_origins(args: argparse.Namespace, faults: list[str]) -> "dict[Path, Origin] | None":
-    """Return what ``--manifest`` says; add to `faults` what is wrong with it."""
+def read_origins(args: argparse.Namespace, errors: list[str]) -> "dict[Path, Origin] | None":
+    """Return what ``--manifest`` says; add to `errors` what is wrong with it."""
     from nmf_audio.training.card import read_manifest
 
     if args.manifest is None:
@@ -87,22 +87,22 @@ def read_origins(args: argparse.Namespace, faults: list[str]) -> "dict[Path, Ori
     try:
         return read_manifest(args.manifest)
     except ParameterError as error:
-        faults.append(str(error))
+        errors.append(str(error))
         return None
 
 
-def check_output(args: argparse.Namespace, inputs: Iterable[Path], faults: list[str]) -> None:
-    """Add to `faults` what keeps the dictionary or its card from being written."""
+def check_output(args: argparse.Namespace, inputs: Iterable[Path], errors: list[str]) -> None:
+    """Add to `errors` what keeps the dictionary or its card from being written."""
     from nmf_audio.io.atomic import check_target
     from nmf_audio.training.card import card_path
 
     if args.output.suffix != ".npz":
-        faults.append(f"-o {args.output}: the name of a dictionary must end in .npz")
+        errors.append(f"-o {args.output}: the name of a dictionary must end in .npz")
     for target in (args.output, card_path(args.output)):
         try:
             check_target(target, sources=inputs, force=args.force)
         except AudioFileError as error:
-            faults.append(str(error))
+            errors.append(str(error))
 
 
 def keep(

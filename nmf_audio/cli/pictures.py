@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     return group
 
 
-def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], faults: list[str]) -> None:
-    """Add to `faults` what keeps a picture from being written.
+def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], errors: list[str]) -> None:
+    """Add to `errors` what keeps a picture from being written.
 
     Parameters
     ----------
@@ -37,18 +37,18 @@ def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], f
         Knows which formats there are.
     sources : iterable of Path
         Files that are read.
-    faults : list of str
+    errors : list of str
         Is added to.
     """
     from nmf_audio.io.atomic import check_target
 
     formats = sorted(figure.canvas.get_supported_filetypes())
     if _format(args) not in formats:
-        faults.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
+        errors.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
     try:
         check_target(args.output, sources=sources, force=args.force)
     except AudioFileError as error:
-        faults.append(str(error))
+        errors.append(str(error))
 
 
 def save(args: argparse.Namespace, figure: "Figure", *, dpi: int) -> None:

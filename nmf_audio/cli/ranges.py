@@ -9,7 +9,7 @@ Range = tuple[Callable[[str], float], float, float]
 
 
 def read_numbers(
-    args: argparse.Namespace, ranges: Mapping[str, Range], faults: list[str]
+    args: argparse.Namespace, ranges: Mapping[str, Range], errors: list[str]
 ) -> dict[str, float]:
     """Return the options that are numbers and were given, by name.
 
@@ -19,7 +19,7 @@ def read_numbers(
         Has their texts.
     ranges : mapping
         What each may be.
-    faults : list of str
+    errors : list of str
         Is added those that are no numbers or out of range.
 
     Returns
@@ -34,9 +34,9 @@ def read_numbers(
         try:
             numbers[name] = kind(text)
         except ValueError:
-            faults.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
+            errors.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
             continue
         if not low <= numbers[name] <= high:
             upper = "" if high == math.inf else f" and at most {high:g}"
-            faults.append(f"--{name} {text}: must be at least {low:g}{upper}")
+            errors.append(f"--{name} {text}: must be at least {low:g}{upper}")
     return numbers

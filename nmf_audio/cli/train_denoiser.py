@@ -96,21 +96,21 @@ def run(args: argparse.Namespace) -> int:
     from nmf_audio.training.denoiser import train_denoiser
     from nmf_audio.training.sounds import read_recordings
 
-    faults: list[str] = []
-    numbers = training.numbers_of(args, SIZES, faults)
-    numbers |= read_numbers(args, UNITS | COOL_DOWN, faults)
+    errors: list[str] = []
+    numbers = training.read_sizes(args, SIZES, errors)
+    numbers |= read_numbers(args, UNITS | COOL_DOWN, errors)
     if numbers.get("cool-down", 0) > numbers.get("steps", math.inf):
-        faults.append(f"--cool-down {args.cool_down}: must be at most --steps {args.steps}")
-    jobs = read_numbers(args, JOBS, faults)
-    start, origins, checkpoint = _check_names(args, faults)
-    if faults:
-        raise common.UsageError(faults)
+        errors.append(f"--cool-down {args.cool_down}: must be at most --steps {args.steps}")
+    jobs = read_numbers(args, JOBS, errors)
+    start, origins, checkpoint = _check_names(args, errors)
+    if errors:
+        raise common.UsageError(errors)
     started = time.monotonic()
     sr = FrontEndSpec().sr if start is None else start.spec.sr
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CorpusWarning)
         speech, noise = (find_recordings(paths, sr=sr) for paths in (args.speech, args.noise))
-        common.say(args, "reading the recordings")
+        common.print_message(args, "reading the recordings")
         seed = int(numbers.get("seed", 0))
         recordings = read_recordings(speech, noise, origins=origins, rng=seed)
         with common.progress_bar(args, "training", unit="%") as progress:
@@ -122,14 +122,14 @@ def run(args: argparse.Namespace) -> int:
                 checkpoint=checkpoint,
                 resume=args.resume or False,
                 n_jobs=int(jobs.get("jobs", defaults.N_JOBS)),
-                progress=training.teller(args, progress, _score_text),
+                progress=training.make_progress(args, progress, _score_text),
             )
     for warning in caught:
-        common.report_fault(args, f"warning: {warning.message}")
+        common.report_error(args, f"warning: {warning.message}")
     named = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
     command = training.command(args, named, [*SIZES, *UNITS, *COOL_DOWN])
     training.keep(args, dictionary, command, start=start, score_text=_score_text, started=started)
-    return common.EXIT_FAULT if caught else common.EXIT_DONE
+    return common.EXIT_ERROR if caught else common.EXIT_DONE
 
 
 def _settings(numbers: dict[str, float], seed: int, start: "Dictionary | None") -> Any:
@@ -164,17 +164,17 @@ def _score_text(score: dict[str, float]) -> str:
 
 
 def _check_names(
-    args: argparse.Namespace, faults: list[str]
+    args: argparse.Namespace, errors: list[str]
 ) -> tuple["Dictionary | None", "dict[Path, Origin] | None", Path]:
-    """Return what --from and --manifest name and where the state is kept; add to `faults` what is wrong."""
+    """Return what --from and --manifest name and where the state is kept; add to `errors` what is wrong."""
     from nmf_audio.dictionary.dictionary import DEFAULT_DICTIONARY
 
-    inputs = learning.check_recordings([*args.speech, *args.noise], faults)
+    inputs = learning.check_recordings([*args.speech, *args.noise], errors)
     name = DEFAULT_DICTIONARY if args.start == SHIPPED else args.start
     start = learning.load_named(
-        "--from", name, "trained", "only a trained dictionary can be trained further", inputs, faults
+        "--from", name, "trained", "only a trained dictionary can be trained further", inputs, errors
     )
-    origins = learning.read_origins(args, faults)
-    checkpoint = training.checkpoint_of(args, faults)
-    learning.check_output(args, inputs, faults)
+    origins = learning.read_origins(args, errors)
+    checkpoint = training.find_checkpoint(args, errors)
+    learning.check_output(args, inputs, errors)
     return start, origins, checkpoint

@@ -69,21 +69,21 @@ def run(args: argparse.Namespace) -> int:
     from nmf_audio.training.corpus import CorpusWarning, find_recordings
     from nmf_audio.training.separator import read_sources, train_separator
 
-    faults: list[str] = []
-    numbers = training.numbers_of(args, SIZES, faults)
-    sources = _sources(args.recordings, faults)
-    inputs = learning.check_recordings([path for paths in sources.values() for path in paths], faults)
-    start = _start(args, list(sources), inputs, faults)
-    origins = learning.read_origins(args, faults)
-    checkpoint = training.checkpoint_of(args, faults)
-    learning.check_output(args, inputs, faults)
-    if faults:
-        raise common.UsageError(faults)
+    errors: list[str] = []
+    numbers = training.read_sizes(args, SIZES, errors)
+    sources = _sources(args.recordings, errors)
+    inputs = learning.check_recordings([path for paths in sources.values() for path in paths], errors)
+    start = _start(args, list(sources), inputs, errors)
+    origins = learning.read_origins(args, errors)
+    checkpoint = training.find_checkpoint(args, errors)
+    learning.check_output(args, inputs, errors)
+    if errors:
+        raise common.UsageError(errors)
     started = time.monotonic()
     seed = int(numbers.get("seed", 0))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CorpusWarning)
-        common.say(args, "reading the recordings")
+        common.print_message(args, "reading the recordings")
         spec = FrontEndSpec() if start is None else start.spec
         clips = read_sources(
             {name: find_recordings(paths, sr=spec.sr) for name, paths in sources.items()},
@@ -99,43 +99,43 @@ def run(args: argparse.Namespace) -> int:
                 start=start,
                 checkpoint=checkpoint,
                 resume=args.resume or False,
-                progress=training.teller(args, progress, _score_text),
+                progress=training.make_progress(args, progress, _score_text),
             )
     for warning in caught:
-        common.report_fault(args, f"warning: {warning.message}")
+        common.report_error(args, f"warning: {warning.message}")
     command = training.command(args, ["separator", *args.recordings], SIZES)
     training.keep(args, dictionary, command, start=start, score_text=_score_text, started=started)
-    return common.EXIT_FAULT if caught else common.EXIT_DONE
+    return common.EXIT_ERROR if caught else common.EXIT_DONE
 
 
-def _sources(words: list[str], faults: list[str]) -> dict[str, list[Path]]:
-    """Return the paths of each source; add to `faults` what is wrong with the words."""
+def _sources(words: list[str], errors: list[str]) -> dict[str, list[Path]]:
+    """Return the paths of each source; add to `errors` what is wrong with the words."""
     from nmf_audio.separation.sources import check_source_name
 
     sources: dict[str, list[Path]] = {}
     for word in words:
         name, sign, path = word.partition("=")
         if not sign or not path:
-            faults.append(f"{word}: NAME=PATH is needed, such as anna=recordings/anna")
+            errors.append(f"{word}: NAME=PATH is needed, such as anna=recordings/anna")
             continue
         try:
             sources.setdefault(check_source_name(name), []).append(Path(path))
         except ParameterError as error:
-            faults.append(f"{word}: {error}")
-    if len(sources) == 1 and not faults:
-        faults.append(f"{next(iter(sources))}: is the only source; at least two are needed")
+            errors.append(f"{word}: {error}")
+    if len(sources) == 1 and not errors:
+        errors.append(f"{next(iter(sources))}: is the only source; at least two are needed")
     return sources
 
 
 def _start(
-    args: argparse.Namespace, names: list[str], inputs: list[Path], faults: list[str]
+    args: argparse.Namespace, names: list[str], inputs: list[Path], errors: list[str]
 ) -> "Dictionary | None":
-    """Return what --from names, and note its file in `inputs`; add to `faults` what is wrong with it."""
+    """Return what --from names, and note its file in `inputs`; add to `errors` what is wrong with it."""
     start = learning.load_named(
-        "--from", args.start, "separator", "only a separator can be trained further", inputs, faults
+        "--from", args.start, "separator", "only a separator can be trained further", inputs, errors
     )
     if start is not None and start.kind == "separator" and names and set(start.sources) != set(names):
-        faults.append(
+        errors.append(
             f"--from {args.start}: has the sources {', '.join(start.sources)}; give recordings of these"
         )
     return start

@@ -74,27 +74,27 @@ def add_arguments(
     common.add_verbosity(parser)
 
 
-def numbers_of(args: argparse.Namespace, sizes: Mapping[str, Range], faults: list[str]) -> dict[str, float]:
-    """Return the numbers that were given; add to `faults` what is wrong with them."""
-    numbers = read_numbers(args, LENGTH | dict(sizes) | SEED, faults)
+def read_sizes(args: argparse.Namespace, sizes: Mapping[str, Range], errors: list[str]) -> dict[str, float]:
+    """Return the numbers that were given; add to `errors` what is wrong with them."""
+    numbers = read_numbers(args, LENGTH | dict(sizes) | SEED, errors)
     if args.minutes is not None and args.steps is not None:
-        faults.append("--minutes and --steps: give one of them")
+        errors.append("--minutes and --steps: give one of them")
     if args.start is not None:
-        faults += [f"--{name}: --from has its own sizes" for name in sizes if name in numbers]
+        errors += [f"--{name}: --from has its own sizes" for name in sizes if name in numbers]
     return numbers
 
 
-def checkpoint_of(args: argparse.Namespace, faults: list[str]) -> Path:
-    """Return where a training keeps its state; add to `faults` if one is there that nothing is said about."""
+def find_checkpoint(args: argparse.Namespace, errors: list[str]) -> Path:
+    """Return where a training keeps its state; add to `errors` if one is there that nothing is said about."""
     path = Path(args.output).with_suffix(".checkpoint")
     if isinstance(args.resume, str) and not Path(args.resume).is_file():
-        faults.append(f"--resume {args.resume}: is not there; name a checkpoint, or give --resume alone")
+        errors.append(f"--resume {args.resume}: is not there; name a checkpoint, or give --resume alone")
     if path.exists() and not (args.resume or args.force):
-        faults.append(f"{path}: exists; --resume goes on from it, --force starts anew")
+        errors.append(f"{path}: exists; --resume goes on from it, --force starts anew")
     return path
 
 
-def teller(
+def make_progress(
     args: argparse.Namespace,
     progress: Callable[[float, float], None] | None,
     score_text: Callable[[dict[str, float]], str],
@@ -105,7 +105,7 @@ def teller(
         if progress is not None:
             progress(100.0 * now.step / now.n_steps, 100.0)
         if now.score is not None:
-            common.say(args, f"step {now.step} of {now.n_steps}: held out: {score_text(now.score)}")
+            common.print_message(args, f"step {now.step} of {now.n_steps}: held out: {score_text(now.score)}")
 
     return tell
 
@@ -148,7 +148,7 @@ def keep(
     _, card = learning.keep(args, dictionary, commands, **more)
     taken = (time.monotonic() - started) / 60
     score = score_text(made["held_out"])
-    common.say(args, f"{args.output}: trained in {taken:.1f} min; held out: {score}; card {card}")
+    common.print_message(args, f"{args.output}: trained in {taken:.1f} min; held out: {score}; card {card}")
 
 
 def command(args: argparse.Namespace, recordings: Iterable[str], sizes: Iterable[str]) -> str:
