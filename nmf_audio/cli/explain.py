@@ -13,7 +13,7 @@ from nmf_audio.errors import NmfAudioError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nmf_audio.explain import Explanation
+    from nmf_audio.explanation import Explanation
 
 MAX_SECONDS = 60.0
 N_ATOMS = 24
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         If names or options are at fault; nothing is written then.
     """
     from nmf_audio.denoiser import Denoiser
-    from nmf_audio.explain import explain
+    from nmf_audio.explanation import explain
     from nmf_audio.plots import new_axes
 
     figure = cast("Figure", new_axes(12.0, 18.0).figure)
