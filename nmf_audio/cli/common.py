@@ -1,4 +1,4 @@
-"""What the commands share: verbosity, messages, errors, exit codes, the progress bar."""
+"""Verbosity, messages, errors, exit codes and the progress bar of all commands."""
 
 import argparse
 import io
@@ -109,28 +109,14 @@ def count_channels(n: int) -> str:
 
 
 def write_line(text: str, stream: TextIO) -> None:
-    """Write a line; what the terminal can't show (a name from another encoding) is escaped.
-
-    Parameters
-    ----------
-    text : str
-        The line, without its end.
-    stream : text file
-        Where to.
-    """
+    """Write a line; what the terminal can't show (a name from another encoding) is escaped."""
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     stream.flush()
 
 
 def print_line(text: str) -> None:
-    """Write text to standard output; if who reads it has left (``| head``), to nowhere, and what comes after it too.
-
-    Parameters
-    ----------
-    text : str
-        A line or several, without the last end.
-    """
+    """Write text to standard output, or to nowhere from the moment on that nobody reads it any more (``| head``)."""
     try:
         write_line(text, sys.stdout)
     except BrokenPipeError:
@@ -140,17 +126,7 @@ def print_line(text: str) -> None:
 
 
 def print_message(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
-    """Write a line to standard output, or to standard error if that is taken, if the person wants to hear it.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `verbosity`, see `add_verbosity`.
-    text : str
-        The line.
-    level : int
-        The lowest verbosity that shows it: 1 always but with ``-q``, 2 only with ``-v``.
-    """
+    """Write a line to standard output, or to standard error if that is taken, if `verbosity` is at least `level`."""
     if args.verbosity < level:
         return
     with _beside_bar(args):
@@ -161,19 +137,7 @@ def print_message(args: argparse.Namespace, text: str, *, level: int = 1) -> Non
 
 
 def describe(error: BaseException) -> str:
-    """Put an exception into one sentence.
-
-    Parameters
-    ----------
-    error : BaseException
-        What was raised.
-
-    Returns
-    -------
-    str
-        Its own message for the exceptions of this package; the file and the system's words for other errors
-        of the operating system; for anything else a sentence that owns up to a fault of the program.
-    """
+    """Put an exception into one sentence; one that is not meant for the person is an error of the program."""
     if isinstance(error, NmfAudioError):
         text = str(error)
     elif isinstance(error, OSError) and error.strerror:
@@ -185,28 +149,21 @@ def describe(error: BaseException) -> str:
     return " ".join(text.split())
 
 
-def report_error(args: argparse.Namespace, fault: str | BaseException, *, about: object = "") -> None:
-    """Write one sentence about a fault to standard error, and the traceback with ``--debug``.
+def report_error(args: argparse.Namespace, error: str | BaseException, *, about: object = "") -> None:
+    """Write one sentence about an error to standard error, and the traceback with ``--debug``.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        See `add_verbosity`.
-    fault : str or BaseException
-        The sentence, or what was raised.
-    about : object
-        The file at fault; put before a sentence that does not name it.
+    `about` is the file that it is about; it is put before a sentence that does not name it.
     """
-    if isinstance(fault, BaseException):
+    if isinstance(error, BaseException):
         if args.debug:
             import traceback
 
             with _beside_bar(args):
-                write_line("".join(traceback.format_exception(fault)).rstrip(), sys.stderr)
-        fault = describe(fault)
-    where = "" if str(about) in fault else f"{about}: "
+                write_line("".join(traceback.format_exception(error)).rstrip(), sys.stderr)
+        error = describe(error)
+    where = "" if str(about) in error else f"{about}: "
     with _beside_bar(args):
-        write_line(f"{args.prog}: {where}{fault}", sys.stderr)
+        write_line(f"{args.prog}: {where}{error}", sys.stderr)
 
 
 @contextmanager
@@ -242,20 +199,20 @@ def _descriptor(stream: TextIO) -> int | None:
 
 @contextmanager
 def _messages(args: argparse.Namespace) -> Iterator[None]:
-    """Say what the package logs and warns of, one sentence each, but with ``-q``."""
+    """Report what the package logs and warns of, one sentence each, but with ``-q``."""
     import logging
     import warnings
 
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         if args.verbosity > 0:
             report_error(args, text)
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            tell(record.getMessage())
+            report(record.getMessage())
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        tell(f"warning: {message}")
+        report(f"warning: {message}")
 
     logger, handler = logging.getLogger("nmf_audio"), Handler()
     level = logger.level
@@ -275,20 +232,8 @@ def run_guarded(
 ) -> int:
     """Run a command and turn what it raises into sentences and an exit code.
 
-    Parameters
-    ----------
-    run : callable
-        Takes `args`, returns the exit code.
-    args : argparse.Namespace
-        The parsed arguments, see `add_verbosity`.
-    last : bool
-        The process ends after it. Then Ctrl-C counts for nothing any more, once `run` is over: it would stop no
-        work, and turn the exit code of what is done into that of a killed process.
-
-    Returns
-    -------
-    int
-        What `run` returned, or 1 (error), 2 (`UsageError`) or 130 (Ctrl-C).
+    With `last` the process ends after it. Then Ctrl-C counts for nothing any more, once `run` is over: it would stop
+    no work, and turn the exit code of what is done into that of a killed process.
     """
     with _quiet_libraries(args), _messages(args):
         try:
@@ -298,8 +243,8 @@ def run_guarded(
                 if last:
                     signal.signal(signal.SIGINT, signal.SIG_IGN)
         except UsageError as error:
-            for fault in error.errors:
-                report_error(args, fault)
+            for message in error.errors:
+                report_error(args, message)
             return EXIT_USAGE
         except KeyboardInterrupt:
             report_error(args, "interrupted")
@@ -315,20 +260,8 @@ def progress_bar(
 ) -> Iterator[Callable[[float, float], None] | None]:
     """Show a progress bar on standard error, if that is a terminal and ``-q`` was not given.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `verbosity`, see `add_verbosity`.
-    label : str
-        What is being done.
-    unit : str
-        What is counted.
-
-    Yields
-    ------
-    callable or None
-        Call it with (done, total) as often as you like; None where no bar is shown. The bar vanishes at the
-        end, so that the next line written stands in its place.
+    Yields what takes (done, total), or None where no bar is shown. The bar vanishes at the end, so that the next line
+    written stands in its place.
     """
     if args.verbosity == 0 or not sys.stderr.isatty():
         yield None

@@ -48,22 +48,12 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw the picture.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        Exit code.
+    """Draw the picture, and return the exit code.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; nothing is written then.
+        If names or options are wrong; nothing is written then.
     """
     from nmf_audio.denoiser import Denoiser
     from nmf_audio.explanation import explain

@@ -88,22 +88,12 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Denoise live, or list the devices.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        0, or 1 if the recording lacks something.
+    """Denoise live, or list the devices; return the exit code, 1 if the recording lacks something.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; no sound is made and nothing is written then.
+        If names or options are wrong; no sound is made and nothing is written then.
     """
     common.use_one_thread()
     if args.list_devices:

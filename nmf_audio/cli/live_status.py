@@ -28,15 +28,7 @@ KINDS = {
 def status_line(args: argparse.Namespace) -> Iterator[Show | None]:
     """Keep one line of standard error for how it does, if that is a terminal and ``-q`` was not given.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `verbosity`.
-
-    Yields
-    ------
-    callable or None
-        Shows a status in place of the last one. The line is empty when the context is left.
+    Yields what shows a status in place of the last one, or None; the line is empty when the context is left.
     """
     if args.verbosity == 0 or not sys.stderr.isatty():
         yield None
@@ -96,20 +88,7 @@ def _level(decibels: float) -> str:
 
 
 def print_summary(args: argparse.Namespace, status: "LiveStatus") -> bool:
-    """Say how it did, at its end.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `record`; see `common.add_verbosity`.
-    status : LiveStatus
-        How it did.
-
-    Returns
-    -------
-    bool
-        Whether a recording lacks anything.
-    """
+    """Print how it did, at its end, and return whether a recording lacks anything."""
     for line in summary_lines(status):
         common.print_message(args, line)
     if args.record is None:

@@ -1,4 +1,4 @@
-"""What the commands that draw share: where the picture goes, and whether it may."""
+"""Pictures: where commands write them."""
 
 import argparse
 from collections.abc import Iterable
@@ -27,19 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
 
 
 def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], errors: list[str]) -> None:
-    """Add to `errors` what keeps a picture from being written.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `output` and `force`.
-    figure : matplotlib Figure
-        Knows which formats there are.
-    sources : iterable of Path
-        Files that are read.
-    errors : list of str
-        Is added to.
-    """
+    """Add to `errors` what keeps a picture from being written; `figure` knows the formats, `sources` are read."""
     from nmf_audio.io.atomic import check_target
 
     formats = sorted(figure.canvas.get_supported_filetypes())
