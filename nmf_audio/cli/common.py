@@ -3,6 +3,7 @@
 import argparse
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 
 STDOUT = "-"
+
+_ARGUMENTS = re.compile(r" \((?:force=True|raw=|sr=|format=)\)|, (?:raw|format)=(?=\))")
 
 
 class UsageError(Exception):
@@ -146,7 +149,12 @@ def describe(error: BaseException) -> str:
         text = "not enough memory"
     else:
         text = f"fault of the program ({type(error).__name__}: {error}); --debug shows where"
-    return " ".join(text.split())
+    return _without_python(" ".join(text.split()))
+
+
+def _without_python(text: str) -> str:
+    """Return a message without the arguments that functions have in the place of options."""
+    return _ARGUMENTS.sub("", text)
 
 
 def report_error(args: argparse.Namespace, error: str | BaseException, *, about: object = "") -> None:
@@ -161,6 +169,7 @@ def report_error(args: argparse.Namespace, error: str | BaseException, *, about:
             with _beside_bar(args):
                 write_line("".join(traceback.format_exception(error)).rstrip(), sys.stderr)
         error = describe(error)
+    error = _without_python(error)
     where = "" if str(about) in error else f"{about}: "
     with _beside_bar(args):
         write_line(f"{args.prog}: {where}{error}", sys.stderr)
