@@ -43,17 +43,7 @@ def check_sources(sources: Sequence[Path], errors: list[str]) -> None:
 
 
 def check(args: argparse.Namespace, sources: Sequence[Path], errors: list[str]) -> None:
-    """Check what is asked of standard input and output.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `output`, `keep_noise`, `json` and `raw`.
-    sources : sequence of Path
-        The inputs.
-    errors : list of str
-        Is added what is wrong.
-    """
+    """Add to `errors` what is wrong with the use of standard input and output; `sources` are the inputs."""
     reads = DASH in sources
     writes = [
         name for name, value in (("-o", args.output), ("--keep-noise", args.keep_noise)) if _is_dash(value)
@@ -110,19 +100,9 @@ def _check_that_output_is_no_input(sources: Sequence[Path], option: str, errors:
 
 
 def read_raw_format(args: argparse.Namespace, errors: list[str]) -> "RawFormat | None":
-    """Return what the samples of standard input and output are, if they have no header.
+    """Return what samples without a header are, or None if there is a header or something is wrong.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `raw`, `rate`, `channels` and `inputs`. What is said of the samples is taken out of `rate` and `channels`.
-    errors : list of str
-        Is added what is wrong.
-
-    Returns
-    -------
-    RawFormat or None
-        None if there is a header, or something is wrong.
+    What is meant for them is taken out of `args.rate` and `args.channels`.
     """
     from nmf_audio import defaults
     from nmf_audio.io.pcm import RawFormat

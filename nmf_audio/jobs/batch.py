@@ -188,17 +188,7 @@ def run_files(
 ) -> Iterator[Result]:
     """Work on recordings and yield reports in their order: one at a time here, more in processes of their own.
 
-    Parameters
-    ----------
-    works : sequence of Work
-        What to do, such as `FileWork`; with paths alone if there are several and `jobs` is above 1.
-    jobs, progress
-        See `run_in_order`.
-
-    Yields
-    ------
-    object
-        What they return, in the order of the works.
+    Several works, if `jobs` is above 1, may have no open files. For `progress` see `run_in_order`.
     """
     # a program that is packed with its Python has none that could be started
     can_start = bool(sys.executable) and not getattr(sys, "frozen", False)
@@ -227,12 +217,7 @@ def run_in_order(
     jobs : int
         How many at a time.
     progress : callable
-        Called in the caller's thread with the number of the work and what it said (done, total).
-
-    Yields
-    ------
-    object
-        What they return, in the order of the works.
+        Called in the caller's thread with the number of the work and its (done, total).
     """
     works = list(works)
     stop = threading.Event()
