@@ -3,7 +3,6 @@
 import argparse
 import io
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +26,17 @@ EXIT_PIPE = 141
 
 STDOUT = "-"
 
-_ARGUMENTS = re.compile(r" \((?:force=True|raw=|sr=|format=)\)|, (?:raw|format)=(?=\))")
+_ADVICE = {
+    "give force=True to": "give --force to",
+    "is a folder; name a file": "is a folder; name a file, or the folder as --output-dir",
+    "without a header if raw= says": "without a header if --raw says",
+    "or raw samples (raw=)": "or raw samples (--raw)",
+    "CAF and FLAC (format=)": "CAF and FLAC (--format)",
+    "give sr= with one of": "give --rate with one of",
+    "train both with the same beta": "train both with the same --beta",
+    "train them with beta=": "train them with --beta ",
+}
+"""What functions advise about their arguments, and what commands say in its place."""
 
 
 class UsageError(Exception):
@@ -149,12 +158,14 @@ def describe(error: BaseException) -> str:
         text = "not enough memory"
     else:
         text = f"fault of the program ({type(error).__name__}: {error}); --debug shows where"
-    return _without_python(" ".join(text.split()))
+    return _with_options(" ".join(text.split()))
 
 
-def _without_python(text: str) -> str:
-    """Return a message without the arguments that functions have in the place of options."""
-    return _ARGUMENTS.sub("", text)
+def _with_options(text: str) -> str:
+    """Return a message with options in the place of the arguments that it advises to give."""
+    for arguments, options in _ADVICE.items():
+        text = text.replace(arguments, options)
+    return text
 
 
 def report_error(args: argparse.Namespace, error: str | BaseException, *, about: object = "") -> None:
@@ -169,7 +180,8 @@ def report_error(args: argparse.Namespace, error: str | BaseException, *, about:
             with _beside_bar(args):
                 write_line("".join(traceback.format_exception(error)).rstrip(), sys.stderr)
         error = describe(error)
-    error = _without_python(error)
+    else:
+        error = _with_options(error)
     where = "" if str(about) in error else f"{about}: "
     with _beside_bar(args):
         write_line(f"{args.prog}: {where}{error}", sys.stderr)
