@@ -231,7 +231,7 @@ def too_large(label: str, container: Container) -> str:
     """Say that a file can't hold more, and which can."""
     return (
         f"{label}: {container.format} with {container.subtype} can't hold more than 4 GB; "
-        "formats that can are RF64, W64, CAF and FLAC (--format, format=)"
+        "formats that can are RF64, W64, CAF and FLAC (format=)"
     )
 
 

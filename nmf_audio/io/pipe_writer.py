@@ -49,11 +49,11 @@ def stream_faults(
     Examples
     --------
     >>> stream_faults(format="FLAC")
-    ["format='FLAC'; a stream is WAV, WAVEX, or raw samples (--raw, raw=)"]
+    ["format='FLAC'; a stream is WAV, WAVEX, or raw samples (raw=)"]
     """
     faults = []
     if format is not None and str(format).upper() not in _FORMATS:
-        faults.append(f"format={format!r}; a stream is {', '.join(_FORMATS)}, or raw samples (--raw, raw=)")
+        faults.append(f"format={format!r}; a stream is {', '.join(_FORMATS)}, or raw samples (raw=)")
     if subtype is not None and raw is not None and format is None:
         faults.append(f"subtype={subtype!r}: raw={raw.coding} says it already; leave one of them out")
     elif subtype is not None and str(subtype).upper() not in PCM_BYTES:

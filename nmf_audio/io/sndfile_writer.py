@@ -102,7 +102,7 @@ class AudioWriter:
         except soundfile.LibsndfileError as error:
             self._probe_disk()
             rates = RATES.get(container.subtype, (sr,))
-            advice = "" if sr in rates else f" --rate (sr=) with one of {', '.join(map(str, rates))} or"
+            advice = "" if sr in rates else f" sr= with one of {', '.join(map(str, rates))} or"
             raise AudioFileError(
                 f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} "
                 f"channels at {sr} Hz ({error.error_string.rstrip('.')}); give{advice} an output of another "

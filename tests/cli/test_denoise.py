@@ -105,7 +105,7 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
         "denoise: none.wav: No such file or directory",
         "denoise: folder: is a folder; give -r for the recordings in it",
         "denoise: pipe: is no regular file; copy its content to one first",
-        "denoise: b.denoised.wav: exists; give --force (force=True) to replace it",
+        "denoise: b.denoised.wav: exists; give --force to replace it",
         "denoise: a.wav and a.wav have the same output a.denoised.wav; write to different folders or names",
         "denoise: reduction='loud'; must be a number from 0 to 100",
         "denoise: mix=2.0; must be a number from 0 to 1",

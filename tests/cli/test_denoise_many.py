@@ -152,7 +152,7 @@ def test_a_dry_run_writes_nothing_and_says_all(run: Run, talks: Path, tmp_path: 
     assert (code, out, err) == (
         2,
         [],
-        ["denoise: talks/b.denoised.wav: exists; give --force (force=True) to replace it"],
+        ["denoise: talks/b.denoised.wav: exists; give --force to replace it"],
     )
     assert tree(tmp_path) == before
     assert not (tmp_path / "new").exists()

@@ -133,7 +133,7 @@ def test_all_that_names_and_options_show_is_listed_and_nothing_is_written(run: R
     code, _, err = run("mix.wav", "--sources", "low.npz", "high.npz")
     assert (code, err) == (
         2,
-        ["nmf-audio separate: mix.low.wav: exists; give --force (force=True) to replace it"],
+        ["nmf-audio separate: mix.low.wav: exists; give --force to replace it"],
     )
     code, _, err = run("mix.wav", "--sources", "low.npz", "--name", "{source}.npz", "-f")
     assert code == 2
