@@ -16,9 +16,9 @@ from pairs import SCORE_SR, Pair, read_pair
 from scoring import Row, evaluate, mean, means_table, table
 from systems import System, run
 
-from nmf_audio.metrics import active_frames, edge_windows
+from nmf_audio.metrics import active_frames, edge_windows, si_sdr
 
-__all__ = ["Map", "clean", "level", "noise_alone", "onsets", "rate", "reduction", "stereo"]
+__all__ = ["Map", "clean", "in_a_row", "level", "noise_alone", "onsets", "rate", "reduction", "stereo"]
 
 Array = npt.NDArray[np.float32]
 Map = Callable[[Callable[[Pair], Any], Sequence[Pair]], Iterable[Any]]
@@ -124,6 +124,32 @@ def onsets(each: Map, pairs: Sequence[Pair], systems: Sequence[System]) -> str:
         f"{edge}: {what}" for edge in ("onsets", "ends") for what in ("mean dB lost", "median", "above 3 dB")
     ]
     return table(["speech at 10 dB", *names], lines)
+
+
+def in_a_row(each: Map, pairs: Sequence[Pair], systems: Sequence[System]) -> str:
+    """All recordings as one, each with another voice and noise: SI-SDR after the first second, and by itself."""
+    alone = np.array(list(each(partial(_late_scores, systems), pairs)))
+    signals = [read_pair(pair) for pair in pairs]
+    ends = np.cumsum([len(noisy) for _, noisy in signals])[:-1]
+    joined = np.concatenate([noisy for _, noisy in signals])
+    lines = []
+    for i, system in enumerate(systems):
+        parts = np.split(run(system, joined, SCORE_SR)[0], ends)
+        scores = [_late(speech, part) for (speech, _), part in zip(signals, parts, strict=True)]
+        difference = np.array(scores) - alone[:, i]
+        lines.append(
+            [system.name, f"{alone[:, i].mean():.2f}", f"{np.mean(scores):.2f} ({difference.mean():+.2f})"]
+        )
+    return table(["SI-SDR dB after 1 s", "each by itself", "one after another (change)"], lines)
+
+
+def _late_scores(systems: Sequence[System], pair: Pair) -> list[float]:
+    speech, noisy = read_pair(pair)
+    return [_late(speech, run(system, noisy, SCORE_SR)[0]) for system in systems]
+
+
+def _late(speech: Array, estimate: Array) -> float:
+    return si_sdr(speech[SCORE_SR:], estimate[SCORE_SR:])
 
 
 def _rows(

@@ -31,14 +31,16 @@ from peers import PEERS, default_folder, denoise_all, environment
 from table import Bar, print_table
 
 from nmf_audio import Stream, denoise_file
+from nmf_audio.dictionary.dictionary import DEFAULT_DICTIONARY
 from nmf_audio.nmf.unrolled import UnrolledNMF
 
 __all__ = ["ONE_THREAD", "cpu_seconds", "write_recording"]
 
+COMMAND = (sys.executable, "-m", "nmf_audio.cli.denoise", "-q", "-f")
 DEMO = Path(__file__).parent.parent / "demos" / "noisy.flac"
 LENGTHS = (30, 150)
 CASES = {
-    "16 kHz mono": (16000, 1, 0.010),
+    "16 kHz mono": (16000, 1, 0.012),
     "48 kHz mono": (48000, 1, None),
     "48 kHz stereo": (48000, 2, 0.030),
 }
@@ -70,12 +72,9 @@ def cpu_seconds(command: list[str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def cost_of_command(sources: list[Path]) -> float:
+def cost_of_command(sources: list[Path], dictionary: str) -> float:
     """Return CPU seconds per second from recordings of both `LENGTHS`."""
-    short, long = (
-        cpu_seconds([sys.executable, "-m", "nmf_audio.cli.denoise", "-q", "-f", str(source)])
-        for source in sources
-    )
+    short, long = (cpu_seconds([*COMMAND, "--dictionary", dictionary, str(source)]) for source in sources)
     return (long - short) / (LENGTHS[1] - LENGTHS[0])
 
 
@@ -98,7 +97,7 @@ class Clock:
         return timed
 
 
-def parts(source: Path, seconds: float) -> dict[str, float]:
+def parts(source: Path, seconds: float, dictionary: str) -> dict[str, float]:
     """Return the cost of the parts of the path, per second of audio."""
     stream, decomposition = Clock(), Clock()
     originals = Stream.process, UnrolledNMF.process
@@ -106,7 +105,7 @@ def parts(source: Path, seconds: float) -> dict[str, float]:
     UnrolledNMF.process = decomposition.around(UnrolledNMF.process)  # type: ignore[method-assign]
     try:
         start = time.thread_time()
-        denoise_file(source, force=True)
+        denoise_file(source, dictionary=dictionary, force=True)
         whole = time.thread_time() - start
     finally:
         Stream.process, UnrolledNMF.process = originals  # type: ignore[method-assign]
@@ -122,6 +121,7 @@ def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description="CPU seconds per second of audio.")
     parser.add_argument("--alone", action="store_true", help="leave the peers out")
+    parser.add_argument("--dictionary", default=DEFAULT_DICTIONARY, help="(default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     parser.add_argument(
         "--peers-folder", type=Path, default=default_folder(), help="environments (default: %(default)s)"
@@ -140,12 +140,12 @@ def main() -> int:
                 write_recording(source, seconds, sr, n_channels)
         y, sr = soundfile.read(sources[PEER_CASE][0], dtype="float32", frames=PEER_SECONDS * 48000)
         for _ in range(options.rounds):
-            found = {case: cost_of_command(sources[case]) for case in CASES}
+            found = {case: cost_of_command(sources[case], options.dictionary) for case in CASES}
             for key, peer in rivals.items():
                 found[key] = denoise_all(peer, pythons[key], {"y": y}, sr, folder / key)["y"]
             rounds.append(found)
             for case in CASES:
-                inner[case].append(parts(sources[case][1], LENGTHS[1]))
+                inner[case].append(parts(sources[case][1], LENGTHS[1], options.dictionary))
 
     def median(of: Callable[[dict[str, float]], float], values: list[dict[str, float]] = rounds) -> float:
         return float(np.median([of(value) for value in values]))

@@ -42,6 +42,7 @@ CHECKS: dict[str, tuple[str, Callable[..., str]]] = {
     "clean": ("clean recordings in: PESQ, STOI, SI-SDR", checks.clean),
     "noise_alone": ("noise alone in: how much lower it comes out, by kind", checks.noise_alone),
     "onsets": ("what word onsets and ends lose, at 10 dB", checks.onsets),
+    "in_a_row": ("all recordings as one: what a change of scene costs", checks.in_a_row),
     "level": ("30 dB quieter and louder copies", checks.level),
     "stereo": ("L = R and L = -R", checks.stereo),
     "reduction": ("other values of reduction_db", checks.reduction),

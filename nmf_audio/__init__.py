@@ -27,9 +27,12 @@ if TYPE_CHECKING:
         NmfAudioError,
         ParameterError,
     )
+    from nmf_audio.explanation import Explanation, explain
+    from nmf_audio.io.pcm import RawFormat
     from nmf_audio.jobs.batch import denoise_files
     from nmf_audio.jobs.denoise_file import denoise_file
-    from nmf_audio.jobs.report import Report
+    from nmf_audio.jobs.report import Report, SeparationReport
+    from nmf_audio.jobs.separate_file import separate_file
     from nmf_audio.live import LiveDenoiser
     from nmf_audio.nmf import NMF
     from nmf_audio.separation.blind import BlindSeparator
@@ -39,6 +42,12 @@ if TYPE_CHECKING:
     from nmf_audio.separation.stream import SeparationStream
     from nmf_audio.separation.whole import separate_takes
     from nmf_audio.stream import Stream
+    from nmf_audio.training.corpus import find_recordings
+    from nmf_audio.training.denoiser import DenoiserSettings, train_denoiser
+    from nmf_audio.training.gated_memory import MemorySizes
+    from nmf_audio.training.plain import train_plain
+    from nmf_audio.training.separator import SeparatorSettings, read_sources, train_separator
+    from nmf_audio.training.sounds import read_recordings
 
 __version__ = "0.1.0"
 
@@ -46,30 +55,44 @@ _HOME = {
     "AudioFileError": "errors",
     "BlindSeparator": "separation.blind",
     "Denoiser": "denoiser",
+    "DenoiserSettings": "training.denoiser",
     "DeviceError": "errors",
     "Dictionary": "dictionary",
     "DictionaryError": "errors",
     "ExampleSeparator": "separation.example",
+    "Explanation": "explanation",
     "FrontEndSpec": "dsp.bands",
     "Group": "dictionary",
     "LiveDenoiser": "live",
+    "MemorySizes": "training.gated_memory",
     "MissingExtraError": "errors",
     "NMF": "nmf",
     "NmfAudioError": "errors",
     "ParameterError": "errors",
     "PercussiveSeparator": "separation.percussive",
+    "RawFormat": "io.pcm",
     "Report": "jobs.report",
+    "SeparationReport": "jobs.report",
     "SeparationStream": "separation.stream",
     "Separator": "separation.separator",
+    "SeparatorSettings": "training.separator",
     "Stream": "stream",
     "denoise": "denoiser",
     "denoise_file": "jobs.denoise_file",
     "denoise_files": "jobs.batch",
+    "explain": "explanation",
+    "find_recordings": "training.corpus",
     "load_dictionary": "dictionary",
-    "separate": "separation.separator",
-    "separate_takes": "separation.whole",
     "own_dictionaries": "dictionary.folders",
+    "read_recordings": "training.sounds",
+    "read_sources": "training.separator",
+    "separate": "separation.separator",
+    "separate_file": "jobs.separate_file",
+    "separate_takes": "separation.whole",
     "shipped_dictionaries": "dictionary",
+    "train_denoiser": "training.denoiser",
+    "train_plain": "training.plain",
+    "train_separator": "training.separator",
 }
 
 __all__ = [
@@ -77,30 +100,44 @@ __all__ = [
     "AudioFileError",
     "BlindSeparator",
     "Denoiser",
+    "DenoiserSettings",
     "DeviceError",
     "Dictionary",
     "DictionaryError",
     "ExampleSeparator",
+    "Explanation",
     "FrontEndSpec",
     "Group",
     "LiveDenoiser",
+    "MemorySizes",
     "MissingExtraError",
     "NmfAudioError",
     "ParameterError",
     "PercussiveSeparator",
+    "RawFormat",
     "Report",
+    "SeparationReport",
     "SeparationStream",
     "Separator",
+    "SeparatorSettings",
     "Stream",
     "__version__",
     "denoise",
     "denoise_file",
     "denoise_files",
+    "explain",
+    "find_recordings",
     "load_dictionary",
     "own_dictionaries",
+    "read_recordings",
+    "read_sources",
     "separate",
+    "separate_file",
     "separate_takes",
     "shipped_dictionaries",
+    "train_denoiser",
+    "train_plain",
+    "train_separator",
 ]
 
 

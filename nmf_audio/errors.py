@@ -27,7 +27,29 @@ class NmfAudioError(Exception):
 
 
 class ParameterError(NmfAudioError, ValueError):
-    """An argument has a value that is not allowed."""
+    """An argument has a value that is not allowed.
+
+    Attributes
+    ----------
+    name : str or None
+        The argument; None when several do not go together.
+    value : object
+        What was given.
+    allowed, advice : str
+        What is allowed, as it stands after "must be"; what to do. Empty when the message alone says so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str | None = None,
+        value: object = None,
+        allowed: str = "",
+        advice: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.name, self.value, self.allowed, self.advice = name, value, allowed, advice
 
 
 class AudioFileError(NmfAudioError, OSError):

@@ -1,4 +1,4 @@
-"""How good a result is: SI-SDR and segmental measures of our own, PESQ and STOI through the extra ``eval``.
+"""Metrics of quality: SI-SDR and segmental measures of our own, PESQ and STOI through the extra ``eval``.
 
 All take the clean reference first and the estimate second, mono, aligned and of equal length. docs/quality.md says
 what each is worth.
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import invalid
 from nmf_audio.errors import MissingExtraError, ParameterError
 
 __all__ = ["active_frames", "edge_windows", "estoi", "pesq", "segmental_snr", "si_sdr", "stoi"]
@@ -97,7 +98,7 @@ def pesq(reference: Signal, estimate: Signal, sr: int = PESQ_SR) -> float:
     """
     s, x = _check(reference, estimate)
     if sr != PESQ_SR:
-        raise ParameterError(f"sr={sr}; wide-band PESQ is defined at {PESQ_SR} Hz; convert the signals first")
+        raise invalid("sr", sr, f"{PESQ_SR} Hz, where wide-band PESQ is defined", "convert the signals first")
     package = _extra("pesq")
     try:
         return float(package.pesq(PESQ_SR, s.astype(np.float32), x.astype(np.float32), "wb"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import invalid
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import band_edges, frame_size
 from nmf_audio.dsp.stft import stft
@@ -92,7 +93,7 @@ def plot_atoms(
     'atoms'
     """
     if not range_db > 0:
-        raise ParameterError(f"range_db={range_db}; must be above 0 dB; 40 is the default")
+        raise invalid("range_db", range_db, "above 0 dB", "40 is the default")
     ax = new_axes() if ax is None else ax
     columns, starts, names, position = [], [], [], 0
     for wanted in dictionary.sources if source is None else (source,):
@@ -160,7 +161,7 @@ def plot_spectrogram(y: Array, sr: int, *, range_db: float = 80.0, ax: Axes | No
     if y.ndim != 1 or not y.size:
         raise ParameterError(f"y has shape {y.shape}; must be (n_samples,) and not empty; give one channel")
     if not range_db > 0:
-        raise ParameterError(f"range_db={range_db}; must be above 0 dB; 80 is the default")
+        raise invalid("range_db", range_db, "above 0 dB", "80 is the default")
     n_fft = frame_size(sr)
     ax = new_axes() if ax is None else ax
     S = np.abs(stft(y, n_fft))

@@ -86,6 +86,20 @@ def test_the_public_names_can_be_imported() -> None:
         importlib.import_module("nmf_audio").no_such_name  # noqa: B018
 
 
+def test_a_public_name_is_not_that_of_a_module() -> None:
+    # importing such a module would put it in the place of what the name stands for
+    assert not {
+        name for name in nmf_audio.__all__ if (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir()
+    }
+
+
+def test_what_a_script_needs_is_public() -> None:
+    jobs = {"denoise_file", "denoise_files", "separate_file", "Report", "SeparationReport", "RawFormat"}
+    training = {"train_denoiser", "train_separator", "train_plain", "DenoiserSettings", "SeparatorSettings"}
+    recordings = {"find_recordings", "read_recordings", "read_sources", "MemorySizes"}
+    assert {"explain", "Explanation"} | jobs | training | recordings <= set(nmf_audio.__all__)
+
+
 def _modules_after(code: str) -> set[str]:
     program = f"{code}\nimport sys; print(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

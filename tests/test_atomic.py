@@ -65,7 +65,7 @@ def test_the_target_is_absent_until_it_is_whole(tmp_path: Path) -> None:
 def test_what_exists_is_replaced_by_force_only(tmp_path: Path) -> None:
     target = tmp_path / "a"
     target.write_text("old")
-    with pytest.raises(AudioFileError, match="exists; give --force"), replacing(target):
+    with pytest.raises(AudioFileError, match="exists; give force=True"), replacing(target):
         pytest.fail("must not get here")
     with replacing(target, force=True) as temporary:
         temporary.write_text("new")

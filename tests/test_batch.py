@@ -56,6 +56,16 @@ def test_a_keyword_that_there_is_not_is_the_callers_fault(recordings: list[Path]
         denoise_files(recordings, output_dir="clean")
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_ready_denoiser_serves_all(recordings: list[Path], jobs: int) -> None:
+    denoiser = Denoiser(**OPTIONS)
+    assert [report.method for report in denoise_files(recordings, jobs=jobs, denoiser=denoiser)] == 4 * [
+        "classic"
+    ]
+    with pytest.raises(ParameterError, match="denoiser and mix are both given"):
+        denoise_files(recordings, denoiser=denoiser, mix=0.5)
+
+
 def test_two_recordings_with_one_output_are_refused_at_the_call(recordings: list[Path]) -> None:
     with pytest.raises(ParameterError, match="have the same output"):
         denoise_files([(recordings[0], "x.wav"), (recordings[1], "x.wav")])

@@ -189,7 +189,13 @@ def huge_header(members: dict[str, bytes]) -> None:
     members["W.npy"] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + b"1234"
 
 
+def header_that_is_a_program(members: dict[str, bytes]) -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1L, (, }\n"
+    members["W.npy"] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + b"1234"
+
+
 HOSTILE = {
+    "header that is no tuple": header_that_is_a_program,
     "pickle": lambda m: m.update({"W.npy": npy(np.array([print], object), allow_pickle=True)}),
     "claims a terabyte": huge_header,
     "no meta": lambda m: m.pop("meta.npy"),
@@ -198,6 +204,11 @@ HOSTILE = {
     "meta is a list": lambda m: m.update({"meta.npy": npy(np.array("[1]"))}),
     "other version": lambda m: altered_meta(m, format_version=99),
     "groups out of range": lambda m: altered_meta(m, groups=[["a", "speech", 0, 10**9]]),
+    "groups without end": lambda m: altered_meta(m, groups=[["a", "speech", 0, float("inf")]]),
+    "a source that leads elsewhere": lambda m: altered_meta(m, groups=[["a", "x/../../evil", 0, 5]]),
+    "a source with a zero byte": lambda m: altered_meta(m, groups=[["a", "x\0y", 0, 5]]),
+    "a group that moves the cursor": lambda m: altered_meta(m, groups=[["\x1b[2J", "speech", 0, 5]]),
+    "a group that turns the writing round": lambda m: altered_meta(m, groups=[["a\u202eb", "speech", 0, 5]]),
     "groups are no list": lambda m: altered_meta(m, groups=7),
     "spec with an infinite frame": lambda m: altered_meta(m, spec={**SPEC.to_dict(), "frame_seconds": 1e308}),
     "beta is NaN": lambda m: altered_meta(m, beta=float("nan")),
@@ -223,6 +234,33 @@ def test_a_bomb_is_not_inflated(tmp_path: Path) -> None:
     assert path.stat().st_size < 2**20
     with pytest.raises(DictionaryError, match="at most"):
         Dictionary.load(path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_other_compressions_are_refused(tmp_path: Path, compression: int) -> None:
+    path = tmp_path / "bad.npz"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("meta.npy", npy(np.array("{}")))
+    with pytest.raises(DictionaryError, match="compressed in another way"):
+        Dictionary.load(path)
+
+
+def test_a_directory_of_very_many_entries_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In 32 bits, where the end record tells, and in 64 bits, where another record would."""
+    path = tmp_path / "bad.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(70_000):
+            archive.writestr(f"{i}.npy", b"")
+    few = tmp_path / "few.npz"
+    with zipfile.ZipFile(few, "w") as archive:
+        for i in range(70):
+            archive.writestr(f"{i}.npy", b"")
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the directory was read"))
+    for hostile in (path, few):
+        with pytest.raises(DictionaryError, match="entries; at most 64"):
+            Dictionary.load(hostile)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 400, -30, -1])

@@ -8,7 +8,7 @@ from nmf_audio import Denoiser
 from nmf_audio.dsp.bands import FrontEndSpec, band_matrix, frame_size
 from nmf_audio.dsp.stft import istft, stft
 from nmf_audio.errors import ParameterError
-from nmf_audio.explain import explain
+from nmf_audio.explanation import explain
 from nmf_audio.nmf.gated_memory import GatedMemory
 from tests.tiny import dictionary_with_memory
 

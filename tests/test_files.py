@@ -245,6 +245,22 @@ def test_options_are_checked_before_anything_is_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.wav"]
 
 
+def test_a_ready_denoiser_stands_for_its_options(tmp_path: Path) -> None:
+    src = write_noise(tmp_path / "a.wav")
+    denoiser = Denoiser(TINY, method="classic", reduction_db=20)
+    report = denoise_file(src, tmp_path / "b.wav", denoiser=denoiser)
+    assert (report.method, report.dictionary) == ("classic", "tiny")
+    run(src, tmp_path / "c.wav", reduction_db=20)
+    assert (tmp_path / "b.wav").read_bytes() == (tmp_path / "c.wav").read_bytes()
+    given: dict[str, Any]
+    for given in ({"dictionary": TINY}, {"method": "classic"}, {"reduction_db": 40.0}, {"mix": 1.0}):
+        with pytest.raises(ParameterError, match=f"denoiser and {next(iter(given))} are both given"):
+            denoise_file(src, denoiser=denoiser, **given)
+    with pytest.raises(ParameterError, match="denoiser='tiny'; a Denoiser is needed"):
+        denoise_file(src, denoiser="tiny")  # type: ignore[arg-type]
+    assert names(tmp_path) == ["a.wav", "b.wav", "c.wav"]
+
+
 @pytest.mark.parametrize(
     ("src", "folder", "expected"),
     [

@@ -195,7 +195,7 @@ def test_streams_that_end_too_early(head: WavHead, n_bytes: int, n_frames: int, 
     ("content", "message"),
     [
         (b"", "the stream: is empty"),
-        (b"no recording", "the stream: holds no audio that can be read; WAV, .* --raw"),
+        (b"no recording", "the stream: holds no audio that can be read; WAV, .* raw="),
         (b"fLaC and no more", "the stream: holds no audio that can be read"),
         (write_head(WavHead(SR, 1, "PCM_16"))[:30], "the stream: ended before the first sample"),
         (write_head(WavHead(SR, 65, "PCM_16")) + bytes(260), "the stream: n_channels=65"),

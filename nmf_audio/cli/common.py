@@ -1,4 +1,4 @@
-"""What the commands share: verbosity, messages, faults, exit codes, the progress bar."""
+"""Verbosity, messages, errors, exit codes and the progress bar of all commands."""
 
 import argparse
 import io
@@ -19,12 +19,24 @@ else:
     Subparsers = Any
 
 EXIT_DONE = 0
-EXIT_FAULT = 1
+EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 
 STDOUT = "-"
+
+_ADVICE = {
+    "give force=True to": "give --force to",
+    "is a folder; name a file": "is a folder; name a file, or the folder as --output-dir",
+    "without a header if raw= says": "without a header if --raw says",
+    "or raw samples (raw=)": "or raw samples (--raw)",
+    "CAF and FLAC (format=)": "CAF and FLAC (--format)",
+    "give sr= with one of": "give --rate with one of",
+    "train both with the same beta": "train both with the same --beta",
+    "train them with beta=": "train them with --beta ",
+}
+"""What functions advise about their arguments, and what commands say in its place."""
 
 
 class UsageError(Exception):
@@ -32,13 +44,13 @@ class UsageError(Exception):
 
     Parameters
     ----------
-    faults : sequence of str
+    errors : sequence of str
         One sentence each.
     """
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = tuple(faults)
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = tuple(errors)
 
 
 class _VersionAction(argparse.Action):
@@ -76,7 +88,7 @@ def add_verbosity(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     return group
 
 
-def one_thread() -> None:
+def use_one_thread() -> None:
     """Hold BLAS to one thread, which it reads when numpy is loaded.
 
     The products are small: more threads wait for each other and lose, by far where other programs run beside;
@@ -87,7 +99,7 @@ def one_thread() -> None:
             os.environ.setdefault(name, "1")
 
 
-def path(text: str) -> "Path":
+def parse_path(text: str) -> "Path":
     """Return an argument as a path; ``./-`` stays another one than ``-``.
 
     The module that this takes is not loaded for ``--help``.
@@ -98,39 +110,25 @@ def path(text: str) -> "Path":
     return path.absolute() if text != "-" and path == Path("-") else path
 
 
-def whole(text: str) -> int | str:
+def parse_whole(text: str) -> int | str:
     """Return an argument as a whole number; other words stay, and are refused by who knows the range."""
     return int(text) if text.removeprefix("-").isdecimal() else text
 
 
-def channels(n: int) -> str:
+def count_channels(n: int) -> str:
     """Return how messages call a number of channels."""
     return "1 channel" if n == 1 else f"{n} channels"
 
 
 def write_line(text: str, stream: TextIO) -> None:
-    """Write a line; what the terminal can't show (a name from another encoding) is escaped.
-
-    Parameters
-    ----------
-    text : str
-        The line, without its end.
-    stream : text file
-        Where to.
-    """
+    """Write a line; what the terminal can't show (a name from another encoding) is escaped."""
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     stream.flush()
 
 
 def print_line(text: str) -> None:
-    """Write text to standard output; if who reads it has left (``| head``), to nowhere, and what comes after it too.
-
-    Parameters
-    ----------
-    text : str
-        A line or several, without the last end.
-    """
+    """Write text to standard output, or to nowhere from the moment on that nobody reads it any more (``| head``)."""
     try:
         write_line(text, sys.stdout)
     except BrokenPipeError:
@@ -139,18 +137,8 @@ def print_line(text: str) -> None:
         os.close(nowhere)
 
 
-def say(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
-    """Write a line to standard output, or to standard error if that is taken, if the person wants to hear it.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `verbosity`, see `add_verbosity`.
-    text : str
-        The line.
-    level : int
-        The lowest verbosity that shows it: 1 always but with ``-q``, 2 only with ``-v``.
-    """
+def print_message(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
+    """Write a line to standard output, or to standard error if that is taken, if `verbosity` is at least `level`."""
     if args.verbosity < level:
         return
     with _beside_bar(args):
@@ -161,19 +149,7 @@ def say(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """Put an exception into one sentence.
-
-    Parameters
-    ----------
-    error : BaseException
-        What was raised.
-
-    Returns
-    -------
-    str
-        Its own message for the exceptions of this package; the file and the system's words for other errors
-        of the operating system; for anything else a sentence that owns up to a fault of the program.
-    """
+    """Put an exception into one sentence; one that is not meant for the person is an error of the program."""
     if isinstance(error, NmfAudioError):
         text = str(error)
     elif isinstance(error, OSError) and error.strerror:
@@ -182,31 +158,33 @@ def describe(error: BaseException) -> str:
         text = "not enough memory"
     else:
         text = f"fault of the program ({type(error).__name__}: {error}); --debug shows where"
-    return " ".join(text.split())
+    return _with_options(" ".join(text.split()))
 
 
-def report_fault(args: argparse.Namespace, fault: str | BaseException, *, about: object = "") -> None:
-    """Write one sentence about a fault to standard error, and the traceback with ``--debug``.
+def _with_options(text: str) -> str:
+    """Return a message with options in the place of the arguments that it advises to give."""
+    for arguments, options in _ADVICE.items():
+        text = text.replace(arguments, options)
+    return text
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        See `add_verbosity`.
-    fault : str or BaseException
-        The sentence, or what was raised.
-    about : object
-        The file at fault; put before a sentence that does not name it.
+
+def report_error(args: argparse.Namespace, error: str | BaseException, *, about: object = "") -> None:
+    """Write one sentence about an error to standard error, and the traceback with ``--debug``.
+
+    `about` is the file that it is about; it is put before a sentence that does not name it.
     """
-    if isinstance(fault, BaseException):
+    if isinstance(error, BaseException):
         if args.debug:
             import traceback
 
             with _beside_bar(args):
-                write_line("".join(traceback.format_exception(fault)).rstrip(), sys.stderr)
-        fault = describe(fault)
-    where = "" if str(about) in fault else f"{about}: "
+                write_line("".join(traceback.format_exception(error)).rstrip(), sys.stderr)
+        error = describe(error)
+    else:
+        error = _with_options(error)
+    where = "" if str(about) in error else f"{about}: "
     with _beside_bar(args):
-        write_line(f"{args.prog}: {where}{fault}", sys.stderr)
+        write_line(f"{args.prog}: {where}{error}", sys.stderr)
 
 
 @contextmanager
@@ -242,20 +220,20 @@ def _descriptor(stream: TextIO) -> int | None:
 
 @contextmanager
 def _messages(args: argparse.Namespace) -> Iterator[None]:
-    """Say what the package logs and warns of, one sentence each, but with ``-q``."""
+    """Report what the package logs and warns of, one sentence each, but with ``-q``."""
     import logging
     import warnings
 
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         if args.verbosity > 0:
-            report_fault(args, text)
+            report_error(args, text)
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            tell(record.getMessage())
+            report(record.getMessage())
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        tell(f"warning: {message}")
+        report(f"warning: {message}")
 
     logger, handler = logging.getLogger("nmf_audio"), Handler()
     level = logger.level
@@ -270,23 +248,13 @@ def _messages(args: argparse.Namespace) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace, *, last: bool = False) -> int:
+def run_guarded(
+    run: Callable[[argparse.Namespace], int], args: argparse.Namespace, *, last: bool = False
+) -> int:
     """Run a command and turn what it raises into sentences and an exit code.
 
-    Parameters
-    ----------
-    run : callable
-        Takes `args`, returns the exit code.
-    args : argparse.Namespace
-        The parsed arguments, see `add_verbosity`.
-    last : bool
-        The process ends after it. Then Ctrl-C counts for nothing any more, once `run` is over: it would stop no
-        work, and turn the exit code of what is done into that of a killed process.
-
-    Returns
-    -------
-    int
-        What `run` returned, or 1 (error), 2 (`UsageError`) or 130 (Ctrl-C).
+    With `last` the process ends after it. Then Ctrl-C counts for nothing any more, once `run` is over: it would stop
+    no work, and turn the exit code of what is done into that of a killed process.
     """
     with _quiet_libraries(args), _messages(args):
         try:
@@ -296,15 +264,15 @@ def guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace, 
                 if last:
                     signal.signal(signal.SIGINT, signal.SIG_IGN)
         except UsageError as error:
-            for fault in error.faults:
-                report_fault(args, fault)
+            for message in error.errors:
+                report_error(args, message)
             return EXIT_USAGE
         except KeyboardInterrupt:
-            report_fault(args, "interrupted")
+            report_error(args, "interrupted")
             return EXIT_INTERRUPTED
         except Exception as error:
-            report_fault(args, error)
-            return EXIT_FAULT
+            report_error(args, error)
+            return EXIT_ERROR
 
 
 @contextmanager
@@ -313,20 +281,8 @@ def progress_bar(
 ) -> Iterator[Callable[[float, float], None] | None]:
     """Show a progress bar on standard error, if that is a terminal and ``-q`` was not given.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `verbosity`, see `add_verbosity`.
-    label : str
-        What is being done.
-    unit : str
-        What is counted.
-
-    Yields
-    ------
-    callable or None
-        Call it with (done, total) as often as you like; None where no bar is shown. The bar vanishes at the
-        end, so that the next line written stands in its place.
+    Yields what takes (done, total), or None where no bar is shown. The bar vanishes at the end, so that the next line
+    written stands in its place.
     """
     if args.verbosity == 0 or not sys.stderr.isatty():
         yield None

@@ -54,18 +54,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the script for ``nmf-audio``.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `shell`.
-
-    Returns
-    -------
-    int
-        0.
-    """
+    """Print the script for ``nmf-audio``, and return the exit code."""
     from nmf_audio.cli.main import build_parser
 
     common.write_line(script(build_parser(), args.shell), sys.stdout)
@@ -73,19 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return the script that completes a command.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        Of the command; it can't be used to parse afterwards.
-    shell : str
-        One of `SHELLS`.
-
-    Returns
-    -------
-    str
-    """
+    """Return the script that completes a command in one of `SHELLS`; its parser can't be used to parse afterwards."""
     import shtab
 
     from nmf_audio.io.formats import FORMATS

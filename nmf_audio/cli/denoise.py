@@ -2,14 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nmf_audio import defaults
 from nmf_audio.cli import common, completion, settings
 
 if TYPE_CHECKING:
-    from nmf_audio.cli.planning import Job
+    from nmf_audio.jobs.batch import FileWork
     from nmf_audio.jobs.report import Report
 
 DESCRIPTION = "Remove the noise from recordings of speech."
@@ -38,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE",
-        type=common.path,
+        type=common.parse_path,
         help="where to write, if there is one input; its extension names the format; - for standard output, as WAV "
         "(default: what --name says, beside the input)",
     )
     files.add_argument(
         "--output-dir",
         metavar="FOLDER",
-        type=common.path,
+        type=common.parse_path,
         help="folder for the outputs, made if it is missing (default: beside each input)",
     )
     files.add_argument(
@@ -69,18 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="samples without a header on standard input and output, and how one is stored; also u8, s24le, s32le, "
         "f64le. --rate and --channels are then those of what comes in (default: WAV, or what else has a header)",
     )
-    many = parser.add_argument_group("many files")
-    many.add_argument(
-        "-j",
-        "--jobs",
-        metavar="N",
-        default="1",
-        help="files that are worked on at the same time (default: %(default)s)",
-    )
-    many.add_argument("--skip-existing", action="store_true", help="leave inputs alone whose output exists")
-    many.add_argument(
-        "-n", "--dry-run", action="store_true", help="say what would be read and written, and write nothing"
-    )
+    settings.add_many_arguments(parser, "inputs alone whose output exists")
     sound = parser.add_argument_group("sound")
     settings.add_sound_arguments(sound)
     sound.add_argument(
@@ -98,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     noise.add_argument(
         "--noise",
         metavar="FILE",
-        type=common.path,
+        type=common.parse_path,
         help="a second or more of the noise, as loud as in the recordings (default: learned as it goes)",
     )
     noise.add_argument(
@@ -107,15 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where in each recording there is noise alone: 0:2.5 (seconds), or 1:58-2:01.5 (m:s) "
         "(default: not known)",
     )
-    group = common.add_verbosity(parser)
-    group.add_argument(
-        "--json",
-        metavar="FILE",
-        nargs="?",
-        const=common.STDOUT,
-        help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
-        "error. The name must end in .json (default: no report)",
-    )
+    settings.add_message_arguments(parser)
 
 
 def add_parser(subparsers: common.Subparsers) -> None:
@@ -145,99 +126,56 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Denoise the files that the arguments name.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        0 if all are done, 1 if a file was at fault.
+    """Denoise the files that the arguments name, and return the exit code.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; nothing is written then.
+        If names or options are wrong; nothing is written then.
     """
-    from nmf_audio.cli import document, planning, streams, telling
-
-    common.one_thread()
-    args.stdout_is_taken = "-" in (args.json, str(args.output), args.keep_noise)
-    faults: list[str] = []
-    jobs = planning.plan(args, faults)
-    raw = streams.raw_of(args, faults)
-    n_jobs = settings.jobs_of(args, faults)
-    denoiser = settings.denoiser_of(args, faults)
-    options = {
-        "raw": raw,
-        **settings.signal_options(args, faults),
-        **settings.output_options(args, [target for job in jobs for target in job.targets], raw, faults),
-    }
-    document.check(args, [target for job in jobs for target in job.targets], faults)
-    if faults or denoiser is None:
-        raise common.UsageError(faults)
-    if args.dry_run:
-        return common.EXIT_FAULT if telling.tell_plan(args, jobs) else common.EXIT_DONE
-    planning.make_folders(args, [job for job in jobs if not job.skip])
-    settings_of_all = {
-        **options,
-        "dictionary": denoiser.dictionary,
-        "method": denoiser.method,
-        "reduction_db": denoiser.reduction_db,
-        "mix": denoiser.mix,
-        "force": args.force,
-    }
-    reports: list[Report] = []
-    try:
-        for report in _denoise_all(args, jobs, n_jobs, settings_of_all):
-            reports.append(report)
-            telling.tell(args, report)
-    finally:
-        any_fault = telling.tell_faults(args, reports)
-        if args.json is not None:
-            document.write(
-                args, document.build(reports, denoiser, options, complete=len(reports) == len(jobs))
-            )
-    if any(isinstance(report.error, BrokenPipeError) for report in reports):
-        return common.EXIT_PIPE
-    return common.EXIT_FAULT if any_fault else common.EXIT_DONE
-
-
-def _denoise_all(
-    args: argparse.Namespace, jobs: "list[Job]", n_jobs: int, options: dict[str, Any]
-) -> "Iterator[Report]":
-    from nmf_audio.cli import running, streams
+    common.use_one_thread()
+    from nmf_audio.cli import file_command, plan, streams
     from nmf_audio.jobs.batch import work_on
 
-    works = [
-        work_on(
-            *(streams.opened(job.src), streams.opened(job.dst, output=True)),
-            skip_existing=job.skip,
-            keep_noise=None if job.keep_noise is None else streams.opened(job.keep_noise, output=True),
+    args.stdout_is_taken = "-" in (args.json, str(args.output), args.keep_noise)
+    errors: list[str] = []
+    plans = plan.plan_denoising(args, errors)
+    raw = streams.read_raw_format(args, errors)
+    denoiser = settings.make_denoiser(args, errors)
+    options = settings.read_signal_options(args, errors)
+    options |= file_command.check(args, plans, raw, errors)
+    assert denoiser is not None
+
+    def make_work(planned: plan.Plan) -> "FileWork[Report]":
+        outputs = {name: streams.open_dash(path, output=True) for name, path in planned.outputs.items()}
+        return work_on(
+            streams.open_dash(planned.src),
+            outputs["speech"],
+            keep_noise=outputs.get("noise"),
+            skip_existing=planned.skip,
+            denoiser=denoiser,
+            raw=raw,
+            force=args.force,
             **options,
         )
-        for job in jobs
-    ]
-    return running.run_works(args, works, jobs, n_jobs=n_jobs, called="recordings")
+
+    head = {
+        "method": denoiser.method,
+        "dictionary": {"name": denoiser.dictionary.name, "sha256": denoiser.dictionary.sha256},
+        "parameters": {
+            "reduction_db": denoiser.reduction_db,
+            "mix": denoiser.mix,
+            **options,
+            "noise": None if args.noise is None else str(args.noise),
+            "raw": None if raw is None else raw.coding,
+        },
+    }
+    return file_command.run(args, plans, lambda: list(map(make_work, plans)), head, called="recordings")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``denoise``.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments; those of the process by default.
-
-    Returns
-    -------
-    int
-        0 all done, 1 a fault in a file, 2 a fault in names or options, 130 interrupted.
-    """
-    return common.guarded(run, build_parser().parse_args(argv), last=argv is None)
+    """Run ``denoise`` with arguments, by default those of the process, and return the exit code."""
+    return common.run_guarded(run, build_parser().parse_args(argv), last=argv is None)
 
 
 if __name__ == "__main__":

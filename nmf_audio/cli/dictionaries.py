@@ -1,4 +1,4 @@
-"""The command ``nmf-audio dictionaries``: what is shipped, what is in a dictionary, how it looks."""
+"""The command ``nmf-audio dictionaries``: list, describe and draw dictionaries."""
 
 import argparse
 import json
@@ -51,22 +51,12 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the arguments ask for.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        0.
+    """Do what the arguments ask for, and return the exit code.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; nothing is written then.
+        If names or options are wrong; nothing is written then.
     """
     actions = {"list": _list, "info": _info, "plot": _plot}
     return actions[args.action](args)
@@ -81,21 +71,21 @@ def _list(args: argparse.Namespace) -> int:
     found = [(Dictionary.load(path), path) for path in shipped.values()]
     for name, path in own_dictionaries().items():
         if name in shipped:
-            fault = f"{path}: a shipped dictionary has this name and wins; rename yours, or give its path"
-            common.report_fault(args, f"warning: {fault}")
+            reason = f"{path}: a shipped dictionary has this name and wins; rename yours, or give its path"
+            common.report_error(args, f"warning: {reason}")
         try:
             found.append((Dictionary.load(path), path))
         except DictionaryError as error:
-            common.report_fault(args, f"warning: {error}")
+            common.report_error(args, f"warning: {error}")
     if args.json:
-        _answer([{**_facts(dictionary), "path": str(path)} for dictionary, path in found])
+        _print_result([{**_facts(dictionary), "path": str(path)} for dictionary, path in found])
     for dictionary, path in [] if args.json else found:
         is_own = path not in shipped.values()
         remark = f" ({path})" if is_own else " (default)" if dictionary.name == DEFAULT_DICTIONARY else ""
         licence = dictionary.meta.get("licence", "licence not stated")
-        _answer(f"{dictionary.name}{remark}: {dictionary.kind}, {_atoms(dictionary)}, {licence}")
+        _print_result(f"{dictionary.name}{remark}: {dictionary.kind}, {_atoms(dictionary)}, {licence}")
     if not args.json:
-        common.say(args, f"your own: {home_folder()}", level=2)
+        common.print_message(args, f"your own: {home_folder()}", level=2)
     return common.EXIT_DONE
 
 
@@ -103,7 +93,7 @@ def _info(args: argparse.Namespace) -> int:
     from nmf_audio.training.card import card_text
 
     dictionary = _load(args, [])
-    _answer(_facts(dictionary) if args.json else card_text(dictionary).rstrip())
+    _print_result(_facts(dictionary) if args.json else card_text(dictionary).rstrip())
     return common.EXIT_DONE
 
 
@@ -112,29 +102,29 @@ def _plot(args: argparse.Namespace) -> int:
 
     ax = new_axes(12.0, 6.0)
     figure = cast("Figure", ax.figure)
-    faults: list[str] = []
-    named = Path(args.dictionary)
-    pictures.check(args, figure, [named] if named.is_file() else [], faults)
-    dictionary = _load(args, faults)
+    errors: list[str] = []
+    path = Path(args.dictionary)
+    pictures.check(args, figure, [path] if path.is_file() else [], errors)
+    dictionary = _load(args, errors)
     try:
         plot_atoms(dictionary, source=args.source, ax=ax)
     except ParameterError as error:
         raise common.UsageError([str(error)]) from error
     pictures.save(args, figure, dpi=150)
-    common.say(args, f"{args.output}: {_atoms(dictionary)}")
+    common.print_message(args, f"{args.output}: {_atoms(dictionary)}")
     return common.EXIT_DONE
 
 
-def _load(args: argparse.Namespace, faults: list[str]) -> "Dictionary":
-    """Load the dictionary that is named; raise all faults if there are any."""
+def _load(args: argparse.Namespace, errors: list[str]) -> "Dictionary":
+    """Load the dictionary that is named; raise all errors if there are any."""
     from nmf_audio.dictionary import load_dictionary
 
     try:
         dictionary = load_dictionary(args.dictionary)
     except DictionaryError as error:
-        raise common.UsageError([*faults, str(error)]) from error
-    if faults:
-        raise common.UsageError(faults)
+        raise common.UsageError([*errors, str(error)]) from error
+    if errors:
+        raise common.UsageError(errors)
     return dictionary
 
 
@@ -157,7 +147,7 @@ def _facts(dictionary: "Dictionary") -> dict[str, Any]:
     }
 
 
-def _answer(what: object) -> None:
+def _print_result(what: object) -> None:
     """Write what was asked for to standard output, also with -q."""
     text = what if isinstance(what, str) else json.dumps(what, indent=2, ensure_ascii=False)
     common.write_line(text, sys.stdout)

@@ -13,7 +13,7 @@ from nmf_audio.errors import NmfAudioError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nmf_audio.explain import Explanation
+    from nmf_audio.explanation import Explanation
 
 MAX_SECONDS = 60.0
 N_ATOMS = 24
@@ -48,48 +48,38 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw the picture.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        Exit code.
+    """Draw the picture, and return the exit code.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; nothing is written then.
+        If names or options are wrong; nothing is written then.
     """
     from nmf_audio.denoiser import Denoiser
-    from nmf_audio.explain import explain
+    from nmf_audio.explanation import explain
     from nmf_audio.plots import new_axes
 
     figure = cast("Figure", new_axes(12.0, 18.0).figure)
     figure.clear()
-    faults: list[str] = []
-    pictures.check(args, figure, [args.input], faults)
+    errors: list[str] = []
+    pictures.check(args, figure, [args.input], errors)
     if not 0 <= args.start < float("inf"):
-        faults.append(f"--start {args.start:g}: must be 0 or more")
+        errors.append(f"--start {args.start:g}: must be 0 or more")
     if not 0 < args.seconds <= MAX_SECONDS:
-        faults.append(f"--seconds {args.seconds:g}: must be above 0 and at most {MAX_SECONDS:g}")
+        errors.append(f"--seconds {args.seconds:g}: must be above 0 and at most {MAX_SECONDS:g}")
     denoiser = None
     try:
         denoiser = Denoiser(args.dictionary, method=args.method)
     except NmfAudioError as error:
-        faults.append(str(error))
-    if faults or denoiser is None:
-        raise common.UsageError(faults)
+        errors.append(str(error))
+    if errors or denoiser is None:
+        raise common.UsageError(errors)
     y, sr = _read(args.input, args.start, args.seconds)
     found = explain(y, sr, denoiser)
     _draw(found, figure)
     figure.suptitle(f"{args.input.name}, {denoiser!r}")
     pictures.save(args, figure, dpi=100)
-    common.say(args, f"{args.output}: {y.shape[-1] / sr:.1f} s of {args.input.name}")
+    common.print_message(args, f"{args.output}: {y.shape[-1] / sr:.1f} s of {args.input.name}")
     return common.EXIT_DONE
 
 

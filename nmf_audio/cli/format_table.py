@@ -22,12 +22,7 @@ class ListFormats(argparse.Action):
 
 
 def lines() -> list[str]:
-    """Return the table, line by line.
-
-    Returns
-    -------
-    list of str
-    """
+    """Return the table, line by line."""
     from importlib.util import find_spec
 
     import soundfile

@@ -1,4 +1,4 @@
-"""Which recordings the words of a command line name: files, patterns, folders."""
+"""Inputs: the files that names, patterns and folders on a command line stand for."""
 
 import glob
 import os
@@ -29,55 +29,42 @@ class Input:
 
 
 def find_inputs(
-    words: Sequence[str], *, recursive: bool, faults: list[str], dash: bool = False
+    words: Sequence[str], *, recursive: bool, errors: list[str], dash: bool = False
 ) -> list[Input]:
-    """Return the recordings that words stand for.
+    """Return the recordings that words stand for: files, patterns (``**/*.flac``), and folders if `recursive`.
 
-    Parameters
-    ----------
-    words : sequence of str
-        Files; patterns such as ``talks/*.wav`` or ``**/*.flac``, which some shells leave to the program; folders.
-    recursive : bool
-        Look into folders, and those in them, for files with an extension of audio.
-    dash : bool
-        Take ``-`` for standard input.
-    faults : list of str
-        Is added what can't be read, as far as names show.
-
-    Returns
-    -------
-    list of Input
-        In the order of the words, by name where one word stands for several; each recording once.
+    They come in the order of the words, by name where one word stands for several. With `dash`, ``-`` is standard
+    input. What can't be read, as far as names show, is added to `errors`.
     """
     inputs = []
     for word in words:
-        path = common.path(word)
+        path = common.parse_path(word)
         if dash and path == streams.DASH:
             inputs.append(Input(path))
         elif glob.has_magic(word) and not os.path.lexists(path):
             # Path.glob takes no absolute patterns
             matches = [Path(match) for match in sorted(glob.glob(word, recursive=True))]  # noqa: PTH207
             if not matches:
-                faults.append(f"{word}: no file matches this pattern")
+                errors.append(f"{word}: no file matches this pattern")
             inputs += [Input(match) for match in matches if not match.is_dir()]
         elif recursive and path.is_dir():
-            found = list(_in_folder(path, faults))
+            found = list(_in_folder(path, errors))
             if not found:
-                faults.append(f"{word}: holds no recordings (files with an extension of audio, such as .wav)")
+                errors.append(f"{word}: holds no recordings (files with an extension of audio, such as .wav)")
             inputs += found
         else:
-            fault = _fault(path)
-            if fault:
-                faults.append(fault)
+            error = _find_error(path)
+            if error:
+                errors.append(error)
             inputs.append(Input(path))
     return inputs
 
 
-def _in_folder(root: Path, faults: list[str]) -> Iterator[Input]:
+def _in_folder(root: Path, errors: list[str]) -> Iterator[Input]:
     from nmf_audio.io.formats import list_writable_extensions
 
     def note(error: OSError) -> None:
-        faults.append(f"{error.filename}: {error.strerror}")
+        errors.append(f"{error.filename}: {error.strerror}")
 
     extensions = list_writable_extensions()
     for folder, folders, names in os.walk(root, onerror=note):
@@ -88,7 +75,7 @@ def _in_folder(root: Path, faults: list[str]) -> Iterator[Input]:
                 yield Input(path, Path(folder).relative_to(root), found=True)
 
 
-def _fault(path: Path) -> str | None:
+def _find_error(path: Path) -> str | None:
     try:
         if path.is_file():
             return None

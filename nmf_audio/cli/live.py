@@ -88,30 +88,22 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Denoise live, or list the devices.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        0, or 1 if the recording lacks something.
+    """Denoise live, or list the devices; return the exit code, 1 if the recording lacks something.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; no sound is made and nothing is written then.
+        If names or options are wrong; no sound is made and nothing is written then.
     """
-    common.one_thread()
+    common.use_one_thread()
     if args.list_devices:
         return _list(args)
     live, seconds = _prepare(args)
     if args.verbosity >= 1:
-        common.report_fault(args, "warning: wear headphones; a microphone that hears the loudspeaker howls")
-    common.say(args, f"from {live.input} to {live.output}, {live.sr} Hz; space: before/after, q: end")
+        common.report_error(args, "warning: wear headphones; a microphone that hears the loudspeaker howls")
+    common.print_message(
+        args, f"from {live.input} to {live.output}, {live.sr} Hz; space: before/after, q: end"
+    )
     # a collection halts the callback too: what is loaded by now is never garbage
     gc.collect()
     gc.freeze()
@@ -122,8 +114,8 @@ def run(args: argparse.Namespace) -> int:
             _attend(args, live, seconds)
     finally:
         gc.unfreeze()
-        lacks = is_open and live_status.tell(args, live.status())
-    return common.EXIT_FAULT if lacks else common.EXIT_DONE
+        lacks = is_open and live_status.print_summary(args, live.status())
+    return common.EXIT_ERROR if lacks else common.EXIT_DONE
 
 
 def _attend(args: argparse.Namespace, live: "LiveDenoiser", seconds: float) -> None:
@@ -151,22 +143,22 @@ def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
     from nmf_audio.io.atomic import check_target
     from nmf_audio.live import LiveDenoiser
 
-    faults: list[str] = []
-    numbers = read_numbers(args, RANGES, faults)
-    denoiser = settings.denoiser_of(args, faults)
-    settings.check_noise(args, faults)
+    errors: list[str] = []
+    numbers = read_numbers(args, RANGES, errors)
+    denoiser = settings.make_denoiser(args, errors)
+    settings.check_noise(args, errors)
     if args.record is not None:
         try:
             check_target(
                 args.record, sources=[args.noise] if args.noise is not None else [], force=args.force
             )
         except AudioFileError as error:
-            faults.append(str(error))
-    sounddevice = _load(faults)
+            errors.append(str(error))
+    sounddevice = _load(errors)
     if sounddevice is not None:
-        _check_names(args, sounddevice, faults)
-    if faults or denoiser is None:
-        raise common.UsageError(faults)
+        _check_names(args, sounddevice, errors)
+    if errors or denoiser is None:
+        raise common.UsageError(errors)
     try:
         live = LiveDenoiser(
             denoiser,
@@ -182,34 +174,34 @@ def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
             sounddevice=sounddevice,
         )
     except ParameterError as error:
-        raise common.UsageError([settings.as_options(str(error))]) from error
+        raise common.UsageError([settings.with_option_names(str(error))]) from error
     return live, numbers.get("seconds", math.inf)
 
 
-def _load(faults: list[str]) -> Any:
-    """Return the module of the devices; add to `faults` that it is missing."""
+def _load(errors: list[str]) -> Any:
+    """Return the module of the devices; add to `errors` that it is missing."""
     from nmf_audio.live import load_sounddevice
 
     try:
         return load_sounddevice()
     except MissingExtraError as error:
-        faults.append(str(error))
+        errors.append(str(error))
         return None
 
 
-def _check_names(args: argparse.Namespace, sounddevice: Any, faults: list[str]) -> None:
-    """Add to `faults` names that fit no device, or several."""
+def _check_names(args: argparse.Namespace, sounddevice: Any, errors: list[str]) -> None:
+    """Add to `errors` names that fit no device, or several."""
     from nmf_audio.live import find_device, list_devices
 
     devices = list_devices(sounddevice)
     try:
         find_device(devices, "input", args.input)
     except ParameterError as error:
-        faults.append(str(error))
+        errors.append(str(error))
     try:
         find_device(devices, "output", args.output)
     except ParameterError as error:
-        faults.append(str(error))
+        errors.append(str(error))
 
 
 def _latency(text: str) -> float | str:
@@ -223,10 +215,10 @@ def _latency(text: str) -> float | str:
 def _list(args: argparse.Namespace) -> int:
     from nmf_audio.live import list_devices
 
-    faults: list[str] = []
-    sounddevice = _load(faults)
-    if faults:
-        raise common.UsageError(faults)
+    errors: list[str] = []
+    sounddevice = _load(errors)
+    if errors:
+        raise common.UsageError(errors)
     devices = list_devices(sounddevice)
     if not devices:
         common.write_line("there are no audio devices", sys.stdout)

@@ -28,15 +28,7 @@ KINDS = {
 def status_line(args: argparse.Namespace) -> Iterator[Show | None]:
     """Keep one line of standard error for how it does, if that is a terminal and ``-q`` was not given.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `verbosity`.
-
-    Yields
-    ------
-    callable or None
-        Shows a status in place of the last one. The line is empty when the context is left.
+    Yields what shows a status in place of the last one, or None; the line is empty when the context is left.
     """
     if args.verbosity == 0 or not sys.stderr.isatty():
         yield None
@@ -51,14 +43,14 @@ def status_line(args: argparse.Namespace) -> Iterator[Show | None]:
         n_shown = len(text)
 
     try:
-        yield lambda status: write(line_of(status))
+        yield lambda status: write(status_text(status))
     finally:
         write("")
         sys.stderr.write("\r")
         sys.stderr.flush()
 
 
-def line_of(status: "LiveStatus") -> str:
+def status_text(status: "LiveStatus") -> str:
     """Put a status into a line, what matters most first."""
     parts = [
         "BEFORE" if status.bypass else "after ",
@@ -71,7 +63,7 @@ def line_of(status: "LiveStatus") -> str:
     return "  ".join(parts)
 
 
-def summary_of(status: "LiveStatus") -> list[str]:
+def summary_lines(status: "LiveStatus") -> list[str]:
     """Put a status into the lines of a summary."""
     lines = [
         f"{status.seconds:.1f} s; delay {status.latency_ms:.0f} ms (devices {status.device_latency_ms:.0f}, "
@@ -95,28 +87,15 @@ def _level(decibels: float) -> str:
     return "silence" if decibels == -math.inf else f"{decibels:.0f} dB"
 
 
-def tell(args: argparse.Namespace, status: "LiveStatus") -> bool:
-    """Say how it did, at its end.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `record`; see `common.add_verbosity`.
-    status : LiveStatus
-        How it did.
-
-    Returns
-    -------
-    bool
-        Whether a recording lacks anything.
-    """
-    for line in summary_of(status):
-        common.say(args, line)
+def print_summary(args: argparse.Namespace, status: "LiveStatus") -> bool:
+    """Print how it did, at its end, and return whether a recording lacks anything."""
+    for line in summary_lines(status):
+        common.print_message(args, line)
     if args.record is None:
         return False
-    common.say(args, f"{args.record}: {status.recorded_seconds:.1f} s")
+    common.print_message(args, f"{args.record}: {status.recorded_seconds:.1f} s")
     if status.unrecorded_seconds:
-        common.report_fault(
+        common.report_error(
             args, f"lacks {status.unrecorded_seconds:.1f} s that were heard", about=args.record
         )
     return status.unrecorded_seconds > 0

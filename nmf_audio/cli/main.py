@@ -30,34 +30,12 @@ class Command(Protocol):
 
 
 def load_command(name: str) -> Command:
-    """Import the module of one command.
-
-    Parameters
-    ----------
-    name : str
-        A key of `COMMANDS`.
-
-    Returns
-    -------
-    Command
-        The module.
-    """
+    """Import the module of one of `COMMANDS`."""
     return cast(Command, importlib.import_module(COMMANDS[name]))
 
 
 def build_parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
-    """Build the parser of ``nmf-audio`` with some of its commands.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Keys of `COMMANDS`; only their modules are imported.
-
-    Returns
-    -------
-    argparse.ArgumentParser
-        Its result has ``command``, the name of the chosen command.
-    """
+    """Build the parser of ``nmf-audio`` with some of `COMMANDS`, of which only these modules are imported."""
     parser = argparse.ArgumentParser(
         prog="nmf-audio",
         description="Denoise speech, take mixtures apart, and learn and look at the dictionaries that do it.",
@@ -70,22 +48,11 @@ def build_parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentPar
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``nmf-audio``.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments; those of the process by default.
-
-    Returns
-    -------
-    int
-        0 all done, 1 a fault in a file, 2 a fault in names or options, 130 interrupted.
-    """
+    """Run ``nmf-audio`` with arguments, by default those of the process, and return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     parser = build_parser(words[:1] if words[:1] and words[0] in COMMANDS else tuple(COMMANDS))
     args = parser.parse_args(words)
-    return common.guarded(load_command(args.command).run, args, last=argv is None)
+    return common.run_guarded(load_command(args.command).run, args, last=argv is None)
 
 
 if __name__ == "__main__":

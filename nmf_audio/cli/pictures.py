@@ -1,4 +1,4 @@
-"""What the commands that draw share: where the picture goes, and whether it may."""
+"""Pictures: where commands write them."""
 
 import argparse
 from collections.abc import Iterable
@@ -26,29 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     return group
 
 
-def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], faults: list[str]) -> None:
-    """Add to `faults` what keeps a picture from being written.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `output` and `force`.
-    figure : matplotlib Figure
-        Knows which formats there are.
-    sources : iterable of Path
-        Files that are read.
-    faults : list of str
-        Is added to.
-    """
+def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], errors: list[str]) -> None:
+    """Add to `errors` what keeps a picture from being written; `figure` knows the formats, `sources` are read."""
     from nmf_audio.io.atomic import check_target
 
     formats = sorted(figure.canvas.get_supported_filetypes())
     if _format(args) not in formats:
-        faults.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
+        errors.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
     try:
         check_target(args.output, sources=sources, force=args.force)
     except AudioFileError as error:
-        faults.append(str(error))
+        errors.append(str(error))
 
 
 def save(args: argparse.Namespace, figure: "Figure", *, dpi: int) -> None:

@@ -1,4 +1,4 @@
-"""Numbers that options are given, and all that is wrong with them."""
+"""Numbers of options, and their ranges."""
 
 import argparse
 import math
@@ -9,23 +9,9 @@ Range = tuple[Callable[[str], float], float, float]
 
 
 def read_numbers(
-    args: argparse.Namespace, ranges: Mapping[str, Range], faults: list[str]
+    args: argparse.Namespace, ranges: Mapping[str, Range], errors: list[str]
 ) -> dict[str, float]:
-    """Return the options that are numbers and were given, by name.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has their texts.
-    ranges : mapping
-        What each may be.
-    faults : list of str
-        Is added those that are no numbers or out of range.
-
-    Returns
-    -------
-    dict
-    """
+    """Return the options in `ranges` that were given, by name; add to `errors` those that are no such numbers."""
     numbers = {}
     for name, (kind, low, high) in ranges.items():
         text = getattr(args, name.replace("-", "_"))
@@ -34,9 +20,9 @@ def read_numbers(
         try:
             numbers[name] = kind(text)
         except ValueError:
-            faults.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
+            errors.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
             continue
         if not low <= numbers[name] <= high:
             upper = "" if high == math.inf else f" and at most {high:g}"
-            faults.append(f"--{name} {text}: must be at least {low:g}{upper}")
+            errors.append(f"--{name} {text}: must be at least {low:g}{upper}")
     return numbers

@@ -1,16 +1,9 @@
 """The command ``nmf-audio separate``: mixtures in, their sources out."""
 
 import argparse
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, settings, undescribed
-
-if TYPE_CHECKING:
-    from nmf_audio.cli.separating import Job
-    from nmf_audio.jobs.report import SeparationReport
-    from nmf_audio.separation.stream import SourceSeparator
+from nmf_audio.cli import common, separators, settings
 
 DESCRIPTION = (
     "Take mixtures apart into the sources that dictionaries know, or into what is alike, strikes, or sounds like a "
@@ -52,7 +45,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "-o",
         "--output-dir",
         metavar="FOLDER",
-        type=common.path,
+        type=common.parse_path,
         help="folder for the parts, made if it is missing (default: beside each mixture)",
     )
     files.add_argument(
@@ -65,20 +58,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
     form = parser.add_argument_group("format", "what parts are, if not what their mixtures are")
     settings.add_format_arguments(form)
-    many = parser.add_argument_group("many files")
-    many.add_argument(
-        "-j",
-        "--jobs",
-        metavar="N",
-        default="1",
-        help="files that are worked on at the same time (default: %(default)s)",
-    )
-    many.add_argument(
-        "--skip-existing", action="store_true", help="leave mixtures alone whose parts all exist"
-    )
-    many.add_argument(
-        "-n", "--dry-run", action="store_true", help="say what would be read and written, and write nothing"
-    )
+    settings.add_many_arguments(parser, "mixtures alone whose parts all exist")
     sources = parser.add_argument_group("sources with dictionaries")
     sources.add_argument(
         "--sources",
@@ -93,7 +73,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         help="learn N atoms on each file itself for what no dictionary explains; it stays in the residual, or "
         "becomes the source NAME. Each file is read twice (default: none)",
     )
-    undescribed.add_arguments(parser)
+    separators.add_arguments(parser)
     settings.add_part_arguments(parser, "take apart")
     sources = parser.add_argument_group("model")
     sources.add_argument(
@@ -113,80 +93,51 @@ def add_parser(subparsers: common.Subparsers) -> None:
         default="0",
         help="of the randomness that learned atoms start from (default: %(default)s)",
     )
-    group = common.add_verbosity(parser)
-    group.add_argument(
-        "--json",
-        metavar="FILE",
-        nargs="?",
-        const=common.STDOUT,
-        help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
-        "error. The name must end in .json (default: no report)",
-    )
+    settings.add_message_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Take the files apart that the arguments name.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        0 if all are done, 1 if a file was at fault.
+    """Take the files apart that the arguments name, and return the exit code.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; nothing is written then.
+        If names or options are wrong; nothing is written then.
     """
-    from nmf_audio.cli import document, planning, separating, telling
+    common.use_one_thread()
+    from nmf_audio.cli import file_command, plan, streams
+    from nmf_audio.jobs.batch import FileWork
+    from nmf_audio.jobs.report import SeparationReport
+    from nmf_audio.jobs.separate_file import separate_file
+    from nmf_audio.separation.separator import Separator
 
-    common.one_thread()
     args.stdout_is_taken = args.json == common.STDOUT
-    faults: list[str] = []
-    part = settings.part_options(args, faults)
-    separator = separating.separator_of(args, part, faults)
-    jobs = separating.plan(args, separator, faults)
-    n_jobs = settings.jobs_of(args, faults)
-    targets = [target for job in jobs for target in job.targets]
-    options = {**part, **settings.output_options(args, targets, None, faults)}
-    document.check(args, targets, faults)
-    if faults or separator is None:
-        raise common.UsageError(faults)
-    if args.dry_run:
-        return common.EXIT_FAULT if telling.tell_plan(args, jobs) else common.EXIT_DONE
-    planning.make_folders(args, [job for job in jobs if not job.skip])
-    reports: list[SeparationReport] = []
-    try:
-        for report in _separate_all(args, jobs, n_jobs, separator, options):
-            reports.append(report)
-            separating.tell(args, report)
-    finally:
-        any_fault = telling.tell_faults(args, reports)
-        if args.json is not None:
-            document.write(
-                args,
-                separating.build_document(reports, separator, options, complete=len(reports) == len(jobs)),
+    errors: list[str] = []
+    part = settings.read_part_options(args, errors)
+    separator = separators.make_separator(args, part, errors)
+    plans = plan.plan_separation(args, separator, separators.dictionary_files(args), errors)
+    options = {**part, **file_command.check(args, plans, None, errors)}
+    assert separator is not None
+
+    def make_works() -> list[FileWork[SeparationReport]]:
+        sources = [planned.src for planned in plans if not planned.skip]
+        trained = separators.hear_together(args, separator, sources, part)
+        keywords = {"separator": trained, "force": args.force, **options}
+        return [
+            FileWork(
+                *(separate_file, SeparationReport, streams.open_dash(planned.src), planned.outputs, keywords),
+                skip_existing=planned.skip,
             )
-    return common.EXIT_FAULT if any_fault else common.EXIT_DONE
+            for planned in plans
+        ]
 
-
-def _separate_all(
-    args: argparse.Namespace,
-    jobs: list["Job"],
-    n_jobs: int,
-    separator: "SourceSeparator",
-    options: dict[str, Any],
-) -> "Iterator[SeparationReport]":
-    from nmf_audio.cli import running, streams
-    from nmf_audio.jobs.separate_file import MixtureWork
-
-    part = {name: options[name] for name in ("start", "end")}
-    sources = [job.src for job in jobs if not job.skip]
-    separator = undescribed.heard_together(args, separator, sources, part)
-    options = {"separator": separator, "force": args.force, **options}
-    works = [MixtureWork(streams.opened(job.src), job.parts, options, skip=job.skip) for job in jobs]
-    return running.run_works(args, works, jobs, n_jobs=n_jobs, called="mixtures")
+    dictionaries = separator.dictionaries.values() if isinstance(separator, Separator) else ()
+    head = {
+        "sources": list(separator.sources),
+        "dictionaries": [
+            {"name": dictionary.name, "kind": dictionary.kind, "sha256": dictionary.sha256}
+            for dictionary in dictionaries
+        ],
+        "parameters": {**separator.parameters, **options},
+    }
+    return file_command.run(args, plans, make_works, head, called="mixtures")

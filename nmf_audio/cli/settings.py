@@ -1,6 +1,7 @@
-"""What the options of the sound ask for, and all that is wrong with them."""
+"""Settings that commands share: their options, what these ask for, and all that is wrong with them."""
 
 import argparse
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,7 +56,7 @@ def add_method_arguments(group: "argparse._ActionsContainer") -> None:
 
 
 def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
-    """Add what `denoiser_of` reads, and ``--show-preset``."""
+    """Add what `make_denoiser` reads, and ``--show-preset``."""
     add_method_arguments(group)
     group.add_argument(
         "--reduction",
@@ -78,7 +79,7 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
 
 
 def add_format_arguments(group: "argparse._ActionsContainer") -> None:
-    """Add what `output_options` reads, and ``--list-formats``."""
+    """Add what `read_output_options` reads, and ``--list-formats``."""
     group.add_argument(
         "--format", metavar="NAME", help="container, such as FLAC (default: by extension, or the input's)"
     )
@@ -94,58 +95,57 @@ def add_format_arguments(group: "argparse._ActionsContainer") -> None:
     )
 
 
+def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
+    """Add the options for many files; `skipped` says what ``--skip-existing`` leaves alone."""
+    many = parser.add_argument_group("many files")
+    many.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        default="1",
+        help="files that are worked on at the same time (default: %(default)s)",
+    )
+    many.add_argument("--skip-existing", action="store_true", help=f"leave {skipped}")
+    many.add_argument(
+        "-n", "--dry-run", action="store_true", help="say what would be read and written, and write nothing"
+    )
+
+
+def add_message_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add verbosity and ``--json``."""
+    common.add_verbosity(parser).add_argument(
+        "--json",
+        metavar="FILE",
+        nargs="?",
+        const=common.STDOUT,
+        help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
+        "error. The name must end in .json (default: no report)",
+    )
+
+
 def add_part_arguments(parser: argparse.ArgumentParser, doing: str) -> None:
-    """Add the group of options that `part_options` reads."""
+    """Add the group of options that `read_part_options` reads."""
     part = parser.add_argument_group("part", f"{doing} and write only a part of each recording")
     part.add_argument("--start", metavar="TIME", help="in seconds, m:s or h:m:s (default: the beginning)")
     part.add_argument("--end", metavar="TIME", help="the same (default: the end)")
 
 
-def denoiser_of(args: argparse.Namespace, faults: list[str]) -> "Denoiser | None":
-    """Make the denoiser that the options ask for.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `dictionary`, `method`, `preset`, `reduction` and `mix`.
-    faults : list of str
-        Is added all that is wrong with them.
-
-    Returns
-    -------
-    Denoiser or None
-        None if something is wrong.
-    """
+def make_denoiser(args: argparse.Namespace, errors: list[str]) -> "Denoiser | None":
+    """Make the denoiser that the options ask for, or return None and add to `errors` what is wrong with them."""
     from nmf_audio.denoiser import Denoiser
 
     options: dict[str, Any] = {
-        "dictionary": args.dictionary,
         "method": args.method,
         **(defaults.PRESETS[args.preset] if args.preset else {}),
     }
     if args.reduction is not None:
-        options["reduction_db"] = number(args.reduction)
+        options["reduction_db"] = parse_number(args.reduction)
     if args.mix is not None:
-        options["mix"] = number(args.mix)
-    try:
-        return Denoiser(**options)
-    except (ParameterError, DictionaryError) as error:
-        found = {str(error): None}
-    # the first fault hid the others: each option alone shows its own
-    for name, value in options.items():
-        fault_of_option = DictionaryError if name == "dictionary" and value is not None else ParameterError
-        try:
-            Denoiser(**{name: value})
-        except fault_of_option as error:
-            found[str(error)] = None
-        except DictionaryError:
-            # that of the shipped dictionary, which stood in for the one that was named
-            continue
-    faults.extend(as_options(text) for text in found)
-    return None
+        options["mix"] = parse_number(args.mix)
+    return build(functools.partial(Denoiser, args.dictionary), options, errors)
 
 
-def number(text: str) -> float | str:
+def parse_number(text: str) -> float | str:
     """Return an argument as a number; other words stay, and are refused by who knows the range."""
     try:
         return float(text)
@@ -153,8 +153,8 @@ def number(text: str) -> float | str:
         return text
 
 
-def made(make: Callable[..., Value], options: Mapping[str, Any], faults: list[str]) -> Value | None:
-    """Return what options make, or None and all that is wrong with them.
+def build(make: Callable[..., Value], options: Mapping[str, Any], errors: list[str]) -> Value | None:
+    """Return what options make, or None and add to `errors` all that is wrong with them.
 
     Parameters
     ----------
@@ -162,117 +162,70 @@ def made(make: Callable[..., Value], options: Mapping[str, Any], faults: list[st
         Takes the options as keywords; each may be left out.
     options : mapping of str to object
         What is given.
-    faults : list of str
-        Is added what is wrong with them.
-
-    Returns
-    -------
-    object or None
+    errors : list of str
+        Is added to.
     """
     try:
         return make(**options)
     except (ParameterError, DictionaryError) as error:
         found = {str(error): None}
-    # the first fault hid the others: each option alone shows its own
-    for name, value in options.items():
+    # the first error hid the others: each option alone shows its own
+    for alone in ({}, *({name: value} for name, value in options.items())):
         try:
-            make(**{name: value})
+            make(**alone)
         except (ParameterError, DictionaryError) as error:
             found[str(error)] = None
-    faults.extend(as_options(text) for text in found)
+    errors.extend(with_option_names(text) for text in found)
     return None
 
 
-def jobs_of(args: argparse.Namespace, faults: list[str]) -> int:
-    """Return how many recordings are worked on at a time.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `jobs`.
-    faults : list of str
-        Is added what is wrong with it.
-
-    Returns
-    -------
-    int
-        1 if it is wrong.
-    """
+def read_jobs(args: argparse.Namespace, errors: list[str]) -> int:
+    """Return how many recordings are worked on at a time."""
     from nmf_audio.jobs.batch import check_jobs
 
     try:
-        return check_jobs(common.whole(args.jobs))
+        return check_jobs(common.parse_whole(args.jobs))
     except ParameterError as error:
-        faults.append(str(error))
+        errors.append(str(error))
         return 1
 
 
-def signal_options(args: argparse.Namespace, faults: list[str]) -> dict[str, Any]:
-    """Return the keywords of `denoise_file` that say what of a recording is heard, and how.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `inputs`, `noise`, `noise_from`, `channels`, `start` and `end`.
-    faults : list of str
-        Is added what is wrong with them.
-
-    Returns
-    -------
-    dict
-        The same names, as `denoise_file` takes them.
-    """
-    from nmf_audio.jobs.denoise_file import check_options
+def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str, Any]:
+    """Return the keywords of `denoise_file` for which part of a recording is processed, and how."""
+    from nmf_audio.jobs.denoise_file import check_noise_options
 
     options: dict[str, Any] = {
         "noise": args.noise,
-        "noise_from": _read(args.noise_from, "--noise-from", parse_section, faults),
+        "noise_from": _read(args.noise_from, "--noise-from", parse_section, errors),
         "channels": args.channels,
-        **_read_part(args, faults),
     }
     try:
-        check_options(**options, streamed="-" in args.inputs)
+        check_noise_options(**options, streamed="-" in args.inputs)
     except ParameterError as error:
-        faults.append(as_options(str(error)))
-    check_noise(args, faults)
+        errors.append(with_option_names(str(error)))
+    options |= read_part_options(args, errors)
+    check_noise(args, errors)
     return options
 
 
-def part_options(args: argparse.Namespace, faults: list[str]) -> dict[str, float | None]:
-    """Return the keywords that say which part of a recording is wanted.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `start` and `end`.
-    faults : list of str
-        Is added what is wrong with them.
-
-    Returns
-    -------
-    dict
-        ``start`` and ``end``, in seconds or None; both None if something is wrong.
-    """
+def read_part_options(args: argparse.Namespace, errors: list[str]) -> dict[str, float | None]:
+    """Return ``start`` and ``end`` of the part that is wanted, in seconds or None; both None if one is wrong."""
     from nmf_audio.io.section import check_section
 
-    part = _read_part(args, faults)
+    part = {
+        "start": _read(args.start, "--start", parse_time, errors),
+        "end": _read(args.end, "--end", parse_time, errors),
+    }
     try:
         check_section("start and end", part["start"], part["end"])
     except ParameterError as error:
-        faults.append(str(error))
+        errors.append(str(error))
         return dict.fromkeys(part)
     return part
 
 
-def _read_part(args: argparse.Namespace, faults: list[str]) -> dict[str, float | None]:
-    return {
-        "start": _read(args.start, "--start", parse_time, faults),
-        "end": _read(args.end, "--end", parse_time, faults),
-    }
-
-
-def check_noise(args: argparse.Namespace, faults: list[str]) -> None:
-    """Add to `faults` what keeps the recording from being read that ``--noise`` names."""
+def check_noise(args: argparse.Namespace, errors: list[str]) -> None:
+    """Add to `errors` what keeps the recording from being read that ``--noise`` names."""
     from nmf_audio.io.open import open_reader
 
     if args.noise is None:
@@ -280,13 +233,13 @@ def check_noise(args: argparse.Namespace, faults: list[str]) -> None:
     try:
         open_reader(args.noise).close()
     except (AudioFileError, MissingExtraError) as error:
-        faults.append(f"--noise {error}")
+        errors.append(f"--noise {error}")
 
 
-def output_options(
-    args: argparse.Namespace, targets: "Iterable[Path]", raw: "RawFormat | None", faults: list[str]
+def read_output_options(
+    args: argparse.Namespace, targets: "Iterable[Path]", raw: "RawFormat | None", errors: list[str]
 ) -> dict[str, Any]:
-    """Return the keywords of `denoise_file` that say what outputs are.
+    """Return the keywords of `denoise_file` for what outputs are: ``format``, ``subtype`` and ``sr``.
 
     Parameters
     ----------
@@ -296,13 +249,8 @@ def output_options(
         What is to be written.
     raw : RawFormat or None
         What goes to standard output instead of WAV.
-    faults : list of str
+    errors : list of str
         Is added what is wrong with them, or does not go together.
-
-    Returns
-    -------
-    dict
-        The same names, as `denoise_file` takes them.
     """
     from nmf_audio.cli import streams
     from nmf_audio.io.containers import list_output_errors
@@ -311,7 +259,7 @@ def output_options(
     options = {
         "format": args.format,
         "subtype": args.subtype,
-        "sr": None if args.rate is None else common.whole(args.rate),
+        "sr": None if args.rate is None else common.parse_whole(args.rate),
     }
     found = []
     for target in targets:
@@ -319,21 +267,21 @@ def output_options(
             found += list_stream_errors(raw=raw, **options)
         else:
             found += list_output_errors(target, **options)
-    # many outputs have the same fault
-    faults.extend(dict.fromkeys(as_options(fault) for fault in found))
+    # many outputs have the same error
+    errors.extend(dict.fromkeys(map(with_option_names, found)))
     return options
 
 
-def _read(text: str | None, option: str, parse: Callable[[str], Value], faults: list[str]) -> Value | None:
+def _read(text: str | None, option: str, parse: Callable[[str], Value], errors: list[str]) -> Value | None:
     try:
         return None if text is None else parse(text)
     except ValueError as error:
-        faults.append(f"{option} {error}")
+        errors.append(f"{option} {error}")
         return None
 
 
-def as_options(text: str) -> str:
-    """Return what a function says of its arguments in the words of the command."""
+def with_option_names(text: str) -> str:
+    """Return an error of a function with the options of the command in the place of its arguments."""
     for name, option in _OPTIONS.items():
         text = text.replace(f"{name}=", f"{option}=").replace(f"{name}:", f"{option}:")
     return text

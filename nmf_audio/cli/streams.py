@@ -19,81 +19,71 @@ DASH = Path("-")
 """Standard input among inputs, standard output among outputs. A file of that name is ``./-``."""
 
 
-def label(path: Path, *, output: bool = False) -> str:
+def display_name(path: Path, *, output: bool = False) -> str:
     """Return how messages call an input, or an output."""
     if path != DASH:
         return str(path)
     return "standard output" if output else "standard input"
 
 
-def opened(path: Path, *, output: bool = False) -> Path | BinaryIO:
+def open_dash(path: Path, *, output: bool = False) -> Path | BinaryIO:
     """Return what `denoise_file` takes: the path, or for `DASH` the open stream, without a buffer in between."""
     if path != DASH:
         return path
     return io.FileIO(1, "wb", closefd=False) if output else io.FileIO(0, "rb", closefd=False)
 
 
-def check_sources(sources: Sequence[Path], faults: list[str]) -> None:
-    """Add to `faults` what keeps a recording from coming in through standard input, if it is among the sources."""
+def check_sources(sources: Sequence[Path], errors: list[str]) -> None:
+    """Add to `errors` what keeps a recording from coming in through standard input, if it is among the sources."""
     if DASH not in sources:
         return
     if len(sources) > 1:
-        faults.append("-: standard input is given beside other inputs; give it alone")
-    _check_descriptor(0, "-: standard input", "pipe a recording into it", faults)
+        errors.append("-: standard input is given beside other inputs; give it alone")
+    _check_descriptor(0, "-: standard input", "pipe a recording into it", errors)
 
 
-def check(args: argparse.Namespace, sources: Sequence[Path], faults: list[str]) -> None:
-    """Check what is asked of standard input and output.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `output`, `keep_noise`, `json` and `raw`.
-    sources : sequence of Path
-        The inputs.
-    faults : list of str
-        Is added what is wrong.
-    """
+def check(args: argparse.Namespace, sources: Sequence[Path], errors: list[str]) -> None:
+    """Add to `errors` what is wrong with the use of standard input and output; `sources` are the inputs."""
     reads = DASH in sources
     writes = [
         name for name, value in (("-o", args.output), ("--keep-noise", args.keep_noise)) if _is_dash(value)
     ]
-    check_sources(sources, faults)
+    check_sources(sources, errors)
     if reads:
         if len(sources) == 1 and args.output is None:
-            faults.append("-: standard input has no name to make the output's from; give -o FILE, or -o -")
+            errors.append("-: standard input has no name to make the output's from; give -o FILE, or -o -")
         if args.keep_noise is not None and "{" in args.keep_noise:
-            faults.append(
+            errors.append(
                 f"--keep-noise {args.keep_noise}: standard input has no name to fill in; give a file"
             )
     if len(writes) > 1:
-        faults.append("-o - and --keep-noise - both write to standard output; give one of them a file")
+        errors.append("-o - and --keep-noise - both write to standard output; give one of them a file")
     if writes and args.json == "-":
-        faults.append(
+        errors.append(
             f"--json and {writes[0]} - both write to standard output; give --json the name of a file"
         )
     if writes:
         _check_descriptor(
-            1, f"{writes[0]} -: standard output", "pipe it into a program, or give a file", faults
+            1, f"{writes[0]} -: standard output", "pipe it into a program, or give a file", errors
         )
-        _check_that_output_is_no_input(sources, writes[0], faults)
+        _check_that_output_is_no_input(sources, writes[0], errors)
     if args.raw is not None and not reads and not writes:
-        faults.append("--raw is for standard input and output: give - as input, or -o -")
+        errors.append("--raw is for standard input and output: give - as input, or -o -")
 
 
 def _is_dash(value: object) -> bool:
     return value is not None and str(value) == str(DASH)
 
 
-def _check_descriptor(number: int, what: str, advice: str, faults: list[str]) -> None:
+def _check_descriptor(number: int, what: str, advice: str, errors: list[str]) -> None:
     # Python has none for a descriptor that was closed when it started; by now it may be another file
     if (sys.stdout if number else sys.stdin) is None:
-        faults.append(f"{what} is closed; {advice}")
+        errors.append(f"{what} is closed; {advice}")
     elif os.isatty(number):
-        faults.append(f"{what} is a terminal; {advice}")
+        errors.append(f"{what} is a terminal; {advice}")
 
 
-def _check_that_output_is_no_input(sources: Sequence[Path], option: str, faults: list[str]) -> None:
+def _check_that_output_is_no_input(sources: Sequence[Path], option: str, errors: list[str]) -> None:
     try:
         target = os.fstat(1)
         if not stat.S_ISREG(target.st_mode):
@@ -101,38 +91,28 @@ def _check_that_output_is_no_input(sources: Sequence[Path], option: str, faults:
         for source in sources:
             status = os.fstat(0) if source == DASH else source.stat()
             if os.path.samestat(target, status):
-                faults.append(
-                    f"{option} -: standard output and {label(source)} are the same file; name another"
+                errors.append(
+                    f"{option} -: standard output and {display_name(source)} are the same file; name another"
                 )
     except OSError:
         # what is missing or closed is said elsewhere
         return
 
 
-def raw_of(args: argparse.Namespace, faults: list[str]) -> "RawFormat | None":
-    """Return what the samples of standard input and output are, if they have no header.
+def read_raw_format(args: argparse.Namespace, errors: list[str]) -> "RawFormat | None":
+    """Return what samples without a header are, or None if there is a header or something is wrong.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `raw`, `rate`, `channels` and `inputs`. What is said of the samples is taken out of `rate` and `channels`.
-    faults : list of str
-        Is added what is wrong.
-
-    Returns
-    -------
-    RawFormat or None
-        None if there is a header, or something is wrong.
+    What is meant for them is taken out of `args.rate` and `args.channels`.
     """
     from nmf_audio import defaults
     from nmf_audio.io.pcm import RawFormat
 
-    numbers = [word for word in args.channels or () if isinstance(common.whole(word), int)]
+    numbers = [word for word in args.channels or () if isinstance(common.parse_whole(word), int)]
     modes = [word for word in args.channels or () if word not in numbers]
     args.channels = modes[-1] if modes else defaults.DEFAULT_CHANNELS
     reads = "-" in args.inputs
     if numbers and not (args.raw is not None and reads):
-        faults.append(
+        errors.append(
             f"--channels {numbers[-1]}: a number of channels is for --raw samples that come in through -"
         )
     if args.raw is None:
@@ -141,13 +121,13 @@ def raw_of(args: argparse.Namespace, faults: list[str]) -> "RawFormat | None":
     if reads:
         # that of what comes in, and so of what goes out
         rate, args.rate = args.rate, None
-        options = {"sr": rate and common.whole(rate)}
+        options = {"sr": rate and common.parse_whole(rate)}
         if numbers:
-            options["n_channels"] = common.whole(numbers[-1])
+            options["n_channels"] = common.parse_whole(numbers[-1])
         if rate is None:
-            faults.append("--raw has no header: give --rate, the sample rate in Hz, and --channels, if not 1")
+            errors.append("--raw has no header: give --rate, the sample rate in Hz, and --channels, if not 1")
     try:
         return RawFormat(args.raw, **options)
     except ParameterError as error:
-        faults.append(str(error).replace("n_channels=", "channels=").replace("sr=", "rate="))
+        errors.append(str(error).replace("n_channels=", "channels=").replace("sr=", "rate="))
         return None

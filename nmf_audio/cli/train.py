@@ -4,11 +4,10 @@ import argparse
 import math
 import shlex
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmf_audio.cli import common, learning, train_denoiser, train_separator
+from nmf_audio.cli import common, train_common, train_denoiser, train_separator
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
@@ -96,7 +95,7 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         type=Path,
         help="files and folders, searched with all below; any format and rate",
     )
-    learning.add_output_arguments(files)
+    train_common.add_output_arguments(files)
     files.add_argument(
         "--with",
         dest="other",
@@ -122,48 +121,37 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         ("--seed", "N", 0, "the same seed, recordings, machine and versions give the same bits"),
     ):
         group.add_argument(option, metavar=name, default=f"{value:g}", help=f"{text} (default: %(default)s)")
-    learning.add_card_arguments(parser)
+    train_common.add_card_arguments(parser)
     common.add_verbosity(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Learn the dictionary that the arguments ask for.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        0, or 1 if a recording was left out.
+    """Learn the dictionary that the arguments ask for; return the exit code, 1 if a recording was left out.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; nothing is written then.
+        If names or options are wrong; nothing is written then.
     """
-    common.one_thread()
+    common.use_one_thread()
     if args.source == "denoiser":
         return train_denoiser.run(args)
     if args.source == "separator":
         return train_separator.run(args)
     from nmf_audio.dsp.bands import FrontEndSpec
-    from nmf_audio.training.corpus import CorpusWarning, find_recordings
+    from nmf_audio.training.corpus import find_recordings
     from nmf_audio.training.merge import merge
     from nmf_audio.training.plain import train_plain
 
-    faults: list[str] = []
-    numbers = read_numbers(args, RANGES, faults)
-    source = _source_name(args, faults)
-    other, origins = _check_names(args, faults)
-    if faults:
-        raise common.UsageError(faults)
+    errors: list[str] = []
+    numbers = read_numbers(args, RANGES, errors)
+    source = _source_name(args, errors)
+    other, origins = _check_names(args, errors)
+    if errors:
+        raise common.UsageError(errors)
     started = time.monotonic()
     spec = FrontEndSpec() if other is None else other.spec
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CorpusWarning)
+    with train_common.reporting_warnings(args) as caught:
         corpus = find_recordings(args.recordings, sr=spec.sr)
         with common.progress_bar(args, f"learning {source}", unit="%") as progress:
             try:
@@ -185,27 +173,27 @@ def run(args: argparse.Namespace) -> int:
                 )
             except ParameterError as error:
                 raise common.UsageError([str(error).replace("n_components=", "--components ")]) from error
-    for warning in caught:
-        common.report_fault(args, f"warning: {warning.message}")
     commands = [_command(args)]
     if other is not None:
         dictionary = merge(dictionary, other, replace=args.replace)
         commands = [*other.meta.get("commands", ()), *commands]
-    dictionary, card = learning.keep(args, dictionary, commands)
+    dictionary, card = train_common.save(args, dictionary, commands)
     atoms = " + ".join(f"{dictionary.n_components(s)} {s}" for s in dictionary.sources)
     minutes = sum(row["seconds"] for row in dictionary.meta["trained_on"] if row["source"] == source) / 60
     taken = time.monotonic() - started
-    common.say(args, f"{args.output}: {atoms} atoms, {minutes:.1f} min heard in {taken:.1f} s; card {card}")
+    common.print_message(
+        args, f"{args.output}: {atoms} atoms, {minutes:.1f} min heard in {taken:.1f} s; card {card}"
+    )
     if len(dictionary.sources) == 1 and args.source != "source":
         missing = "noise" if args.source == "speech" else "speech"
-        common.say(
+        common.print_message(
             args, f"to denoise with it, add {missing}: nmf-audio train {missing} ... --with {args.output}"
         )
-    return common.EXIT_FAULT if caught else common.EXIT_DONE
+    return common.EXIT_ERROR if caught else common.EXIT_DONE
 
 
-def _source_name(args: argparse.Namespace, faults: list[str]) -> str:
-    """Return what the source is called; add to `faults` if it may not be called so."""
+def _source_name(args: argparse.Namespace, errors: list[str]) -> str:
+    """Return what the source is called; add to `errors` if it may not be called so."""
     from nmf_audio.separation.sources import check_source_name
 
     if args.source != "source":
@@ -213,22 +201,22 @@ def _source_name(args: argparse.Namespace, faults: list[str]) -> str:
     try:
         return check_source_name(args.name)
     except ParameterError as error:
-        faults.append(str(error).replace("source=", "NAME "))
+        errors.append(str(error).replace("source=", "NAME "))
         return ""
 
 
 def _check_names(
-    args: argparse.Namespace, faults: list[str]
+    args: argparse.Namespace, errors: list[str]
 ) -> tuple["Dictionary | None", "dict[Path, Origin] | None"]:
-    """Return what --with and --manifest name; add to `faults` what is wrong with any name."""
-    inputs = learning.check_recordings(args.recordings, faults)
-    other = learning.load_named(
-        "--with", args.other, "plain", "only plain dictionaries can be put together", inputs, faults
+    """Return what --with and --manifest name; add to `errors` what is wrong with any name."""
+    inputs = train_common.check_recordings(args.recordings, errors)
+    other = train_common.load_option(
+        "--with", args.other, "plain", "only plain dictionaries can be put together", inputs, errors
     )
     if args.replace and args.other is None:
-        faults.append("--replace: there is nothing to replace; name a dictionary by --with")
-    origins = learning.read_origins(args, faults)
-    learning.check_output(args, inputs, faults)
+        errors.append("--replace: there is nothing to replace; name a dictionary by --with")
+    origins = train_common.read_origins(args, errors)
+    train_common.check_output(args, inputs, errors)
     return other, origins
 
 

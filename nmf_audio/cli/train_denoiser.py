@@ -3,12 +3,11 @@
 import argparse
 import math
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmf_audio.cli import common, learning, training
+from nmf_audio.cli import common, train_common
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.training import defaults
 
@@ -26,7 +25,7 @@ A folder is a speaker, or a kind of noise; all are heard equally often. A few ar
 shown as it goes. The learning rate is constant but for a cool-down at the end. The last example takes a finished
 dictionary from a training that is still running, which goes on undisturbed.
 
-{training.EXIT_CODES}"""
+{train_common.EXIT_CODES}"""
 
 SHIPPED = "shipped"
 
@@ -67,50 +66,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             required=True,
             help=f"files and folders of {source} alone, searched with all below; any format and rate",
         )
-    learning.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
+    train_common.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
     start = f"a trained dictionary; {SHIPPED!r} is the one that comes with the program"
     jobs = f"threads; the result is the same with any number, more find nothing to do (default: {defaults.N_JOBS})"
-    training.add_arguments(parser, MEANINGS, n_steps=defaults.N_STEPS, start=start, jobs=jobs)
+    train_common.add_training_arguments(parser, MEANINGS, n_steps=defaults.N_STEPS, start=start, jobs=jobs)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train the dictionary that the arguments ask for.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        0, or 1 if a recording was left out.
+    """Train the dictionary that the arguments ask for; return the exit code, 1 if a recording was left out.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; nothing is written then.
+        If names or options are wrong; nothing is written then.
     """
     from nmf_audio.dsp.bands import FrontEndSpec
-    from nmf_audio.training.corpus import CorpusWarning, find_recordings
+    from nmf_audio.training.corpus import find_recordings
     from nmf_audio.training.denoiser import train_denoiser
     from nmf_audio.training.sounds import read_recordings
 
-    faults: list[str] = []
-    numbers = training.numbers_of(args, SIZES, faults)
-    numbers |= read_numbers(args, UNITS | COOL_DOWN, faults)
+    errors: list[str] = []
+    numbers = train_common.read_sizes(args, SIZES, errors)
+    numbers |= read_numbers(args, UNITS | COOL_DOWN, errors)
     if numbers.get("cool-down", 0) > numbers.get("steps", math.inf):
-        faults.append(f"--cool-down {args.cool_down}: must be at most --steps {args.steps}")
-    jobs = read_numbers(args, JOBS, faults)
-    start, origins, checkpoint = _check_names(args, faults)
-    if faults:
-        raise common.UsageError(faults)
+        errors.append(f"--cool-down {args.cool_down}: must be at most --steps {args.steps}")
+    jobs = read_numbers(args, JOBS, errors)
+    start, origins, checkpoint = _check_names(args, errors)
+    if errors:
+        raise common.UsageError(errors)
     started = time.monotonic()
     sr = FrontEndSpec().sr if start is None else start.spec.sr
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CorpusWarning)
+    with train_common.reporting_warnings(args) as caught:
         speech, noise = (find_recordings(paths, sr=sr) for paths in (args.speech, args.noise))
-        common.say(args, "reading the recordings")
+        common.print_message(args, "reading the recordings")
         seed = int(numbers.get("seed", 0))
         recordings = read_recordings(speech, noise, origins=origins, rng=seed)
         with common.progress_bar(args, "training", unit="%") as progress:
@@ -122,14 +110,12 @@ def run(args: argparse.Namespace) -> int:
                 checkpoint=checkpoint,
                 resume=args.resume or False,
                 n_jobs=int(jobs.get("jobs", defaults.N_JOBS)),
-                progress=training.teller(args, progress, _score_text),
+                progress=train_common.make_progress(args, progress, _score_text),
             )
-    for warning in caught:
-        common.report_fault(args, f"warning: {warning.message}")
-    named = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
-    command = training.command(args, named, [*SIZES, *UNITS, *COOL_DOWN])
-    training.keep(args, dictionary, command, start=start, score_text=_score_text, started=started)
-    return common.EXIT_FAULT if caught else common.EXIT_DONE
+    words = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
+    command = train_common.repeat_command(args, words, [*SIZES, *UNITS, *COOL_DOWN])
+    train_common.save_trained(args, dictionary, command, start=start, score_text=_score_text, started=started)
+    return common.EXIT_ERROR if caught else common.EXIT_DONE
 
 
 def _settings(numbers: dict[str, float], seed: int, start: "Dictionary | None") -> Any:
@@ -164,17 +150,17 @@ def _score_text(score: dict[str, float]) -> str:
 
 
 def _check_names(
-    args: argparse.Namespace, faults: list[str]
+    args: argparse.Namespace, errors: list[str]
 ) -> tuple["Dictionary | None", "dict[Path, Origin] | None", Path]:
-    """Return what --from and --manifest name and where the state is kept; add to `faults` what is wrong."""
+    """Return what --from and --manifest name and where the state is kept; add to `errors` what is wrong."""
     from nmf_audio.dictionary.dictionary import DEFAULT_DICTIONARY
 
-    inputs = learning.check_recordings([*args.speech, *args.noise], faults)
+    inputs = train_common.check_recordings([*args.speech, *args.noise], errors)
     name = DEFAULT_DICTIONARY if args.start == SHIPPED else args.start
-    start = learning.load_named(
-        "--from", name, "trained", "only a trained dictionary can be trained further", inputs, faults
+    start = train_common.load_option(
+        "--from", name, "trained", "only a trained dictionary can be trained further", inputs, errors
     )
-    origins = learning.read_origins(args, faults)
-    checkpoint = training.checkpoint_of(args, faults)
-    learning.check_output(args, inputs, faults)
+    origins = train_common.read_origins(args, errors)
+    checkpoint = train_common.find_checkpoint(args, errors)
+    train_common.check_output(args, inputs, errors)
     return start, origins, checkpoint

@@ -2,11 +2,10 @@
 
 import argparse
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmf_audio.cli import common, learning, training
+from nmf_audio.cli import common, train_common
 from nmf_audio.cli.ranges import Range
 from nmf_audio.errors import ParameterError
 from nmf_audio.training.defaults import SEPARATOR
@@ -23,7 +22,7 @@ EPILOG = f"""examples:
 A minute of each source alone will do; mixtures are made from them. The last tenth of every recording is held out, and
 the score on it is shown as it goes. It runs on one processor core.
 
-{training.EXIT_CODES}"""
+{train_common.EXIT_CODES}"""
 
 SIZES: dict[str, Range] = {"atoms": (int, 2, 1024), "layers": (int, 1, 16)}
 MEANINGS = {
@@ -42,48 +41,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what a source is called, and a file or folder of it alone, searched with all below; any format and "
         "rate; the same name may come again",
     )
-    learning.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
+    train_common.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
     start = "a separator of the same sources"
-    training.add_arguments(parser, MEANINGS, n_steps=SEPARATOR["n_steps"], start=start)
+    train_common.add_training_arguments(parser, MEANINGS, n_steps=SEPARATOR["n_steps"], start=start)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train the dictionary that the arguments ask for.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-
-    Returns
-    -------
-    int
-        0, or 1 if a recording was left out.
+    """Train the dictionary that the arguments ask for; return the exit code, 1 if a recording was left out.
 
     Raises
     ------
     common.UsageError
-        If names or options are at fault; nothing is written then.
+        If names or options are wrong; nothing is written then.
     """
     from nmf_audio.dsp.bands import FrontEndSpec
-    from nmf_audio.training.corpus import CorpusWarning, find_recordings
+    from nmf_audio.training.corpus import find_recordings
     from nmf_audio.training.separator import read_sources, train_separator
 
-    faults: list[str] = []
-    numbers = training.numbers_of(args, SIZES, faults)
-    sources = _sources(args.recordings, faults)
-    inputs = learning.check_recordings([path for paths in sources.values() for path in paths], faults)
-    start = _start(args, list(sources), inputs, faults)
-    origins = learning.read_origins(args, faults)
-    checkpoint = training.checkpoint_of(args, faults)
-    learning.check_output(args, inputs, faults)
-    if faults:
-        raise common.UsageError(faults)
+    errors: list[str] = []
+    numbers = train_common.read_sizes(args, SIZES, errors)
+    sources = _sources(args.recordings, errors)
+    inputs = train_common.check_recordings([path for paths in sources.values() for path in paths], errors)
+    start = _start(args, list(sources), inputs, errors)
+    origins = train_common.read_origins(args, errors)
+    checkpoint = train_common.find_checkpoint(args, errors)
+    train_common.check_output(args, inputs, errors)
+    if errors:
+        raise common.UsageError(errors)
     started = time.monotonic()
     seed = int(numbers.get("seed", 0))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CorpusWarning)
-        common.say(args, "reading the recordings")
+    with train_common.reporting_warnings(args) as caught:
+        common.print_message(args, "reading the recordings")
         spec = FrontEndSpec() if start is None else start.spec
         clips = read_sources(
             {name: find_recordings(paths, sr=spec.sr) for name, paths in sources.items()},
@@ -99,43 +87,41 @@ def run(args: argparse.Namespace) -> int:
                 start=start,
                 checkpoint=checkpoint,
                 resume=args.resume or False,
-                progress=training.teller(args, progress, _score_text),
+                progress=train_common.make_progress(args, progress, _score_text),
             )
-    for warning in caught:
-        common.report_fault(args, f"warning: {warning.message}")
-    command = training.command(args, ["separator", *args.recordings], SIZES)
-    training.keep(args, dictionary, command, start=start, score_text=_score_text, started=started)
-    return common.EXIT_FAULT if caught else common.EXIT_DONE
+    command = train_common.repeat_command(args, ["separator", *args.recordings], SIZES)
+    train_common.save_trained(args, dictionary, command, start=start, score_text=_score_text, started=started)
+    return common.EXIT_ERROR if caught else common.EXIT_DONE
 
 
-def _sources(words: list[str], faults: list[str]) -> dict[str, list[Path]]:
-    """Return the paths of each source; add to `faults` what is wrong with the words."""
+def _sources(words: list[str], errors: list[str]) -> dict[str, list[Path]]:
+    """Return the paths of each source; add to `errors` what is wrong with the words."""
     from nmf_audio.separation.sources import check_source_name
 
     sources: dict[str, list[Path]] = {}
     for word in words:
         name, sign, path = word.partition("=")
         if not sign or not path:
-            faults.append(f"{word}: NAME=PATH is needed, such as anna=recordings/anna")
+            errors.append(f"{word}: NAME=PATH is needed, such as anna=recordings/anna")
             continue
         try:
             sources.setdefault(check_source_name(name), []).append(Path(path))
         except ParameterError as error:
-            faults.append(f"{word}: {error}")
-    if len(sources) == 1 and not faults:
-        faults.append(f"{next(iter(sources))}: is the only source; at least two are needed")
+            errors.append(f"{word}: {error}")
+    if len(sources) == 1 and not errors:
+        errors.append(f"{next(iter(sources))}: is the only source; at least two are needed")
     return sources
 
 
 def _start(
-    args: argparse.Namespace, names: list[str], inputs: list[Path], faults: list[str]
+    args: argparse.Namespace, names: list[str], inputs: list[Path], errors: list[str]
 ) -> "Dictionary | None":
-    """Return what --from names, and note its file in `inputs`; add to `faults` what is wrong with it."""
-    start = learning.load_named(
-        "--from", args.start, "separator", "only a separator can be trained further", inputs, faults
+    """Return what --from names, and note its file in `inputs`; add to `errors` what is wrong with it."""
+    start = train_common.load_option(
+        "--from", args.start, "separator", "only a separator can be trained further", inputs, errors
     )
     if start is not None and start.kind == "separator" and names and set(start.sources) != set(names):
-        faults.append(
+        errors.append(
             f"--from {args.start}: has the sources {', '.join(start.sources)}; give recordings of these"
         )
     return start

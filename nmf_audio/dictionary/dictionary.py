@@ -9,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
+import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +31,14 @@ from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 from nmf_audio.io.atomic import saving
 
-__all__ = ["DEFAULT_DICTIONARY", "Dictionary", "Group", "load_dictionary", "shipped_dictionaries"]
+__all__ = [
+    "DEFAULT_DICTIONARY",
+    "Dictionary",
+    "Group",
+    "is_source_name",
+    "load_dictionary",
+    "shipped_dictionaries",
+]
 
 Array = npt.NDArray[np.float32]
 
@@ -39,6 +49,18 @@ DEFAULT_DICTIONARY = "trained"
 MAX_ARRAYS = 64
 MAX_ARRAY_BYTES = 128 * 2**20
 MAX_META_CHARS = 2**20
+MAX_NAME_CHARS = 255
+SOURCE_NAME_RULE = (
+    "a name of letters, digits, - and _, at most 64, that starts with a letter or digit, is needed"
+)
+
+# what numpy writes, and nothing else: its own parser evaluates the text, and raises whatever comes of that
+_NPY_HEADER = re.compile(
+    rb"\{'descr': '(?P<type><[fU]\d{1,7})', 'fortran_order': False, 'shape': \((?P<shape>[\d, ]{0,64})\), \}\s*"
+)
+_SOURCE_NAME = re.compile(r"[^\W_][\w-]{0,63}")
+_LONGEST_END = 22 + 2**16
+"""Bytes from the beginning of an archive's end record, with the longest comment."""
 MAX_BANDS, MAX_COMPONENTS = 4096, 65536
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -192,8 +214,10 @@ class Dictionary:
         """
         source = Path(path)
         try:
-            with zipfile.ZipFile(source) as archive:
-                arrays = _read_members(archive)
+            with source.open("rb") as file:
+                _check_directory(file)
+                with zipfile.ZipFile(file) as archive:
+                    arrays = _read_members(archive)
         except OSError as error:
             raise DictionaryError(
                 f"{source}: the dictionary can't be read: {error.strerror or error}"
@@ -202,6 +226,7 @@ class Dictionary:
             zipfile.BadZipFile,
             EOFError,
             NotImplementedError,
+            OverflowError,
             RuntimeError,
             ValueError,
             zlib.error,
@@ -213,6 +238,20 @@ class Dictionary:
             return cls(**_parse(arrays), name=source.stem)
         except (DictionaryError, ParameterError) as error:
             raise DictionaryError(f"{source}: {error}") from error
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """Refuse an archive of very many entries, or of 64 bits, before `zipfile` holds them all in memory."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - _LONGEST_END, 0))
+    end = file.read()
+    at = end.rfind(b"PK\5\6")
+    if at < 0 or len(end) - at < 22:
+        raise zipfile.BadZipFile("it has no end record")
+    n_entries, n_bytes = struct.unpack_from("<HI", end, at + 10)
+    if n_entries > MAX_ARRAYS or n_bytes > MAX_ARRAYS * 2**10 or b"PK\6\7" in end[max(at - 20, 0) : at]:
+        raise ValueError(f"{n_entries} entries; at most {MAX_ARRAYS} small ones are allowed")
+    file.seek(0)
 
 
 def _read_members(archive: zipfile.ZipFile) -> dict[str, npt.NDArray[Any]]:
@@ -229,6 +268,8 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, npt.NDArray[Any]]:
     for member in members:
         if not member.filename.endswith(".npy"):
             raise ValueError(f"unexpected entry {member.filename!r}")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"entry {member.filename!r} is compressed in another way than dictionaries are")
         # the size that the archive declares may be a lie: never inflate more than that
         with archive.open(member) as stream:
             data = stream.read(member.file_size + 1)
@@ -240,24 +281,23 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, npt.NDArray[Any]]:
 
 def _parse_array(name: str, data: bytes) -> npt.NDArray[Any]:
     """Parse one ``.npy`` whose header is checked before anything of the size that it claims is allocated."""
-    buffer = io.BytesIO(data)
-    version = np.lib.format.read_magic(buffer)
-    if version != (1, 0):
-        raise ValueError(f"entry {name!r} has .npy version {version}; 1.0 is expected")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(buffer, max_header_size=10000)
+    end = 10 + int.from_bytes(data[8:10], "little")
+    header = _NPY_HEADER.fullmatch(data[10:end])
+    if data[:8] != b"\x93NUMPY\x01\x00" or header is None:
+        raise ValueError(f"entry {name!r} has no .npy header of version 1.0")
+    kind, size = header["type"][:2].decode(), int(header["type"][2:])
+    shape = tuple(int(n) for n in header["shape"].split(b",") if n.strip())
     is_text = name == "meta.npy"
-    wanted = dtype.kind == "U" and shape == () if is_text else dtype == np.dtype("<f4") and not fortran_order
-    if not wanted or any(n < 0 for n in shape):
+    wanted = kind == "<U" and not shape if is_text else (kind, size) == ("<f", 4)
+    if not wanted:
         raise ValueError(
-            f"entry {name!r} has type {dtype} and shape {shape}; little-endian float32 is expected"
+            f"entry {name!r} has type {kind}{size} and shape {shape}; little-endian float32 is expected"
         )
-    n_bytes = dtype.itemsize
-    for n in shape:
-        n_bytes *= int(n)
-    rest = data[buffer.tell() :]
-    if len(rest) != n_bytes or (is_text and dtype.itemsize > 4 * MAX_META_CHARS):
+    n_bytes = math.prod(shape) * (4 * size if is_text else size)
+    rest = data[end:]
+    if len(rest) != n_bytes or (is_text and size > MAX_META_CHARS):
         raise ValueError(f"entry {name!r} holds {len(rest)} bytes; its header promises {n_bytes}")
-    return np.frombuffer(rest, dtype).reshape(shape).copy()
+    return np.frombuffer(rest, f"{kind}{size}").reshape(shape).copy()
 
 
 def _parse(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
@@ -281,7 +321,7 @@ def _parse(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
             "meta": dict(meta["provenance"]),
         }
         expected = str(meta["sha256"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise DictionaryError(f"its entry 'meta' is incomplete or wrong: {error}") from error
     values |= {"spectrum": spectrum, "arrays": arrays, "groups": groups}
     if Dictionary(**values).sha256 != expected:
@@ -323,6 +363,12 @@ def _check(d: Dictionary) -> None:
         n_components = W.shape[1]
     position = 0
     for group in d.groups:
+        if not is_source_name(group.source):
+            raise DictionaryError(f"source {group.source!r}: {SOURCE_NAME_RULE}")
+        if not (group.name.isprintable() and 0 < len(group.name) <= MAX_NAME_CHARS):
+            raise DictionaryError(
+                f"group {group.name!r}: a name of 1 to {MAX_NAME_CHARS} printable characters is needed"
+            )
         if group.start != position or group.stop <= group.start:
             raise DictionaryError(f"group {group.name!r} starts at {group.start}; {position} is expected")
         position = group.stop
@@ -331,6 +377,17 @@ def _check(d: Dictionary) -> None:
     order = [g.source for g in d.groups]
     if sum(a != b for a, b in pairwise(order)) != len(set(order)) - 1:
         raise DictionaryError(f"groups are in the order {order}; those of one source must stand together")
+
+
+def is_source_name(name: object) -> bool:
+    """Whether a source may be called so: it becomes a part of file names.
+
+    Examples
+    --------
+    >>> is_source_name("left-hand_piano2"), is_source_name("x/../../evil")
+    (True, False)
+    """
+    return isinstance(name, str) and _SOURCE_NAME.fullmatch(name) is not None
 
 
 def shipped_dictionaries() -> dict[str, Path]:

@@ -56,6 +56,16 @@ class Normaliser:
         self._level, self._count = 0.0, 0
         self._tilt, self._tilt_count = np.ones_like(self._weight), TILT_START
 
+    @property
+    def state(self) -> npt.NDArray[np.float64]:
+        """Level, counts and tilt as one array, to go on from; can be set."""
+        return np.array([self._level, self._count, self._tilt_count, *self._tilt], np.float64)
+
+    @state.setter
+    def state(self, state: npt.NDArray[np.float64]) -> None:
+        self._level, self._count, self._tilt_count = float(state[0]), int(state[1]), int(state[2])
+        self._tilt = state[3:].astype(np.float32)
+
     def process(self, bands: Array) -> Array:
         """Return v (n_frames, n_bands), float32, for the next frames x (n_frames, n_bands)."""
         v = bands * self._weight

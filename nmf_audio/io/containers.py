@@ -248,5 +248,5 @@ def describe_size_limit(label: str, container: Container) -> str:
     """Return the error of a file that can't hold more, which names the formats that can."""
     return (
         f"{label}: {container.format} with {container.subtype} can't hold more than 4 GB; "
-        "formats that can are RF64, W64, CAF and FLAC (--format, format=)"
+        "formats that can are RF64, W64, CAF and FLAC (format=)"
     )

@@ -122,7 +122,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
     if not is_recording_head(beginning):
         raise AudioFileError(
             f"{label}: holds no audio that can be read; WAV, FLAC, OGG, MP3, AIFF and others can, and samples "
-            "without a header if --raw (raw=) says what they are"
+            "without a header if raw= says what they are"
         )
     with tempfile.TemporaryDirectory() as folder:
         spooled = Path(folder) / "stream"

@@ -35,11 +35,11 @@ def list_stream_errors(
     Examples
     --------
     >>> list_stream_errors(format="FLAC")
-    ["format='FLAC'; a stream is WAV, WAVEX, or raw samples (--raw, raw=)"]
+    ["format='FLAC'; a stream is WAV, WAVEX, or raw samples (raw=)"]
     """
     errors = []
     if format is not None and str(format).upper() not in _FORMATS:
-        errors.append(f"format={format!r}; a stream is {', '.join(_FORMATS)}, or raw samples (--raw, raw=)")
+        errors.append(f"format={format!r}; a stream is {', '.join(_FORMATS)}, or raw samples (raw=)")
     if subtype is not None and raw is not None and format is None:
         errors.append(f"subtype={subtype!r}: raw={raw.coding} says it already; leave one of them out")
     elif subtype is not None and str(subtype).upper() not in PCM_BYTES:

@@ -101,11 +101,7 @@ class AudioWriter(WriterContext):
         except soundfile.LibsndfileError as error:
             self._probe_disk()
             rates = CODINGS.get(container.subtype, Coding()).rates
-            advice = (
-                ""
-                if not rates or sr in rates
-                else f" --rate (sr=) with one of {', '.join(map(str, rates))} or"
-            )
+            advice = "" if not rates or sr in rates else f" sr= with one of {', '.join(map(str, rates))} or"
             raise AudioFileError(
                 f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} "
                 f"channels at {sr} Hz ({error.error_string.rstrip('.')}); give{advice} an output of another "

@@ -11,26 +11,29 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 from nmf_audio._checks import check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.io.pipe_reader import get_report_path
-from nmf_audio.jobs.denoise_file import default_output, denoise_file
+from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
+from nmf_audio.jobs.outputs import default_output
 from nmf_audio.jobs.processes import Processes, Work
-from nmf_audio.jobs.report import Report
+from nmf_audio.jobs.report import Report, SeparationReport
 
 __all__ = ["FileWork", "check_jobs", "denoise_files", "in_total", "run_files", "run_in_order", "work_on"]
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[float, float], None]
 Result = TypeVar("Result")
+AnyReport = TypeVar("AnyReport", Report, SeparationReport)
 
 MAX_JOBS = 256
+DENOISER_OPTIONS = ("denoiser", "dictionary", "method", "reduction_db", "mix")
 
 
 class _StoppedError(BaseException):
-    """Ends a recording that nobody waits for any more: no fault of it, and not to be caught as one."""
+    """Ends a recording that nobody waits for any more: no error of it, and not to be caught as one."""
 
 
 def denoise_files(
@@ -56,7 +59,7 @@ def denoise_files(
         Called, in the caller's thread, with the number of recordings done (with decimals) and of all. What it
         raises ends the work: halves are removed, finished ones stay. So does closing the iterator, or Ctrl-C.
     **options
-        As for `denoise_file`, but `keep_noise`.
+        As for `denoise_file`, but `keep_noise`. A `denoiser` that is given is made once for all.
 
     Yields
     ------
@@ -67,7 +70,8 @@ def denoise_files(
     Raises
     ------
     ParameterError
-        If `jobs` is not allowed, or two recordings have the same output. Nothing is written then.
+        If `jobs` is not allowed, two recordings have the same output, or a `denoiser` is given beside options of
+        one. Nothing is written then.
     TypeError
         If a keyword is none of `denoise_file`.
 
@@ -85,6 +89,8 @@ def denoise_files(
     check_jobs(jobs)
     # a keyword that there is not is the caller's mistake, not that of each recording
     inspect.signature(denoise_file).bind(None, None, **options)
+    if options.get("denoiser") is not None:
+        choose_denoiser(**{name: options.get(name) for name in DENOISER_OPTIONS})
     pairs = [_pair(entry, options.get("format")) for entry in files]
     taken: dict[str, Path] = {}
     for src, dst in pairs:
@@ -96,33 +102,14 @@ def denoise_files(
 
 
 def check_jobs(jobs: Any) -> int:
-    """Return a number of jobs if it is one.
-
-    Raises
-    ------
-    ParameterError
-        If it is not.
-    """
+    """Return a number of jobs if it is one; raise ParameterError if not."""
     return check_whole("jobs", jobs, 1, MAX_JOBS)
 
 
 def in_total(
-    n_works: int, progress: Callable[[float, int], object] | None
+    n_works: int, progress: Callable[[float, int], None] | None
 ) -> Callable[[int, float, float], None]:
-    """Return what `run_in_order` takes, if only the sum over all works is of interest.
-
-    Parameters
-    ----------
-    n_works : int
-        How many there are.
-    progress : callable or None
-        Called with the number of works done (with decimals) and of all.
-
-    Returns
-    -------
-    callable
-        Takes the number of a work and what it said (done, total).
-    """
+    """Return what `run_in_order` calls, if only the sum over all works is of interest: `progress` (done, n_works)."""
     shares = [0.0] * n_works
 
     def advance(i: int, done: float, total: float) -> None:
@@ -140,59 +127,60 @@ def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tu
 
 
 @dataclass(frozen=True)
-class FileWork:
-    """Denoises one recording and reports whatever becomes of it.
+class FileWork(Generic[AnyReport]):
+    """Processes one recording and reports whatever becomes of it.
 
     Parameters
     ----------
-    src, dst : Path or binary file
-        The recording and its output.
-    skip_existing : bool
-        Leave it alone if the output exists.
+    process : callable
+        `denoise_file` or `separate_file`.
+    report : type
+        What it returns.
+    src : Path or binary file
+        The recording.
+    dst : Path, binary file, or dict of str to Path
+        Its output, or its parts.
     options : dict
-        Keywords of `denoise_file`.
+        Keywords of `process`.
+    skip_existing : bool
+        Leave it alone if all of `dst` exists.
     """
 
+    process: Callable[..., AnyReport]
+    report: type[AnyReport]
     src: Path | BinaryIO
-    dst: Path | BinaryIO
-    skip_existing: bool
+    dst: Path | BinaryIO | dict[str, Path]
     options: dict[str, Any]
+    skip_existing: bool = False
 
-    def __call__(self, progress: Progress) -> Report:
+    def __call__(self, progress: Progress) -> AnyReport:
         """Do it."""
-        if self.skip_existing and os.path.lexists(get_report_path(self.dst)):
-            return Report(get_report_path(self.src), get_report_path(self.dst), "skipped")
+        if self.skip_existing and all(map(os.path.lexists, self._targets())):
+            return self._make_report("skipped")
         try:
-            return denoise_file(self.src, self.dst, progress=progress, **self.options)
+            return self.process(self.src, self.dst, progress=progress, **self.options)
         except Exception as error:
             # one bad file must not cost the night's batch
             return self.failed(error)
 
-    def failed(self, error: Exception) -> Report:
-        """Return the report of a recording that could not be denoised."""
-        return Report(get_report_path(self.src), get_report_path(self.dst), "failed", error=error)
+    def failed(self, error: Exception) -> AnyReport:
+        """Return the report of a recording that could not be processed."""
+        return self._make_report("failed", error=error)
+
+    def _targets(self) -> list[Path]:
+        return list(self.dst.values()) if isinstance(self.dst, dict) else [get_report_path(self.dst)]
+
+    def _make_report(self, status: str, **fields: Any) -> AnyReport:
+        dst = self.dst if isinstance(self.dst, dict) else get_report_path(self.dst)
+        make: Callable[..., AnyReport] = self.report
+        return make(get_report_path(self.src), dst, status, **fields)
 
 
 def work_on(
     src: Path | BinaryIO, dst: Path | BinaryIO, *, skip_existing: bool = False, **options: Any
-) -> FileWork:
-    """Return what denoises one recording.
-
-    Parameters
-    ----------
-    src, dst : Path or binary file
-        The recording and its output.
-    skip_existing : bool
-        Leave it alone if the output exists.
-    **options
-        As for `denoise_file`.
-
-    Returns
-    -------
-    FileWork
-        For `run_files`.
-    """
-    return FileWork(src, dst, skip_existing, options)
+) -> FileWork[Report]:
+    """Return what denoises one recording, for `run_files`; `options` are those of `denoise_file`."""
+    return FileWork(denoise_file, Report, src, dst, options, skip_existing)
 
 
 def run_files(
@@ -200,17 +188,7 @@ def run_files(
 ) -> Iterator[Result]:
     """Work on recordings and yield reports in their order: one at a time here, more in processes of their own.
 
-    Parameters
-    ----------
-    works : sequence of Work
-        What to do, such as `FileWork`; with paths alone if there are several and `jobs` is above 1.
-    jobs, progress
-        See `run_in_order`.
-
-    Yields
-    ------
-    object
-        What they return, in the order of the works.
+    Several works, if `jobs` is above 1, may have no open files. For `progress` see `run_in_order`.
     """
     # a program that is packed with its Python has none that could be started
     can_start = bool(sys.executable) and not getattr(sys, "frozen", False)
@@ -239,12 +217,7 @@ def run_in_order(
     jobs : int
         How many at a time.
     progress : callable
-        Called in the caller's thread with the number of the work and what it said (done, total).
-
-    Yields
-    ------
-    object
-        What they return, in the order of the works.
+        Called in the caller's thread with the number of the work and its (done, total).
     """
     works = list(works)
     stop = threading.Event()

@@ -1,109 +1,55 @@
-"""A file, through the stream, into a file: in bounded memory, whole or not at all."""
+"""Denoise a recording into a file."""
 
 from __future__ import annotations
 
 import os
-import re
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.defaults import (
-    CHANNEL_MODES,
-    DEFAULT_CHANNELS,
-    DEFAULT_MIX,
-    DEFAULT_NAME,
-    DEFAULT_REDUCTION_DB,
-)
+from nmf_audio.defaults import CHANNEL_MODES, DEFAULT_CHANNELS
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
-from nmf_audio.errors import AudioFileError, ParameterError
-from nmf_audio.io.atomic import check_target, replacing_all
-from nmf_audio.io.containers import check_output, choose_extension
+from nmf_audio.errors import ParameterError
 from nmf_audio.io.noise_recording import MAX_SECONDS, read_noise
-from nmf_audio.io.open import (
-    Reader,
-    Writer,
-    open_reader,
-    open_stream,
-    open_stream_writer,
-    open_writer,
-)
+from nmf_audio.io.open import Reader
 from nmf_audio.io.pcm import RawFormat
 from nmf_audio.io.pipe_reader import STREAM, StreamReader, get_report_path
-from nmf_audio.io.pipe_writer import choose_stream_container, list_stream_errors
 from nmf_audio.io.section import check_section
-from nmf_audio.io.section_reader import SectionReader
-from nmf_audio.jobs.outputs import describe_changes, open_output
-from nmf_audio.jobs.pump import Processor, SeparateChannels, pump
+from nmf_audio.jobs.file_job import FileJob, PathLike, Progress, Target, errors_of
+from nmf_audio.jobs.outputs import default_output
 from nmf_audio.jobs.report import Report
+from nmf_audio.stream import Stream
 
-__all__ = ["Report", "check_options", "default_output", "denoise_file"]
+__all__ = ["Report", "check_noise_options", "choose_denoiser", "default_output", "denoise_file"]
 
-PathLike = str | os.PathLike[str]
-Target = PathLike | BinaryIO
-Progress = Callable[[float, float], None]
-Samples = npt.NDArray[np.floating[Any]]
+SPEECH, NOISE = "speech", "noise"
 
 
-def default_output(
-    src: PathLike, folder: PathLike | None = None, *, name: str = DEFAULT_NAME, format: str | None = None
-) -> Path:
-    """Return where the denoised recording goes if nobody says so.
-
-    Parameters
-    ----------
-    src : str or path
-        The recording.
-    folder : str or path, optional
-        Where to put the output; beside the recording by default.
-    name : str
-        Its name, with ``{stem}`` and ``{ext}`` for those of the recording.
-    format : str, optional
-        What it will be; ``{ext}`` is then an extension that says so.
-
-    Returns
-    -------
-    Path
-
-    Examples
-    --------
-    >>> default_output("talks/monday.wav").as_posix()
-    'talks/monday.denoised.wav'
-    >>> default_output("talks/monday.wav", "clean", name="{stem}.flac").as_posix()
-    'clean/monday.flac'
-    >>> default_output("talks/monday.wav", format="FLAC").as_posix()
-    'talks/monday.denoised.flac'
-    """
-    src = Path(src)
-    parts = {"{stem}": src.stem, "{ext}": choose_extension(src.suffix, format)}
-    # in one pass: a stem may itself look like a part
-    filled = re.sub("|".join(map(re.escape, parts)), lambda match: parts[match.group()], name)
-    return (src.parent if folder is None else Path(folder)) / filled
+def choose_denoiser(denoiser: Denoiser | None, **options: Any) -> Denoiser:
+    """Return the denoiser that is given, or make one; raise ParameterError if both are asked for."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if denoiser is None:
+        return Denoiser(**given)
+    if not isinstance(denoiser, Denoiser):
+        raise ParameterError(f"denoiser={denoiser!r}; a Denoiser is needed")
+    if given:
+        raise ParameterError(
+            f"denoiser and {' and '.join(given)} are both given; make the denoiser with them"
+        )
+    return denoiser
 
 
-def check_options(
+def check_noise_options(
     *,
     noise: PathLike | None = None,
     noise_from: tuple[float, float] | None = None,
     channels: str = DEFAULT_CHANNELS,
-    start: float | None = None,
-    end: float | None = None,
     streamed: bool = False,
 ) -> None:
-    """Check options of `denoise_file` that `Denoiser` does not know, as far as names and numbers show.
-
-    Parameters
-    ----------
-    noise, noise_from, channels, start, end
-        See `denoise_file`.
-    streamed : bool
-        Whether the recording is a stream, which can't be read twice.
+    """Check options of `denoise_file` that `Denoiser` does not know; `streamed` recordings can't be read twice.
 
     Raises
     ------
@@ -112,7 +58,6 @@ def check_options(
     """
     if channels not in CHANNEL_MODES:
         raise ParameterError(f"channels={channels!r}; allowed are {', '.join(CHANNEL_MODES)}")
-    check_section("start and end", start, end)
     if noise_from is None:
         return
     if noise is not None:
@@ -134,10 +79,11 @@ def denoise_file(
     dst: Target | None = None,
     *,
     raw: RawFormat | None = None,
+    denoiser: Denoiser | None = None,
     dictionary: Dictionary | PathLike | None = None,
     method: str | None = None,
-    reduction_db: float = DEFAULT_REDUCTION_DB,
-    mix: float = DEFAULT_MIX,
+    reduction_db: float | None = None,
+    mix: float | None = None,
     noise: PathLike | None = None,
     noise_from: tuple[float, float] | None = None,
     channels: str = DEFAULT_CHANNELS,
@@ -166,14 +112,16 @@ def denoise_file(
     raw : RawFormat or None
         What an open `src` is made of, and what goes to an open `dst` (unless `format` says WAV), if that is samples
         without a header.
+    denoiser : Denoiser or None
+        A ready one, for many files; it stands for `dictionary`, `method`, `reduction_db` and `mix`.
     dictionary : Dictionary, str, path or None
         A dictionary, the name of a shipped one, a file, or None for the shipped one that fits the method.
     method : {'trained', 'adaptive', 'classic'} or None
         How to decompose; None takes the best that the dictionary offers.
-    reduction_db : float
-        The most that noise is pushed down, in decibels.
-    mix : float
-        Share of the denoised signal in the output, 0 to 1; the rest is the input.
+    reduction_db : float or None
+        The most that noise is pushed down, in decibels; None stands for 40.
+    mix : float or None
+        Share of the denoised signal in the output, 0 to 1; the rest is the input. None stands for 1.
     noise : str, path or None
         A recording of the noise alone, a second or more, as loud as it is in `src`; the denoiser hears it first.
         Its rate may be another; mono stands for all channels, and another number of channels is averaged.
@@ -214,7 +162,7 @@ def denoise_file(
     BrokenPipeError
         If whoever reads an open `dst` has left.
     ParameterError
-        If a value is not allowed.
+        If a value is not allowed, or not beside another.
     DictionaryError
         If the dictionary can't be used, or does not fit the method.
 
@@ -230,126 +178,79 @@ def denoise_file(
     >>> report.dst.name, report.seconds, report.subtype
     ('noisy.denoised.wav', 2.0, 'PCM_16')
     """
-    started = time.perf_counter()
     if dst is None:
         if not isinstance(src, str | os.PathLike):
             raise ParameterError("dst=None; an open file has no name to make the output's from: give dst")
         dst = default_output(src, format=format)
     streamed = get_report_path(src) is STREAM
-    denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
-    check_options(
-        noise=noise, noise_from=noise_from, channels=channels, start=start, end=end, streamed=streamed
+    chosen = choose_denoiser(
+        denoiser, dictionary=dictionary, method=method, reduction_db=reduction_db, mix=mix
     )
-    wanted = {}
-    for target in (get_report_path(dst), *([] if keep_noise is None else [get_report_path(keep_noise)])):
-        if target is not STREAM:
-            wanted[target] = check_output(target, format=format, subtype=subtype, sr=sr)
-        elif faults := list_stream_errors(raw=raw, format=format, subtype=subtype, sr=sr):
-            raise ParameterError(faults[0])
-    _check_targets(src, dst, noise, keep_noise, force)
-    with ExitStack() as stack:
-        reader: Reader
-        if isinstance(src, str | os.PathLike):
-            reader = open_reader(src)
-            stack.enter_context(reader)
-        else:
-            reader = stack.enter_context(open_stream(src, raw))
-        stream = _stream(denoiser, reader, channels)
+    check_noise_options(noise=noise, noise_from=noise_from, channels=channels, streamed=streamed)
+
+    def prepare(reader: Reader, _: Iterator[npt.NDArray[Any]]) -> _ChannelStreams:
+        n_each = reader.n_channels if channels == "linked" else 1
+        with errors_of(reader):
+            streams = [chosen.stream(reader.sr, n_each) for _ in range(reader.n_channels // n_each)]
+        stream = _ChannelStreams(streams)
         if noise is not None:
             stream.prime(read_noise(noise, reader.sr, reader.n_channels))
         elif noise_from is not None:
             stream.prime(_noise_within(reader, *noise_from))
-        part = SectionReader(reader, start, end)
+        return stream
 
-        # in their places together, or not at all
-        temporaries = dict(
-            zip(wanted, stack.enter_context(replacing_all(list(wanted), force=force)), strict=True)
-        )
-
-        def opened_file(target: Path) -> Writer:
-            return open_writer(
-                temporaries[target],
-                target,
-                reader,
-                wanted[target],
-                n_samples=part.n_samples or 0,
-                is_part=start is not None or end is not None,
-                sound_only=target != get_report_path(dst),
-            )
-
-        def opened(target: Target) -> tuple[Writer, Callable[[Samples], Samples]]:
-            writer: Writer
-            if isinstance(target, str | os.PathLike):
-                writer = opened_file(Path(target))
-            else:
-                container = choose_stream_container(reader.container, raw=raw, format=format, subtype=subtype)
-                writer = open_stream_writer(target, reader, container, sr=sr, n_samples=part.n_samples)
-            return writer, open_output(stack, writer, reader)
-
-        writer, write = opened(dst)
-        removed, keep = (None, None) if keep_noise is None else opened(keep_noise)
-        # more digits than float32 has matter only where the removed part must add up to them
-        dtype = np.float64 if removed and reader.container.subtype in ("PCM_32", "DOUBLE") else np.float32
-        blocks = part.blocks(dtype, progress)
-        levels = pump(blocks, stream, write, keep)
-        damage = part.describe_damage()
-    warnings = [f"{damage}; what could be read was denoised"] if damage else []
-    warnings += writer.warnings
-    container = writer.container
-    warnings += describe_changes(reader, container, format=format, subtype=subtype, what="denoised")
-    if removed is not None and removed.n_clipped:
-        warnings.append(f"{removed.label}: {removed.n_clipped} samples clipped; there the two do not add up")
+    job = FileJob(
+        src,
+        {SPEECH: dst} if keep_noise is None else {SPEECH: dst, NOISE: keep_noise},
+        "denoised",
+        rest=None if keep_noise is None else NOISE,
+        others=() if noise is None else (noise,),
+        raw=raw,
+        start=start,
+        end=end,
+        format=format,
+        subtype=subtype,
+        sr=sr,
+        force=force,
+        progress=progress,
+    )
+    fields, levels = job.run(prepare)
     return Report(
-        src=get_report_path(src),
+        **fields,
         dst=get_report_path(dst),
-        status="partial" if damage else "done",
         keep_noise=None if keep_noise is None else get_report_path(keep_noise),
-        seconds=writer.n_written / writer.sr,
-        sr=writer.sr,
-        n_channels=reader.n_channels,
-        format=container.format,
-        subtype=container.subtype,
-        src_sr=reader.sr,
-        src_format=reader.container.format,
-        src_subtype=reader.container.subtype,
-        method=denoiser.method,
-        dictionary=denoiser.dictionary.name,
-        elapsed_seconds=time.perf_counter() - started,
-        level_before_db=levels.before_db,
-        level_after_db=levels.after_db,
-        removed_db=levels.removed_db,
-        n_clipped=writer.n_clipped,
-        warnings=tuple(warnings),
+        method=chosen.method,
+        dictionary=chosen.dictionary.name,
+        level_after_db=levels.after_db[SPEECH],
+        removed_db=levels.removed_db(SPEECH),
     )
 
 
-def _check_targets(
-    src: Target, dst: Target, noise: PathLike | None, keep_noise: Target | None, force: bool
-) -> None:
-    sources = [source for source in (src, noise) if isinstance(source, str | os.PathLike)]
-    for target in (dst, keep_noise):
-        if isinstance(target, str | os.PathLike):
-            check_target(target, sources=sources, force=force)
-    if isinstance(dst, str | os.PathLike) and isinstance(keep_noise, str | os.PathLike):
-        same = os.path.realpath(keep_noise) == os.path.realpath(dst)
-    else:
-        same = keep_noise is dst
-    if same:
-        raise AudioFileError(
-            f"{get_report_path(dst)}: is the output for both the speech and the noise; name another"
-        )
+class _ChannelStreams:
+    """One stream for all channels of a signal, or one for each."""
+
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        self._streams = streams
+
+    def prime(self, noise: npt.NDArray[Any]) -> None:
+        """Let the streams hear noise, all of it (n,), or each its channels."""
+        one_each = len(self._streams) > 1 and noise.ndim > 1
+        for i, stream in enumerate(self._streams):
+            stream.prime(noise[i] if one_each else noise)
+
+    def process(self, block: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Take the next block (n_channels, n) and return the speech that is ready."""
+        if len(self._streams) == 1:
+            return {SPEECH: self._streams[0].process(block)}
+        pairs = zip(self._streams, block, strict=True)
+        return {SPEECH: np.stack([stream.process(y) for stream, y in pairs])}
+
+    def flush(self) -> dict[str, npt.NDArray[Any]]:
+        """End the signal and return the rest of the speech."""
+        return {SPEECH: np.concatenate([np.atleast_2d(stream.flush()) for stream in self._streams])}
 
 
 def _noise_within(reader: Reader, start: float, end: float) -> npt.NDArray[Any]:
     if isinstance(reader, StreamReader):
         return reader.peek(start, end)
     return read_noise(reader.path, reader.sr, reader.n_channels, start=start, end=end)
-
-
-def _stream(denoiser: Denoiser, reader: Reader, channels: str) -> Processor:
-    try:
-        if channels == "linked":
-            return denoiser.stream(reader.sr, reader.n_channels)
-        return SeparateChannels([denoiser.stream(reader.sr) for _ in range(reader.n_channels)])
-    except ParameterError as error:
-        raise AudioFileError(f"{reader.label}: {error}") from error

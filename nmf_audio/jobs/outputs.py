@@ -1,73 +1,81 @@
-"""What outputs need besides their writer: the way to another rate, and sentences about what they can't be."""
+"""Names of outputs that nobody named: patterns with the stem and the extension of the recording."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
+from nmf_audio.defaults import DEFAULT_NAME, DEFAULT_SOURCE_NAME, RESIDUAL
+from nmf_audio.io.containers import choose_extension
 
-from nmf_audio.io.containers import Container
-from nmf_audio.io.media.reader import MediaReader
-from nmf_audio.io.open import Reader, Writer, get_default_container
-from nmf_audio.io.resample import Resampler
+__all__ = ["default_output", "source_files"]
 
-__all__ = ["describe_changes", "open_output"]
-
-Samples = npt.NDArray[np.floating[Any]]
+PathLike = str | os.PathLike[str]
 
 
-def open_output(stack: ExitStack, writer: Writer, reader: Reader) -> Callable[[Samples], Samples]:
-    """Enter the context of a writer, and return what takes samples at the rate of the recording.
-
-    Parameters
-    ----------
-    stack : ExitStack
-        Closes the writer, once what is left of a conversion went into it.
-    writer : AudioWriter, MediaWriter or StreamWriter
-        Where to.
-    reader : AudioReader, MediaReader or StreamReader
-        The recording.
-
-    Returns
-    -------
-    callable
-        Takes blocks (n_channels, n) and returns them as they were stored; at another rate, as they are.
-    """
-    stack.enter_context(writer)
-    if writer.sr == reader.sr:
-        return writer.write
-    return stack.enter_context(Resampler(writer.write, reader.sr, writer.sr, reader.n_channels)).write
-
-
-def describe_changes(
-    reader: Reader, container: Container, *, format: str | None, subtype: str | None, what: str
-) -> list[str]:
-    """Say what of a recording its output could not be, though nobody asked for another.
+def default_output(
+    src: PathLike,
+    folder: PathLike | None = None,
+    *,
+    name: str = DEFAULT_NAME,
+    format: str | None = None,
+    source: str = "",
+) -> Path:
+    """Return where an output goes if nobody says so.
 
     Parameters
     ----------
-    reader : AudioReader, MediaReader or StreamReader
+    src : str or path
         The recording.
-    container : Container
-        What was written.
-    format, subtype : str or None
-        What was asked for.
-    what : str
-        What was done with the recording, ``'denoised'``.
+    folder : str or path, optional
+        Where to put the output; beside the recording by default.
+    name : str
+        Its name, with ``{stem}`` and ``{ext}`` for those of the recording, ``{source}`` for `source`.
+    format : str, optional
+        What it will be; ``{ext}`` is then an extension that says so.
+    source : str
+        Name of a source.
 
     Returns
     -------
-    list of str
-        A sentence each.
+    Path
+
+    Examples
+    --------
+    >>> default_output("talks/monday.wav").as_posix()
+    'talks/monday.denoised.wav'
+    >>> default_output("talks/monday.wav", "clean", name="{stem}.flac").as_posix()
+    'clean/monday.flac'
+    >>> default_output("talks/monday.wav", format="FLAC").as_posix()
+    'talks/monday.denoised.flac'
     """
-    source, found = get_default_container(reader), []
-    if subtype is None and container.subtype != source.subtype and container.format == source.format:
-        found.append(f"{source.subtype} can't be written; it is now {container.subtype}")
-    if isinstance(reader, MediaReader) and reader.n_tracks > 1:
-        found.append(f"sound track {reader.track} of {reader.n_tracks} was {what}, and no other")
-    if container.format == "RF64" and "RF64" not in (source.format, str(format).upper()):
-        found.append("this is more than a WAV can hold; it is now RF64")
-    return found
+    src = Path(src)
+    fields = {"{stem}": src.stem, "{ext}": choose_extension(src.suffix, format)}
+    if source:
+        fields["{source}"] = source
+    # in one pass: a stem may itself look like a field
+    filled = re.sub("|".join(map(re.escape, fields)), lambda match: fields[match.group()], name)
+    return (src.parent if folder is None else Path(folder)) / filled
+
+
+def source_files(
+    src: PathLike,
+    sources: Iterable[str],
+    folder: PathLike | None = None,
+    *,
+    name: str = DEFAULT_SOURCE_NAME,
+    format: str | None = None,
+) -> dict[str, Path]:
+    """Return where the parts of a mixture go if nobody says so: `default_output` for each source and the residual.
+
+    Examples
+    --------
+    >>> source_files("songs/one.flac", ["speech"], "out")["residual"].as_posix()
+    'out/one.residual.flac'
+    """
+    return {
+        source: default_output(src, folder, name=name, format=format, source=source)
+        for source in (*sources, RESIDUAL)
+    }

@@ -81,7 +81,7 @@ class Processes:
         def do(progress: Progress) -> Result:
             process = self._take()
             try:
-                result: Result = _converse(process, work, progress)
+                result: Result = _exchange(process, work, progress)
             except (EOFError, BrokenPipeError):
                 code = _end(process)
                 error = ProcessEndedError(f"the process that worked on it ended early (exit code {code})")
@@ -109,22 +109,22 @@ class Processes:
             )
 
 
-def _converse(process: subprocess.Popen[bytes], work: Work[Result], progress: Progress) -> Result:
-    """Send a work, pass on what is said of it, and return its result."""
+def _exchange(process: subprocess.Popen[bytes], work: Work[Result], progress: Progress) -> Result:
+    """Send a work, pass on its messages, and return its result."""
     assert process.stdin is not None
     assert process.stdout is not None
     pickle.dump(work, process.stdin)
     process.stdin.flush()
     while True:
-        kind, what = pickle.load(process.stdout)
+        kind, content = pickle.load(process.stdout)
         if kind == PROGRESS:
-            progress(*what)
+            progress(*content)
         elif kind == LOG:
-            logging.getLogger("nmf_audio").info(what)
+            logging.getLogger("nmf_audio").info(content)
         elif kind == WARNING:
-            warnings.warn(what, RuntimeWarning, stacklevel=2)
+            warnings.warn(content, RuntimeWarning, stacklevel=2)
         else:
-            result: Result = what
+            result: Result = content
             return result
 
 
@@ -138,36 +138,36 @@ def _end(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-class _Voice:
-    """What a process says to the one that started it."""
+class _Messages:
+    """Messages of a process to the one that started it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._lock = stream, threading.Lock()
 
-    def say(self, kind: int, what: Any) -> None:
+    def send(self, kind: int, content: Any) -> None:
         """Send a message; end this process if nobody listens any more."""
-        data = pickle.dumps((kind, what))
+        data = pickle.dumps((kind, content))
         try:
             with self._lock:
                 self._stream.write(data)
                 self._stream.flush()
         except BrokenPipeError:
-            # no Exception, so that nobody takes it for a fault of the work
+            # no Exception, so that nobody takes it for an error of the work
             raise SystemExit(1) from None
 
 
 def serve() -> None:
     """Do works from standard input until it ends: what a worker process runs."""
     # whatever prints goes to standard error; the way to the other process is this one's alone
-    voice = _Voice(os.fdopen(os.dup(1), "wb"))
+    messages = _Messages(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            voice.say(LOG, record.getMessage())
+            messages.send(LOG, record.getMessage())
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        voice.say(WARNING, str(message))
+        messages.send(WARNING, str(message))
 
     logger = logging.getLogger("nmf_audio")
     logger.addHandler(Handler())
@@ -179,16 +179,17 @@ def serve() -> None:
         except EOFError:
             return
         try:
-            result = work(lambda done, total: voice.say(PROGRESS, (done, total)))
+            result = work(lambda done, total: messages.send(PROGRESS, (done, total)))
         except Exception as error:
             result = work.failed(error)
-        fault = getattr(result, "error", None)
-        if fault is not None:
+        failure = getattr(result, "error", None)
+        if failure is not None:
             # a traceback is not pickled
-            fault.add_note("in another process:\n" + "".join(traceback.format_exception(fault)))
+            trace = "".join(traceback.format_exception(failure))
+            failure.add_note(f"in another process:\n{trace}")
             try:
-                pickle.loads(pickle.dumps(fault))
+                pickle.loads(pickle.dumps(failure))
             except Exception:
                 # one that can't be put together again
-                result = work.failed(RuntimeError(f"{type(fault).__name__}: {fault}"))
-        voice.say(RESULT, result)
+                result = work.failed(RuntimeError(f"{type(failure).__name__}: {failure}"))
+        messages.send(RESULT, result)

@@ -1,60 +1,29 @@
-"""All of a signal, block by block, through a stream: what comes out, what was removed, and the levels."""
+"""All of a signal, block by block, through a stream into outputs: what came out, what remains, and the levels."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.stream import Stream
-
-__all__ = ["Levels", "Processor", "SeparateChannels", "pump"]
+__all__ = ["Levels", "Processor", "pump"]
 
 Samples = npt.NDArray[np.floating[Any]]
-Array = npt.NDArray[np.float32]
 
 
 class Processor(Protocol):
     """What `pump` needs of a stream."""
 
-    def prime(self, noise: npt.NDArray[Any]) -> None:
-        """See `Stream.prime`."""
+    def process(self, block: npt.NDArray[Any]) -> Mapping[str, npt.NDArray[Any]]:
+        """Take the next block (n_channels, n) and return what is ready of each signal, (m,) or (n_channels, m)."""
 
-    def process(self, block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """See `Stream.process`."""
-
-    def flush(self) -> npt.NDArray[Any]:
-        """See `Stream.flush`."""
-
-
-class SeparateChannels:
-    """Streams of one channel each, side by side: every channel gets gains of its own.
-
-    Parameters
-    ----------
-    streams : sequence of Stream
-        One for each channel.
-    """
-
-    def __init__(self, streams: Sequence[Stream]) -> None:
-        self._streams = tuple(streams)
-
-    def prime(self, noise: npt.NDArray[Any]) -> None:
-        """Let each stream hear its channel of the noise, or all the same (n,); see `Stream.prime`."""
-        for i, stream in enumerate(self._streams):
-            stream.prime(noise if noise.ndim == 1 else noise[i])
-
-    def process(self, block: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Take the next block (n_channels, n) and return what is ready, (n_channels, m)."""
-        return np.stack([stream.process(y) for stream, y in zip(self._streams, block, strict=True)])
-
-    def flush(self) -> npt.NDArray[Any]:
-        """End the signal and return the rest of it, (n_channels, m)."""
-        return np.stack([stream.flush() for stream in self._streams])
+    def flush(self) -> Mapping[str, npt.NDArray[Any]]:
+        """End the signal and return the rest of each."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +34,15 @@ class Levels:
     ----------
     n_values : int
         Samples times channels.
-    energy_in, energy_out : float
-        Sums of squares before and after.
+    energy_in : float
+        Sum of squares before.
+    energies : dict of str to float
+        Sum of squares of each output.
     """
 
     n_values: int
     energy_in: float
-    energy_out: float
+    energies: dict[str, float]
 
     @property
     def before_db(self) -> float:
@@ -79,16 +50,15 @@ class Levels:
         return _ratio_db(self.energy_in, self.n_values)
 
     @property
-    def after_db(self) -> float:
-        """Mean square after, in decibels below full scale."""
-        return _ratio_db(self.energy_out, self.n_values)
+    def after_db(self) -> dict[str, float]:
+        """Mean square of each output, in decibels below full scale."""
+        return {name: _ratio_db(energy, self.n_values) for name, energy in self.energies.items()}
 
-    @property
-    def removed_db(self) -> float:
-        """By how many decibels the level fell; 0 for silence."""
+    def removed_db(self, name: str) -> float:
+        """Return by how many decibels an output is below the signal; 0 for silence."""
         if self.energy_in == 0:
             return 0.0
-        return _ratio_db(self.energy_in, self.energy_out) if self.energy_out > 0 else math.inf
+        return _ratio_db(self.energy_in, self.energies[name]) if self.energies[name] > 0 else math.inf
 
 
 def _ratio_db(a: float, b: float) -> float:
@@ -99,8 +69,10 @@ def _ratio_db(a: float, b: float) -> float:
 def pump(
     blocks: Iterable[Samples],
     stream: Processor,
-    write: Callable[[Samples], Samples],
-    keep: Callable[[Samples], object] | None = None,
+    write: Mapping[str, Callable[[Samples], Samples]],
+    rest: str | None = None,
+    *,
+    exact: bool = False,
 ) -> Levels:
     """Send all of a signal through a stream.
 
@@ -110,10 +82,12 @@ def pump(
         The signal.
     stream : Processor
         Takes its blocks as float32.
-    write : callable
+    write : mapping of str to callable
         Takes what comes out (n_channels, m), float32, and returns it as it was stored.
-    keep : callable or None
-        Takes what was removed, (n_channels, m): input minus output as it was stored, in the type of the signal.
+    rest : str or None
+        The output that gets what remains: the input minus the others as they were stored.
+    exact : bool
+        What remains is computed in float64, and levels are those of the samples as stored.
 
     Returns
     -------
@@ -121,25 +95,33 @@ def pump(
         Of the signal, and of what came out.
     """
     waiting: list[Samples] = []
-    n_values, energy_in, energy_out = 0, 0.0, 0.0
+    n_values, energy_in = 0, 0.0
+    energies = dict.fromkeys(write, 0.0)
 
-    def emit(y: Array) -> float:
-        y = np.atleast_2d(y)
-        stored = write(y)
-        if keep is not None and y.shape[1]:
-            inputs = np.concatenate(waiting, axis=1)
-            keep(inputs[:, : y.shape[1]] - stored)
-            waiting[:] = [inputs[:, y.shape[1] :]]
-        return _energy(y)
+    def emit(signals: Mapping[str, npt.NDArray[Any]]) -> None:
+        stored = {}
+        for name in write:
+            if name != rest:
+                y = np.atleast_2d(signals[name]).astype(np.float32, copy=False)
+                stored[name] = write[name](y)
+                energies[name] += _energy(stored[name] if exact else y)
+        if rest is None or not y.shape[1]:
+            return
+        inputs = np.concatenate(waiting, axis=1)
+        waiting[:] = [inputs[:, y.shape[1] :]]
+        ready = inputs[:, : y.shape[1]].astype(np.float64 if exact else inputs.dtype, copy=False)
+        # the parts' own sum first: they hold no more digits than float32, so that only the difference is rounded
+        total = reduce(lambda a, b: np.add(a, b, dtype=np.float64), stored.values())
+        energies[rest] += _energy(write[rest](ready - total))
 
     for block in blocks:
         n_values += block.size
         energy_in += _energy(block)
-        if keep is not None:
+        if rest is not None:
             waiting.append(block)
-        energy_out += emit(stream.process(block.astype(np.float32, copy=False)))
-    energy_out += emit(stream.flush())
-    return Levels(n_values, energy_in, energy_out)
+        emit(stream.process(block.astype(np.float32, copy=False)))
+    emit(stream.flush())
+    return Levels(n_values, energy_in, energies)
 
 
 def _energy(y: Samples) -> float:

@@ -7,92 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Report", "SeparationReport"]
+__all__ = ["FileReport", "Report", "SeparationReport", "Status"]
+
+Status = Literal["done", "partial", "failed", "skipped"]
 
 
-@dataclass(frozen=True)
-class Report:
-    """What became of one recording.
-
-    Parameters
-    ----------
-    src, dst : Path
-        The recording, and what was written.
-    status : {'done', 'partial', 'failed', 'skipped'}
-        ``partial``: the recording is truncated or damaged; what could be read was denoised. ``failed`` and
-        ``skipped`` come from `denoise_files` only: nothing was written, and all that follows says nothing.
-    error : Exception or None
-        Why it failed.
-    keep_noise : Path or None
-        Where what was removed is.
-    seconds : float
-        Length of what was written.
-    sr : int
-        Sample rate in Hz of what was written.
-    n_channels : int
-        Channels.
-    format, subtype : str
-        Container and coding of what was written, as ``--list-formats`` has them.
-    src_sr : int
-        Sample rate in Hz of the recording.
-    src_format, src_subtype : str
-        Container and coding of the recording.
-    method, dictionary : str
-        How, and the name of the dictionary.
-    elapsed_seconds : float
-        Time that it took.
-    level_before_db, level_after_db : float
-        Level of the recording and of what came out, in decibels below full scale: 10 log10 of the mean square of
-        the samples. Minus infinity for silence.
-    removed_db : float
-        Level of the input over that of the output, in decibels: 10 log10(sum x^2 / sum y^2). 0 for silence.
-    n_clipped : int
-        Values that left the range of the output's integers and were saturated.
-    warnings : tuple of str
-        Sentences about what was lost.
-    """
-
-    src: Path
-    dst: Path
-    status: Literal["done", "partial", "failed", "skipped"]
-    error: Exception | None = None
-    keep_noise: Path | None = None
-    seconds: float = 0.0
-    sr: int = 0
-    n_channels: int = 0
-    format: str = ""
-    subtype: str = ""
-    src_sr: int = 0
-    src_format: str = ""
-    src_subtype: str = ""
-    method: str = ""
-    dictionary: str = ""
-    elapsed_seconds: float = 0.0
-    level_before_db: float = -math.inf
-    level_after_db: float = -math.inf
-    removed_db: float = 0.0
-    n_clipped: int = 0
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def real_time_factor(self) -> float:
-        """Seconds of audio per second of work: above 1 is faster than real time."""
-        return self.seconds / max(self.elapsed_seconds, 1e-9)
-
-
-@dataclass(frozen=True)
-class SeparationReport:
-    """What became of one mixture.
+@dataclass(frozen=True, kw_only=True)
+class FileReport:
+    """What any report of a recording has, besides its names.
 
     Parameters
     ----------
-    src : Path
-        The mixture.
-    parts : dict of str to Path
-        What was written: each source, and the residual.
-    status : {'done', 'partial', 'failed', 'skipped'}
-        ``partial``: the mixture is truncated or damaged; what could be read was taken apart. ``failed`` and
-        ``skipped``: nothing was written, and all that follows says nothing.
     error : Exception or None
         Why it failed.
     seconds : float
@@ -102,25 +27,20 @@ class SeparationReport:
     format, subtype : str
         Container and coding of what was written, in libsndfile's words.
     src_sr : int
-        Sample rate in Hz of the mixture.
+        Sample rate in Hz of the recording.
     src_format, src_subtype : str
-        Container and coding of the mixture.
+        Container and coding of the recording.
     elapsed_seconds : float
         Time that it took.
     level_before_db : float
-        Level of the mixture in decibels below full scale: 10 log10 of the mean square of the samples. Minus infinity
-        for silence.
-    levels_db : dict of str to float
-        The same of each part.
+        Level of the recording in decibels below full scale: 10 log10 of the mean square of the samples. Minus
+        infinity for silence.
     n_clipped : int
-        Values of all parts that left the range of the integers and were saturated.
+        Values that left the range of the output's integers and were saturated.
     warnings : tuple of str
         Sentences about what was lost.
     """
 
-    src: Path
-    parts: dict[str, Path]
-    status: Literal["done", "partial", "failed", "skipped"]
     error: Exception | None = None
     seconds: float = 0.0
     sr: int = 0
@@ -132,7 +52,6 @@ class SeparationReport:
     src_subtype: str = ""
     elapsed_seconds: float = 0.0
     level_before_db: float = -math.inf
-    levels_db: dict[str, float] = field(default_factory=dict)
     n_clipped: int = 0
     warnings: tuple[str, ...] = ()
 
@@ -140,3 +59,56 @@ class SeparationReport:
     def real_time_factor(self) -> float:
         """Seconds of audio per second of work: above 1 is faster than real time."""
         return self.seconds / max(self.elapsed_seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class Report(FileReport):
+    """What became of one recording: what `FileReport` has, and more.
+
+    Parameters
+    ----------
+    src, dst : Path
+        The recording, and what was written.
+    status : {'done', 'partial', 'failed', 'skipped'}
+        ``partial``: the recording is truncated or damaged; what could be read was denoised. ``failed`` and
+        ``skipped`` come from `denoise_files` only: nothing was written, and all other fields but `error` say nothing.
+    keep_noise : Path or None
+        Where what was removed is.
+    method, dictionary : str
+        How, and the name of the dictionary.
+    level_after_db : float
+        Level of what came out, as `level_before_db`.
+    removed_db : float
+        Level of the input over that of the output, in decibels: 10 log10(sum x^2 / sum y^2). 0 for silence.
+    """
+
+    src: Path
+    dst: Path
+    status: Status
+    keep_noise: Path | None = None
+    method: str = ""
+    dictionary: str = ""
+    level_after_db: float = -math.inf
+    removed_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class SeparationReport(FileReport):
+    """What became of one mixture: what `FileReport` has, and more.
+
+    Parameters
+    ----------
+    src : Path
+        The mixture.
+    parts : dict of str to Path
+        What was written: each source, and the residual. `n_clipped` is of all of them.
+    status : {'done', 'partial', 'failed', 'skipped'}
+        As of `Report`.
+    levels_db : dict of str to float
+        Level of each part, as `level_before_db`.
+    """
+
+    src: Path
+    parts: dict[str, Path]
+    status: Status
+    levels_db: dict[str, float] = field(default_factory=dict)

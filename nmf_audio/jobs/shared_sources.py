@@ -66,20 +66,20 @@ def hear_files(
     if not sr:
         raise AudioFileError("none of the recordings can be read")
 
-    faults: dict[int, AudioFileError] = {}
+    errors: dict[int, AudioFileError] = {}
 
-    def good_blocks(i: int, reader: Reader) -> Iterator[npt.NDArray[np.floating[Any]]]:
+    def readable_blocks(i: int, reader: Reader) -> Iterator[npt.NDArray[np.floating[Any]]]:
         try:
             yield from SectionReader(reader, start, end).blocks(np.float32, None)
         except AudioFileError as error:
-            faults[i] = error
+            errors[i] = error
 
     def takes() -> Iterator[Take]:
         for i, path in enumerate(paths):
             try:
                 with open_reader(path) as reader:
                     if reader.sr == sr:
-                        yield Take(good_blocks(i, reader), reader.n_channels)
+                        yield Take(readable_blocks(i, reader), reader.n_channels)
             except (AudioFileError, MissingExtraError):
                 pass
             if progress is not None:
@@ -88,7 +88,7 @@ def hear_files(
     try:
         return separator.hear(takes(), sr)
     except ParameterError as error:
-        if separator.needs_first and 0 in faults:
+        if separator.needs_first and 0 in errors:
             # what it misses in the first is what could not be read
-            raise faults[0] from error
+            raise errors[0] from error
         raise

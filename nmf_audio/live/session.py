@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from nmf_audio._checks import check_whole
+from nmf_audio._checks import check_whole, invalid
 from nmf_audio.defaults import DEFAULT_LIVE_LATENCY
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dsp.bands import check_rate
@@ -285,9 +285,9 @@ def _make_stream(
 def _count_outputs(source: Device, target: Device, n_channels: int) -> int:
     """Return the channels to play: one channel is heard on both sides, more are heard as they are."""
     if n_channels > source.n_inputs:
-        raise ParameterError(f"n_channels={n_channels}; {source.name} has {source.n_inputs}")
+        raise invalid("n_channels", n_channels, f"at most {source.n_inputs}, what {source.name} has")
     if n_channels > target.n_outputs:
-        raise ParameterError(f"n_channels={n_channels}; {target.name} plays {target.n_outputs}")
+        raise invalid("n_channels", n_channels, f"at most {target.n_outputs}, what {target.name} plays")
     if source.host != target.host:
         raise ParameterError(
             f"input {source} and output {target} belong to different sound interfaces; choose two of one"
@@ -301,9 +301,7 @@ def _latency(latency_ms: Any) -> float | str:
         return latency_ms
     is_number = isinstance(latency_ms, int | float | np.integer | np.floating)
     if not is_number or isinstance(latency_ms, bool) or not 0 <= latency_ms <= MAX_LATENCY_MS:
-        raise ParameterError(
-            f"latency_ms={latency_ms!r}; low, high or a number from 0 to {MAX_LATENCY_MS:g} is allowed"
-        )
+        raise invalid("latency_ms", latency_ms, f"'low', 'high' or a number from 0 to {MAX_LATENCY_MS:g}")
     return float(latency_ms) / 1000
 
 

@@ -1,4 +1,4 @@
-"""How a live session does."""
+"""The status of a live session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audio callback does with a block: denoise, bypass, count."""
+"""The work of an audio callback on a block: denoise, bypass, count."""
 
 from __future__ import annotations
 

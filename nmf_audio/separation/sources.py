@@ -148,7 +148,7 @@ def plain_sources(named: Mapping[str, Dictionary], beta: float | None) -> PlainS
         if dictionary.power != first.power:
             raise DictionaryError(
                 f"{name!r} describes magnitudes to the power {dictionary.power:g}, {first_name!r} to the power "
-                f"{first.power:g}; train both with the same --beta"
+                f"{first.power:g}; train both with the same beta"
             )
         if beta is None and dictionary.beta != first.beta:
             raise DictionaryError(
@@ -161,7 +161,7 @@ def plain_sources(named: Mapping[str, Dictionary], beta: float | None) -> PlainS
     elif (beta < 0.5) != (first.power > 1.5):
         wanted, have = (("powers", "magnitudes"), ("magnitudes", "powers"))[beta >= 0.5]
         raise ParameterError(
-            f"beta={beta:g} compares {wanted}, but the dictionaries describe {have}; train them with --beta {beta:g}"
+            f"beta={beta:g} compares {wanted}, but the dictionaries describe {have}; train them with beta={beta:g}"
         )
     spectra = np.stack([d.spectrum for d in named.values()])
     spectrum = spectra.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the trainings of the denoiser and of the separator share: settings, steps, checkpoints."""
+"""A training, step by step: settings, optimiser steps, checkpoints, the dictionary that comes of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import check_number, check_whole, invalid
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec, band_matrix, frame_size
 from nmf_audio.dsp.normaliser import Normaliser
@@ -71,19 +72,19 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self)):
-            value = getattr(self, name)
-            if (name.startswith("n_") or name == "batch_size") and value is not None and value < 1:
-                raise ParameterError(f"{name}={value}; must be at least 1")
         usual = {field.name: field.default for field in fields(self)}
-        if not 0.5 <= self.seconds <= 60:
-            raise ParameterError(
-                f"seconds={self.seconds}; must lie in 0.5 ... 60; {usual['seconds']:g} is the default"
-            )
-        if not 0 < self.highest_rate <= 0.1:
-            raise ParameterError(
-                f"highest_rate={self.highest_rate}; must lie in 0 ... 0.1; {usual['highest_rate']:g} is the default"
-            )
+        for name in usual:
+            if (name.startswith("n_") or name == "batch_size") and getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), 1)
+        check_number("seconds", self.seconds, 0.5, 60, advice=f"{usual['seconds']:g} is the default")
+        check_number(
+            "highest_rate",
+            self.highest_rate,
+            0,
+            0.1,
+            above=True,
+            advice=f"{usual['highest_rate']:g} is the default",
+        )
 
 
 class Training(ABC):
@@ -129,9 +130,7 @@ class Training(ABC):
         self, settings: Settings, fingerprint: str, spec: FrontEndSpec | None, start: Dictionary | None
     ) -> None:
         if start is not None and start.kind != self.kind:
-            raise ParameterError(
-                f"start={start!r}; must be a {self.kind} dictionary; leave it out to start from NMF"
-            )
+            raise invalid("start", start, f"a {self.kind} dictionary", "leave it out to start from NMF")
         self._settings, self._start = settings, start
         self.plan(settings.n_steps or self.default_steps)
         self.spec = start.spec if start is not None else spec or FrontEndSpec()
@@ -182,7 +181,8 @@ class Training(ABC):
             "step": self.step_number,
             "rng": self._rng.bit_generator.state,
         }
-        save_checkpoint(path, {**self._adam.state(), "spectrum": self.spectrum}, self._facts | facts)
+        arrays = {**self._adam.state(), "spectrum": self.spectrum, **self._carried()}
+        save_checkpoint(path, arrays, self._facts | facts)
 
     def restore(self, path: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint: to the end that the settings ask for, or else to that which it was made for.
@@ -219,7 +219,15 @@ class Training(ABC):
         self.n_steps, self.cool_down = planned
         self.spectrum = arrays["spectrum"]
         self._adam.restore(arrays, step)
+        self._carry(arrays)
         self._rng.bit_generator.state = facts["rng"]
+
+    def _carried(self) -> Mapping[str, npt.NDArray[Any]]:
+        """What goes from one step to the next besides the optimiser's state."""
+        return {}
+
+    def _carry(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:  # noqa: B027
+        """Take over what `_carried` gave, as far as it is among these arrays."""
 
     def is_on_the_way(self, path: str | os.PathLike[str]) -> bool:
         """Whether a checkpoint was made on the way to the end that the settings ask for."""
@@ -272,14 +280,17 @@ class Training(ABC):
         magnitudes: Array = np.abs(spectra(np.stack(signals), self._n_fft)) @ self._bands.T
         return magnitudes
 
-    def _normalised(self, X: npt.NDArray[np.complex64]) -> Array:
-        """Frames of mixtures as the network takes them."""
-        return np.stack(
-            [
-                Normaliser(self.spectrum, self.spec.whitening).process(bands)
-                for bands in np.abs(X) @ self._bands.T
-            ]
-        )
+    def _normaliser(self) -> Normaliser:
+        """Level and tilt of a signal that begins."""
+        return Normaliser(self.spectrum, self.spec.whitening)
+
+    def _normalised(
+        self, X: npt.NDArray[np.complex64], normalisers: Sequence[Normaliser] | None = None
+    ) -> Array:
+        """Frames of mixtures as the network takes them; the mixtures begin with them, unless said otherwise."""
+        bands = np.abs(X) @ self._bands.T
+        normalisers = [self._normaliser() for _ in bands] if normalisers is None else normalisers
+        return np.stack([one.process(x) for one, x in zip(normalisers, bands, strict=True)])
 
     def _dictionary(
         self,

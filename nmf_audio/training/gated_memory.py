@@ -10,13 +10,13 @@ them by that much less. With the full rate .03 of the held-out loss is lost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import invalid
 from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import gated_recurrent
 from nmf_audio.training.defaults import N_GLOBAL, N_LOCAL, N_SECOND
@@ -91,7 +91,7 @@ def first_memory(n_bands: int, n_activations: int, sizes: MemorySizes, rng: np.r
         When the bands can't be divided into groups.
     """
     if n_bands % GROUP:
-        raise ParameterError(f"n_bands={n_bands}; a memory needs a multiple of {GROUP}; 100 is the default")
+        raise invalid("n_bands", n_bands, f"a multiple of {GROUP} with a memory", "100 is the default")
     n_groups = n_bands // GROUP
 
     def normal(deviation: float, *shape: int) -> Array:
@@ -130,7 +130,7 @@ class _Unit:
         self._w_in, self._back, self._bias = (weights[x] for x in self._names)
         self.n_units = len(self._back)
 
-    def forward(self, inputs: Array) -> Array:
+    def forward(self, inputs: Array, before: Array) -> Array:
         """Return the states (n_frames, batch, *groups, n_units) after inputs (n_frames, batch, *groups, n_inputs)."""
         self._inputs = inputs
         T, shape = len(inputs), inputs.shape[:-1]
@@ -140,7 +140,8 @@ class _Unit:
         self._gates = gates.reshape(T, -1, 3 * self.n_units)
         n_rows = self._gates.shape[1]
         self._candidate = np.empty((T, n_rows, self.n_units), np.float32)
-        self._states = np.zeros((T + 1, n_rows, self.n_units), np.float32)
+        self._states = np.empty((T + 1, n_rows, self.n_units), np.float32)
+        self._states[0] = before.reshape(n_rows, self.n_units)
         gated_recurrent.forward(self._gates, self._candidate, self._back, self._states)
         return self._states[1:].reshape(*shape, self.n_units)
 
@@ -178,7 +179,16 @@ class TrainedMemory:
         # what all states of the local memories bring to the global one and to the mask, as one product
         self._from_local = np.concatenate([w["local_down"], _blocks(w["head_mask_local"])], axis=1)
 
-    def forward(self, V: Array, floor: Array, n_seen: npt.NDArray[np.intp]) -> Priors:
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the states of one signal: local, global and, if there is one, second local."""
+        units = (self._local, self._global, self._second)
+        groups = ((self._n_groups,), (), (self._n_groups,))
+        return tuple((*g, u.n_units) for g, u in zip(groups, units, strict=True) if u is not None)
+
+    def forward(
+        self, V: Array, floor: Array, n_seen: npt.NDArray[np.intp], before: Sequence[Array]
+    ) -> Priors:
         """Run over frames.
 
         Parameters
@@ -187,6 +197,8 @@ class TrainedMemory:
             Normalised frames and their tracked floor.
         n_seen : ndarray (batch,), int
             Bands of each signal that the memory sees; the others are missing.
+        before : sequence of ndarray (batch, ...)
+            States before the first frame, of `shapes`.
 
         Returns
         -------
@@ -196,11 +208,13 @@ class TrainedMemory:
         w, (T, B, F) = self._w, V.shape
         seen = np.arange(F) < n_seen[:, None]
         compressed = [np.exp(COMPRESSION * np.log(x + SMALL)) * seen for x in (V, floor)]
-        Z = self._local.forward(np.concatenate([self._windows(x) for x in compressed], axis=-1))
+        Z = self._local.forward(np.concatenate([self._windows(x) for x in compressed], axis=-1), before[0])
         self._Z = Z.reshape(T, B, -1)
         down = self._Z @ self._from_local
         n_down = w["local_down"].shape[1]
-        self._Y = Y = self._global.forward(np.concatenate([*compressed, down[..., :n_down]], axis=-1))
+        self._Y = Y = self._global.forward(
+            np.concatenate([*compressed, down[..., :n_down]], axis=-1), before[1]
+        )
         logit = Y @ w["head_mask"] + down[..., n_down:]
         if self._second is not None:
             n = self._local.n_units
@@ -209,7 +223,7 @@ class TrainedMemory:
             seen_by_second[..., n : 2 * n] = Z
             seen_by_second[:, :, :-1, 2 * n : 3 * n] = Z[:, :, 1:]
             seen_by_second[..., 3 * n :] = (Y @ w["second_up"])[:, :, None]
-            Q = self._second.forward(seen_by_second)
+            Q = self._second.forward(seen_by_second, before[2])
             self._Q = Q.reshape(T, B, -1)
             logit += self._Q @ _blocks(w["head_mask_second"])
         self._log_prior = Y @ w["head_prior"]
@@ -218,6 +232,12 @@ class TrainedMemory:
         # softplus, which numpy's logaddexp takes four times as long for
         inhibition = np.maximum(self._before, 0) + np.log1p(np.exp(-np.abs(self._before)))
         return Priors(factor, inhibition, logit)
+
+    @property
+    def after(self) -> tuple[Array, ...]:
+        """States (batch, ...) after the last frame, of `shapes`."""
+        last = [self._Z[-1], self._Y[-1], *([self._Q[-1]] if self._second is not None else [])]
+        return tuple(x.reshape(len(x), *shape).copy() for x, shape in zip(last, self.shapes, strict=True))
 
     def backward(self, d: Priors) -> Arrays:
         """Return the gradients by the free variables.

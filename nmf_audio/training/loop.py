@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from nmf_audio._checks import check_number, check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.training.base import Training
 
@@ -69,10 +70,9 @@ def run_training(
     DictionaryError
         When the checkpoint can't be read or written.
     """
-    if minutes is not None and not minutes > 0:
-        raise ParameterError(f"minutes={minutes}; must be above 0; leave it out to go by steps")
-    if checkpoint_steps < 1:
-        raise ParameterError(f"checkpoint_steps={checkpoint_steps}; must be at least 1; 400 is the default")
+    if minutes is not None:
+        check_number("minutes", minutes, 0, above=True, advice="leave it out to go by steps")
+    check_whole("checkpoint_steps", checkpoint_steps, 1, advice="400 is the default")
     if resume is True and checkpoint is None:
         raise ParameterError("resume=True; needs the checkpoint's file; give checkpoint=path")
     kept = None if checkpoint is None else Path(checkpoint)

@@ -1,4 +1,4 @@
-"""What the denoiser is trained for, with gradients by its masks.
+"""The training loss of the denoiser, with its gradient by the masks.
 
 The loss of a batch, with est = mask * abs(X), ref = abs(S), c = 0.3::
 

@@ -1,4 +1,4 @@
-"""How unlike two magnitude spectrograms sound: the disturbance of PESQ (ITU-T P.862), with its gradient.
+"""The disturbance of PESQ (ITU-T P.862) between two magnitude spectrograms, with its gradient.
 
 PESQ compares loudness over Bark bands rather than magnitudes over bins: what lies below the threshold of hearing does
 not count, nor what is nearly the same, and what was added counts more than what was taken away. With B the power in a

@@ -1,4 +1,4 @@
-"""Mixtures of named sources, made on the fly: what a separator is trained on.
+"""Mixtures of named sources, made on the fly, to train a separator on.
 
 Every source is a run of its clips, with pauses between them, equalised a little at random, at a random level; now and
 then one is silent. Numbers are probabilities unless said otherwise.

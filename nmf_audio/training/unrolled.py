@@ -14,7 +14,7 @@ from nmf_audio.nmf.kernels import unrolled_backward, unrolled_forward
 from nmf_audio.training.gated_memory import TrainedMemory, has_memory
 from nmf_audio.training.parameters import Array, Arrays, sigmoid, to_arrays
 
-__all__ = ["Network"]
+__all__ = ["Network", "State"]
 
 
 class _Parameters(NamedTuple):
@@ -78,6 +78,34 @@ class _Gradients(NamedTuple):
     logit: Array
 
 
+class State(NamedTuple):
+    """All that a batch of signals has left behind, to go on from.
+
+    Attributes
+    ----------
+    new : ndarray (batch,), bool
+        Signals that begin anew: all else counts for nothing.
+    begun : ndarray (batch,), bool
+        Which signals have had a frame that was not silent.
+    memory : ndarray (batch, K or 2 K), float32
+        Last and slow activations.
+    running : ndarray (batch, n_averages, n_bands), float32
+        Running averages.
+    floor, smooth : ndarray (batch, n_bands), float32
+        Tracked noise floor, smoothed frame.
+    units : tuple of ndarray (batch, ...), float32
+        States of a gated memory.
+    """
+
+    new: npt.NDArray[np.bool_]
+    begun: npt.NDArray[np.bool_]
+    memory: Array
+    running: Array
+    floor: Array
+    smooth: Array
+    units: tuple[Array, ...]
+
+
 class Network:
     """Forward and backward pass of a batch of signals through the unrolled decomposition.
 
@@ -87,6 +115,11 @@ class Network:
         Free variables. They are read anew at each forward pass, so an optimiser may change them in place.
     n_speech : int
         Number of speech atoms among the fixed ones; they come first.
+
+    Attributes
+    ----------
+    after : State
+        What the last forward pass has left behind.
 
     Examples
     --------
@@ -107,7 +140,9 @@ class Network:
         self._last: tuple[_Parameters, _Data, Priors, _Saved, _Gradients] | None = None
         self._memory: TrainedMemory | None = None
 
-    def forward(self, V: Array, n_seen: npt.NDArray[np.intp] | None = None) -> Array:
+    def forward(
+        self, V: Array, n_seen: npt.NDArray[np.intp] | None = None, before: State | None = None
+    ) -> Array:
         """Return the masks of a batch.
 
         Parameters
@@ -117,6 +152,8 @@ class Network:
         n_seen : ndarray (batch,), int, optional
             How many bands of each signal a gated memory sees; all by default. The others are to it as those that are
             missing at low sample rates.
+        before : State, optional
+            What the signals go on from: their beginning by default.
 
         Returns
         -------
@@ -125,19 +162,52 @@ class Network:
         frames = np.ascontiguousarray(V.transpose(1, 0, 2), np.float32)
         n_frames, batch, n_bands = frames.shape
         silent = frames.mean(axis=2) <= np.float32(SILENCE + FLOOR)
-        data = _Data(frames, np.empty_like(frames), silent, np.empty(batch, np.int64))
-        unrolled_forward.track_floor(data.V, data.silent, data.start, data.floor)
+        self._memory = TrainedMemory(self.free) if has_memory(self.free) else None
         p = self._parameters()
         saved, gradients = self._room(n_frames, batch)
-        self._memory = TrainedMemory(self.free) if has_memory(self.free) else None
+        before = self._beginning(batch, n_bands) if before is None else before
+        floor, smooth = before.floor.copy(), before.smooth.copy()
+        data = _Data(frames, np.empty_like(frames), silent, np.where(before.begun & ~before.new, -1, 0))
+        unrolled_forward.track_floor(data.V, data.silent, data.start, data.floor, floor, smooth)
+        n_last = saved.memory.shape[2] // len(p.b)
+        saved.memory[0] = np.where(before.new[:, None], np.tile(p.b, n_last), before.memory)
+        saved.running[0] = before.running
         if self._memory is None:
             priors = Priors(*(np.zeros((0, batch, n), np.float32) for n in (len(p.b), len(p.b), n_bands)))
         else:
             seen = np.full(batch, n_bands) if n_seen is None else n_seen
-            priors = self._memory.forward(data.V, data.floor, seen)
+            units = [x * ~before.new.reshape(-1, *(1,) * (x.ndim - 1)) for x in before.units]
+            priors = self._memory.forward(data.V, data.floor, seen, units)
         unrolled_forward.forward(data, np.float32(FLOOR), priors, p, saved)
         self._last = p, data, priors, saved, gradients
+        self.after = State(
+            np.zeros(batch, np.bool_),
+            data.start < n_frames,
+            saved.memory[-1].copy(),
+            saved.running[-1].copy(),
+            floor,
+            smooth,
+            () if self._memory is None else self._memory.after,
+        )
         return saved.mask.transpose(1, 0, 2)
+
+    def _beginning(self, batch: int, n_bands: int) -> State:
+        """The state of signals that have not begun."""
+        shapes = () if self._memory is None else self._memory.shapes
+        rows, averages = (batch, n_bands), (batch, len(self.free["run_gain"]) - 1, n_bands)
+        memory, running, floor, smooth, *units = (
+            np.zeros(shape, np.float32)
+            for shape in (
+                (batch, self.free["A"].shape[1]),
+                averages,
+                rows,
+                rows,
+                *((batch, *shape) for shape in shapes),
+            )
+        )
+        return State(
+            np.ones(batch, np.bool_), np.zeros(batch, np.bool_), memory, running, floor, smooth, tuple(units)
+        )
 
     def backward(self, d_masks: Array) -> Arrays:
         """Return the gradient by each free variable, given that by the last forward pass's masks.

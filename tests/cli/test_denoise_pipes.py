@@ -255,7 +255,10 @@ def test_the_input_is_never_the_output(options: list[str], tmp_path: Path) -> No
         (["-", "-o", "b.wav", "--raw", "u8", "--rate=--5"], ["rate='--5'; the sample rate must be"]),
         (
             ["-", "-o", "b.wav", "--raw", "u8", "--rate", "8000", "--channels", "0", "--channels", "left"],
-            ["channels=0; a whole number from 1 to 64", "channels='left'; allowed are linked, independent"],
+            [
+                "channels=0; must be a whole number from 1 to 64",
+                "channels='left'; allowed are linked, independent",
+            ],
         ),
         (["a.wav", "--raw", "s16le"], ["--raw is for standard input and output"]),
         (["a.wav", "--channels", "2"], ["--channels 2: a number of channels is for --raw samples"]),

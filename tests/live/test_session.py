@@ -315,13 +315,13 @@ def test_devices_that_do_not_open(sound: Start, denoiser: Denoiser, tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_channels": 0}, "n_channels=0; a whole number"),
-        ({"n_channels": 2}, "n_channels=2; Built-in Microphone has 1"),
+        ({"n_channels": 0}, "n_channels=0; must be a whole number"),
+        ({"n_channels": 2}, "n_channels=2; must be at most 1, what Built-in Microphone has"),
         ({"n_channels": 2, "input": 3, "output": 0}, "Built-in Microphone is no output device"),
-        ({"block_size": 3}, "block_size=3; a whole number from 16"),
-        ({"block_size": 256.0}, "block_size=256.0; a whole number"),
-        ({"latency_ms": "lowest"}, "latency_ms='lowest'; low, high or a number"),
-        ({"latency_ms": -1}, "latency_ms=-1; low, high or a number"),
+        ({"block_size": 3}, "block_size=3; must be a whole number from 16"),
+        ({"block_size": 256.0}, "block_size=256.0; must be a whole number"),
+        ({"latency_ms": "lowest"}, "latency_ms='lowest'; must be 'low', 'high' or a number"),
+        ({"latency_ms": -1}, "latency_ms=-1; must be 'low', 'high' or a number"),
         (
             {"sr": 22050},
             "sr=22050: Built-in Microphone refuses it .Invalid sample rate.; their own rates are",

@@ -179,10 +179,10 @@ def test_dictionaries_that_do_not_fit_are_refused_by_name(mixture: Mixture) -> N
 def test_arguments_are_checked_by_name(mixture: Mixture) -> None:
     low = mixture.dictionaries["low"]
     for options, message in (
-        ({"beta": 4}, "beta=4; a number from 0 to 3"),
-        ({"mask_power": 0}, "mask_power=0; a number from 0.1 to 20"),
-        ({"mask_power": "2"}, "mask_power='2'; a number from 0.1 to 20"),
-        ({"seed": -1}, "seed=-1; a whole number from 0"),
+        ({"beta": 4}, "beta=4; must be a number from 0 to 3"),
+        ({"mask_power": 0}, "mask_power=0; must be a number from 0.1 to 20"),
+        ({"mask_power": "2"}, "mask_power='2'; must be a number from 0.1 to 20"),
+        ({"seed": -1}, "seed=-1; must be a whole number from 0"),
         ({"free": 0}, "free=0; a whole number of atoms"),
         ({"free": {"a": 1, "b": 2}}, "can't be told apart"),
         ({"free": {"low": 3}}, "'low' has a dictionary"),

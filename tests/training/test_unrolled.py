@@ -94,6 +94,52 @@ def test_every_gradient_is_the_slope_of_the_loss(
         assert (above - below) / 6e-3 == pytest.approx(slope, abs=0.01 * size + 2e-3), name
 
 
+@pytest.mark.parametrize("memory", [None, replace(MEMORY, n_second=3, n_up=2)])
+def test_signals_go_on_where_they_were_left(memory: MemorySizes | None) -> None:
+    free, V = random_free(True, False, False, memory), batch(40)
+    network = Network(free, N_SPEECH)
+    whole = network.forward(V).copy()
+    parts, state = [], None
+    for part in np.split(V, [4, 15, 16], axis=1):
+        parts.append(network.forward(part, before=state).copy())
+        state = network.after
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=2e-6)
+
+
+def test_signals_that_begin_anew_have_no_past() -> None:
+    free, V = random_free(True, False, False, MEMORY), batch(20)
+    network = Network(free, N_SPEECH)
+    new = network.forward(V).copy()
+    left = network.after
+    mixed = network.forward(V, before=left._replace(new=np.array([False, True, True])))
+    np.testing.assert_array_equal(mixed[1:], new[1:])
+    assert not np.allclose(mixed[0], new[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("n_second", [0, 3])
+def test_masks_and_gradients_are_those_of_automatic_differentiation(n_second: int) -> None:
+    jax = pytest.importorskip("jax")
+    from tests.training import jax_reference
+
+    memory = replace(MEMORY, n_second=n_second, n_up=2)
+    free, V = random_free(True, False, False, memory), batch(20)
+    n_seen = np.array([N_BANDS, N_BANDS - 1, 7])
+    by_time = np.ascontiguousarray(V.transpose(1, 0, 2))
+    silent = by_time.mean(axis=2) <= SILENCE + FLOOR
+    floor, start = np.empty_like(by_time), np.zeros(len(V), np.int64)
+    unrolled_forward.track_floor(by_time, silent, start, floor, *np.empty((2, *V.shape[::2]), np.float32))
+    given = V, floor.transpose(1, 0, 2), silent.T, start, n_seen, N_SPEECH
+    expected, back = jax.vjp(lambda free: jax_reference.masks(free, *given), free)
+    network = Network(free, N_SPEECH)
+    masks = network.forward(V, n_seen)
+    np.testing.assert_allclose(masks, expected, atol=1e-5)
+    d_masks = np.random.default_rng(0).standard_normal(V.shape).astype(np.float32)
+    gradients = network.backward(d_masks)
+    for name, slope in back(d_masks)[0].items():
+        size = np.abs(slope).max(initial=0)
+        np.testing.assert_allclose(gradients[name], slope, atol=2e-5 * size + 1e-7, err_msg=name)
+
+
 @pytest.mark.parametrize(PARTS, VARIANTS)
 def test_masks_are_those_of_the_denoiser(
     slow: bool, mid: bool, inhibition: bool, memory: MemorySizes | None
@@ -143,8 +189,8 @@ def test_inhibition_within_the_frame_needs_that_by_the_last_frames() -> None:
 def test_what_the_floor_tracks_is_the_recursion() -> None:
     V = np.ascontiguousarray(batch(60).transpose(1, 0, 2))
     silent = V.mean(axis=2) <= SILENCE + FLOOR
-    floor, start = np.empty_like(V), np.empty(3, np.int64)
-    unrolled_forward.track_floor(V, silent, start, floor)
+    floor, start = np.empty_like(V), np.zeros(3, np.int64)
+    unrolled_forward.track_floor(V, silent, start, floor, *np.empty((2, 3, N_BANDS), np.float32))
     assert start.tolist() == [6, 0, 0]
     for i in range(3):
         smooth = tracked = V[0, i].astype(np.float64)

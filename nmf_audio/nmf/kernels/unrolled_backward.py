@@ -206,5 +206,7 @@ def backward(d: Any, v_floor: Any, m: Any, p: Any, s: Any, d_masks: Array, g: An
             for k in range(K, n_memory):
                 d_memory[i, k] += d_before[i, k]
     for i in range(B):
-        for k in range(n_memory):
-            g.b[k % K] += d_memory[i, k]
+        # what a signal that has begun before starts from is given
+        if d.start[i] >= 0:
+            for k in range(n_memory):
+                g.b[k % K] += d_memory[i, k]

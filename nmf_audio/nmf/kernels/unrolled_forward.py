@@ -24,28 +24,31 @@ ONE = np.float32(1)
 
 
 @jit
-def track_floor(V: Array, silent: Array, start: Array, floor: Array) -> None:
-    """Set floor (T, B, F) to the tracked noise floor of V, start (B,) to the first frame that is not silent, or T."""
+def track_floor(V: Array, silent: Array, start: Array, floor: Array, last: Array, smooth: Array) -> None:
+    """Set floor (T, B, F) to the tracked noise floor of V, start (B,) to the first frame that is not silent, or T.
+
+    A signal whose start comes as -1 has begun before: last and smooth (B, F) are its floor and smoothed frame then.
+    Those of all signals are set to what they are after the last frame.
+    """
     T, B, F = V.shape
-    smooth = np.empty(F, np.float32)
     for i in range(B):
-        start[i] = T
-        for t in range(T):
-            if not silent[t, i]:
-                start[i] = t
-                break
+        if start[i] >= 0:
+            start[i] = T
+            for t in range(T):
+                if not silent[t, i]:
+                    start[i] = t
+                    break
         for t in range(T):
             if t <= start[i]:
                 for f in range(F):
-                    smooth[f] = V[t, i, f]
-                    floor[t, i, f] = V[t, i, f]
-            elif silent[t, i]:
+                    smooth[i, f] = V[t, i, f]
+                    last[i, f] = V[t, i, f]
+            elif not silent[t, i]:
                 for f in range(F):
-                    floor[t, i, f] = floor[t - 1, i, f]
-            else:
-                for f in range(F):
-                    smooth[f] = SMOOTHING * smooth[f] + (ONE - SMOOTHING) * V[t, i, f]
-                    floor[t, i, f] = min(FLOOR_RISE * floor[t - 1, i, f], smooth[f])
+                    smooth[i, f] = SMOOTHING * smooth[i, f] + (ONE - SMOOTHING) * V[t, i, f]
+                    last[i, f] = min(FLOOR_RISE * last[i, f], smooth[i, f])
+            for f in range(F):
+                floor[t, i, f] = last[i, f]
 
 
 @jit
@@ -134,7 +137,8 @@ def _estimate(t: int, v_floor: Any, d: Any, m: Any, p: Any, s: Any, U: Array, h_
 def forward(d: Any, v_floor: Any, m: Any, p: Any, s: Any) -> None:
     """Run the recurrence over data `d` with parameters `p`; `s` keeps all that happened (see training.unrolled).
 
-    `m` has what a gated memory says of each frame, arrays of no frames without one.
+    `m` has what a gated memory says of each frame, arrays of no frames without one. s.memory[0] and s.running[0] come
+    as they are before the first frame.
     """
     T, B, F = d.V.shape
     L, _, K = p.W.shape
@@ -146,10 +150,6 @@ def forward(d: Any, v_floor: Any, m: Any, p: Any, s: Any) -> None:
     model, q = np.empty((B, F), np.float32), np.empty((B, K), np.float32)
     h_s = np.empty((B, p.out_speech.shape[0]), np.float32)
     h_n = np.empty((B, p.out_noise.shape[0]), np.float32)
-    for i in range(B):
-        s.memory[0, i, :K] = p.b
-        if slow:
-            s.memory[0, i, K:] = p.b
     for t in range(T):
         for i in range(B):
             if t <= d.start[i]:

@@ -1,0 +1,108 @@
+"""The work of a command on files: check, process side by side, print, write the JSON document."""
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nmf_audio.cli import common, json_report, messages, plan, settings, streams
+
+if TYPE_CHECKING:
+    from nmf_audio.io.pcm import RawFormat
+    from nmf_audio.jobs.batch import FileWork
+    from nmf_audio.jobs.report import Report, SeparationReport
+
+AnyReport = TypeVar("AnyReport", "Report", "SeparationReport")
+
+
+def check(
+    args: argparse.Namespace, plans: Sequence[plan.Plan], raw: "RawFormat | None", errors: list[str]
+) -> dict[str, Any]:
+    """Check ``--jobs``, ``--json`` and the formats of outputs; return what outputs are asked to be.
+
+    Raises
+    ------
+    common.UsageError
+        If there are errors, these or earlier ones.
+    """
+    args.n_jobs = settings.read_jobs(args, errors)
+    targets = [target for planned in plans for target in planned.targets]
+    options = settings.read_output_options(args, targets, raw, errors)
+    json_report.check(args, targets, errors)
+    if errors:
+        raise common.UsageError(errors)
+    return options
+
+
+def run(
+    args: argparse.Namespace,
+    plans: Sequence[plan.Plan],
+    make_works: "Callable[[], Sequence[FileWork[AnyReport]]]",
+    head: Mapping[str, Any],
+    *,
+    called: str,
+) -> int:
+    """Do what is planned, or print it if this is a dry run.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Checked by `check`.
+    plans : sequence of Plan
+        What is read and written.
+    make_works : callable
+        Returns a work for each of them.
+    head : mapping
+        What the JSON document has besides its files.
+    called : str
+        What several recordings are called beside the progress bar, ``'recordings'``.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    if args.dry_run:
+        return common.EXIT_ERROR if messages.print_plans(args, plans) else common.EXIT_DONE
+    plan.make_folders(args, [planned for planned in plans if not planned.skip])
+    reports: list[AnyReport] = []
+    try:
+        for report in _run_works(args, make_works(), plans, called):
+            reports.append(report)
+            messages.print_report(args, report)
+    finally:
+        any_error = messages.print_errors(args, reports)
+        if args.json is not None:
+            complete = len(reports) == len(plans)
+            json_report.write(args, json_report.build(reports, head, complete=complete))
+    if any(isinstance(report.error, BrokenPipeError) for report in reports):
+        return common.EXIT_PIPE
+    return common.EXIT_ERROR if any_error else common.EXIT_DONE
+
+
+def _run_works(
+    args: argparse.Namespace,
+    works: "Sequence[FileWork[AnyReport]]",
+    plans: Sequence[plan.Plan],
+    called: str,
+) -> "Iterator[AnyReport]":
+    """Do works, and yield their reports in order, with the progress of them all on the terminal."""
+    from nmf_audio.jobs.batch import in_total, run_files
+
+    alone = len(plans) == 1
+    src = plans[0].src
+    label = streams.display_name(src) if src == streams.DASH else src.name
+    with common.progress_bar(
+        args, label if alone else f"{len(plans)} {called}", unit="s" if alone else ""
+    ) as bar:
+
+        def advance(done: float, total: float) -> None:
+            if bar is not None:
+                bar(done, total)
+
+        if any(one.is_streamed for one in plans):
+            # there is one, and here Ctrl-C also ends the wait for a pipe
+            yield works[0](advance)
+        elif alone:
+            yield from run_files(works, progress=lambda _, done, total: advance(done, total))
+        else:
+            yield from run_files(works, jobs=args.n_jobs, progress=in_total(len(works), bar))

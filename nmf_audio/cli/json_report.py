@@ -1,0 +1,97 @@
+"""The JSON document of ``--json``; docs/report.md describes it."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmf_audio.cli import common
+from nmf_audio.errors import AudioFileError
+
+if TYPE_CHECKING:
+    from nmf_audio.jobs.report import Report, SeparationReport
+
+    AnyReport = Report | SeparationReport
+
+SCHEMA = 1
+_VALUES = (
+    *("seconds", "sr", "n_channels", "format", "subtype", "src_sr", "src_format", "src_subtype"),
+    *("elapsed_seconds", "real_time_factor", "level_before_db"),
+)
+
+
+def check(args: argparse.Namespace, targets: Iterable[Path], errors: list[str]) -> None:
+    """Add to `errors` what keeps the document from being written; `targets` are written, too."""
+    from nmf_audio.io.atomic import check_target
+
+    if args.json is None:
+        return
+    if args.dry_run:
+        errors.append("--json and --dry-run are both given; a report is of what was done")
+    if args.json == common.STDOUT:
+        return
+    if not args.json.lower().endswith(".json"):
+        # the next word after --json may be meant as an input, which must not be written over
+        errors.append(f"--json {args.json}: a name that ends in .json is needed; put --json last to print it")
+        return
+    try:
+        check_target(args.json, force=args.force)
+    except AudioFileError as error:
+        errors.append(str(error))
+    if os.path.realpath(args.json) in map(os.path.realpath, targets):
+        errors.append(f"--json {args.json}: is an output too; name another")
+
+
+def build(reports: "Iterable[AnyReport]", head: Mapping[str, Any], *, complete: bool) -> dict[str, Any]:
+    """Put reports into one document of JSON's types; `head` is what holds for all files."""
+    from nmf_audio import __version__
+
+    files = [_entry(report) for report in reports]
+    return {"schema": SCHEMA, "version": __version__, "complete": complete, **head, "files": files}
+
+
+def _entry(report: "AnyReport") -> dict[str, Any]:
+    from nmf_audio.jobs.report import Report
+
+    written = report.status in ("done", "partial")
+
+    def values(*names: str) -> dict[str, Any]:
+        return {name: _finite(getattr(report, name)) if written else None for name in names}
+
+    entry: dict[str, Any] = {
+        "src": str(report.src),
+        "status": report.status,
+        "error": None if report.error is None else common.describe(report.error),
+    }
+    if isinstance(report, Report):
+        entry = {"src": entry["src"], "dst": str(report.dst), **entry}
+        entry |= values(*_VALUES, "level_after_db", "removed_db", "n_clipped")
+        entry["keep_noise"] = None if report.keep_noise is None else str(report.keep_noise)
+    else:
+        levels = {name: _finite(report.levels_db[name]) if written else None for name in report.parts}
+        entry["parts"] = {
+            name: {"dst": str(path), "level_db": levels[name]} for name, path in report.parts.items()
+        }
+        entry |= values(*_VALUES, "n_clipped")
+    entry["warnings"] = list(report.warnings)
+    return entry
+
+
+def _finite(value: Any) -> Any:
+    """Return a value as JSON has it, which knows no infinity: silence has no level."""
+    return None if isinstance(value, float) and abs(value) == float("inf") else value
+
+
+def write(args: argparse.Namespace, document: Mapping[str, Any]) -> None:
+    """Write the document where ``--json`` says; raise AudioFileError if that can't be done."""
+    from nmf_audio.io.atomic import replacing
+
+    text = json.dumps(document, indent=2, allow_nan=False)
+    if args.json == common.STDOUT:
+        common.write_line(text, sys.stdout)
+        return
+    with replacing(args.json, force=args.force) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

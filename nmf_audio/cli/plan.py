@@ -1,0 +1,229 @@
+"""Which file becomes which: outputs of inputs, and all errors that their names show."""
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmf_audio import defaults
+from nmf_audio.cli import common, streams
+from nmf_audio.cli.inputs import Input, find_inputs
+from nmf_audio.errors import AudioFileError
+
+if TYPE_CHECKING:
+    from nmf_audio.separation.stream import SourceSeparator
+
+STREAM_NAME = "{source}{ext}"
+"""How the parts of standard input are called: it has no name of its own."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One recording, and where its outputs go.
+
+    Parameters
+    ----------
+    src : Path
+        The recording.
+    outputs : dict of str to Path
+        Where each signal goes.
+    skip : bool
+        There is nothing to do, since the outputs exist.
+    """
+
+    src: Path
+    outputs: dict[str, Path]
+    skip: bool = False
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """All that is to be written."""
+        return tuple(self.outputs.values())
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether standard input or output is one of the files."""
+        return streams.DASH in (self.src, *self.targets)
+
+
+def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
+    """Find the recordings and their outputs ``speech`` and ``noise``, without touching anything."""
+    inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
+    streams.check(args, [entry.path for entry in inputs], errors)
+    for other in ("output-dir", "name"):
+        if args.output is not None and getattr(args, other.replace("-", "_")) is not None:
+            errors.append(f"-o and --{other} are both given; give one of them")
+    _check_skipping(args, errors)
+    if args.name is not None and not _is_pattern(args.name, "{stem}"):
+        errors.append(
+            f"--name {args.name}; a name with {{stem}}, without folders, is needed: {{stem}}.clean{{ext}}"
+        )
+    several = len(inputs) > 1
+    one_output = args.output is not None and several
+    if one_output:
+        errors.append(f"-o {args.output} names one file for {len(inputs)} inputs; give --output-dir")
+    one_noise = args.keep_noise is not None and several and not _is_pattern(args.keep_noise, "{stem}")
+    if one_noise:
+        errors.append(
+            f"--keep-noise {args.keep_noise} names one file for {len(inputs)} inputs; "
+            "give a pattern, such as {stem}.noise{ext}"
+        )
+    inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
+    plans = _without_outputs(inputs, [_plan_one(entry, args) for entry in inputs], errors)
+    check = not one_output and not one_noise
+    _check_targets(plans if check else [], args, [] if args.noise is None else [args.noise], errors)
+    return plans
+
+
+def _plan_one(entry: Input, args: argparse.Namespace) -> Plan:
+    from nmf_audio.jobs.outputs import default_output
+
+    name = args.name or defaults.DEFAULT_NAME
+    dst = args.output or default_output(entry.path, _folder(entry, args), name=name, format=args.format)
+    outputs = {"speech": dst}
+    if args.keep_noise is not None:
+        outputs["noise"] = (
+            default_output(entry.path, dst.parent, name=args.keep_noise, format=args.format)
+            if _is_pattern(args.keep_noise, "{stem}")
+            else common.parse_path(args.keep_noise)
+        )
+    return Plan(entry.path, outputs, skip=args.skip_existing and dst != streams.DASH and dst.is_file())
+
+
+def plan_separation(
+    args: argparse.Namespace,
+    separator: "SourceSeparator | None",
+    dictionaries: Sequence[Path],
+    errors: list[str],
+) -> list[Plan]:
+    """Find the mixtures and their outputs, one for each source and for the residual, without touching anything.
+
+    Without a separator, whose sources would be known, only the inputs are looked at. The files of its dictionaries
+    must not be written over.
+    """
+    from nmf_audio.jobs.outputs import source_files
+
+    if str(args.output_dir) == "-":
+        errors.append("-o -: the parts are several files; name a folder")
+    inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
+    streams.check_sources([entry.path for entry in inputs], errors)
+    if len(inputs) > 1:
+        inputs = [entry for entry in inputs if entry.path != streams.DASH]
+    piped = [entry.path for entry in inputs] == [streams.DASH]
+    if piped and args.joint:
+        errors.append("--joint: standard input is one recording; leave --joint out, or name files")
+    _check_skipping(args, errors)
+    name = args.name or (STREAM_NAME if piped else defaults.DEFAULT_SOURCE_NAME)
+    if not _is_pattern(name, "{source}"):
+        errors.append(
+            f"--name {name}; a name with {{source}}, without folders, is needed: {defaults.DEFAULT_SOURCE_NAME}"
+        )
+        return []
+    if piped and "{stem}" in name:
+        errors.append(f"--name {name}: standard input has no name to fill in; leave {{stem}} out")
+    if separator is None:
+        return []
+    plans = []
+    for entry in inputs:
+        like = Path("stream.wav") if entry.path == streams.DASH else entry.path
+        parts = source_files(like, separator.sources, _folder(entry, args), name=name, format=args.format)
+        done = all(path.is_file() for path in parts.values())
+        plans.append(Plan(entry.path, parts, skip=args.skip_existing and done))
+    plans = _without_outputs(inputs, plans, errors)
+    _check_targets(plans, args, dictionaries, errors)
+    return plans
+
+
+def _folder(entry: Input, args: argparse.Namespace) -> Path:
+    folder: Path = entry.path.parent if args.output_dir is None else args.output_dir / entry.folder
+    return folder
+
+
+def _is_pattern(name: str, needed: str) -> bool:
+    """Return whether a name has a field that tells outputs apart, and no folder or unknown field."""
+    bare = re.sub(r"\{(stem|ext)\}", "", name.replace(needed, ""))
+    return needed in name and not re.search(r"[{}/\\]", bare)
+
+
+def _check_skipping(args: argparse.Namespace, errors: list[str]) -> None:
+    if args.skip_existing and args.force:
+        errors.append("--skip-existing and --force are both given; give one of them")
+
+
+def _without_outputs(inputs: Sequence[Input], plans: Sequence[Plan], errors: list[str]) -> list[Plan]:
+    """Leave out what was found in a folder but is only the output of another recording, of an earlier day."""
+    outputs = {os.path.realpath(target) for plan in plans for target in plan.targets}
+    left = [
+        plan
+        for entry, plan in zip(inputs, plans, strict=True)
+        if not (entry.found and os.path.realpath(entry.path) in outputs)
+    ]
+    if plans and not left:
+        errors.append(
+            f"{plans[0].src}: all that was found has the name of an output; give another --name or folder for these"
+        )
+    return left
+
+
+def _check_targets(
+    plans: Sequence[Plan], args: argparse.Namespace, others: Sequence[Path], errors: list[str]
+) -> None:
+    """Add to `errors` what keeps the outputs from being written, as far as names show; `others` are read, too."""
+    from nmf_audio.io.atomic import check_target
+
+    n_faults = len(errors)
+    folder_exists = args.output_dir is None or _check_folder(args.output_dir, errors)
+    # what is wrong with the folder is said once, not again of each file in it
+    folder_is_good = folder_exists and len(errors) == n_faults
+    sources = [*(plan.src for plan in plans if plan.src != streams.DASH), *others]
+    taken: dict[str, Plan] = {}
+    for plan in plans:
+        for dst in plan.targets:
+            if dst == streams.DASH:
+                continue
+            real = os.path.realpath(dst)
+            if real in taken:
+                other = taken[real]
+                both = f"two parts of {plan.src}" if other is plan else f"{other.src} and {plan.src}"
+                errors.append(f"{both} have the same output {dst}; write to different folders or names")
+                continue
+            taken[real] = plan
+            # what lies in a folder that is yet to be made can't be in the way
+            made = args.output_dir in dst.parents and (not folder_is_good or not dst.parent.is_dir())
+            if not made and not plan.skip:
+                try:
+                    check_target(dst, sources=sources, force=args.force)
+                except AudioFileError as error:
+                    errors.append(str(error))
+
+
+def _check_folder(folder: Path, errors: list[str]) -> bool:
+    """Return whether the folder exists; add to `errors` what keeps it from being made."""
+    existing = folder.absolute()
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    if not existing.is_dir():
+        errors.append(f"--output-dir {folder}: {existing} is no folder")
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        errors.append(f"--output-dir {folder}: no permission to write to {existing}")
+    return folder.is_dir()
+
+
+def make_folders(args: argparse.Namespace, plans: Sequence[Plan]) -> None:
+    """Make the folder of the outputs, and those in it for the first output of each plan.
+
+    Raises
+    ------
+    common.UsageError
+        If one can't be made.
+    """
+    if args.output_dir is None:
+        return
+    for folder in dict.fromkeys([args.output_dir, *(plan.targets[0].parent for plan in plans)]):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise common.UsageError([f"--output-dir {folder}: can't be made: {error.strerror}"]) from error

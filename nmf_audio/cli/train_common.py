@@ -1,0 +1,285 @@
+"""Options, checks and results that the commands ``nmf-audio train`` share."""
+
+import argparse
+import shlex
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmf_audio.cli import common
+from nmf_audio.cli.ranges import Range, read_numbers
+from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+
+if TYPE_CHECKING:
+    from nmf_audio.dictionary import Dictionary
+    from nmf_audio.training.card import Origin
+    from nmf_audio.training.loop import Progress
+
+EXIT_CODES = """exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are \
+at fault, nothing
+is written; 130 interrupted: the checkpoint stays, and --resume goes on from it"""
+
+LENGTH: dict[str, Range] = {"minutes": (float, 0.01, 100_000), "steps": (int, 1, 10_000_000)}
+SEED: dict[str, Range] = {"seed": (int, 0, 2**63 - 1)}
+
+
+def add_output_arguments(group: "argparse._ArgumentGroup", also: str = "") -> None:
+    """Add ``--output`` and ``--force``; `also` says what else is written."""
+    group.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.npz",
+        type=Path,
+        required=True,
+        help=f"the dictionary; FILE.md is its card{also}",
+    )
+    group.add_argument("-f", "--force", action="store_true", help="replace files that exist")
+
+
+def add_card_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--licence`` and ``--manifest``."""
+    card = parser.add_argument_group("card")
+    card.add_argument("--licence", metavar="TEXT", help="licence of the dictionary (default: not stated)")
+    card.add_argument(
+        "--manifest",
+        metavar="FILE.csv",
+        type=Path,
+        help="table that names where recordings are from: columns path (from its own folder), source, license "
+        "(default: none, the card names their files)",
+    )
+
+
+def check_recordings(recordings: Iterable[Path], errors: list[str]) -> list[Path]:
+    """Return which of the recordings are files; add to `errors` those that do not exist."""
+    paths = list(recordings)
+    errors += [f"{path}: does not exist" for path in paths if not path.exists()]
+    return [path for path in paths if path.is_file()]
+
+
+def load_option(
+    option: str, name: str | None, kind: str, why: str, inputs: list[Path], errors: list[str]
+) -> "Dictionary | None":
+    """Return the dictionary that an option names, and note its file in `inputs`.
+
+    It must be of a `kind`; if not, `why` ends the sentence that is added to `errors`.
+    """
+    from nmf_audio.dictionary import load_dictionary
+
+    if name is None:
+        return None
+    try:
+        dictionary = load_dictionary(name)
+    except DictionaryError as error:
+        errors.append(f"{option}: {error}")
+        return None
+    if Path(name).is_file():
+        inputs.append(Path(name))
+    if dictionary.kind != kind:
+        errors.append(f"{option} {name}: is {dictionary.kind}; {why}")
+    return dictionary
+
+
+def read_origins(args: argparse.Namespace, errors: list[str]) -> "dict[Path, Origin] | None":
+    """Return what ``--manifest`` says; add to `errors` what is wrong with it."""
+    from nmf_audio.training.card import read_manifest
+
+    if args.manifest is None:
+        return None
+    try:
+        return read_manifest(args.manifest)
+    except ParameterError as error:
+        errors.append(str(error))
+        return None
+
+
+def check_output(args: argparse.Namespace, inputs: Iterable[Path], errors: list[str]) -> None:
+    """Add to `errors` what keeps the dictionary or its card from being written."""
+    from nmf_audio.io.atomic import check_target
+    from nmf_audio.training.card import card_path
+
+    if args.output.suffix != ".npz":
+        errors.append(f"-o {args.output}: the name of a dictionary must end in .npz")
+    for target in (args.output, card_path(args.output)):
+        try:
+            check_target(target, sources=inputs, force=args.force)
+        except AudioFileError as error:
+            errors.append(str(error))
+
+
+@contextmanager
+def reporting_warnings(args: argparse.Namespace) -> "Iterator[list[warnings.WarningMessage]]":
+    """Collect warnings about recordings that are left out, and report them at the end."""
+    from nmf_audio.training.corpus import CorpusWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CorpusWarning)
+        yield caught
+    for warning in caught:
+        common.report_error(args, f"warning: {warning.message}")
+
+
+def save(
+    args: argparse.Namespace, dictionary: "Dictionary", commands: Iterable[str], **more: object
+) -> "tuple[Dictionary, Path]":
+    """Write a dictionary and its card, and return both: it as it was written, and where the card is.
+
+    `commands` made it, the last one last; `more` goes into its ``meta``.
+    """
+    from nmf_audio.training.card import NOT_STATED, program_versions, write_card
+
+    meta = {
+        **dictionary.meta,
+        "licence": args.licence or NOT_STATED,
+        "commands": list(commands),
+        "versions": program_versions(),
+        **more,
+    }
+    saved = replace(dictionary, name=args.output.stem, meta=meta)
+    saved.save(args.output)
+    return saved, write_card(saved, args.output)
+
+
+def add_training_arguments(
+    parser: argparse.ArgumentParser,
+    sizes: Mapping[str, str],
+    *,
+    n_steps: int,
+    start: str,
+    jobs: str | None = None,
+) -> None:
+    """Add all arguments after those that name files.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of the command.
+    sizes : mapping of str to str
+        Options that are sizes of the dictionary, and what they mean.
+    n_steps : int
+        Steps by default.
+    start : str
+        From what ``--from`` goes on.
+    jobs : str, optional
+        What ``--jobs`` means, if there is such an option.
+    """
+    group = parser.add_argument_group("learning")
+    group.add_argument(
+        "--from",
+        dest="start",
+        metavar="NAME|FILE",
+        help=f"go on from {start} (default: begin anew)",
+    )
+    group.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        metavar="CHECKPOINT",
+        help="go on from FILE.checkpoint if it is there, or from another checkpoint, which stays as it is "
+        "(default: begin anew)",
+    )
+    meanings = {
+        "minutes": "how long to train; fewer minutes give fewer steps (default: as long as --steps take)",
+        "steps": f"how long to train, in steps of the optimiser (default: {n_steps})",
+        **sizes,
+        "seed": "the same seed, recordings, steps, machine and versions give the same bits (default: 0)",
+    }
+    for name, text in meanings.items():
+        group.add_argument(f"--{name}", metavar="MIN" if name == "minutes" else "N", help=text)
+    if jobs is not None:
+        group.add_argument("-j", "--jobs", metavar="N", help=jobs)
+    add_card_arguments(parser)
+    common.add_verbosity(parser)
+
+
+def read_sizes(args: argparse.Namespace, sizes: Mapping[str, Range], errors: list[str]) -> dict[str, float]:
+    """Return the numbers that were given; add to `errors` what is wrong with them."""
+    numbers = read_numbers(args, LENGTH | dict(sizes) | SEED, errors)
+    if args.minutes is not None and args.steps is not None:
+        errors.append("--minutes and --steps: give one of them")
+    if args.start is not None:
+        errors += [f"--{name}: --from has its own sizes" for name in sizes if name in numbers]
+    return numbers
+
+
+def find_checkpoint(args: argparse.Namespace, errors: list[str]) -> Path:
+    """Return where a training keeps its state; add to `errors` if one is there that nothing is said about."""
+    path = Path(args.output).with_suffix(".checkpoint")
+    if isinstance(args.resume, str) and not Path(args.resume).is_file():
+        errors.append(f"--resume {args.resume}: is not there; name a checkpoint, or give --resume alone")
+    if path.exists() and not (args.resume or args.force):
+        errors.append(f"{path}: exists; --resume goes on from it, --force starts anew")
+    return path
+
+
+def make_progress(
+    args: argparse.Namespace,
+    bar: Callable[[float, float], None] | None,
+    score_text: Callable[[dict[str, float]], str],
+) -> "Callable[[Progress], None]":
+    """Return what a training calls: the bar moves, and scores on held-out mixtures are lines of their own."""
+
+    def show(now: "Progress") -> None:
+        if bar is not None:
+            bar(100.0 * now.step / now.n_steps, 100.0)
+        if now.score is not None:
+            common.print_message(args, f"step {now.step} of {now.n_steps}: held out: {score_text(now.score)}")
+
+    return show
+
+
+def save_trained(
+    args: argparse.Namespace,
+    dictionary: "Dictionary",
+    command: str,
+    *,
+    start: "Dictionary | None",
+    score_text: Callable[[dict[str, float]], str],
+    started: float,
+) -> None:
+    """Write what was trained and its card, and print its score.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        What the parser gave.
+    dictionary : Dictionary
+        What was trained; its `meta` has how under ``denoiser`` or ``separator``.
+    command : str
+        That made it.
+    start : Dictionary or None
+        What it went on from; its commands come before.
+    score_text : callable
+        Returns the text of a score.
+    started : float
+        When, by `time.monotonic`.
+    """
+    training = dictionary.meta["denoiser" if dictionary.kind == "trained" else dictionary.kind]
+    more: dict[str, object] = {}
+    if args.minutes is not None:
+        steps = training["steps_done"]
+        more["notes"] = [
+            f"The time allowed {steps} steps; with --steps {steps} in place of --minutes, the same recordings, "
+            "machine and versions give the same bits."
+        ]
+    commands = [*(start.meta.get("commands", ()) if start else ()), command]
+    _, card = save(args, dictionary, commands, **more)
+    taken = (time.monotonic() - started) / 60
+    score = score_text(training["held_out"])
+    common.print_message(args, f"{args.output}: trained in {taken:.1f} min; held out: {score}; card {card}")
+
+
+def repeat_command(args: argparse.Namespace, recordings: Iterable[str], sizes: Iterable[str]) -> str:
+    """Return the command again, without what doesn't change the dictionary.
+
+    `recordings` are the words that name what is trained and recordings, `sizes` the options that are sizes.
+    """
+    words = ["nmf-audio", "train", *recordings, "-o", str(args.output)]
+    words += [] if args.start is None else ["--from", args.start]
+    for name in (*LENGTH, *sizes, *SEED, "licence", "manifest"):
+        value = getattr(args, name.replace("-", "_"))
+        words += [] if value is None else [f"--{name}", str(value)]
+    return shlex.join(words)

@@ -1,0 +1,256 @@
+"""Process one recording into one or several outputs: in bounded memory, all of them whole or none."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.io.atomic import check_target, replacing_all
+from nmf_audio.io.containers import Container, Wanted, check_output
+from nmf_audio.io.media.reader import MediaReader
+from nmf_audio.io.open import (
+    Reader,
+    Writer,
+    get_default_container,
+    open_reader,
+    open_stream,
+    open_stream_writer,
+    open_writer,
+)
+from nmf_audio.io.pcm import RawFormat
+from nmf_audio.io.pipe_reader import STREAM, StreamReader, get_report_path
+from nmf_audio.io.pipe_writer import choose_stream_container, list_stream_errors
+from nmf_audio.io.resample import Resampler
+from nmf_audio.io.section import check_section
+from nmf_audio.io.section_reader import SectionReader
+from nmf_audio.jobs.pump import Levels, Processor, pump
+
+__all__ = ["FileJob", "PathLike", "Progress", "Target", "errors_of", "is_path"]
+
+PathLike = str | os.PathLike[str]
+Target = PathLike | BinaryIO
+Progress = Callable[[float, float], None]
+Samples = npt.NDArray[np.floating[Any]]
+Prepare = Callable[[Reader, Iterator[Samples]], Processor]
+
+_WIDE_SUBTYPES = ("PCM_32", "DOUBLE")
+
+
+def is_path(target: object) -> bool:
+    """Return whether a source or target is named by a path, not an open file."""
+    return isinstance(target, str | os.PathLike)
+
+
+@contextmanager
+def errors_of(reader: Reader) -> Iterator[None]:
+    """Turn errors about a recording's rate or channels into errors of its file."""
+    try:
+        yield
+    except ParameterError as error:
+        raise AudioFileError(f"{reader.label}: {error}") from error
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """One recording, what becomes of it, and what its outputs are asked to be.
+
+    Parameters
+    ----------
+    src : str, path or binary file
+        The recording.
+    outputs : mapping of str to path or binary file
+        Where each signal goes; the first one stands for all in the report.
+    what : str
+        What is done with the recording, ``'denoised'``.
+    rest : str or None
+        The output that gets what the others leave of the input.
+    parts : bool
+        All outputs are parts of equal rank: levels are those of the samples as stored, and clipping and warnings are
+        those of all. Otherwise the first output is the result, and the rest a by-product.
+    others : tuple of path
+        What else is read, and must not be written over.
+    raw : RawFormat or None
+        What open files are made of, if they have no header.
+    n_passes : int
+        How often the recording is read.
+    start, end, format, subtype, sr, force, progress
+        See `nmf_audio.denoise_file`.
+    """
+
+    src: Target
+    outputs: Mapping[str, Target]
+    what: str
+    rest: str | None = None
+    parts: bool = False
+    others: tuple[PathLike, ...] = ()
+    raw: RawFormat | None = None
+    n_passes: int = 1
+    start: float | None = None
+    end: float | None = None
+    format: str | None = None
+    subtype: str | None = None
+    sr: int | None = None
+    force: bool = False
+    progress: Progress | None = None
+
+    def run(self, prepare: Prepare) -> tuple[dict[str, Any], Levels]:
+        """Do it.
+
+        Parameters
+        ----------
+        prepare : callable
+            Takes the open recording, and its blocks for what hears them all beforehand; returns what processes it.
+
+        Returns
+        -------
+        dict
+            The fields of `FileReport`.
+        Levels
+            Of the recording, and of what came out.
+        """
+        started = time.perf_counter()
+        wanted = self._check()
+        with ExitStack() as stack:
+            reader = self._open(stack)
+            section = SectionReader(reader, self.start, self.end)
+            wide = self.rest is not None and reader.container.subtype in _WIDE_SUBTYPES
+            # more digits than float32 has matter only where a remainder must add up to them
+            dtype = np.float64 if wide else np.float32
+            stream = prepare(reader, self._first_pass(reader, dtype))
+            # in their places together, or not at all
+            temporaries = stack.enter_context(replacing_all(list(wanted), force=self.force))
+            places = dict(zip(wanted, temporaries, strict=True))
+            writers = {
+                name: self._open_writer(name, places, wanted, reader, section.n_samples)
+                for name in self.outputs
+            }
+            write = {name: _enter(stack, writer, reader) for name, writer in writers.items()}
+            blocks = section.blocks(dtype, self._progress(self.n_passes - 1))
+            levels = pump(blocks, stream, write, self.rest, exact=self.parts)
+            damage = section.describe_damage()
+        first, *_ = writers.values()
+        counted = list(writers.values()) if self.parts else [first]
+        warnings = [f"{damage}; what could be read was {self.what}"] if damage else []
+        warnings += dict.fromkeys(warning for writer in counted for warning in writer.warnings)
+        warnings += self._changes(reader, first.container)
+        if self.rest is not None and writers[self.rest].n_clipped:
+            warnings.append(self._clipping(writers[self.rest]))
+        source = reader.container
+        fields = {
+            "src": get_report_path(self.src),
+            "status": "partial" if damage else "done",
+            "seconds": first.n_written / first.sr,
+            "sr": first.sr,
+            "n_channels": reader.n_channels,
+            "format": first.container.format,
+            "subtype": first.container.subtype,
+            "src_sr": reader.sr,
+            "src_format": source.format,
+            "src_subtype": source.subtype,
+            "elapsed_seconds": time.perf_counter() - started,
+            "level_before_db": levels.before_db,
+            "n_clipped": sum(writer.n_clipped for writer in counted),
+            "warnings": tuple(warnings),
+        }
+        return fields, levels
+
+    def _check(self) -> dict[Path, Wanted]:
+        """Check all that names and numbers show; return what each output file is to be."""
+        check_section("start and end", self.start, self.end)
+        asked: dict[str, Any] = {"format": self.format, "subtype": self.subtype, "sr": self.sr}
+        wanted = {}
+        for target in map(get_report_path, self.outputs.values()):
+            if target is not STREAM:
+                wanted[target] = check_output(target, **asked)
+            elif errors := list_stream_errors(raw=self.raw, **asked):
+                raise ParameterError(errors[0])
+        sources = [get_report_path(source) for source in (self.src, *self.others) if is_path(source)]
+        for target in wanted:
+            check_target(target, sources=sources, force=self.force)
+        places = {
+            os.path.realpath(get_report_path(target)) if is_path(target) else id(target)
+            for target in self.outputs.values()
+        }
+        if len(places) < len(self.outputs):
+            first = next(iter(self.outputs.values()))
+            raise AudioFileError(
+                f"{get_report_path(self.src)}: two of its parts have the same file; name others"
+                if self.parts
+                else f"{get_report_path(first)}: is the output for both the speech and the noise; name another"
+            )
+        return wanted
+
+    def _open(self, stack: ExitStack) -> Reader:
+        reader: Reader
+        if isinstance(self.src, str | os.PathLike):
+            reader = open_reader(self.src)
+            stack.enter_context(reader)
+        else:
+            reader = stack.enter_context(open_stream(self.src, self.raw, whole=self.n_passes > 1))
+        return reader
+
+    def _first_pass(self, reader: Reader, dtype: type[np.floating[Any]]) -> Iterator[Samples]:
+        assert not isinstance(reader, StreamReader)
+        with open_reader(reader.path, label=reader.label) as first:
+            yield from SectionReader(first, self.start, self.end).blocks(dtype, self._progress(0))
+
+    def _progress(self, n_before: int) -> Progress | None:
+        progress, n = self.progress, self.n_passes
+        if progress is None or n == 1:
+            return progress
+        return lambda done, total: progress(n_before * total + done, n * total)
+
+    def _open_writer(
+        self,
+        name: str,
+        places: Mapping[Path, Path],
+        wanted: Mapping[Path, Wanted],
+        reader: Reader,
+        n_samples: int | None,
+    ) -> Writer:
+        target = self.outputs[name]
+        if not isinstance(target, str | os.PathLike):
+            container = choose_stream_container(
+                reader.container, raw=self.raw, format=self.format, subtype=self.subtype
+            )
+            return open_stream_writer(target, reader, container, sr=self.sr, n_samples=n_samples)
+        path = Path(target)
+        return open_writer(
+            *(places[path], path, reader, wanted[path]),
+            n_samples=n_samples or 0,
+            is_part=self.start is not None or self.end is not None,
+            sound_only=self.parts or name != next(iter(self.outputs)),
+        )
+
+    def _changes(self, reader: Reader, container: Container) -> list[str]:
+        """Return a sentence on each thing that the output could not be, though nobody asked for another."""
+        source, found = get_default_container(reader), []
+        if self.subtype is None and container.subtype != source.subtype and container.format == source.format:
+            found.append(f"{source.subtype} can't be written; it is now {container.subtype}")
+        if isinstance(reader, MediaReader) and reader.n_tracks > 1:
+            found.append(f"sound track {reader.track} of {reader.n_tracks} was {self.what}, and no other")
+        if container.format == "RF64" and "RF64" not in (source.format, str(self.format).upper()):
+            found.append("this is more than a WAV can hold; it is now RF64")
+        return found
+
+    def _clipping(self, rest: Writer) -> str:
+        if self.parts:
+            return f"{rest.label}: samples clipped; there the parts do not add up"
+        return f"{rest.label}: {rest.n_clipped} samples clipped; there the two do not add up"
+
+
+def _enter(stack: ExitStack, writer: Writer, reader: Reader) -> Callable[[Samples], Samples]:
+    """Enter the context of a writer, and return what takes samples at the rate of the recording."""
+    stack.enter_context(writer)
+    if writer.sr == reader.sr:
+        return writer.write
+    return stack.enter_context(Resampler(writer.write, reader.sr, writer.sr, reader.n_channels)).write
