@@ -253,7 +253,11 @@ def test_a_checkpoint_of_another_training_is_refused(recordings: Recordings, tmp
     [
         ({"n_steps": 0}, "n_steps=0"),
         ({"seconds": 0.1}, "seconds=0.1"),
+        ({"n_layers": 0}, "n_layers=0"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"seconds": 61.0}, "seconds=61.0"),
         ({"highest_rate": 0.0}, "highest_rate=0.0"),
+        ({"highest_rate": 0.11}, "highest_rate=0.11"),
         ({"cool_down_share": 1.5}, "cool_down_share=1.5"),
         ({"cool_down": -1}, "cool_down=-1"),
         ({"n_steps": 5, "cool_down": 6}, "cool_down=6"),
