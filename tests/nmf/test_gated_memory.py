@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nmf_audio.dsp.normaliser import FLOOR, SILENCE
+from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.nmf.gated_memory import GatedMemory
-from nmf_audio.nmf.unrolled import UnrolledNMF
-from nmf_audio.training.parameters import to_arrays
 from tests.nmf import naive
 from tests.tiny import memory_arrays
 
@@ -89,46 +82,3 @@ def test_a_band_reaches_its_own_and_the_next_groups_and_through_the_second_memor
         logits = [run(make(arrays), x, V)[0][2].reshape(-1, 4) for x in (V, changed)]
         heard = (logits[0] != logits[1]).any(axis=1)
         assert heard.tolist() == [g <= reach for g in range(N_BANDS // 4)]
-
-
-@pytest.fixture(scope="module")
-def prototype(data_folder: Path) -> Any:
-    pytest.importorskip("jax")
-    path = data_folder.parent / "prototype2" / "network.py"
-    spec = importlib.util.spec_from_file_location("prototype2", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        pytest.skip("needs the prototype of the gated memory")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def tracked(V: Array, silent: Iterable[bool]) -> Array:
-    """Return the noise floor at each frame, as the decomposition tracks it."""
-    floor = smooth = V[0]
-    floors, has_begun = [], False
-    for v, is_silent in zip(V, silent, strict=True):
-        if not has_begun:
-            floor = smooth = v
-            has_begun = not is_silent
-        elif not is_silent:
-            smooth = 0.8 * smooth + 0.2 * v
-            floor = np.minimum(1.006 * floor, smooth)
-        floors.append(floor)
-    return np.array(floors, np.float32)
-
-
-def test_agrees_with_the_prototype(prototype: Any, data_folder: Path) -> None:
-    with np.load(data_folder.parent / "prototype2" / "start.npz") as file:
-        free = {name: file[name] for name in file.files if name not in ("spectrum", "n_speech")}
-        n_speech = int(file["n_speech"])
-    V = frames(120, 100) + np.float32(FLOOR)
-    V[:5] = V[60:75] = FLOOR
-    silent = V.mean(axis=1) <= SILENCE + FLOOR
-    expected = prototype.forward(
-        free, V[None], tracked(V, silent)[None], silent[None], np.array([5]), n_speech
-    )[0]
-    arrays = to_arrays({name.replace("whole_", "global_"): x for name, x in free.items()})
-    nmf = UnrolledNMF(arrays, n_speech=n_speech, n_observed=100)
-    _, masks, _ = nmf.process(V, SILENCE + FLOOR, FLOOR)
-    np.testing.assert_allclose(masks[0], expected, atol=1e-5, rtol=0)
