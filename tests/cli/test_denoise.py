@@ -348,6 +348,7 @@ else:
     return int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ext", "subtype"), [("wav", "PCM_16"), ("mp3", "MPEG_LAYER_III")])
 def test_memory_does_not_grow_with_the_length(
     tmp_path: Path, options: list[str], ext: str, subtype: str

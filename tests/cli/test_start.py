@@ -44,6 +44,7 @@ def test_it_says_that_it_compiles_and_does_so_once(tmp_path: Path) -> None:
 
 
 @needs_jit
+@pytest.mark.slow
 def test_where_nothing_can_be_kept_it_works(tmp_path: Path) -> None:
     installed = tmp_path / "read-only" / "nmf_audio"
     shutil.copytree(PACKAGE, installed, ignore=shutil.ignore_patterns("__pycache__", "dictionaries"))

@@ -23,6 +23,7 @@ needs_jit = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reaso
 
 
 @needs_jit
+@pytest.mark.slow
 def test_a_missing_cache_folder_is_made(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there"
     code = "from nmf_audio.nmf import FrameSolver; print(FrameSolver([[1.0]]).solve([[2.0]], [[2.0]]).item())"

@@ -18,6 +18,7 @@ from nmf_audio.training.gated_memory import MemorySizes, has_memory
 from nmf_audio.training.losses import FINISHING, Weights
 from nmf_audio.training.optimiser import Adam, learning_rate
 from nmf_audio.training.sounds import Recordings, read_recordings
+from tests.training.sounds import quick_score as quick_score
 from tests.training.sounds import small_collection
 
 SPEC = FrontEndSpec(sr=8000, linear_to_hz=1000.0, n_high=8)
@@ -113,6 +114,7 @@ def test_a_cool_down_that_was_stopped_goes_on_bit_for_bit(
     assert [path.name for path in tmp_path.iterdir()] == ["state.ckpt"]
 
 
+@pytest.mark.slow
 def test_a_dictionary_is_taken_from_a_training_that_goes_on(recordings: Recordings, tmp_path: Path) -> None:
     long = replace(SMALL, n_steps=9, cool_down=2)
     expected = train_denoiser(recordings, long, spec=SPEC)
@@ -184,6 +186,7 @@ def test_the_dictionary_can_be_saved_and_tells_its_making(trained: Dictionary, t
     assert {row["source"] for row in again.meta["trained_on"]} == {"speech", "noise"}
 
 
+@pytest.mark.slow
 def test_the_last_part_is_trained_by_other_weights(recordings: Recordings) -> None:
     """Trainings with different last weights are the same until then, and not after."""
     settings = [replace(SMALL, n_steps=8, cool_down=2, last_weights=Weights(asym=x)) for x in (0.0, 3.0)]
@@ -295,6 +298,7 @@ def test_adam_finds_a_minimum_and_skips_what_is_not_finite() -> None:
     assert np.array_equal(adam.free["x"], kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "still"),
     [
