@@ -114,7 +114,6 @@ def test_a_cool_down_that_was_stopped_goes_on_bit_for_bit(
     assert [path.name for path in tmp_path.iterdir()] == ["state.ckpt"]
 
 
-@pytest.mark.slow
 def test_a_dictionary_is_taken_from_a_training_that_goes_on(recordings: Recordings, tmp_path: Path) -> None:
     long = replace(SMALL, n_steps=9, cool_down=2)
     expected = train_denoiser(recordings, long, spec=SPEC)
@@ -186,7 +185,6 @@ def test_the_dictionary_can_be_saved_and_tells_its_making(trained: Dictionary, t
     assert {row["source"] for row in again.meta["trained_on"]} == {"speech", "noise"}
 
 
-@pytest.mark.slow
 def test_the_last_part_is_trained_by_other_weights(recordings: Recordings) -> None:
     """Trainings with different last weights are the same until then, and not after."""
     settings = [replace(SMALL, n_steps=8, cool_down=2, last_weights=Weights(asym=x)) for x in (0.0, 3.0)]
@@ -298,7 +296,6 @@ def test_adam_finds_a_minimum_and_skips_what_is_not_finite() -> None:
     assert np.array_equal(adam.free["x"], kept)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "still"),
     [
