@@ -206,7 +206,7 @@ def test_ctrl_c_at_any_moment_leaves_the_finished_and_no_halves(tmp_path: Path, 
     inputs = names(tmp_path)
     n_interrupted = 0
     # processes of their own take a second until they are at work
-    n_moments, latest = (14, 0.3) if jobs == "1" else (6, 1.6)
+    n_moments, latest = (8, 0.3) if jobs == "1" else (6, 1.6)
     for moment in range(n_moments):
         out = tmp_path / "out" / str(moment)
         words = ["??.wav", "--output-dir", str(out), "--jobs", jobs]

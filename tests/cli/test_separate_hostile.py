@@ -49,7 +49,7 @@ def odd(run_separate: Run) -> list[str]:
     return list(recordings)
 
 
-SLOW_WAYS = "percussive", "blind", "place"
+SLOW_WAYS = "percussive", "blind", "place", "example"
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def denoise(folder: Path, *words: str, **environment: str) -> list[str]:
 
 
 @needs_jit
+@pytest.mark.slow
 def test_it_says_that_it_compiles_and_does_so_once(tmp_path: Path) -> None:
     cache = str(tmp_path / "kernels")
     assert denoise(tmp_path, "--method", "classic", NUMBA_CACHE_DIR=cache) == [COMPILING]

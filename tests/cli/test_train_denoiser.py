@@ -77,6 +77,7 @@ def test_it_takes_a_dictionary_from_a_training_that_stays_as_it_is(
     assert "--local-units 3" in card
 
 
+@pytest.mark.slow
 def test_a_memory_can_be_left_out_and_added(folders: tuple[Path, Path], tmp_path: Path) -> None:
     command = ["train", "denoiser", "--speech", str(folders[0]), "--noise", str(folders[1]), "--steps", "1"]
     without, added = tmp_path / "without.npz", tmp_path / "added.npz"

@@ -167,6 +167,7 @@ def test_a_separator_streams_at_any_rate_and_cut(trained: Dictionary, sr: int, n
         np.testing.assert_allclose(quiet[name] / gain, whole[name], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
     clips, checkpoint = _clips(3.0), tmp_path / "state"
     settings = replace(SMALL, n_steps=6, seconds=0.5, batch_size=2)
