@@ -24,7 +24,7 @@ def _cost(X: Array, labels: Array, weights: Array) -> float:
     return total
 
 
-@pytest.mark.parametrize("n_clusters", [1, 2, 3, 4])
+@pytest.mark.parametrize("n_clusters", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3)), 4])
 def test_it_is_as_good_as_that_of_scikit_learn(n_clusters: int) -> None:
     ratios = []
     for seed in range(8):
