@@ -310,6 +310,18 @@ def test_tags_are_kept_or_missed(tmp_path: Path, name: str, subtype: str, lost: 
     assert writer.warnings == expected
 
 
+@pytest.mark.parametrize(("name", "lost"), [("WAV", ["license"]), ("AIFF", ["album", "genre", "license"])])
+def test_tags_that_are_accepted_and_not_written_are_missed(
+    tmp_path: Path, name: str, lost: list[str]
+) -> None:
+    """libsndfile takes them without an error; only reading the closed file again shows it."""
+    tags = dict.fromkeys(("title", "album", "genre", "license"), "x")
+    with AudioWriter(tmp_path / "a", SR, 1, Container(name, "PCM_16"), tags=tags) as writer:
+        writer.write(np.zeros((1, SR), np.float32))
+        assert writer.warnings == []
+    assert writer.warnings == [f"tags that {name} does not keep here: {', '.join(lost)}"]
+
+
 def test_mp3_tags_are_not_garbled(tmp_path: Path) -> None:
     path = tmp_path / "a.mp3"
     names = ("title", "artist", "album", "comment", "date", "genre")

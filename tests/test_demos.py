@@ -65,6 +65,7 @@ def test_train_dictionary_takes_folder_and_recording(tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / "talk.denoised.wav").frames == 16000
 
 
+@pytest.mark.slow
 def test_separate_sources_takes_voice_and_piano_apart(tmp_path: Path) -> None:
     text = _run("separate_sources.py", "-o", tmp_path, "--plot", tmp_path / "parts.png")
     mixed = _numbers(r"mixture +([\d.-]+) +([\d.-]+)", text)
@@ -87,6 +88,7 @@ def test_the_pair_is_what_its_readme_says() -> None:
     assert not clean[:8000].any(), "half a second without speech"
 
 
+@pytest.mark.slow
 def test_separate_blindly_shows_what_places_are_worth(tmp_path: Path) -> None:
     text = _run("separate_blindly.py", "-o", tmp_path / "parts", "--plot", tmp_path / "blind.png")
     (struck,) = _numbers(r"drums and piano, --percussive +([\d.-]+)", text)

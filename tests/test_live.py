@@ -39,6 +39,7 @@ def run(code: str) -> list[str]:
     ).stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "sr", "n_channels"), [*((m, 16000, 1) for m in METHODS), ("trained", 48000, 2)]
 )

@@ -129,10 +129,11 @@ def test_parts_and_noise_are_the_same(tmp_path: Path, options: dict[str, Any]) -
 @pytest.mark.parametrize("coding", ["s16le", "s32le"])
 def test_the_input_is_the_output_and_what_was_removed(tmp_path: Path, coding: str) -> None:
     raw = RawFormat(coding, SR)
-    data = (noise(2)[:, 0] * 2**15).astype("<i2" if coding == "s16le" else "<i4").tobytes()
+    # amplitudes that need all bits of the coding
+    kind, full_scale = ("<i2", 2**15) if coding == "s16le" else ("<i4", 2**31)
+    data = (noise(2)[:, 0] * full_scale).astype(kind).tobytes()
     out, removed = Pipe(), Pipe()
     denoise_file(Pipe(data), out, raw=raw, keep_noise=removed, **OPTIONS)
-    kind = "<i2" if coding == "s16le" else "<i4"
     parts = [np.frombuffer(bytes(pipe.content), kind).astype(np.int64) for pipe in (out, removed)]
     np.testing.assert_array_equal(parts[0] + parts[1], np.frombuffer(data, kind))
     assert np.any(parts[1])

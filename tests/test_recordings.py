@@ -27,6 +27,7 @@ def pairs(data_folder: Path) -> list[tuple[Array, Array]]:
     return [(noisy, clean) for noisy, clean in read]
 
 
+@pytest.mark.slow
 def test_noisy_speech_comes_closer_to_clean(pairs: list[tuple[Array, Array]]) -> None:
     denoiser = Denoiser()
     gains = []
@@ -42,6 +43,7 @@ def test_noisy_speech_comes_closer_to_clean(pairs: list[tuple[Array, Array]]) ->
     assert intelligibility > 0.05
 
 
+@pytest.mark.slow
 def test_clean_speech_stays_clean(pairs: list[tuple[Array, Array]]) -> None:
     denoiser = Denoiser()
     outs = [(clean, denoiser.denoise(clean, 16000)) for _, clean in pairs]

@@ -16,7 +16,6 @@ from nmf_audio import BlindSeparator, Denoiser, LiveDenoiser, PercussiveSeparato
 from nmf_audio.cli import denoise
 from nmf_audio.cli.completion import PrintCompletion
 from nmf_audio.cli.main import build_parser
-from nmf_audio.defaults import DEFAULT_NAME
 from nmf_audio.training.denoiser import DenoiserSettings, DenoiserTraining, train_denoiser
 from nmf_audio.training.gated_memory import MemorySizes
 
@@ -88,7 +87,6 @@ def test_every_option_with_a_value_names_its_default(command: str) -> None:
             )
         ),
         ("denoise", "--channels", default_of(denoise_file, "channels")),
-        ("denoise", "--name", DEFAULT_NAME),
         ("nmf-audio separate", "--continuity", default_of(PercussiveSeparator, "continuity")),
         ("nmf-audio separate", "--group-sparsity", default_of(BlindSeparator, "group_sparsity")),
         ("nmf-audio separate", "--mask-power", PercussiveSeparator().mask_power),

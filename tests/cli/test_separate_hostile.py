@@ -49,7 +49,12 @@ def odd(run_separate: Run) -> list[str]:
     return list(recordings)
 
 
-@pytest.mark.parametrize("way", WAYS)
+SLOW_WAYS = "percussive", "blind", "place", "example"
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=[pytest.mark.slow] if way in SLOW_WAYS else []) for way in WAYS]
+)
 def test_all_that_can_come_apart_does_and_adds_up(run_separate: Run, odd: list[str], way: str) -> None:
     code, _, err = run_separate(*(f"{name}.wav" for name in odd), *WAYS[way], "-o", "out", "--json", "r.json")
     # an example needs sound where it is said to be

@@ -65,7 +65,7 @@ print({{pool["num_threads"] for pool in threadpool_info()}})
     assert result.stdout == "{1}\n"
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_ctrl_c_at_any_moment_leaves_whole_sets_and_no_halves(
     run_separate: Run, mixture: Mixture, tmp_path: Path, jobs: str
 ) -> None:

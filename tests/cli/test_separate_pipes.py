@@ -70,6 +70,7 @@ def test_names_formats_and_other_containers(run_separate: Run, mixture: Mixture)
         assert (info.subtype, info.duration) == ("PCM_24", 1.5)
 
 
+@pytest.mark.slow
 def test_what_can_not_be_piped_is_said_in_a_sentence(run_separate: Run, tmp_path: Path) -> None:
     wav = Path("mix.wav").read_bytes()
     before = names(tmp_path)

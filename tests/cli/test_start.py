@@ -37,6 +37,7 @@ def denoise(folder: Path, *words: str, **environment: str) -> list[str]:
 
 
 @needs_jit
+@pytest.mark.slow
 def test_it_says_that_it_compiles_and_does_so_once(tmp_path: Path) -> None:
     cache = str(tmp_path / "kernels")
     assert denoise(tmp_path, "--method", "classic", NUMBA_CACHE_DIR=cache) == [COMPILING]
@@ -44,6 +45,7 @@ def test_it_says_that_it_compiles_and_does_so_once(tmp_path: Path) -> None:
 
 
 @needs_jit
+@pytest.mark.slow
 def test_where_nothing_can_be_kept_it_works(tmp_path: Path) -> None:
     installed = tmp_path / "read-only" / "nmf_audio"
     shutil.copytree(PACKAGE, installed, ignore=shutil.ignore_patterns("__pycache__", "dictionaries"))

@@ -10,6 +10,7 @@ import pytest
 from nmf_audio import Denoiser
 from nmf_audio.cli.main import main
 from nmf_audio.dictionary import Dictionary
+from tests.training.sounds import quick_score as quick_score
 from tests.training.sounds import small_collection
 
 SMALL = [
@@ -58,6 +59,7 @@ def test_it_goes_on_from_a_dictionary(
     assert len(further.meta["commands"]) == 2
 
 
+@pytest.mark.slow
 def test_it_takes_a_dictionary_from_a_training_that_stays_as_it_is(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,6 +77,7 @@ def test_it_takes_a_dictionary_from_a_training_that_stays_as_it_is(
     assert "--local-units 3" in card
 
 
+@pytest.mark.slow
 def test_a_memory_can_be_left_out_and_added(folders: tuple[Path, Path], tmp_path: Path) -> None:
     command = ["train", "denoiser", "--speech", str(folders[0]), "--noise", str(folders[1]), "--steps", "1"]
     without, added = tmp_path / "without.npz", tmp_path / "added.npz"

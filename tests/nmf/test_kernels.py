@@ -1,30 +1,11 @@
+"""Compiled kernels: where they are kept, and what is loaded without them."""
+
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-# Makes every folder unwritable for numba's cache, as on a read-only system without a home.
-NO_CACHE = """
-import warnings
-from numba.core import caching
-
-def refuse(self):
-    raise PermissionError("read-only file system")
-
-caching._CacheLocator.ensure_cache_path = refuse
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    from nmf_audio.nmf.kernels import jit
-    import nmf_audio.nmf.kernels
-
-@jit
-def double(x):
-    return 2 * x
-
-print(sum("kept on disk" in str(w.message) for w in caught), double(21))
-"""
 
 
 def run(code: str, **environment: str) -> str:
@@ -42,11 +23,7 @@ needs_jit = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reaso
 
 
 @needs_jit
-def test_without_a_place_for_the_cache_it_works_and_warns_once() -> None:
-    assert run(NO_CACHE) == "1 42"
-
-
-@needs_jit
+@pytest.mark.slow
 def test_a_missing_cache_folder_is_made(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there"
     code = "from nmf_audio.nmf import FrameSolver; print(FrameSolver([[1.0]]).solve([[2.0]], [[2.0]]).item())"

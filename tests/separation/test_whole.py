@@ -104,6 +104,7 @@ def test_the_loudest_source_comes_first() -> None:
         assert levels == sorted(levels, reverse=True)
 
 
+@pytest.mark.slow
 def test_places_separate_what_sounds_alike_and_keep_the_image() -> None:
     rng = np.random.default_rng(0)
     left = play(organ, _notes(1, 60, 8, 4.0), 4.0, SR, rng)
@@ -120,6 +121,7 @@ def test_places_separate_what_sounds_alike_and_keep_the_image() -> None:
     assert ratios[1] > 2
 
 
+@pytest.mark.slow
 def test_percussive_tells_beats_from_notes_and_continuity_helps() -> None:
     beat, notes = _music()
     parts = PercussiveSeparator().separate(beat + notes, SR)

@@ -1,9 +1,11 @@
-"""Recordings that are small enough to learn from in every test."""
+"""Recordings that are small enough to learn from in every test, and a score that is quick."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 import soundfile
 
 Array = npt.NDArray[np.float32]
@@ -43,3 +45,13 @@ def small_collection(folder: Path) -> tuple[Path, Path]:
     for i, kind in enumerate(("fan", "rain", "street")):
         write(folder / "noise" / kind / "a.wav", hiss(2.0, seed=i, slope=0.5 * i))
     return folder / "speech", folder / "noise"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_score() -> Iterator[None]:
+    """Score held-out mixtures that are few and short; a module that imports this fixture uses it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, n_mixtures in (("denoiser", 16), ("separator", 4)):
+            patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_MIXTURES", n_mixtures)
+            patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_SECONDS", 1.0)
+        yield

@@ -18,6 +18,7 @@ from nmf_audio.training.gated_memory import MemorySizes, has_memory
 from nmf_audio.training.losses import FINISHING, Weights
 from nmf_audio.training.optimiser import Adam, learning_rate
 from nmf_audio.training.sounds import Recordings, read_recordings
+from tests.training.sounds import quick_score as quick_score
 from tests.training.sounds import small_collection
 
 SPEC = FrontEndSpec(sr=8000, linear_to_hz=1000.0, n_high=8)
@@ -253,7 +254,11 @@ def test_a_checkpoint_of_another_training_is_refused(recordings: Recordings, tmp
     [
         ({"n_steps": 0}, "n_steps=0"),
         ({"seconds": 0.1}, "seconds=0.1"),
+        ({"n_layers": 0}, "n_layers=0"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"seconds": 61.0}, "seconds=61.0"),
         ({"highest_rate": 0.0}, "highest_rate=0.0"),
+        ({"highest_rate": 0.11}, "highest_rate=0.11"),
         ({"cool_down_share": 1.5}, "cool_down_share=1.5"),
         ({"cool_down": -1}, "cool_down=-1"),
         ({"n_steps": 5, "cool_down": 6}, "cool_down=6"),

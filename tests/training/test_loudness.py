@@ -78,6 +78,7 @@ def test_gradient_is_the_slope(speech: Array, disturbance: LoudnessDisturbance, 
     assert disturbance(downhill, ref)[0] < disturbance(est, ref)[0]
 
 
+@pytest.mark.slow
 def test_it_follows_pesq(speech: Array, disturbance: LoudnessDisturbance) -> None:
     ref = magnitudes(speech)
     values, scores = [], []

@@ -25,6 +25,7 @@ from nmf_audio.training.separator_network import SeparatorNetwork
 from nmf_audio.training.separator_parameters import initial_separator, separator_arrays
 from nmf_audio.training.source_mixing import SourceMixer, halve
 from tests.separation.material import HIGH, LOW, melody
+from tests.training.sounds import quick_score as quick_score
 
 SMALL = SeparatorSettings(n_components=6, n_layers=2, n_steps=30, batch_size=4, seconds=1.0)
 SIZES = (4, 3, 2)
@@ -114,6 +115,7 @@ def test_mixtures_are_the_sum_of_their_sources_and_never_silent() -> None:
         )
 
 
+@pytest.mark.slow
 def test_training_raises_the_score_and_the_dictionary_separates(tmp_path: Path) -> None:
     clips = _clips()
     before = SeparatorTraining(clips, SMALL).score()
@@ -165,8 +167,9 @@ def test_a_separator_streams_at_any_rate_and_cut(trained: Dictionary, sr: int, n
         np.testing.assert_allclose(quiet[name] / gain, whole[name], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None:
-    clips, checkpoint = _clips(), tmp_path / "state"
+    clips, checkpoint = _clips(3.0), tmp_path / "state"
     settings = replace(SMALL, n_steps=6, seconds=0.5, batch_size=2)
     whole = train_separator(clips, settings)
     steps: list[int] = []
@@ -184,7 +187,7 @@ def test_a_training_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None
     again = train_separator(clips, settings, checkpoint=checkpoint, resume=True)
     assert again.sha256 == whole.sha256
     with pytest.raises(ParameterError, match="its recordings are not these"):
-        train_separator(_clips(5.0), settings, checkpoint=checkpoint, resume=True)
+        train_separator(_clips(2.0), settings, checkpoint=checkpoint, resume=True)
 
 
 def test_training_goes_on_from_a_separator_of_the_same_sources(trained: Dictionary, tmp_path: Path) -> None:

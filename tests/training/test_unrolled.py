@@ -212,6 +212,7 @@ def test_fast_logarithm_and_exponential() -> None:
     np.testing.assert_allclose(powers, np.exp(y.astype(np.float64)), rtol=5e-7)
 
 
+@pytest.mark.slow
 def test_what_was_compiled_and_what_was_loaded_give_the_same_bits(tmp_path: Path) -> None:
     lines = (
         "import hashlib, numpy as np",
