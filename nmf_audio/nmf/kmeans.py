@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, check_entries, count
 
 __all__ = ["k_means"]
@@ -16,6 +17,7 @@ N_STARTS = 20
 MAX_ITER = 100
 
 
+@single_blas
 def k_means(
     X: ArrayLike,
     n_clusters: int,

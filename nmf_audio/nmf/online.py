@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, exponent, free_atoms, matrix, number, prepare
 from nmf_audio.nmf.updates import frame_major, keep_above_floor, statistics
 
@@ -80,6 +81,7 @@ class OnlineAtoms:
         """How much of the past each update keeps."""
         return self._rho
 
+    @single_blas
     def update(self, V: ArrayLike, H: ArrayLike, *, weights: ArrayLike | None = None) -> None:
         """Take in a batch (one frame or many).
 

@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.alternation import descend, total_divergence
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, number, per_atom, prepare
 from nmf_audio.nmf.factorization import Factorization, first_factors
 from nmf_audio.nmf.minimisers import minimum_of_sum_one, root
@@ -74,6 +75,7 @@ class Penalty:
     groups: Sequence[int] | None = None
 
 
+@single_blas
 def factorize_penalised(
     V: ArrayLike,
     n_components: int | None = None,

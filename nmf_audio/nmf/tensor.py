@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.alternation import descend, total_divergence
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Problem, check_entries, count, number, prepare
 from nmf_audio.nmf.init import start
 from nmf_audio.nmf.updates import keep_above_floor, public, run_updates, statistics
@@ -35,6 +36,7 @@ class TensorFactorization(NamedTuple):
     """Beta divergence at the end."""
 
 
+@single_blas
 def factorize_tensor(
     V: ArrayLike,
     n_components: int | None = None,

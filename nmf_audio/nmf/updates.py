@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import kernels
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, prepare
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.workers import Workers
@@ -28,6 +29,7 @@ Norm = Literal["l2"] | None
 _ALONE = Workers()
 
 
+@single_blas
 def update_H(
     V: ArrayLike,
     W: ArrayLike,
@@ -93,6 +95,7 @@ def update_H(
     return public(problem, h)
 
 
+@single_blas
 def update_W(
     V: ArrayLike,
     W: ArrayLike,

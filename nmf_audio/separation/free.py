@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf import activations, factorize
+from nmf_audio.nmf.blas import single_blas
 
 __all__ = ["MAX_FRAMES", "FrameCollector", "learn_free"]
 
@@ -66,6 +67,7 @@ class FrameCollector:
         return np.stack(loud, axis=1) if loud else np.zeros((0, 0), np.float32)
 
 
+@single_blas
 def learn_free(
     V: Array, W: Array, n_components: int, *, beta: float, power: float, rng: int | np.random.Generator | None
 ) -> Array:

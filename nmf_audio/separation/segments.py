@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
 from nmf_audio.dsp.samples import check_finite, check_samples, to_float
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.blas import single_blas
 
 __all__ = ["Masker", "SegmentMasking", "joined", "listen"]
 
@@ -98,7 +99,8 @@ class SegmentMasking:
         masks = np.full(shape, 1 / self._n_sources, np.float32)
         if len(sounding):
             first, last = int(sounding[0]), int(sounding[-1]) + 1
-            found = self._masker(S[:, :, first:last])
+            with single_blas:
+                found = self._masker(S[:, :, first:last])
             masks = np.full((*found.shape[:3], SEGMENT), 1 / self._n_sources, np.float32)
             begin, end = max(first, start), min(last, start + SEGMENT)
             if begin < end:

@@ -14,6 +14,7 @@ from nmf_audio.defaults import DEFAULT_MASK_POWER
 from nmf_audio.dsp.bands import check_rate, frame_size
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.separation.collector import Collector, thin
 from nmf_audio.separation.segments import Masker, SegmentMasking, joined, listen
 from nmf_audio.separation.stream import Parts, PartsStream, check_mask_power, check_seed, take_apart
@@ -146,7 +147,9 @@ class WholeSeparator(ABC):
             If a value is not allowed, or a block.
         """
         n_fft = frame_size(check_rate(sr), self._frame_seconds)
-        return Heard(self, self._learn(takes, sr, n_fft), sr, n_fft)
+        with single_blas:
+            masker = self._learn(takes, sr, n_fft)
+        return Heard(self, masker, sr, n_fft)
 
     def separate(self, y: npt.NDArray[Any], sr: int) -> Parts:
         """Take a whole signal apart.

@@ -1,0 +1,41 @@
+"""BLAS held to one thread: a product that several threads share is summed up in another order, to other bits."""
+
+import threading
+from contextlib import ContextDecorator
+from functools import cached_property
+from typing import Any
+
+__all__ = ["single_blas"]
+
+
+class _SingleBlas(ContextDecorator):
+    """Holds BLAS to one thread while anyone is inside: a property of the process, so those inside are counted."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limits: Any = None
+
+    @cached_property
+    def _controller(self) -> Any:
+        import scipy.linalg.cython_blas  # the BLAS of compiled kernels: only what is loaded can be held
+        from threadpoolctl import ThreadpoolController
+
+        assert scipy.linalg.cython_blas
+        return ThreadpoolController()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limits = self._controller.limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limits.restore_original_limits()
+
+
+single_blas = _SingleBlas()
+"""A context, or a decorator of functions. It loads scipy: a stream that must start at once keeps away from it."""
