@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -74,12 +75,25 @@ def test_results_are_the_same_with_several_threads(case: str) -> None:
     assert found[0] == found[1]
 
 
-def test_a_decorated_function_runs_with_one_thread_and_leaves_the_others_their_threads() -> None:
-    def threads() -> set[int]:
-        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+def threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
+
+def test_a_decorated_function_runs_with_one_thread_and_leaves_the_others_their_threads() -> None:
     with single_blas:
         pass
     with threadpool_limits(3, "blas"):
         assert single_blas(threads)() == {1}
+        assert threads() == {3}
+
+
+def test_it_holds_in_all_threads_until_the_last_has_left() -> None:
+    with single_blas:
+        pass
+    with threadpool_limits(3, "blas"), ThreadPoolExecutor(1) as other:
+        other.submit(single_blas.__enter__).result()
+        assert threads() == {1}
+        with single_blas:
+            other.submit(single_blas.__exit__).result()
+            assert threads() == {1}
         assert threads() == {3}
