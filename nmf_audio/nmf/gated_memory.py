@@ -5,11 +5,11 @@ looks at G = B / 4 groups of four bands, with weights that all groups share; a *
 states; a *second* local one, which not every dictionary has, at the local states of a group and of its two neighbours
 and at the global state::
 
-    a, c = (v + OFFSET) ** EXPONENT, (floor + OFFSET) ** EXPONENT    0 in bands that the signal does not have
+    a, c = (v + 1e-4) ** 0.3, (floor + 1e-4) ** 0.3              0 in bands that the signal does not have
     z_g <- GRU([a, c in the bands 4 g - 4 to 4 g + 7], z_g)          zeros beyond the ends, here and below
     y   <- GRU([a, c, [z_0 .. z_{G-1}] @ local_down], y)
     q_g <- GRU([z_{g-1}, z_g, z_{g+1}, y @ second_up], q_g)
-    factor     = exp(clip(y @ head_prior, -LIMIT, LIMIT))            on the predicted activations
+    factor     = exp(clip(y @ head_prior, -6, 6))                    on the predicted activations
     inhibition = softplus(y @ head_inhibit + head_inhibit_bias)      added to that by the last activations
     logit      = y @ head_mask, and for the bands of group g         added to the mask's
                  + z_g @ head_mask_local[g] + q_g @ head_mask_second[g]
@@ -34,18 +34,22 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from nmf_audio.nmf import unrolled_constants as constants
+from nmf_audio.nmf.unrolled_constants import GROUP, LARGEST_LOG_FACTOR, MARGIN
+
 __all__ = ["GatedMemory", "Priors"]
 
 Array = npt.NDArray[np.float32]
 
-GROUP, MARGIN = 4, 4
 # arrays without axes where one number would do, as in nmf_audio.nmf.unrolled
-OFFSET, EXPONENT = np.array(1e-4, np.float32), np.array(0.3, np.float32)
+OFFSET, EXPONENT = (
+    np.array(constants.COMPRESSION_OFFSET, np.float32),
+    np.array(constants.COMPRESSION, np.float32),
+)
 HALF, ONE = np.array(0.5, np.float32), np.array(1, np.float32)
-LIMIT = 6
-LOWEST = np.array(-LIMIT, np.float32)
+LOWEST = np.array(-LARGEST_LOG_FACTOR, np.float32)
 # for factor and inhibition: softplus(x) is x long before exp(x) leaves the range
-HIGHEST = LIMIT, 80
+HIGHEST = LARGEST_LOG_FACTOR, 80
 
 
 class Priors(NamedTuple):

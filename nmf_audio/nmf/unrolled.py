@@ -30,6 +30,7 @@ from typing import Never
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.nmf import unrolled_constants as constants
 from nmf_audio.nmf.gated_memory import GatedMemory, Priors
 
 __all__ = ["UnrolledNMF"]
@@ -42,12 +43,9 @@ def _constant(value: float) -> Array:
     return np.array(value, np.float32)
 
 
-EPS = 1e-6
-STEP_FLOOR = _constant(1e-5)
-ATOM_FLOOR = _constant(1e-3)
-SMOOTHING, NEWNESS = _constant(0.8), _constant(0.2)
-FLOOR_RISE = _constant(1.006)
-START_LEVEL = _constant(0.1)
+STEP_FLOOR, ATOM_FLOOR = _constant(constants.STEP_FLOOR), _constant(constants.ATOM_FLOOR)
+SMOOTHING, NEWNESS = _constant(constants.SMOOTHING), _constant(1 - constants.SMOOTHING)
+FLOOR_RISE, START_LEVEL = _constant(constants.FLOOR_RISE), _constant(constants.START_LEVEL)
 ONE = _constant(1)
 
 
@@ -90,7 +88,7 @@ class UnrolledNMF:
         self._at = at
 
         D = _room(n_layers, n, n_observed)
-        D[:, 0], D[:, fixed] = EPS, W.transpose(0, 2, 1)
+        D[:, 0], D[:, fixed] = constants.EPS, W.transpose(0, 2, 1)
         plain, g = np.ones((n_layers, n), np.float32), _room(n_layers, n)
         plain[:, fixed] = W.sum(axis=1)
         plain[:, at] += arrays["lam"]

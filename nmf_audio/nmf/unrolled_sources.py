@@ -26,12 +26,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.nmf.unrolled_constants import EPS, STEP_FLOOR
+
 __all__ = ["SourceParameters", "Trace", "UnrolledSources", "blocks_of", "infer_frame", "share"]
 
 Array = npt.NDArray[Any]
-
-EPS = 1e-6
-STEP_FLOOR = 1e-5
 
 
 class SourceParameters(NamedTuple):

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.errors import ParameterError
-from nmf_audio.nmf.unrolled_sources import STEP_FLOOR, SourceParameters, blocks_of, infer_frame, share
+from nmf_audio.nmf.unrolled_constants import STEP_FLOOR
+from nmf_audio.nmf.unrolled_sources import SourceParameters, blocks_of, infer_frame, share
 from nmf_audio.training.separator_parameters import free_gradients, separator_arrays
 
 __all__ = ["SeparatorNetwork"]
