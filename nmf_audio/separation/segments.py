@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
-from nmf_audio.dsp.samples import check_finite, check_samples, to_float
+from nmf_audio.dsp.samples import check_block, to_float
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.blas import single_blas
 
@@ -147,8 +147,7 @@ def listen(
     listener = Resynthesis(n_fft, n_channels, 0, hear)
     n_in, dtype = 0, None
     for block in blocks:
-        y = np.atleast_2d(check_samples(block, n_channels))
-        check_finite(y, n_in)
+        y = check_block(block, n_channels, n_in)
         if dtype not in (None, y.dtype):
             raise ParameterError(f"block is of type {y.dtype}; the signal began with {dtype}")
         dtype, n_in = y.dtype, n_in + y.shape[1]

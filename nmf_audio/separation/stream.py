@@ -15,11 +15,11 @@ from nmf_audio.defaults import RESIDUAL
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandShares
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
-from nmf_audio.dsp.samples import check_finite, check_samples, from_float, to_float
+from nmf_audio.dsp.samples import from_float, to_float
 from nmf_audio.errors import ParameterError
+from nmf_audio.stream import BlockStream, Masking
 
 __all__ = [
-    "Masking",
     "Parts",
     "PartsStream",
     "SeparationStream",
@@ -34,21 +34,8 @@ Array = npt.NDArray[np.float32]
 Parts = dict[str, npt.NDArray[Any]]
 
 
-class Masking(Protocol):
-    """Signal in, masked signals out: `Resynthesis`, or what works on longer stretches."""
-
-    def reset(self) -> None:
-        """Put the clock and the buffers to the beginning of a signal."""
-
-    def advance(self, y: Array) -> tuple[Array, Array]:
-        """Take the next samples (n_channels, n); return those that are complete, and each source's share of them."""
-
-
-class PartsStream:
-    """Takes an endless signal apart, block by block.
-
-    Blocks may have any length, 0 and 1 included; the output does not depend on how the signal is cut. A stream
-    belongs to one signal and one thread.
+class PartsStream(BlockStream[Parts]):
+    """A `BlockStream` of several sources and what remains.
 
     Parameters
     ----------
@@ -65,12 +52,6 @@ class PartsStream:
 
     Attributes
     ----------
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    latency : int
-        Output sample n is returned once input sample ``n + latency - 1`` is in.
     sources : tuple of str
         Names of the sources, without the residual.
     """
@@ -78,80 +59,33 @@ class PartsStream:
     def __init__(
         self, masking: Masking, sr: int, n_channels: int, latency: int, *, sources: Sequence[str]
     ) -> None:
-        self.sr, self.n_channels, self.latency = sr, n_channels, latency
         self.sources = tuple(sources)
-        self._masking = masking
-        self.reset()
-
-    def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} of {', '.join(self.sources)}: {self.n_channels} channels at {self.sr} Hz, "
-            f"latency {self.latency} samples>"
-        )
+        super().__init__(masking, sr, n_channels, latency)
 
     def reset(self) -> None:
         """Forget everything that came in; the same input then gives the same output to the bit."""
-        self._masking.reset()
+        super().reset()
         self._waiting: npt.NDArray[Any] | None = None
-        self._n_in = 0
-        self._ndim = 1 if self.n_channels == 1 else 2
 
-    def process(self, block: npt.NDArray[Any]) -> Parts:
-        """Take the next block and return what is ready.
+    def __repr__(self) -> str:
+        return super().__repr__().replace(" of ", f" of {', '.join(self.sources)}: ", 1)
 
-        Parameters
-        ----------
-        block : ndarray (n,) or (n_channels, n)
-            Samples, float32 with full scale 1.0 (or float64, int16, int32); the type stays that of the first block.
-
-        Returns
-        -------
-        dict of str to ndarray (m,) or (n_channels, m), of the block's type
-            The next samples of each source and, as ``"residual"``, of the signal less all of them. They start where
-            the input starts; all but the last `latency` of the samples that came in have come out.
-
-        Raises
-        ------
-        ParameterError
-            If the block has a wrong type or shape or holds NaN or Inf; nothing of it is then taken.
-        """
-        y = np.atleast_2d(check_samples(block, self.n_channels))
-        if self._waiting is not None and y.dtype != self._waiting.dtype:
+    def _check_type(self, dtype: np.dtype[Any]) -> None:
+        if self._waiting is not None and dtype != self._dtype:
             raise ParameterError(
-                f"block is of type {y.dtype}; the signal began with {self._waiting.dtype}; call reset() to change it"
+                f"block is of type {dtype}; the signal began with {self._dtype}; call reset() to change it"
             )
-        check_finite(y, self._n_in)
-        self._ndim = block.ndim
-        self._n_in += y.shape[1]
-        self._waiting = y.copy() if self._waiting is None else np.concatenate([self._waiting, y], axis=1)
-        return self._parts(self._masking.advance(to_float(y))[1])
 
-    def flush(self) -> Parts:
-        """End the signal and return the rest of it, so that all that came in has come out; then reset.
+    def _advance(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        wet = self._masking.advance(to_float(y))[1]
+        waiting = y if self._waiting is None else np.concatenate([self._waiting, y], axis=1)
+        ready, self._waiting = waiting[:, : wet.shape[2]], waiting[:, wet.shape[2] :].copy()
+        parts = [from_float(share, y.dtype) for share in wet]
+        return np.stack([*parts, remainder(ready, parts)])
 
-        Returns
-        -------
-        dict of str to ndarray (m,) or (n_channels, m)
-            The rest, at most `latency` samples, of the blocks' type.
-        """
-        if self._waiting is None:
-            self._waiting = np.zeros((self.n_channels, 0), np.float32)
-        silence = np.zeros((self.n_channels, self.latency), np.float32)
-        tail = self._masking.advance(silence)[1][:, :, : self._waiting.shape[1]]
-        parts = self._parts(tail)
-        self.reset()
-        return parts
-
-    def _parts(self, wet: Array) -> Parts:
-        assert self._waiting is not None
-        n = wet.shape[2]
-        ready, self._waiting = self._waiting[:, :n], self._waiting[:, n:].copy()
-        parts = [from_float(y, ready.dtype) for y in wet]
-        parts.append(remainder(ready, parts))
-        return {
-            name: y[0] if self._ndim == 1 else y
-            for name, y in zip((*self.sources, RESIDUAL), parts, strict=True)
-        }
+    def _shape(self, ready: npt.NDArray[Any]) -> Parts:
+        parts = ready[:, 0] if self._ndim == 1 else ready
+        return dict(zip((*self.sources, RESIDUAL), parts, strict=True))
 
 
 class SourceSeparator(Protocol):
