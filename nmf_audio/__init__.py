@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from nmf_audio.separation.blind import BlindSeparator
     from nmf_audio.separation.example import ExampleSeparator
     from nmf_audio.separation.percussive import PercussiveSeparator
+    from nmf_audio.separation.recording_separator import separate_takes
     from nmf_audio.separation.separator import Separator, separate
     from nmf_audio.separation.stream import SeparationStream
-    from nmf_audio.separation.whole import separate_takes
     from nmf_audio.stream import Stream
 
 __version__ = "0.1.0"
@@ -67,7 +67,7 @@ _HOME = {
     "denoise_files": "jobs.batch",
     "load_dictionary": "dictionary",
     "separate": "separation.separator",
-    "separate_takes": "separation.whole",
+    "separate_takes": "separation.recording_separator",
     "own_dictionaries": "dictionary.folders",
     "shipped_dictionaries": "dictionary",
 }

@@ -28,9 +28,9 @@ from nmf_audio._checks import check_whole
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means
-from nmf_audio.separation.masks import AtomsMasker
-from nmf_audio.separation.segments import Masker
-from nmf_audio.separation.whole import Take, WholeSeparator, check_weight
+from nmf_audio.separation.atoms_masker import AtomsMasker
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight
+from nmf_audio.separation.segment_masking import Masker
 
 __all__ = ["BlindSeparator"]
 
@@ -49,7 +49,7 @@ PLACE_WIDTH = 0.15
 """Difference of the share in a channel that is one place's spread."""
 
 
-class BlindSeparator(WholeSeparator):
+class BlindSeparator(RecordingSeparator):
     """Takes a mixture apart into N sources without knowing anything of them.
 
     It finds sources that differ in their spectrum, in how their notes start and end, in when they are active, or,
@@ -132,8 +132,8 @@ class BlindSeparator(WholeSeparator):
     def _view(self, S: Array) -> Array:
         return S if self.places else super()._view(S)
 
-    def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
-        S = self._excerpts(takes, n_fft)
+    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
+        S = self._excerpts(recordings, n_fft)
         n_channels, n_freq, n_frames = S.shape
         if not n_frames:
             flat = np.ones((n_channels * n_freq, 1), np.float32)

@@ -23,8 +23,8 @@ import numpy.typing as npt
 from nmf_audio.defaults import DEFAULT_CONTINUITY
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
-from nmf_audio.separation.segments import Masker, joined
-from nmf_audio.separation.whole import Take, WholeSeparator, check_weight
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight
+from nmf_audio.separation.segment_masking import Masker, join_channels
 
 __all__ = ["PercussiveSeparator"]
 
@@ -40,7 +40,7 @@ MARGIN = 2.0
 without a margin it costs either part 2 dB of SDR, and a voice over the music goes to the residual with it, too."""
 
 
-class PercussiveSeparator(WholeSeparator):
+class PercussiveSeparator(RecordingSeparator):
     """Takes music apart into what sounds on (``harmonic``), what strikes (``percussive``), and the residual.
 
     Each 16 s are learned from on their own, so it needs no second pass, and memory does not grow with the length.
@@ -81,12 +81,12 @@ class PercussiveSeparator(WholeSeparator):
         """What was chosen, for reports."""
         return {"continuity": self.continuity, **super().parameters}
 
-    def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
+    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
         along_time = _odd(MEDIAN_SECONDS * 2 * sr / n_fft)
         along_frequency = _odd(MEDIAN_HZ * n_fft / sr)
 
         def mask(S: Array) -> Array:
-            V = joined(S)[0]
+            V = join_channels(S)[0]
             models = self._models(V, along_time, along_frequency)
             unexplained = np.maximum(V - MARGIN * models.sum(axis=0), 0)
             shares = ratio_mask(np.concatenate([models, unexplained[None]]), self.mask_power)

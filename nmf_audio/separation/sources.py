@@ -1,4 +1,4 @@
-"""Which sources a separation has, and the dictionaries that know them."""
+"""Named sources of a separation, and the dictionaries that describe them."""
 
 from __future__ import annotations
 

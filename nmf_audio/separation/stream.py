@@ -27,7 +27,7 @@ __all__ = [
     "check_mask_power",
     "check_seed",
     "remainder",
-    "take_apart",
+    "separate_blocks",
 ]
 
 Array = npt.NDArray[np.float32]
@@ -89,7 +89,7 @@ class PartsStream(BlockStream[Parts]):
 
 
 class SourceSeparator(Protocol):
-    """What takes signals apart, however it does."""
+    """A separator of signals, of whatever method."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -97,14 +97,14 @@ class SourceSeparator(Protocol):
 
     @property
     def n_passes(self) -> int:
-        """How often a file is read: 2 if it is heard before it is taken apart."""
+        """How often a file is read: 2 if it is learned from before it is separated."""
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What was chosen, for reports."""
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
-        """Hear a whole signal, if that is needed, and return the stream that takes it apart from its beginning."""
+        """Learn from a whole signal, if that is needed, and return the stream that separates it."""
 
 
 def check_mask_power(mask_power: Any) -> float:
@@ -117,7 +117,7 @@ def check_seed(seed: Any) -> int:
     return check_whole("seed", seed, 0, 2**32 - 1)
 
 
-def take_apart(stream: PartsStream, blocks: Iterable[npt.NDArray[Any]]) -> Parts:
+def separate_blocks(stream: PartsStream, blocks: Iterable[npt.NDArray[Any]]) -> Parts:
     """Return all parts of a signal.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Atoms for what no dictionary explains, learned on the mixture itself.
+"""Free atoms, for what no dictionary explains: learned on the mixture itself.
 
 Semi-supervised NMF (Smaragdis, Raj & Shashanka 2007): V ~= [W_known | W_free] @ H with W_known fixed. It needs the
 whole signal before its first sample comes out, so it is no method for a stream; but what it learns is a dictionary
@@ -15,7 +15,7 @@ from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf import activations, factorize
 from nmf_audio.nmf.blas import single_blas
 
-__all__ = ["MAX_FRAMES", "FrameCollector", "learn_free"]
+__all__ = ["MAX_FRAMES", "FrameSampler", "learn_free_atoms"]
 
 Array = npt.NDArray[np.float32]
 
@@ -29,7 +29,7 @@ L1_H = 0.1
 """More gives more to the free atoms: a voice in rich music gains by it, single instruments may lose everything."""
 
 
-class FrameCollector:
+class FrameSampler:
     """Stands in the place of a decomposition, and keeps frames instead: evenly spread, in bounded memory.
 
     Parameters
@@ -68,7 +68,7 @@ class FrameCollector:
 
 
 @single_blas
-def learn_free(
+def learn_free_atoms(
     V: Array, W: Array, n_components: int, *, beta: float, power: float, rng: int | np.random.Generator | None
 ) -> Array:
     """Learn atoms for what fixed ones leave unexplained.

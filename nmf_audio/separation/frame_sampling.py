@@ -1,11 +1,11 @@
-"""Frames of long signals, to learn from in bounded memory."""
+"""Samples of the frames of long signals, to learn from in bounded memory."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_FRAMES", "MAX_JOINT_FRAMES", "Collector", "thin"]
+__all__ = ["MAX_FRAMES", "MAX_JOINT_FRAMES", "RunSampler", "thin"]
 
 Array = npt.NDArray[np.float32]
 
@@ -19,7 +19,7 @@ RUN = 64
 """Frames of a run, which stay neighbours: methods look at how activations go on from frame to frame."""
 
 
-class Collector:
+class RunSampler:
     """Keeps runs of frames of a signal, evenly spread, in bounded memory.
 
     Parameters
@@ -34,7 +34,7 @@ class Collector:
         self._step, self._n_seen = 1, 0
         self._pending: list[Array] = []
 
-    def take(self, S: Array) -> None:
+    def add(self, S: Array) -> None:
         """Take the next frames (n_channels, n_freq, n_frames)."""
         for start in range(0, S.shape[2], RUN):
             self._pending.append(S[:, :, start : start + RUN])

@@ -15,7 +15,7 @@ from nmf_audio.metrics import si_sdr
 from nmf_audio.separation.blind import BlindSeparator
 from nmf_audio.separation.example import ExampleSeparator
 from nmf_audio.separation.percussive import PercussiveSeparator
-from nmf_audio.separation.whole import Take, WholeSeparator, separate_takes
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, separate_takes
 from nmf_audio.training.instruments import drums, organ, play, string
 
 SR = 8000
@@ -42,7 +42,7 @@ def _mean_sdr(references: Sequence[Array], estimates: Sequence[Array]) -> float:
     )
 
 
-SEPARATORS: list[WholeSeparator] = [
+SEPARATORS: list[RecordingSeparator] = [
     BlindSeparator(2),
     BlindSeparator(3, beta=0, mask_power=1),
     BlindSeparator(2, group_sparsity=0.01),
@@ -56,7 +56,7 @@ ALL = pytest.mark.parametrize("separator", SEPARATORS, ids=repr)
 
 @ALL
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_parts_add_up_and_look_like_the_mixture(separator: WholeSeparator, dtype: Any) -> None:
+def test_parts_add_up_and_look_like_the_mixture(separator: RecordingSeparator, dtype: Any) -> None:
     y = np.stack([np.add(*_music(1.0)), 0.5 * _music(1.0)[0]])
     y = np.rint(8000 * y).astype(dtype) if dtype == np.int16 else y.astype(dtype)
     before = y.copy()
@@ -72,7 +72,7 @@ def test_parts_add_up_and_look_like_the_mixture(separator: WholeSeparator, dtype
 
 
 @ALL
-def test_a_quieter_mixture_gives_the_same_quieter(separator: WholeSeparator) -> None:
+def test_a_quieter_mixture_gives_the_same_quieter(separator: RecordingSeparator) -> None:
     y = np.add(*_music(1.0))
     loud, quiet = separator.separate(y, SR), separator.separate(y * np.float32(2.0**-6), SR)
     for name in separator.sources:
@@ -83,7 +83,7 @@ def test_a_quieter_mixture_gives_the_same_quieter(separator: WholeSeparator) -> 
     "separator", [s for s in SEPARATORS if not isinstance(s, ExampleSeparator)], ids=repr
 )
 @pytest.mark.parametrize("n", [0, 1, 100, 3000])
-def test_silence_and_hardly_any_samples_are_valid(separator: WholeSeparator, n: int) -> None:
+def test_silence_and_hardly_any_samples_are_valid(separator: RecordingSeparator, n: int) -> None:
     for y in (np.zeros(n, np.float32), np.full(n, 0.1, np.float32)):
         parts = separator.separate(y, SR)
         np.testing.assert_allclose(np.sum(list(parts.values()), axis=0), y, atol=1e-7)
@@ -160,9 +160,9 @@ def test_takes_may_differ_in_channels_but_not_by_place() -> None:
 
 
 def test_what_was_heard_has_one_rate() -> None:
-    heard = BlindSeparator(2).hear([Take([np.ones(800, np.float32)], 1)], SR)
+    fitted = BlindSeparator(2).fit([Recording([np.ones(800, np.float32)], 1)], SR)
     with pytest.raises(ParameterError, match="8000 Hz"):
-        heard.learn((), 16000)
+        fitted.learn((), 16000)
 
 
 @pytest.mark.parametrize(
