@@ -204,7 +204,7 @@ class Stream(BlockStream[Samples]):
         self._floor, self._mix = np.float32(floor_gain), np.float32(mix)
         self._noise: Array | None = None
         self._analysis = Analysis(decomposition, spectrum, band_map)
-        masking = Resynthesis(band_map.n_fft, n_channels, 1, self._gains)
+        masking = Resynthesis(band_map.n_fft, n_channels, 1, self._compute_gains)
         super().__init__(masking, band_map.sr, n_channels, band_map.n_fft)
 
     def reset(self) -> None:
@@ -260,7 +260,7 @@ class Stream(BlockStream[Samples]):
     def _shape(self, ready: Samples) -> Samples:
         return from_float(ready[0, 0] if self._ndim == 1 else ready[0], self._dtype)
 
-    def _gains(self, X: ComplexArray) -> Array:
+    def _compute_gains(self, X: ComplexArray) -> Array:
         """Return the gains (1, n_frames, n_freq) that all channels X (n_channels, n_frames, n_freq) share."""
         joint, bands, normalised, estimate = self._analysis.process(X)
         mask = estimate.masks[self._source].T

@@ -19,7 +19,7 @@ from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import FrameSolver
 
-__all__ = ["L1_H", "N_ITER", "ClassicDecomposition", "SourcesDecomposition", "unit_atoms"]
+__all__ = ["L1_H", "N_ITER", "ClassicDecomposition", "SourcesDecomposition", "normalise_atoms"]
 
 Array = npt.NDArray[np.float32]
 
@@ -30,7 +30,7 @@ L1_H = 0.5
 CLASSIC_L1_H = 0.1
 
 
-def unit_atoms(W: Array, n_observed: int) -> Array:
+def normalise_atoms(W: Array, n_observed: int) -> Array:
     """Return the first bands of atoms W (n_bands, n_components), their columns at L2 norm 1."""
     observed = W[:n_observed]
     unit: Array = observed / np.maximum(np.linalg.norm(observed, axis=0), np.float32(1e-6))
@@ -67,7 +67,7 @@ class SourcesDecomposition:
         l1_H: float = L1_H,
     ) -> None:
         self.sources = tuple(atoms)
-        blocks = [unit_atoms(W, n_observed) for W in atoms.values()]
+        blocks = [normalise_atoms(W, n_observed) for W in atoms.values()]
         self._power = np.float32(power)
         self._exponent = mask_power / power
         self._solver = FrameSolver(np.concatenate(blocks, axis=1), beta=beta, n_iter=N_ITER, l1_H=l1_H)

@@ -45,7 +45,7 @@ class HighBandShares:
     """
 
     def __init__(self, band_map: BandMap) -> None:
-        self._top = _top_bands(band_map)
+        self._top = _find_top_bands(band_map)
 
     def process(self, bands: Array, masks: Array) -> Array:
         """Return the shares (n_sources, n_frames) of the next frames; they sum to 1 over the sources.
@@ -66,7 +66,7 @@ class HighBandShares:
         return shares
 
 
-def _top_bands(band_map: BandMap) -> slice:
+def _find_top_bands(band_map: BandMap) -> slice:
     top = float(band_map.centres[-1])
     return slice(int(np.searchsorted(band_map.centres, TOP_BANDS_FROM * top)), band_map.n_observed)
 
@@ -89,7 +89,7 @@ class HighBandGain:
         self._band = np.unique(self._band, return_inverse=True)[1]
         self._counts = np.bincount(self._band)
         self._starts = np.cumsum(self._counts) - self._counts
-        self._top = _top_bands(band_map)
+        self._top = _find_top_bands(band_map)
         self.reset()
 
     def reset(self) -> None:

@@ -37,7 +37,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from nmf_audio.nmf import unrolled_constants as constants
 from nmf_audio.nmf.unrolled_constants import GROUP, LARGEST_LOG_FACTOR, MARGIN
 
-__all__ = ["GatedMemory", "Priors"]
+__all__ = ["GatedMemory", "Priors", "allocate"]
 
 Array = npt.NDArray[np.float32]
 
@@ -70,7 +70,8 @@ class Priors(NamedTuple):
     logit: Array
 
 
-def _room(*shape: int) -> Array:
+def allocate(*shape: int) -> Array:
+    """Return zeros, to be overwritten in each frame."""
     return np.zeros(shape, np.float32)
 
 
@@ -105,10 +106,10 @@ class GatedMemory:
         n_bands, n_global = n_groups * GROUP, len(arrays["global_back"])
 
         # a group of zeros on either side
-        z = _room(n_groups + 2, n_local)
+        z = allocate(n_groups + 2, n_local)
         self._local = _GatedUnits(arrays["local_in"], arrays["local_back"], arrays["local_bias"], z[1:-1])
         self._local_down = np.array(arrays["local_down"])
-        self._local_head = _by_band(arrays["head_mask_local"])
+        self._local_head = _transpose_head(arrays["head_mask_local"])
         self._z, self._all_z = z[1:-1, None], z[1:-1].reshape(-1)
 
         # a and c lie between zeros, for the windows; so the global memory sees them, too
@@ -117,7 +118,7 @@ class GatedMemory:
         of_bands = np.pad(of_bands.reshape(2, n_bands, -1), ((0, 0), (MARGIN, MARGIN), (0, 0)))
         global_in = np.concatenate([of_bands.reshape(2 * width, -1), of_local])
         # the 1 brings head_inhibit_bias with the product
-        self._y_and_one = np.append(_room(n_global), ONE)
+        self._y_and_one = np.append(allocate(n_global), ONE)
         y = self._y_and_one[None, :-1]
         self._global = _GatedUnits(global_in, arrays["global_back"], arrays["global_bias"][None], y)
         bands = self._global.input[0, : 2 * width].reshape(2, width)
@@ -128,15 +129,15 @@ class GatedMemory:
 
         self._second: _GatedUnits | None = None
         if "second_in" in arrays:
-            q = _room(n_groups, len(arrays["second_back"]))
+            q = allocate(n_groups, len(arrays["second_back"]))
             self._second = _GatedUnits(arrays["second_in"], arrays["second_back"], arrays["second_bias"], q)
-            self._second_head, self._q = _by_band(arrays["head_mask_second"]), q[:, None]
+            self._second_head, self._q = _transpose_head(arrays["head_mask_second"]), q[:, None]
             self._neighbours = sliding_window_view(z.reshape(-1), 3 * n_local)[::n_local]
             self._from_neighbours, self._from_global = np.split(self._second.input, [3 * n_local], axis=1)
 
         self._heads = _Heads(arrays, at, n_activations, n_observed)
         self.factor, self.inhibition = self._heads.priors
-        self._local_logit, self._second_logit = _room(2, n_groups, GROUP)
+        self._local_logit, self._second_logit = allocate(2, n_groups, GROUP)
         self.logit = self._local_logit.reshape(-1)[:n_observed]
 
     def reset(self) -> None:
@@ -170,12 +171,12 @@ class _GatedUnits:
 
     def __init__(self, of_input: Array, of_state: Array, bias: Array, states: Array) -> None:
         n_rows, n = states.shape
-        self.input, self.states = _room(n_rows, len(of_input)), states
+        self.input, self.states = allocate(n_rows, len(of_input)), states
         # sigmoid(x) = (1 + tanh(x / 2)) / 2: the inner halves of u and r are in the weights, and so is r's outer one
         halves = np.array([0.5, 0.5, 1], np.float32)[:, None, None]
-        self._of_input, self._bias = halves * _thirds(of_input), halves * _thirds(bias)
-        self._of_state = HALF * _thirds(of_state)
-        x, s = _room(2, 3, n_rows, n)
+        self._of_input, self._bias = halves * _split_gates(of_input), halves * _split_gates(bias)
+        self._of_state = HALF * _split_gates(of_state)
+        x, s = allocate(2, 3, n_rows, n)
         self._x, self._s = x, s
         self._views = x[:2], *x, s[2]
 
@@ -205,17 +206,17 @@ class _Heads:
         self, arrays: Mapping[str, Array], at: npt.NDArray[np.intp], n: int, n_observed: int
     ) -> None:
         n_global, end = len(arrays["head_mask"]), 2 * n + n_observed
-        up = arrays.get("second_up", _room(n_global, 0))
-        self._weights = W = _room(n_global + 1, end + up.shape[1])
+        up = arrays.get("second_up", allocate(n_global, 0))
+        self._weights = W = allocate(n_global + 1, end + up.shape[1])
         W[:-1, at], W[:-1, n + at] = arrays["head_prior"], arrays["head_inhibit"]
         W[-1, n + at] = arrays["head_inhibit_bias"]
         W[:-1, 2 * n : end], W[:-1, end:] = arrays["head_mask"][:, :n_observed], up
-        self._product = _room(W.shape[1])
+        self._product = allocate(W.shape[1])
         self._exponents, self.logit, self.to_second = np.split(self._product, [2 * n, end])
         self._exponents = self._exponents.reshape(2, n)
         self._before_softplus = self._exponents[1]
         self._highest = np.repeat(np.array(HIGHEST, np.float32)[:, None], n, axis=1)
-        self.priors = _room(2, n)
+        self.priors = allocate(2, n)
         self._factor, self._inhibition = self.priors
 
     def step(self, y_and_one: Array) -> None:
@@ -230,11 +231,11 @@ class _Heads:
         np.maximum(inhibition, self._before_softplus, out=inhibition)
 
 
-def _thirds(columns: Array) -> Array:
+def _split_gates(columns: Array) -> Array:
     """Turn (k, 3 n) into (3, k, n): products with it are contiguous by gate."""
     return np.ascontiguousarray(columns.reshape(len(columns), 3, -1).swapaxes(0, 1))
 
 
-def _by_band(head: Array) -> Array:
+def _transpose_head(head: Array) -> Array:
     """Turn a head (n_groups, n, GROUP) into one vector for each band, (n_groups, GROUP, n)."""
     return np.ascontiguousarray(head.swapaxes(1, 2))

@@ -72,12 +72,12 @@ def k_means(
     w = w / w.sum() if w.any() else np.full(len(x), 1 / len(x))
     generator = np.random.default_rng(rng)
     found = [
-        _descend(x, w, _far_apart(x, w, n_clusters, generator)) for _ in range(count(n_starts, "n_starts"))
+        _descend(x, w, _draw_centres(x, w, n_clusters, generator)) for _ in range(count(n_starts, "n_starts"))
     ]
     return min(found, key=lambda one: one[1])[0]
 
 
-def _far_apart(x: Array, w: Array, n: int, rng: np.random.Generator) -> Array:
+def _draw_centres(x: Array, w: Array, n: int, rng: np.random.Generator) -> Array:
     """Draw centres among the items, each with odds of its weighted squared distance to those before."""
     chosen = [int(rng.choice(len(x), p=w))]
     while len(chosen) < n:

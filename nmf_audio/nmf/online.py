@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, exponent, free_atoms, matrix, number, prepare
-from nmf_audio.nmf.updates import frame_major, keep_above_floor, statistics
+from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, to_frame_major
 
 __all__ = ["OnlineAtoms"]
 
@@ -101,12 +101,12 @@ class OnlineAtoms:
         """
         beta = self._beta
         problem = prepare(np.asarray(V, dtype=self._atoms.dtype), beta, weights)
-        _, h = frame_major(problem, self._atoms.T, H)
+        _, h = to_frame_major(problem, self._atoms.T, H)
         if not len(self._free):
             return
         num, den = (
             part.astype(np.float64) * problem.scale**beta
-            for part in statistics(problem, self._atoms, h, self._free)
+            for part in compute_statistics(problem, self._atoms, h, self._free)
         )
         old = self._atoms[self._free]
         w = old.astype(np.float64)

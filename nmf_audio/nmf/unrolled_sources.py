@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from nmf_audio.nmf.unrolled_constants import EPS, STEP_FLOOR
 
-__all__ = ["SourceParameters", "Trace", "UnrolledSources", "blocks_of", "infer_frame", "share"]
+__all__ = ["SourceParameters", "Trace", "UnrolledSources", "estimate_sources", "infer_frame", "make_blocks"]
 
 Array = npt.NDArray[Any]
 
@@ -70,16 +70,16 @@ class SourceParameters(NamedTuple):
             slow_rate=np.array(arrays["slow_rate"]),
             residual=np.ascontiguousarray(arrays["residual"][:, :n_observed]),
             p=arrays["p"][()],
-            blocks=blocks_of(sizes),
+            blocks=make_blocks(sizes),
         )
 
 
-def blocks_of(sizes: Sequence[int]) -> tuple[slice, ...]:
+def make_blocks(sizes: Sequence[int]) -> tuple[slice, ...]:
     """Return where the atoms of each source stand, given how many each has.
 
     Examples
     --------
-    >>> blocks_of([2, 3])
+    >>> make_blocks([2, 3])
     (slice(0, 2, None), slice(2, 5, None))
     """
     ends = np.cumsum(sizes).tolist()
@@ -138,7 +138,7 @@ def infer_frame(
     return h, np.concatenate([h, slow], axis=1)
 
 
-def share(V: Array, H: Array, p: SourceParameters, floor: float) -> tuple[Array, Array, Array]:
+def estimate_sources(V: Array, H: Array, p: SourceParameters, floor: float) -> tuple[Array, Array, Array]:
     """Turn activations into spectra and masks.
 
     Parameters
@@ -214,5 +214,5 @@ class UnrolledSources:
         for t in range(len(V)):
             v = V[t : t + 1]
             H[t : t + 1], self._memory = infer_frame(v, self._memory, p)
-            spectra[:, t : t + 1], _, masks[:, t : t + 1] = share(v, H[t : t + 1], p, floor)
+            spectra[:, t : t + 1], _, masks[:, t : t + 1] = estimate_sources(v, H[t : t + 1], p, floor)
         return spectra, masks, H

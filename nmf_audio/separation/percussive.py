@@ -82,19 +82,19 @@ class PercussiveSeparator(RecordingSeparator):
         return {"continuity": self.continuity, **super().parameters}
 
     def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
-        along_time = _odd(MEDIAN_SECONDS * 2 * sr / n_fft)
-        along_frequency = _odd(MEDIAN_HZ * n_fft / sr)
+        along_time = _round_to_odd(MEDIAN_SECONDS * 2 * sr / n_fft)
+        along_frequency = _round_to_odd(MEDIAN_HZ * n_fft / sr)
 
         def mask(S: Array) -> Array:
             V = join_channels(S)[0]
-            models = self._models(V, along_time, along_frequency)
+            models = self._fit_models(V, along_time, along_frequency)
             unexplained = np.maximum(V - MARGIN * models.sum(axis=0), 0)
             shares = ratio_mask(np.concatenate([models, unexplained[None]]), self.mask_power)
             return shares[:2, None]
 
         return mask
 
-    def _models(self, V: Array, along_time: int, along_frequency: int) -> Array:
+    def _fit_models(self, V: Array, along_time: int, along_frequency: int) -> Array:
         from scipy.ndimage import median_filter
 
         ridges = np.stack([median_filter(V, (1, along_time)), median_filter(V, (along_frequency, 1))])
@@ -113,6 +113,6 @@ class PercussiveSeparator(RecordingSeparator):
         return models
 
 
-def _odd(width: float) -> int:
+def _round_to_odd(width: float) -> int:
     """Return the odd whole number nearest above a width, at least 3."""
     return max(3, int(width) | 1)

@@ -174,7 +174,7 @@ class RecordingSeparator(ABC):
         """
         return separate_takes([y], sr, self)[0]
 
-    def _excerpts(self, recordings: Iterable[Recording], n_fft: int) -> Array:
+    def _collect_frames(self, recordings: Iterable[Recording], n_fft: int) -> Array:
         """Return frames (n_channels, n_freq, n_frames) of all signals, each divided by its mean."""
         kept = []
         for recording in recordings:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nmf_audio._checks import check_number
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
-from nmf_audio.decompose.fixed import SourcesDecomposition, unit_atoms
+from nmf_audio.decompose.fixed import SourcesDecomposition, normalise_atoms
 from nmf_audio.decompose.unrolled import SeparatorDecomposition
 from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
 from nmf_audio.dictionary import Dictionary
@@ -162,7 +162,7 @@ class Separator:
                 f"free={self.n_free}: these atoms are learned from the whole signal before its first sample can come "
                 "out, so there is no stream; use separate(), or leave free out"
             )
-        return self._stream(sr, n_channels, {})
+        return self._make_stream(sr, n_channels, {})
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> SeparationStream:
         """Learn the free atoms from a whole signal, and return the stream that separates it.
@@ -187,20 +187,22 @@ class Separator:
             If a value is not allowed, or a block.
         """
         if not self.n_free:
-            return self._stream(sr, n_channels, {})
+            return self._make_stream(sr, n_channels, {})
         band_map = _make_band_map(self._spec, sr, n_channels)
         sampler = FrameSampler()
         stream = SeparationStream(sampler, self._spectrum, band_map, n_channels, sources=())
         for block in blocks:
             stream.process(block)
-        W = np.concatenate([unit_atoms(atoms, band_map.n_observed) for atoms in self._atoms.values()], axis=1)
+        W = np.concatenate(
+            [normalise_atoms(atoms, band_map.n_observed) for atoms in self._atoms.values()], axis=1
+        )
         assert self.beta is not None
         free = learn_free_atoms(
             sampler.frames(), W, self.n_free, beta=self.beta, power=self._power, rng=self.seed
         )
-        return self._stream(sr, n_channels, {self.free_source: free})
+        return self._make_stream(sr, n_channels, {self.free_source: free})
 
-    def _stream(self, sr: int, n_channels: int, free: Mapping[str, Array]) -> SeparationStream:
+    def _make_stream(self, sr: int, n_channels: int, free: Mapping[str, Array]) -> SeparationStream:
         band_map = _make_band_map(self._spec, sr, n_channels)
         decomposition: Decomposition
         if self._trained is not None:

@@ -174,7 +174,7 @@ class SeparationStream(PartsStream):
         self._bands = band_map
         self._high = HighBandShares(band_map) if band_map.n_covered < band_map.n_freq else None
         self._analysis = Analysis(decomposition, spectrum, band_map)
-        masking = Resynthesis(band_map.n_fft, n_channels, len(self._rows), self._gains)
+        masking = Resynthesis(band_map.n_fft, n_channels, len(self._rows), self._compute_gains)
         super().__init__(masking, band_map.sr, n_channels, band_map.n_fft, sources=sources)
 
     def reset(self) -> None:
@@ -182,7 +182,7 @@ class SeparationStream(PartsStream):
         self._analysis.reset()
         super().reset()
 
-    def _gains(self, X: ComplexArray) -> Array:
+    def _compute_gains(self, X: ComplexArray) -> Array:
         """Return the gains (n_sources, n_frames, n_freq) of the next frames X (n_channels, n_frames, n_freq)."""
         joint, bands, _, estimate = self._analysis.process(X)
         masks = estimate.masks.swapaxes(1, 2)
