@@ -12,6 +12,8 @@ import pytest
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.metrics import si_sdr
+from nmf_audio.nmf import Penalty, activations
+from nmf_audio.separation.atoms_masker import AtomsMasker
 from nmf_audio.separation.blind import BlindSeparator
 from nmf_audio.separation.example import ExampleSeparator
 from nmf_audio.separation.percussive import PercussiveSeparator
@@ -198,3 +200,31 @@ def test_faults_of_a_stretch_are_named(start: float, end: float, message: str) -
     y[: SR // 2] = 0
     with pytest.raises(ParameterError, match=message):
         ExampleSeparator(start, end).separate(y, SR)
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+@pytest.mark.parametrize("penalty", [None, Penalty(l1=0.01)])
+def test_masks_by_atoms_have_the_exponent_that_is_asked_for(power: float, penalty: Penalty | None) -> None:
+    rng = np.random.default_rng(0)
+    atoms = [rng.random((40, 3), np.float32) for _ in range(2)]
+    S = rng.random((1, 40, 9), np.float32)
+    odds = []
+    for mask_power in (power, 3.0):
+        masks = AtomsMasker(atoms, beta=1, power=power, mask_power=mask_power, penalty=penalty)(S)
+        np.testing.assert_allclose(masks.sum(axis=0), 1, rtol=1e-5)
+        odds.append(masks[0] / masks[1])
+    np.testing.assert_allclose(odds[1], odds[0] ** (3.0 / power), rtol=1e-3)
+    if penalty is None:
+        # at mask_power = power masks are the shares of the models themselves
+        W = np.concatenate(atoms, axis=1)
+        H = activations(S[0] ** np.float32(power), W, n_iter=24)
+        np.testing.assert_allclose(odds[0][0], (W[:, :3] @ H[:3]) / (W[:, 3:] @ H[3:]), rtol=1e-4)
+
+
+def test_percussive_masks_have_the_exponent_that_is_asked_for() -> None:
+    S = np.random.default_rng(0).random((1, 513, 60), np.float32)
+    odds = []
+    for mask_power in (1.0, 3.0):
+        masks = PercussiveSeparator(mask_power=mask_power)._fit((), 8000, 1024)(S)
+        odds.append(masks[0] / masks[1])
+    np.testing.assert_allclose(odds[1], odds[0] ** 3, rtol=1e-3)
