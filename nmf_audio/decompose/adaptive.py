@@ -68,16 +68,10 @@ SPEECH_START, NOISE_START = np.float32(0.1), np.float32(0.3)
 
 
 class AdaptiveDecomposition:
-    """Noise is learned while it runs; see the module's text.
+    """Noise is learned while it runs, as the module's text says.
 
-    Parameters
-    ----------
-    dictionary : Dictionary
-        Of kind ``plain`` with the sources ``speech`` and ``noise``, of any divergence.
-    n_observed : int
-        Bands that the signal has: its first ones. The others are missing, not zero.
-    settings : AdaptiveSettings
-        Parts and parameters.
+    It takes a dictionary of kind ``plain`` with the sources ``speech`` and ``noise``, of any divergence, and the
+    first `n_observed` bands; the others are missing, not zero.
     """
 
     sources = ("speech", "noise")

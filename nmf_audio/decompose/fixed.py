@@ -40,20 +40,9 @@ def normalise_atoms(W: Array, n_observed: int) -> Array:
 class SourcesDecomposition:
     """Fixed atoms of any number of sources, frame by frame.
 
-    Parameters
-    ----------
-    atoms : mapping of str to ndarray (n_bands, n_components), float32
-        Atoms of each source, in the order of the estimates.
-    n_observed : int
-        Bands that the signal has: its first ones. The others are missing, not zero.
-    beta : float
-        Divergence of the activations.
-    power : float
-        Exponent of the magnitudes that the atoms describe.
-    mask_power : float
-        Exponent p of the mask on magnitudes; 2 is the Wiener filter.
-    l1_H : float
-        Penalty on the activations.
+    `atoms` are matrices (n_bands, n_components) in the order of the estimates, of which the first `n_observed` bands
+    count: the others are missing, not zero. They describe magnitudes to `power`; `mask_power` is the exponent of the
+    mask on magnitudes (2: Wiener filter), `l1_H` the penalty on activations.
     """
 
     def __init__(
@@ -93,16 +82,9 @@ class SourcesDecomposition:
 
 
 class ClassicDecomposition(SourcesDecomposition):
-    """Fixed atoms of speech and of noise, from one dictionary: the textbook recipe for denoising.
+    """Fixed atoms of speech and of noise, from one ``plain`` dictionary: the textbook recipe for denoising.
 
     Schmidt, Larsen & Hsiao (2007) and many after.
-
-    Parameters
-    ----------
-    dictionary : Dictionary
-        Of kind ``plain``.
-    n_observed : int
-        Bands that the signal has: its first ones. The others are missing, not zero.
     """
 
     def __init__(self, dictionary: Dictionary, n_observed: int) -> None:

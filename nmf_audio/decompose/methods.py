@@ -76,19 +76,5 @@ def default_method(dictionary: Dictionary) -> str:
 
 
 def make_decomposition(method: str, dictionary: Dictionary, n_observed: int) -> Decomposition:
-    """Return a new decomposition in its initial state.
-
-    Parameters
-    ----------
-    method : str
-        Name in `METHODS`.
-    dictionary : Dictionary
-        Of the kind that the method takes.
-    n_observed : int
-        Bands that the signal has: the first of the dictionary's.
-
-    Returns
-    -------
-    Decomposition
-    """
+    """Return a new decomposition by a method's name, for the first `n_observed` of the dictionary's bands."""
     return METHODS[method].make(dictionary, n_observed)

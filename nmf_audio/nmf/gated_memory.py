@@ -76,20 +76,11 @@ def allocate(*shape: int) -> Array:
 
 
 class GatedMemory:
-    """What the frames so far say about the decomposition of the next, with state.
+    """Priors of the next frame's decomposition from the frames so far, with state.
 
-    As in `nmf_audio.nmf.unrolled`, views, constants and room for all results are made once, here.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        A trained dictionary's arrays, with those of a memory, checked by `nmf_audio.dictionary.schema`.
-    at : ndarray (n_components,), int
-        Where each of the dictionary's activations stands among those of the decomposition.
-    n_activations : int
-        How many the decomposition has; those that are none of the dictionary's have a factor of 1.
-    n_observed : int
-        Number of bands that the signal has; the others are missing, not zero.
+    As in `nmf_audio.nmf.unrolled`, views, constants and room for all results are made once, here. `at`
+    (n_components,) is where each of the dictionary's activations stands among the `n_activations` of the
+    decomposition; the others have a factor of 1. Of the bands the signal has the first `n_observed`.
 
     Attributes
     ----------

@@ -33,18 +33,10 @@ def derivative(beta: float, x: Any, y: Any, num: Any, den: Any, C: Any, D: Any) 
 
 
 def find_root(beta: float, y: Array, num: Array, den: Array, C: Array, D: Array) -> Array:
-    """Return where the derivative vanishes, or 0 if it is positive everywhere.
+    """Return where the derivative vanishes, or 0 if it is positive everywhere, in float64.
 
-    Parameters
-    ----------
-    beta : {0, 1, 2}
-        Divergence.
-    y, num, den, C, D : ndarray of one shape
-        Current values > 0, halves of the gradient >= 0, curvature >= 0 and slope of the penalties.
-
-    Returns
-    -------
-    ndarray, same shape, float64
+    Takes arrays of one shape: current values > 0, halves of the gradient >= 0, curvature >= 0 and slope of the
+    penalties.
 
     Examples
     --------
@@ -85,21 +77,11 @@ def _solve_cubic(p: Array, q: Array, C: Array) -> Array:
 
 
 def minimum_of_sum_one(beta: float, y: Array, num: Array, den: Array) -> Array:
-    """Return the minimiser without penalties under the constraint that each row sums to 1.
+    """Return the minimiser (n_rows, n) without penalties under the constraint that each row sums to 1.
 
     The constraint adds its Lagrange multiplier in the place of D, one number a row. The sum falls with it; it is
     found by bisection between where all entries are at least, and at most, the mean. For beta 1, where den is the
-    same in all entries of a row, the minimum has a closed form.
-
-    Parameters
-    ----------
-    beta, y, num, den
-        As in `find_root`, arrays (n_rows, n).
-
-    Returns
-    -------
-    ndarray (n_rows, n), float64
-        Entries are at least 1e-10 of the mean.
+    same in all entries of a row, the minimum has a closed form. Entries are at least 1e-10 of the mean.
     """
     y, num, den = (np.asarray(a, np.float64) for a in (y, num, den))
     n = y.shape[1]

@@ -58,16 +58,8 @@ class UnrolledNMF:
         a constant | fixed speech, running speech | running noise, tracked floor, fixed noise | a constant
 
     so that the running ones stand together, and so do those of a source. The constants' activations are always 1:
-    what is added to a product (EPS, b, out_floor) comes with it.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        A trained dictionary's arrays, checked by `nmf_audio.dictionary.schema`.
-    n_speech : int
-        Number of speech atoms among the fixed ones; they come first.
-    n_observed : int
-        Number of bands that the signal has; the others are missing, not zero.
+    what is added to a product (EPS, b, out_floor) comes with it. In the dictionary's order the `n_speech` fixed
+    speech atoms come first. Of the bands the signal has the first `n_observed`.
     """
 
     def __init__(self, arrays: Mapping[str, Array], *, n_speech: int, n_observed: int) -> None:
@@ -166,25 +158,11 @@ class UnrolledNMF:
     def process(
         self, V: Array, silence: float, floor: float, priors: Priors | None = None
     ) -> tuple[Array, Array, Array]:
-        """Decompose the next frames.
+        """Decompose the next frames V (n_frames, n_observed), of mean 1 in the long run.
 
-        Parameters
-        ----------
-        V : ndarray (n_frames, n_observed), float32
-            Frames, one a row (frame-major), of mean 1 in the long run.
-        silence : float
-            Frames with a mean up to this are silent.
-        floor : float
-            Added in the residual's logarithm: what `V` has where the signal has nothing.
-        priors : Priors, optional
-            Takes what the gated memory says of each frame.
-
-        Returns
-        -------
-        spectra, masks : ndarray (2, n_frames, n_observed), float32
-            Spectrum estimates of speech and of noise, and their masks.
-        H : ndarray (n_frames, n_components), float32
-            Activations.
+        Frames with a mean up to `silence` are silent; `floor`, which `V` has where the signal has nothing, is added
+        in the residual's logarithm; `priors` takes the priors of each frame. Returns spectrum estimates and masks of
+        speech and noise (2, n_frames, n_observed), and activations (n_frames, n_components).
         """
         spectra, masks = (np.empty((2, *V.shape), np.float32) for _ in range(2))
         H = np.empty((len(V), len(self._h)), np.float32)

@@ -25,18 +25,9 @@ N_ITER_PENALISED = 60
 class AtomsMasker:
     """Masks magnitudes by the atoms of each source: a `nmf_audio.separation.segment_masking.Masker`.
 
-    It can be pickled, and so sent to the process that takes a recording apart.
-
-    Parameters
-    ----------
-    atoms : sequence of ndarray (n_rows, n_components), float32
-        Atoms of each source; with `places`, rows are those of all channels, one channel after the other.
-    beta, power, mask_power : float
-        Divergence, exponent of the magnitudes that atoms describe, exponent of the masks on magnitudes.
-    penalty : Penalty or None
-        On the activations.
-    places : bool
-        Give each channel masks of its own.
+    It can be pickled, and so sent to the process that separates a recording. Atoms (n_rows, n_components) describe
+    magnitudes to `power`, `mask_power` is the exponent of the masks on magnitudes, `penalty` acts on activations.
+    With `places` each channel gets masks of its own, and rows are those of all channels, one channel after the other.
 
     Examples
     --------

@@ -20,13 +20,7 @@ RUN = 64
 
 
 class RunSampler:
-    """Keeps runs of frames of a signal, evenly spread, in bounded memory.
-
-    Parameters
-    ----------
-    max_frames : int
-        Keep at most so many; whenever there are more, every other run is let go.
-    """
+    """Keeps runs of frames of a signal, evenly spread: whenever there are more than `max_frames`, every other goes."""
 
     def __init__(self, max_frames: int = MAX_FRAMES) -> None:
         self._max_runs = max(1, max_frames // RUN)
@@ -63,14 +57,7 @@ class RunSampler:
 
 
 def thin(kept: list[Array], max_frames: int = MAX_JOINT_FRAMES) -> None:
-    """Let frames of several signals go until there are no more than so many: every other run, always of the longest.
-
-    Parameters
-    ----------
-    kept : list of ndarray (..., n_frames)
-        Frames of each signal; those that lose some are replaced.
-    max_frames : int
-        Of all together.
+    """Remove runs of frames (..., n_frames) of several signals, every other of the longest, until so many are left.
 
     Examples
     --------

@@ -30,13 +30,7 @@ L1_H = 0.1
 
 
 class FrameSampler:
-    """Stands in the place of a decomposition, and keeps frames instead: evenly spread, in bounded memory.
-
-    Parameters
-    ----------
-    max_frames : int
-        Keep at most so many; whenever there are more, every other one is let go.
-    """
+    """Stands in the place of a decomposition, and keeps frames instead: evenly spread, in bounded memory."""
 
     sources = ()
 
@@ -71,27 +65,10 @@ class FrameSampler:
 def learn_free_atoms(
     V: Array, W: Array, n_components: int, *, beta: float, power: float, rng: int | np.random.Generator | None
 ) -> Array:
-    """Learn atoms for what fixed ones leave unexplained.
+    """Learn atoms (n_bands, n_components), of L2 norm 1, for what the fixed atoms `W` leave unexplained.
 
-    Parameters
-    ----------
-    V : ndarray (n_bands, n_frames), float32
-        Normalised bands of the mixture.
-    W : ndarray (n_bands, n_fixed), float32
-        Atoms of the known sources, of L2 norm 1.
-    n_components : int
-        Atoms to learn.
-    beta : float
-        Divergence.
-    power : float
-        Exponent of the magnitudes that atoms describe.
-    rng : int, Generator or None
-        Draws the frames that they start from.
-
-    Returns
-    -------
-    ndarray (n_bands, n_components), float32
-        Atoms of L2 norm 1. Without any sound they are flat.
+    `V` (n_bands, n_frames) are normalised bands of the mixture; `W`, of L2 norm 1 too, describes magnitudes to
+    `power`. `rng` draws the frames to start from. Without any sound the atoms are flat.
     """
     if V.shape[1] == 0:
         return np.full((len(W), n_components), len(W) ** -0.5, np.float32)

@@ -38,20 +38,8 @@ class Recording:
 class RecordingSeparator(ABC):
     """A separator that learns from all of a signal, or of several that share sources, before it separates it.
 
-    It holds no state of a signal: one may serve many signals and threads at the same time.
-
-    Parameters
-    ----------
-    sources : sequence of str
-        Names of the sources.
-    frame_seconds : float
-        Length of a frame.
-    beta : float
-        Divergence.
-    mask_power : float or None
-        Exponent of the masks on magnitudes, 0.1 to 20; None for the default.
-    seed : int
-        Of the randomness that atoms start from.
+    It holds no state of a signal: one may serve many signals and threads at the same time. Arguments are the names of
+    the sources, the length of a frame, and what the separators have in common: see `BlindSeparator`.
 
     Attributes
     ----------
@@ -61,11 +49,6 @@ class RecordingSeparator(ABC):
         How often a file is read.
     needs_first : bool
         Whether of several signals the first must be there.
-
-    Raises
-    ------
-    ParameterError
-        If a value is not allowed.
     """
 
     n_passes = 2
@@ -105,47 +88,16 @@ class RecordingSeparator(ABC):
         """Learn from signals, and return what masks them."""
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
-        """Learn from a whole signal, and return the stream that separates it.
+        """Learn from a whole signal, and return the stream that separates it from its beginning.
 
-        Parameters
-        ----------
-        blocks : iterable of ndarray (n,) or (n_channels, n)
-            The signal.
-        sr : int
-            Sample rate in Hz.
-        n_channels : int
-            Channels.
-
-        Returns
-        -------
-        PartsStream
-            For the same signal from its beginning.
-
-        Raises
-        ------
-        ParameterError
-            If a value is not allowed, or a block.
+        Blocks are (n,) or (n_channels, n). Raises ParameterError if a value or a block is not allowed.
         """
         return self.fit([Recording(blocks, n_channels)], sr).learn((), sr, n_channels)
 
     def fit(self, recordings: Iterable[Recording], sr: int) -> FittedSeparator:
-        """Learn from several signals that share sources, and return a separator of any of them.
+        """Learn from several signals of one rate that share sources, and return a separator of any of them.
 
-        Parameters
-        ----------
-        recordings : iterable of Recording
-            The signals. Each counts as if it were as loud as the others.
-        sr : int
-            Sample rate of all, in Hz.
-
-        Returns
-        -------
-        FittedSeparator
-
-        Raises
-        ------
-        ParameterError
-            If a value is not allowed, or a block.
+        Each counts as if it were as loud as the others. Raises ParameterError if a value or a block is not allowed.
         """
         n_fft = frame_size(check_rate(sr), self._frame_seconds)
         with single_blas:
@@ -200,15 +152,7 @@ class RecordingSeparator(ABC):
 
 
 class FittedSeparator:
-    """A separator that has learned from signals, and separates these; `RecordingSeparator.fit` makes it.
-
-    Attributes
-    ----------
-    sources : tuple of str
-        Names of the sources.
-    n_passes : int
-        1: nothing has to be learned again.
-    """
+    """A separator that has learned from signals, and separates these; `RecordingSeparator.fit` makes it."""
 
     n_passes = 1
 

@@ -36,17 +36,8 @@ def join_channels(S: Array) -> Array:
 class SegmentMasking:
     """Masks a signal segment after segment of `SEGMENT` frames, at absolute frame indices.
 
-    Parameters
-    ----------
-    masker : callable
-        Gives the masks of a segment with `CONTEXT` more frames on either side, where there are such. At the end of a
-        signal there is silence.
-    n_sources : int
-        Masks that it gives.
-    n_fft : int
-        Frame length in samples; the hop is half of it.
-    n_channels : int
-        Channels of the signal.
+    `masker` gives the masks of a segment with `CONTEXT` more frames on either side, where there are such. At the end
+    of a signal there is silence. The hop is half of `n_fft`.
     """
 
     def __init__(self, masker: Masker, n_sources: int, n_fft: int, n_channels: int) -> None:
@@ -121,23 +112,9 @@ class SegmentMasking:
 def analyse_blocks(
     blocks: Iterable[npt.NDArray[Any]], n_fft: int, n_channels: int, receive: Callable[[Array], None]
 ) -> None:
-    """Pass the magnitudes of a whole signal to a function, some frames at a time.
+    """Pass the magnitudes (n_channels, n_freq, n_frames) of a whole signal to a function, some frames at a time.
 
-    Parameters
-    ----------
-    blocks : iterable of ndarray (n,) or (n_channels, n)
-        The signal.
-    n_fft : int
-        Frame length in samples.
-    n_channels : int
-        Channels of the signal.
-    receive : callable
-        Is given magnitudes (n_channels, n_freq, n_frames), float32.
-
-    Raises
-    ------
-    ParameterError
-        If a block has a wrong type or shape or holds NaN or Inf (the message says where).
+    Raises ParameterError if a block has a wrong type or shape or holds NaN or Inf.
     """
 
     def analyse(X: ComplexArray) -> Array:

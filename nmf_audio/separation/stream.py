@@ -35,26 +35,7 @@ Parts = dict[str, npt.NDArray[Any]]
 
 
 class PartsStream(BlockStream[Parts]):
-    """A `BlockStream` of several sources and what remains.
-
-    Parameters
-    ----------
-    masking : Masking
-        Gives the sources.
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels of the signal.
-    latency : int
-        Samples after which the masking has let any sample go.
-    sources : sequence of str
-        Names of the sources, in the masking's order.
-
-    Attributes
-    ----------
-    sources : tuple of str
-        Names of the sources, without the residual.
-    """
+    """A `BlockStream` of several sources, named in the masking's order, and what remains."""
 
     def __init__(
         self, masking: Masking, sr: int, n_channels: int, latency: int, *, sources: Sequence[str]
@@ -118,19 +99,7 @@ def check_seed(seed: Any) -> int:
 
 
 def separate_blocks(stream: PartsStream, blocks: Iterable[npt.NDArray[Any]]) -> Parts:
-    """Return all parts of a signal.
-
-    Parameters
-    ----------
-    stream : PartsStream
-        At the beginning of the signal.
-    blocks : iterable of ndarray (n,) or (n_channels, n)
-        The signal, at least one block: an empty one tells the type.
-
-    Returns
-    -------
-    dict of str to ndarray (n_samples,) or (n_channels, n_samples), of the blocks' type
-    """
+    """Return all parts of a signal, given in blocks, at least one: an empty one tells the type."""
     pieces = [*map(stream.process, blocks), stream.flush()]
     return {name: np.concatenate([piece[name] for piece in pieces], axis=-1) for name in pieces[0]}
 
@@ -199,17 +168,6 @@ def remainder(y: npt.NDArray[Any], parts: Iterable[npt.NDArray[Any]]) -> npt.NDA
     """Return what some parts of a signal leave of it, so that all add up to it.
 
     Exact in integers, as long as the remainder is in their range (it saturates), else to one unit in the last place.
-
-    Parameters
-    ----------
-    y : ndarray
-        The signal.
-    parts : iterable of ndarray
-        Parts of its shape; integers if the signal is.
-
-    Returns
-    -------
-    ndarray, shape and type of `y`
 
     Examples
     --------
