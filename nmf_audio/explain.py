@@ -1,4 +1,4 @@
-"""Why a sound was kept or removed: what the denoiser saw, estimated and applied, frame by frame."""
+"""Explanations of a denoising: what the denoiser saw, estimated and applied, frame by frame."""
 
 from __future__ import annotations
 

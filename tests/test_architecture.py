@@ -121,5 +121,5 @@ def test_denoising_loads_nothing_slow(tmp_path: Path) -> None:
     arguments = [str(demo), "-o", str(tmp_path / "out.flac"), "-q"]
     code = f"from nmf_audio.cli.denoise import main; assert main({arguments!r}) == 0"
     loaded = _modules_after(code)
-    slow = {"librosa", "scipy", "sklearn", "matplotlib", "torch", "soxr", "numba", "tqdm"}
+    slow = {"librosa", "scipy", "sklearn", "matplotlib", "torch", "soxr", "numba", "tqdm", "threadpoolctl"}
     assert not loaded & (slow | {"av", "shtab", "sounddevice"})

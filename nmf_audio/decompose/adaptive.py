@@ -2,7 +2,7 @@
 
 For each frame v (n_bands,)::
 
-    trk   = noise power tracker of v**2                                     decompose/tracker.py
+    trk   = noise power tracker of v**2                                     decompose/noise_tracker.py
     u     = running atoms: sqrt(trk), and averages of (1 - G) * v at three rates, each of unit norm
     h     = activations of [W_s | u] for v, by multiplicative updates;  S = W_s @ h_s,  N = u @ h_u
     lam_n = sqrt(trk * N**2)                                                geometric mean of the two estimates

@@ -23,7 +23,7 @@ class Method:
 
 
 def _make_trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
-    from nmf_audio.decompose.unrolled import TrainedDecomposition
+    from nmf_audio.decompose.trained import TrainedDecomposition
 
     return TrainedDecomposition(dictionary, n_observed)
 

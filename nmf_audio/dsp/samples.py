@@ -1,4 +1,4 @@
-"""Arrays of samples: which are taken, what their numbers mean, and the way back.
+"""Arrays of samples: their types and full scales, conversion to float32 and back.
 
 ======== ==========================================
 dtype    full scale

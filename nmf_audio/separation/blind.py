@@ -1,4 +1,4 @@
-"""Sources that nobody describes: atoms are learned on the mixture, and those that behave alike are one source.
+"""Blind separation: atoms are learned on the mixture, and those that behave alike are one source.
 
 Two atoms differ by up to four squared distances:
 

@@ -1,4 +1,4 @@
-"""A source that is heard alone somewhere: that stretch is its example.
+"""Separation by example: a stretch of the mixture in which a source is alone.
 
 Atoms are learned on the stretch; then, with these held, free atoms on all the rest, for what the example can't
 explain. It finds the example again as far as the stretch holds what the source does elsewhere.

@@ -20,7 +20,7 @@ RUN = 64
 
 
 class RunSampler:
-    """Keeps runs of frames of a signal, evenly spread: whenever there are more than `max_frames`, every other goes."""
+    """Keeps runs of frames of a signal, evenly spread: of more than `max_frames` every other run goes."""
 
     def __init__(self, max_frames: int = MAX_FRAMES) -> None:
         self._max_runs = max(1, max_frames // RUN)

@@ -1,4 +1,4 @@
-"""Harmonic and percussive sounds: what goes on in time, and what spreads over frequencies.
+"""Separation of harmonic from percussive sounds: steady in time, or spread over frequencies.
 
 A note is a ridge along time, a beat one along frequency. A median filter along time keeps the first and removes the
 second, one along frequency does the reverse (FitzGerald 2010); a mask from the two is a rough separation. From it

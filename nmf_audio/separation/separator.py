@@ -12,7 +12,7 @@ from nmf_audio._checks import check_number
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.decompose.fixed import SourcesDecomposition, normalise_atoms
-from nmf_audio.decompose.unrolled import SeparatorDecomposition
+from nmf_audio.decompose.trained import SeparatorDecomposition
 from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
