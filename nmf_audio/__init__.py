@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from nmf_audio.separation.blind import BlindSeparator
     from nmf_audio.separation.example import ExampleSeparator
     from nmf_audio.separation.percussive import PercussiveSeparator
+    from nmf_audio.separation.recording_separator import separate_takes
     from nmf_audio.separation.separator import Separator, separate
     from nmf_audio.separation.stream import SeparationStream
-    from nmf_audio.separation.whole import separate_takes
     from nmf_audio.stream import Stream
     from nmf_audio.training.corpus import find_recordings
     from nmf_audio.training.denoiser import DenoiserSettings, train_denoiser
@@ -88,7 +88,7 @@ _HOME = {
     "read_sources": "training.separator",
     "separate": "separation.separator",
     "separate_file": "jobs.separate_file",
-    "separate_takes": "separation.whole",
+    "separate_takes": "separation.recording_separator",
     "shipped_dictionaries": "dictionary",
     "train_denoiser": "training.denoiser",
     "train_plain": "training.plain",

@@ -145,12 +145,12 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
         noise=noise,
         gains=np.concatenate(gains)[:n_frames].T,
         H=H,
-        atoms=_names(denoiser, len(H)),
+        atoms=_name_atoms(denoiser, len(H)),
         priors=priors,
     )
 
 
-def _names(denoiser: Denoiser, n_components: int) -> tuple[str, ...]:
+def _name_atoms(denoiser: Denoiser, n_components: int) -> tuple[str, ...]:
     names = []
     for group in denoiser.dictionary.groups:
         label = group.source if group.name == group.source else f"{group.source}: {group.name}"

@@ -1,9 +1,10 @@
-"""The one path that every signal takes, as an object: a file is a stream that ends."""
+"""Streams: a signal goes in block by block, and what is kept of it comes out; a file is a stream that ends."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,21 +14,145 @@ from nmf_audio.decompose.base import Decomposition, Estimate
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandGain
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
-from nmf_audio.dsp.samples import check_finite, check_samples, from_float, to_float
+from nmf_audio.dsp.samples import check_block, from_float, to_float
 from nmf_audio.errors import ParameterError
 
-__all__ = ["Observer", "Stream"]
+__all__ = ["BlockStream", "Masking", "Observer", "Stream"]
 
 Array = npt.NDArray[np.float32]
+Samples = npt.NDArray[Any]
+Output = TypeVar("Output")
 
 Observer = Callable[[Array, Array, Estimate, Array], None]
 
 
-class Stream:
-    """Keeps one source of an endless signal, block by block.
+class Masking(Protocol):
+    """Signal in, masked signals out: `Resynthesis`, or what works on longer segments."""
 
-    `Denoiser.stream` makes these. Blocks may have any length, 0 and 1 included; the output does not depend on how
-    the signal is cut. A stream belongs to one signal and one thread.
+    def reset(self) -> None:
+        """Put the clock and the buffers to the beginning of a signal."""
+
+    def advance(self, y: Array) -> tuple[Array, Array]:
+        """Take the next samples (n_channels, n); return those that are complete, and each source's share of them."""
+
+
+class BlockStream(ABC, Generic[Output]):
+    """An endless signal, block by block: the clock, types, channels and delays of all streams.
+
+    Blocks may have any length, 0 and 1 included; the output does not depend on how the signal is cut. A stream
+    belongs to one signal and one thread.
+
+    Parameters
+    ----------
+    masking : Masking
+        Gives the sources.
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels of the signal.
+    latency : int
+        Samples after which the masking has let any sample go.
+
+    Attributes
+    ----------
+    sr : int
+        Sample rate in Hz.
+    n_channels : int
+        Channels.
+    latency : int
+        Output sample n is returned once input sample ``n + latency - 1`` is in.
+    """
+
+    def __init__(self, masking: Masking, sr: int, n_channels: int, latency: int) -> None:
+        self.sr, self.n_channels, self.latency = sr, n_channels, latency
+        self._masking = masking
+        self.reset()
+
+    def __repr__(self) -> str:
+        name = f"{type(self).__name__} of {self.n_channels} channels"
+        return f"<{name} at {self.sr} Hz, latency {self.latency} samples>"
+
+    def reset(self) -> None:
+        """Forget everything that came in; the same input then gives the same output to the bit."""
+        self._masking.reset()
+        self._n_in = self._n_out = 0
+        self._dtype: np.dtype[Any] = np.dtype(np.float32)
+        self._ndim = 1 if self.n_channels == 1 else 2
+        self._fixed: bool | None = None
+        self._delayed: Samples | None = None
+
+    def process(self, block: Samples, *, fixed: bool = False) -> Output:
+        """Take the next block and return what is ready.
+
+        Parameters
+        ----------
+        block : ndarray (n,) or (n_channels, n)
+            Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31.
+        fixed : bool
+            Return exactly as many samples as came in, delayed by `latency` (the first are zeros): what an audio
+            callback needs. A stream is either fixed or not, until it is reset.
+
+        Returns
+        -------
+        ndarray (m,) or (n_channels, m), of the block's type, or a dict of such
+            The next output samples; of several sources a dict with all of them and, as ``"residual"``, the signal
+            less all of them. Without `fixed` they start where the input starts, and all but the last `latency` of
+            the samples that came in have come out.
+
+        Raises
+        ------
+        ParameterError
+            If the block has a wrong type or shape or holds NaN or Inf (nothing of it is then taken), or if `fixed`
+            or, with several sources, the type changed.
+        """
+        y = check_block(block, self.n_channels, self._n_in)
+        if self._fixed not in (None, fixed):
+            raise ParameterError(f"fixed={fixed}; it was {self._fixed} before; call reset() to change it")
+        self._check_type(y.dtype)
+        self._fixed, self._dtype, self._ndim = fixed, y.dtype, block.ndim
+        self._n_in += y.shape[1]
+        ready = self._advance(y)
+        self._n_out += ready.shape[2]
+        if fixed:
+            if self._delayed is None:
+                self._delayed = np.zeros((*ready.shape[:2], self.latency), ready.dtype)
+            self._delayed = np.concatenate([self._delayed, ready], axis=2)
+            ready, self._delayed = np.split(self._delayed, [y.shape[1]], axis=2)
+        return self._shape(ready)
+
+    def flush(self) -> Output:
+        """End the signal and return the rest of it, so that all that came in has come out; then reset.
+
+        Returns
+        -------
+        ndarray (m,) or (n_channels, m), or a dict of such
+            The rest, at most `latency` samples, of the last block's type.
+        """
+        missing = self._n_in - self._n_out
+        silence = np.zeros((self.n_channels, self.latency), self._dtype)
+        rest = self._advance(silence)[:, :, :missing]
+        if self._delayed is not None:
+            rest = np.concatenate([self._delayed, rest], axis=2)
+        result = self._shape(rest)
+        self.reset()
+        return result
+
+    def _check_type(self, dtype: np.dtype[Any]) -> None:
+        """Raise ParameterError if blocks of this type can't follow those before."""
+
+    @abstractmethod
+    def _advance(self, y: Samples) -> Samples:
+        """Run all frames that `y` (n_channels, n) completes; return what they complete (n_outputs, n_channels, m)."""
+
+    @abstractmethod
+    def _shape(self, ready: Samples) -> Output:
+        """Return samples (n_outputs, n_channels, m) in the form in which the caller gave them."""
+
+
+class Stream(BlockStream[Samples]):
+    """A `BlockStream` that keeps one source.
+
+    `Denoiser.stream` makes these.
 
     Parameters
     ----------
@@ -36,7 +161,7 @@ class Stream:
     spectrum : ndarray (n_bands,), float32
         Long-term speech spectrum of the dictionary.
     band_map : BandMap
-        Front end at the signal's rate.
+        Front end at the signal's rate. The latency is one frame of it.
     n_channels : int
         Channels of the signal.
     source : str
@@ -48,15 +173,6 @@ class Stream:
     observer : callable or None
         Is given what was found in every few frames: band magnitudes and normalised bands (n_frames, n_observed),
         the estimate, and the gains (n_frames, n_freq) that are applied.
-
-    Attributes
-    ----------
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    latency : int
-        Samples of one frame: output sample n is returned once input sample ``n + latency - 1`` is in.
 
     Examples
     --------
@@ -81,7 +197,6 @@ class Stream:
         mix: float,
         observer: Observer | None = None,
     ) -> None:
-        self.sr, self.n_channels, self.latency = band_map.sr, n_channels, band_map.n_fft
         self._source = decomposition.sources.index(source)
         self._bands = band_map
         self._high = HighBandGain(band_map) if band_map.n_covered < band_map.n_freq else None
@@ -89,11 +204,8 @@ class Stream:
         self._floor, self._mix = np.float32(floor_gain), np.float32(mix)
         self._noise: Array | None = None
         self._analysis = Analysis(decomposition, spectrum, band_map)
-        self._resynthesis = Resynthesis(band_map.n_fft, n_channels, 1, self._gains)
-        self.reset()
-
-    def __repr__(self) -> str:
-        return f"<Stream of {self.n_channels} channels at {self.sr} Hz, latency {self.latency} samples>"
+        masking = Resynthesis(band_map.n_fft, n_channels, 1, self._compute_gains)
+        super().__init__(masking, band_map.sr, n_channels, band_map.n_fft)
 
     def reset(self) -> None:
         """Forget everything that came in; the same input then gives the same output to the bit.
@@ -103,23 +215,14 @@ class Stream:
         self._analysis.reset()
         if self._high is not None:
             self._high.reset()
-        self._start()
+        super().reset()
         if self._noise is not None:
             self._advance(self._noise)
             # the noise is known now, the signal's level is not: it may be far above the noise's
             self._analysis.reset_normaliser()
-            self._start()
+            super().reset()
 
-    def _start(self) -> None:
-        """Put the signal's clock and buffers to its beginning."""
-        self._resynthesis.reset()
-        self._queue = np.zeros((self.n_channels, 0), np.float32)
-        self._n_in = self._n_out = 0
-        self._fixed: bool | None = None
-        self._dtype: npt.DTypeLike = np.float32
-        self._ndim = 1 if self.n_channels == 1 else 2
-
-    def prime(self, noise: npt.NDArray[Any]) -> None:
+    def prime(self, noise: Samples) -> None:
         """Let the stream hear the noise alone before the signal begins, so that it knows it from the first word on.
 
         Call it before the first block, or after `reset`; it holds until it is called again.
@@ -146,76 +249,18 @@ class Stream:
             raise ParameterError(
                 f"the signal has begun ({self._n_in} samples are in); call reset() before prime()"
             )
-        y = np.atleast_2d(check_samples(noise, 1 if np.ndim(noise) == 1 else self.n_channels))
-        check_finite(y)
+        y = check_block(noise, 1 if np.ndim(noise) == 1 else self.n_channels, 0)
         self._noise = np.repeat(to_float(y), self.n_channels // len(y), axis=0)
         self.reset()
 
-    def process(self, block: npt.NDArray[Any], *, fixed: bool = False) -> npt.NDArray[Any]:
-        """Take the next block and return what is ready.
+    def _advance(self, y: Samples) -> Samples:
+        dry, wet = self._masking.advance(to_float(y))
+        return wet if self._mix == 1 else dry + self._mix * (wet - dry)
 
-        Parameters
-        ----------
-        block : ndarray (n,) or (n_channels, n)
-            Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31.
-        fixed : bool
-            Return exactly as many samples as came in, delayed by `latency` (the first are zeros): what an audio
-            callback needs. A stream is either fixed or not, until it is reset.
+    def _shape(self, ready: Samples) -> Samples:
+        return from_float(ready[0, 0] if self._ndim == 1 else ready[0], self._dtype)
 
-        Returns
-        -------
-        ndarray (m,) or (n_channels, m), of the block's type
-            The next output samples. Without `fixed` they start where the input starts, and all but the last
-            `latency` of the samples that came in have come out.
-
-        Raises
-        ------
-        ParameterError
-            If the block has a wrong type or shape or holds NaN or Inf (nothing of it is then taken), or if `fixed`
-            changed.
-        """
-        y = np.atleast_2d(check_samples(block, self.n_channels))
-        if self._fixed is not None and fixed != self._fixed:
-            raise ParameterError(f"fixed={fixed}; it was {self._fixed} before; call reset() to change it")
-        check_finite(y, self._n_in)
-        if self._fixed is None and fixed:
-            self._queue = np.zeros((self.n_channels, self.latency), np.float32)
-        self._fixed, self._dtype, self._ndim = fixed, block.dtype, block.ndim
-        self._n_in += y.shape[1]
-        ready = self._advance(to_float(y))
-        if fixed:
-            self._queue = np.concatenate([self._queue, ready], axis=1)
-            ready, self._queue = np.split(self._queue, [y.shape[1]], axis=1)
-        return self._shaped(ready)
-
-    def flush(self) -> npt.NDArray[Any]:
-        """End the signal and return the rest of it, so that all that came in has come out; then reset.
-
-        Returns
-        -------
-        ndarray (m,) or (n_channels, m)
-            The rest, at most `latency` samples, of the last block's type.
-        """
-        missing = self._n_in - self._n_out
-        tail = self._advance(np.zeros((self.n_channels, self.latency), np.float32))[:, :missing]
-        result = self._shaped(np.concatenate([self._queue, tail], axis=1))
-        self.reset()
-        return result
-
-    def _shaped(self, y: Array) -> npt.NDArray[Any]:
-        return from_float(y[0] if self._ndim == 1 else y, self._dtype)
-
-    def _advance(self, y: Array) -> Array:
-        """Run all frames that `y` completes; return the samples that they complete."""
-        dry, (wet,) = self._resynthesis.advance(y)
-        self._n_out += wet.shape[1]
-        if self._mix == 1:
-            kept: Array = wet
-            return kept
-        mixed: Array = dry + self._mix * (wet - dry)
-        return mixed
-
-    def _gains(self, X: ComplexArray) -> Array:
+    def _compute_gains(self, X: ComplexArray) -> Array:
         """Return the gains (1, n_frames, n_freq) that all channels X (n_channels, n_frames, n_freq) share."""
         joint, bands, normalised, estimate = self._analysis.process(X)
         mask = estimate.masks[self._source].T

@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,15 @@ def test_imports_only_what_stands_before(path: Path) -> None:
     assert room in RANK, f"{path}: a new room needs a place in the table of docs/architecture.md"
     for other in _imported_rooms(path) - {room}:
         assert RANK[other] < RANK[room], f"{room} imports {other}, which does not stand before it"
+
+
+SAME_PART = {"base", "defaults", "denoiser", "explain", "gated_memory", "separator", "stream", "unrolled"}
+"""Module names that several rooms have, since the modules play the same part in each."""
+
+
+def test_no_two_modules_share_a_name() -> None:
+    counts = Counter(path.stem for path in SOURCES if path.stem != "__init__")
+    assert {name for name, n in counts.items() if n > 1} <= SAME_PART
 
 
 def test_every_room_of_the_table_is_there() -> None:
@@ -135,5 +145,5 @@ def test_denoising_loads_nothing_slow(tmp_path: Path) -> None:
     arguments = [str(demo), "-o", str(tmp_path / "out.flac"), "-q"]
     code = f"from nmf_audio.cli.denoise import main; assert main({arguments!r}) == 0"
     loaded = _modules_after(code)
-    slow = {"librosa", "scipy", "sklearn", "matplotlib", "torch", "soxr", "numba", "tqdm"}
+    slow = {"librosa", "scipy", "sklearn", "matplotlib", "torch", "soxr", "numba", "tqdm", "threadpoolctl"}
     assert not loaded & (slow | {"av", "shtab", "sounddevice"})

@@ -112,6 +112,9 @@ def test_the_defaults_are_those_of_the_array_function() -> None:
     file, array = (inspect.signature(function).parameters for function in (denoise_file, denoise))
     for name in array.keys() - {"y", "sr"}:
         assert file[name].default == array[name].default, name
+    denoiser = Denoiser(TINY)
+    # the numbers of the documentation, not the constants that they come from
+    assert (denoiser.reduction_db, denoiser.mix) == (40.0, 1.0)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 255])

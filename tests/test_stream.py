@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nmf_audio import Denoiser, ParameterError, Stream
+from nmf_audio import Denoiser, ParameterError, Separator, Stream
 from nmf_audio.decompose import METHODS
 from tests.tiny import MEMORY, denoiser_by
 
@@ -203,3 +203,17 @@ def test_priming_survives_reset_and_is_refused_once_the_signal_has_begun(
     stream.process(np.stack([y, y]))
     with pytest.raises(ParameterError, match="has begun"):
         stream.prime(noise)
+
+
+def test_a_stream_that_got_nothing_has_nothing_left() -> None:
+    assert DENOISER.stream(16000).flush().shape == (0,)
+    assert {part.shape for part in Separator("plain").stream(16000, 2).flush().values()} == {(2, 0)}
+
+
+def test_the_output_has_the_type_of_its_block(noisy_speech: Array) -> None:
+    y = noisy_speech[:16000]
+    stream = DENOISER.stream(16000)
+    parts = [stream.process(y[:8000]), stream.process((y[8000:] * 32768).astype(np.int16))]
+    parts.append(stream.flush())
+    assert [part.dtype for part in parts] == [np.float32, np.int16, np.int16]
+    assert sum(part.shape[0] for part in parts) == len(y)

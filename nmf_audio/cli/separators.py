@@ -199,9 +199,9 @@ def hear_together(
         If they do not go together, or none can be read.
     """
     from nmf_audio.jobs.shared_sources import hear_files
-    from nmf_audio.separation.whole import WholeSeparator
+    from nmf_audio.separation.recording_separator import RecordingSeparator
 
-    if not args.joint or not sources or not isinstance(separator, WholeSeparator):
+    if not args.joint or not sources or not isinstance(separator, RecordingSeparator):
         return separator
     with common.progress_bar(args, f"{len(sources)} mixtures, heard", unit="") as bar:
         try:

@@ -2,7 +2,7 @@
 
 For each frame v (n_bands,)::
 
-    trk   = noise power tracker of v**2                                     decompose/tracker.py
+    trk   = noise power tracker of v**2                                     decompose/noise_tracker.py
     u     = running atoms: sqrt(trk), and averages of (1 - G) * v at three rates, each of unit norm
     h     = activations of [W_s | u] for v, by multiplicative updates;  S = W_s @ h_s,  N = u @ h_u
     lam_n = sqrt(trk * N**2)                                                geometric mean of the two estimates
@@ -68,16 +68,10 @@ SPEECH_START, NOISE_START = np.float32(0.1), np.float32(0.3)
 
 
 class AdaptiveDecomposition:
-    """Noise is learned while it runs; see the module's text.
+    """Noise is learned while it runs, as the module's text says.
 
-    Parameters
-    ----------
-    dictionary : Dictionary
-        Of kind ``plain`` with the sources ``speech`` and ``noise``, of any divergence.
-    n_observed : int
-        Bands that the signal has: its first ones. The others are missing, not zero.
-    settings : AdaptiveSettings
-        Parts and parameters.
+    It takes a dictionary of kind ``plain`` with the sources ``speech`` and ``noise``, of any divergence, and the
+    first `n_observed` bands; the others are missing, not zero.
     """
 
     sources = ("speech", "noise")

@@ -18,16 +18,10 @@ ComplexArray = npt.NDArray[np.complex64]
 
 
 class Found(NamedTuple):
-    """What was found in some frames.
+    """Frames as they go through `Analysis`.
 
-    Attributes
-    ----------
-    joint : ndarray (n_frames, n_freq), float32
-        Magnitudes, all channels joined by power.
-    bands, normalised : ndarray (n_frames, n_observed), float32
-        Band magnitudes, and what the decomposition took.
-    estimate : Estimate
-        What it made of them.
+    Magnitudes with all channels joined by power, (n_frames, n_freq); band magnitudes, and those that the
+    decomposition took, (n_frames, n_observed); its estimate.
     """
 
     joint: Array
@@ -39,14 +33,8 @@ class Found(NamedTuple):
 class Analysis:
     """Spectra in, estimates of the sources out, with state.
 
-    Parameters
-    ----------
-    decomposition : Decomposition
-        Takes the first ``band_map.n_observed`` bands.
-    spectrum : ndarray (n_bands,), float32
-        Long-term spectrum that bands are divided by.
-    band_map : BandMap
-        Front end at the signal's rate.
+    `spectrum` (n_bands,) is the long-term spectrum that bands are divided by; the decomposition takes the first
+    ``band_map.n_observed`` of them.
     """
 
     def __init__(self, decomposition: Decomposition, spectrum: Array, band_map: BandMap) -> None:

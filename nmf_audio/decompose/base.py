@@ -1,4 +1,4 @@
-"""What every decomposition offers to the stream."""
+"""Interface of the decompositions."""
 
 from __future__ import annotations
 

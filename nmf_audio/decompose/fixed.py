@@ -19,7 +19,7 @@ from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import FrameSolver
 
-__all__ = ["L1_H", "N_ITER", "ClassicDecomposition", "SourcesDecomposition", "unit_atoms"]
+__all__ = ["L1_H", "N_ITER", "ClassicDecomposition", "SourcesDecomposition", "normalise_atoms"]
 
 Array = npt.NDArray[np.float32]
 
@@ -30,7 +30,7 @@ L1_H = 0.5
 CLASSIC_L1_H = 0.1
 
 
-def unit_atoms(W: Array, n_observed: int) -> Array:
+def normalise_atoms(W: Array, n_observed: int) -> Array:
     """Return the first bands of atoms W (n_bands, n_components), their columns at L2 norm 1."""
     observed = W[:n_observed]
     unit: Array = observed / np.maximum(np.linalg.norm(observed, axis=0), np.float32(1e-6))
@@ -40,20 +40,9 @@ def unit_atoms(W: Array, n_observed: int) -> Array:
 class SourcesDecomposition:
     """Fixed atoms of any number of sources, frame by frame.
 
-    Parameters
-    ----------
-    atoms : mapping of str to ndarray (n_bands, n_components), float32
-        Atoms of each source, in the order of the estimates.
-    n_observed : int
-        Bands that the signal has: its first ones. The others are missing, not zero.
-    beta : float
-        Divergence of the activations.
-    power : float
-        Exponent of the magnitudes that the atoms describe.
-    mask_power : float
-        Exponent p of the mask on magnitudes; 2 is the Wiener filter.
-    l1_H : float
-        Penalty on the activations.
+    `atoms` are matrices (n_bands, n_components) in the order of the estimates, of which the first `n_observed` bands
+    count: the others are missing, not zero. They describe magnitudes to `power`; `mask_power` is the exponent of the
+    mask on magnitudes (2: Wiener filter), `l1_H` the penalty on activations.
     """
 
     def __init__(
@@ -67,7 +56,7 @@ class SourcesDecomposition:
         l1_H: float = L1_H,
     ) -> None:
         self.sources = tuple(atoms)
-        blocks = [unit_atoms(W, n_observed) for W in atoms.values()]
+        blocks = [normalise_atoms(W, n_observed) for W in atoms.values()]
         self._power = np.float32(power)
         self._exponent = mask_power / power
         self._solver = FrameSolver(np.concatenate(blocks, axis=1), beta=beta, n_iter=N_ITER, l1_H=l1_H)
@@ -93,16 +82,9 @@ class SourcesDecomposition:
 
 
 class ClassicDecomposition(SourcesDecomposition):
-    """Fixed atoms of speech and of noise, from one dictionary: the textbook recipe for denoising.
+    """Fixed atoms of speech and of noise, from one ``plain`` dictionary: the textbook recipe for denoising.
 
     Schmidt, Larsen & Hsiao (2007) and many after.
-
-    Parameters
-    ----------
-    dictionary : Dictionary
-        Of kind ``plain``.
-    n_observed : int
-        Bands that the signal has: its first ones. The others are missing, not zero.
     """
 
     def __init__(self, dictionary: Dictionary, n_observed: int) -> None:

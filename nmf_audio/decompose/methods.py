@@ -22,19 +22,19 @@ class Method:
     make: Callable[[Dictionary, int], Decomposition]
 
 
-def _trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
-    from nmf_audio.decompose.unrolled import TrainedDecomposition
+def _make_trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
+    from nmf_audio.decompose.trained import TrainedDecomposition
 
     return TrainedDecomposition(dictionary, n_observed)
 
 
-def _adaptive(dictionary: Dictionary, n_observed: int) -> Decomposition:
+def _make_adaptive(dictionary: Dictionary, n_observed: int) -> Decomposition:
     from nmf_audio.decompose.adaptive import AdaptiveDecomposition
 
     return AdaptiveDecomposition(dictionary, n_observed)
 
 
-def _classic(dictionary: Dictionary, n_observed: int) -> Decomposition:
+def _make_classic(dictionary: Dictionary, n_observed: int) -> Decomposition:
     from nmf_audio.decompose.fixed import ClassicDecomposition
 
     return ClassicDecomposition(dictionary, n_observed)
@@ -46,19 +46,19 @@ METHODS = {
         "atoms trained to separate, running noise and speech atoms, unrolled recurrent updates",
         "trained",
         "trained",
-        _trained,
+        _make_trained,
     ),
     "adaptive": Method(
         "fixed atoms, noise tracker and noise atoms learned while it runs, log-MMSE gain",
         "plain",
         "plain",
-        _adaptive,
+        _make_adaptive,
     ),
     "classic": Method(
         "fixed speech and noise atoms, Wiener mask: the textbook recipe",
         "plain",
         "plain",
-        _classic,
+        _make_classic,
     ),
 }
 """Methods by name, the best first."""
@@ -76,19 +76,5 @@ def default_method(dictionary: Dictionary) -> str:
 
 
 def make_decomposition(method: str, dictionary: Dictionary, n_observed: int) -> Decomposition:
-    """Return a new decomposition in its initial state.
-
-    Parameters
-    ----------
-    method : str
-        Name in `METHODS`.
-    dictionary : Dictionary
-        Of the kind that the method takes.
-    n_observed : int
-        Bands that the signal has: the first of the dictionary's.
-
-    Returns
-    -------
-    Decomposition
-    """
+    """Return a new decomposition by a method's name, for the first `n_observed` of the dictionary's bands."""
     return METHODS[method].make(dictionary, n_observed)

@@ -28,11 +28,6 @@ START_FRAMES = 5
 class NoiseTracker:
     """Follows the noise power of each band, frame after frame.
 
-    Parameters
-    ----------
-    n_bands : int
-        Number of bands.
-
     Examples
     --------
     >>> tracker = NoiseTracker(2)

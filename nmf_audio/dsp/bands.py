@@ -110,22 +110,7 @@ def check_rate(sr: Any) -> int:
 def frame_size(sr: int, frame_seconds: float = 0.032) -> int:
     """Return n_fft: the even size without prime factors above 11 that is nearest to ``frame_seconds * sr``.
 
-    Parameters
-    ----------
-    sr : int
-        Sample rate in Hz.
-    frame_seconds : float
-        Wanted length in seconds.
-
-    Returns
-    -------
-    int
-        Samples in a frame. The hop length is half of it.
-
-    Raises
-    ------
-    ParameterError
-        If `sr` is out of range.
+    The hop length is half of it. Raises ParameterError if `sr` is out of range.
 
     Examples
     --------
@@ -216,17 +201,9 @@ class BandMap:
         self._filled = np.bincount(lower, minlength=self.n_observed - 1)[: self.n_observed - 1] > 0
 
     def pool(self, magnitudes: Array) -> Array:
-        """Return ``Bands @ magnitudes * 512 / n_fft``.
+        """Return ``Bands @ magnitudes * 512 / n_fft`` (n_frames, n_observed) of magnitudes (n_frames, n_freq).
 
-        Parameters
-        ----------
-        magnitudes : ndarray (n_frames, n_freq), float32
-            Magnitude spectra, one frame a row.
-
-        Returns
-        -------
-        ndarray (n_frames, n_observed), float32
-            The bands. A row does not depend on which other rows are passed along with it.
+        A row does not depend on which other rows are passed along with it.
         """
         covered = magnitudes[:, : self.n_covered] * self._scale
         bands = np.zeros((len(magnitudes), self.n_observed), np.float32)
@@ -235,18 +212,7 @@ class BandMap:
         return bands
 
     def spread(self, gains: Array) -> Array:
-        """Return ``Bands.T @ gains``: a gain per band becomes one per bin.
-
-        Parameters
-        ----------
-        gains : ndarray (n_frames, n_observed), float32
-            Gains, one frame a row.
-
-        Returns
-        -------
-        ndarray (n_frames, n_covered), float32
-            Gains of the bins up to the top band.
-        """
+        """Return ``Bands.T @ gains``: of gains (n_frames, n_observed) those of the bins (n_frames, n_covered)."""
         lower = gains[:, self._lower]
         return lower * self._lower_part + gains[:, self._lower + 1] * self._upper_part
 
@@ -263,22 +229,6 @@ def band_matrix(spec: FrontEndSpec, sr: int) -> Array:
     """Return Bands (n_bands, n_freq), float32: the share of every STFT bin in every band.
 
     Columns up to the highest observed band sum to 1, columns above are 0; rows of missing bands are 0.
-
-    Parameters
-    ----------
-    spec : FrontEndSpec
-        The front end.
-    sr : int
-        Sample rate in Hz.
-
-    Returns
-    -------
-    ndarray (n_bands, n_freq), float32
-
-    Raises
-    ------
-    ParameterError
-        If `sr` is out of range.
 
     Examples
     --------

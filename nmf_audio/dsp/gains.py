@@ -11,19 +11,9 @@ Array = npt.NDArray[np.float32]
 
 
 def ratio_mask(spectra: Array, exponent: float) -> Array:
-    """Return each source's share ``S_i**p / sum_j S_j**p``; exponent 2 on magnitudes is the Wiener filter.
+    """Return each source's share ``S_i**p / sum_j S_j**p``, which sum to 1 over the first axis of `spectra`.
 
-    Parameters
-    ----------
-    spectra : ndarray (n_sources, ...), float32
-        Non-negative spectrum estimates.
-    exponent : float
-        p > 0.
-
-    Returns
-    -------
-    ndarray, same shape, float32
-        Masks in [0, 1] that sum to 1 over the first axis. Where all estimates are zero, shares are equal.
+    Exponent p = 2 on magnitudes is the Wiener filter. Where all estimates are zero, shares are equal.
 
     Examples
     --------
@@ -68,19 +58,8 @@ def exponential_integral(x: Array) -> Array:
 def log_mmse_gain(xi: Array, gamma: Array) -> Array:
     """Return the log-spectral amplitude gain of Ephraim & Malah (1985), limited to 1.
 
-    With ``v = gamma * xi / (1 + xi)`` it is ``xi / (1 + xi) * exp(E1(v) / 2)``.
-
-    Parameters
-    ----------
-    xi : ndarray, float32
-        A-priori SNR (power ratio), > 0.
-    gamma : ndarray, float32
-        A-posteriori SNR (power ratio), >= 0.
-
-    Returns
-    -------
-    ndarray, float32
-        Gain in [0, 1].
+    ``xi / (1 + xi) * exp(E1(v) / 2)`` with ``v = gamma * xi / (1 + xi)``, of the a-priori SNR xi > 0 and the
+    a-posteriori SNR gamma >= 0, power ratios both.
 
     Examples
     --------

@@ -36,26 +36,15 @@ BANDS_PER_OCTAVE = 3
 
 
 class HighBandShares:
-    """Shares of named sources above the top band: those that they have over the top bands, by energy.
-
-    Parameters
-    ----------
-    band_map : BandMap
-        The map that ends below the signal's highest bin.
-    """
+    """Shares of named sources above the top band: those that they have over the top bands, by energy."""
 
     def __init__(self, band_map: BandMap) -> None:
-        self._top = _top_bands(band_map)
+        self._top = _find_top_bands(band_map)
 
     def process(self, bands: Array, masks: Array) -> Array:
         """Return the shares (n_sources, n_frames) of the next frames; they sum to 1 over the sources.
 
-        Parameters
-        ----------
-        bands : ndarray (n_frames, n_observed), float32
-            Band magnitudes.
-        masks : ndarray (n_sources, n_frames, n_observed), float32
-            Masks that sum to 1 over the sources.
+        Takes band magnitudes (n_frames, n_observed) and masks (n_sources, n_frames, n_observed) that sum to 1.
         """
         weight = np.square(bands[:, self._top], dtype=np.float64)
         total = weight.sum(axis=1, keepdims=True)
@@ -66,19 +55,13 @@ class HighBandShares:
         return shares
 
 
-def _top_bands(band_map: BandMap) -> slice:
+def _find_top_bands(band_map: BandMap) -> slice:
     top = float(band_map.centres[-1])
     return slice(int(np.searchsorted(band_map.centres, TOP_BANDS_FROM * top)), band_map.n_observed)
 
 
 class HighBandGain:
-    """Gain of the bins above the top band, frame after frame.
-
-    Parameters
-    ----------
-    band_map : BandMap
-        The map that ends below the signal's highest bin.
-    """
+    """Gain of the bins above the top band, frame after frame."""
 
     def __init__(self, band_map: BandMap) -> None:
         f = np.arange(band_map.n_covered, band_map.n_freq) * (band_map.sr / band_map.n_fft)
@@ -89,7 +72,7 @@ class HighBandGain:
         self._band = np.unique(self._band, return_inverse=True)[1]
         self._counts = np.bincount(self._band)
         self._starts = np.cumsum(self._counts) - self._counts
-        self._top = _top_bands(band_map)
+        self._top = _find_top_bands(band_map)
         self.reset()
 
     def reset(self) -> None:
@@ -98,21 +81,10 @@ class HighBandGain:
         self._smooth = self._floor = self._noise = np.zeros(len(self._counts))
 
     def process(self, high: Array, bands: Array, mask: Array) -> Array:
-        """Return gains of the next frames' high bins.
+        """Return gains (n_frames, n_high_bins) in [0, 1] of the next frames' high bins.
 
-        Parameters
-        ----------
-        high : ndarray (n_frames, n_high_bins), float32
-            Magnitudes above the top band.
-        bands : ndarray (n_frames, n_observed), float32
-            Band magnitudes of the same frames.
-        mask : ndarray (n_frames, n_observed), float32
-            Speech mask of the same frames.
-
-        Returns
-        -------
-        ndarray (n_frames, n_high_bins), float32
-            Gains in [0, 1].
+        Takes magnitudes above the top band (n_frames, n_high_bins), and band magnitudes and speech mask of the same
+        frames, (n_frames, n_observed) both.
         """
         power = np.add.reduceat(np.square(high, dtype=np.float64), self._starts, axis=1) / self._counts
         weight = np.square(bands[:, self._top], dtype=np.float64)

@@ -79,11 +79,11 @@ class Normaliser:
             levels.append(self._level or 1.0)
         v /= np.array(levels, np.float32)[:, None]
         if self._whitening:
-            v /= self._tilts(v, counted) ** self._whitening
+            v /= self._track_tilt(v, counted) ** self._whitening
         v += np.float32(FLOOR)
         return v
 
-    def _tilts(self, v: Array, counted: Sequence[bool]) -> Array:
+    def _track_tilt(self, v: Array, counted: Sequence[bool]) -> Array:
         """Return the tilt at each of the next frames, with that frame in it if it is counted."""
         tilts = np.empty_like(v)
         for row, tilt, counts in zip(v, tilts, counted, strict=True):

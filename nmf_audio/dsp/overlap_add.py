@@ -21,19 +21,10 @@ the process, rather than going back to the system after each call. It has no inf
 
 
 class Resynthesis:
-    """Blocks in, blocks of one or more masked signals out, one hop later.
+    """Blocks in, blocks of one or more masked signals out, one hop of ``n_fft // 2`` later.
 
-    Parameters
-    ----------
-    n_fft : int
-        Frame length in samples; the hop is half of it.
-    n_channels : int
-        Channels of the signal.
-    n_outputs : int
-        Signals that come out.
-    gains : callable
-        Takes the next frames' spectra X (n_channels, n_frames, n_freq), returns gains (n_outputs, n_frames, n_freq)
-        that all channels share, or (n_outputs, n_channels, n_frames, n_freq).
+    `gains` takes the next frames' spectra X (n_channels, n_frames, n_freq), and returns gains (n_outputs, n_frames,
+    n_freq) that all channels share, or (n_outputs, n_channels, n_frames, n_freq).
     """
 
     def __init__(
@@ -55,19 +46,10 @@ class Resynthesis:
         self._n_lead = self._hop
 
     def advance(self, y: Array) -> tuple[Array, Array]:
-        """Run all frames that the next samples complete.
+        """Run all frames that the next samples `y` (n_channels, n) complete.
 
-        Parameters
-        ----------
-        y : ndarray (n_channels, n), float32
-            The next samples.
-
-        Returns
-        -------
-        dry : ndarray (n_channels, m), float32
-            The samples that are complete, as they came in.
-        wet : ndarray (n_outputs, n_channels, m), float32
-            The same samples of what comes out.
+        Returns the samples that are complete, as they came in (n_channels, m) and as they come out (n_outputs,
+        n_channels, m).
         """
         hop = self._hop
         y = np.concatenate([self._pending, y], axis=1)

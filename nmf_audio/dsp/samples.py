@@ -1,4 +1,4 @@
-"""Arrays of samples: which are taken, what their numbers mean, and the way back.
+"""Arrays of samples: their types and full scales, conversion to float32 and back.
 
 ======== ==========================================
 dtype    full scale
@@ -22,6 +22,7 @@ from nmf_audio.errors import ParameterError
 
 __all__ = [
     "MAX_CHANNELS",
+    "check_block",
     "check_channels",
     "check_finite",
     "check_samples",
@@ -83,6 +84,13 @@ def check_finite(y: npt.NDArray[Any], first_sample: int = 0) -> None:
         raise ParameterError(
             f"y is {kind} at sample {first_sample + n} of channel {channel}; only finite samples can be processed"
         )
+
+
+def check_block(block: Any, n_channels: int, first_sample: int) -> npt.NDArray[Any]:
+    """Return the next block of a signal as (n_channels, n); raise ParameterError if it can't be processed."""
+    y = np.atleast_2d(check_samples(block, n_channels))
+    check_finite(y, first_sample)
+    return y
 
 
 def to_float(y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

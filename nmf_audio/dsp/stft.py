@@ -45,22 +45,10 @@ def transform(y: Array, window: Array) -> ComplexArray:
 
 
 def stft(y: Array, n_fft: int) -> ComplexArray:
-    """Return the STFT with hop ``n_fft // 2``, zeros before the start and after the end.
+    """Return the STFT (..., n_freq, ceil(n_samples / hop) + 1) with hop ``n_fft // 2``, zeros before and after `y`.
 
     Frame t covers samples ``(t - 1) * hop .. (t + 1) * hop - 1``, so that it is complete one hop after its centre:
     no reflection, nothing from the future.
-
-    Parameters
-    ----------
-    y : ndarray (..., n_samples), float32
-        Waveform.
-    n_fft : int
-        Even frame length in samples.
-
-    Returns
-    -------
-    ndarray (..., n_freq, n_frames), complex64
-        With ``n_frames = ceil(n_samples / hop) + 1``.
 
     Examples
     --------
@@ -76,21 +64,7 @@ def stft(y: Array, n_fft: int) -> ComplexArray:
 
 
 def istft(X: ComplexArray, n_fft: int, length: int) -> Array:
-    """Return the waveform of `stft`'s output by windowed overlap-add.
-
-    Parameters
-    ----------
-    X : ndarray (..., n_freq, n_frames), complex64
-        STFT.
-    n_fft : int
-        Frame length in samples.
-    length : int
-        Samples to return.
-
-    Returns
-    -------
-    ndarray (..., length), float32
-    """
+    """Return the waveform (..., length) of `stft`'s output by windowed overlap-add."""
     hop = n_fft // 2
     frames = np.fft.irfft(np.swapaxes(X, -1, -2), n_fft, axis=-1) * analysis_window(n_fft)
     n_frames = frames.shape[-2]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
 from nmf_audio.io.open import Reader, open_reader
 from nmf_audio.io.section_reader import SectionReader
-from nmf_audio.separation.whole import Heard, Take, WholeSeparator
+from nmf_audio.separation.recording_separator import FittedSeparator, Recording, RecordingSeparator
 
 __all__ = ["hear_files"]
 
@@ -21,18 +21,18 @@ Progress = Callable[[float, float], None]
 
 
 def hear_files(
-    separator: WholeSeparator,
+    separator: RecordingSeparator,
     paths: Sequence[PathLike],
     *,
     start: float | None = None,
     end: float | None = None,
     progress: Progress | None = None,
-) -> Heard:
+) -> FittedSeparator:
     """Let a separator hear several recordings that share sources, before it takes any of them apart.
 
     Parameters
     ----------
-    separator : WholeSeparator
+    separator : RecordingSeparator
         Hears them.
     paths : sequence of str or path
         Recordings. Those that can't be read, or have another rate than the first, are left out: `separate_file` says
@@ -44,7 +44,7 @@ def hear_files(
 
     Returns
     -------
-    Heard
+    FittedSeparator
         Takes each of them apart in one pass.
 
     Raises
@@ -74,19 +74,19 @@ def hear_files(
         except AudioFileError as error:
             errors[i] = error
 
-    def takes() -> Iterator[Take]:
+    def recordings() -> Iterator[Recording]:
         for i, path in enumerate(paths):
             try:
                 with open_reader(path) as reader:
                     if reader.sr == sr:
-                        yield Take(readable_blocks(i, reader), reader.n_channels)
+                        yield Recording(readable_blocks(i, reader), reader.n_channels)
             except (AudioFileError, MissingExtraError):
                 pass
             if progress is not None:
                 progress(i + 1, len(paths))
 
     try:
-        return separator.hear(takes(), sr)
+        return separator.fit(recordings(), sr)
     except ParameterError as error:
         if separator.needs_first and 0 in errors:
             # what it misses in the first is what could not be read

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nmf_audio.nmf.divergences import beta_divergence
     from nmf_audio.nmf.factorization import Factorization, factorize
-    from nmf_audio.nmf.frames import FrameSolver
+    from nmf_audio.nmf.frame_solver import FrameSolver
     from nmf_audio.nmf.init import initialize
     from nmf_audio.nmf.kmeans import k_means
     from nmf_audio.nmf.model import NMF
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "NMF": "model",
     "Factorization": "factorization",
-    "FrameSolver": "frames",
+    "FrameSolver": "frame_solver",
     "OnlineAtoms": "online",
     "Penalty": "penalised",
     "TensorFactorization": "tensor",

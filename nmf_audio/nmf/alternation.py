@@ -9,10 +9,10 @@ from nmf_audio.nmf import kernels
 from nmf_audio.nmf.checks import Array, Problem
 from nmf_audio.nmf.divergences import beta_divergence
 from nmf_audio.nmf.momentum import Momentum
-from nmf_audio.nmf.updates import BLOCK, Norm, run_updates, unit, update_atoms
+from nmf_audio.nmf.updates import BLOCK, Norm, run_updates, scale_to_unit, update_atoms
 from nmf_audio.nmf.workers import Workers
 
-__all__ = ["CHECK_EVERY", "Alternation", "coarse_frames", "descend", "total_divergence"]
+__all__ = ["CHECK_EVERY", "Alternation", "choose_coarse_frames", "descend", "total_divergence"]
 
 CHECK_EVERY = 10
 """Iterations between two looks at the cost, which costs about as much as an iteration."""
@@ -102,12 +102,12 @@ class Alternation:
         if step > 0:
             moved = np.empty_like(now)
             kernels.extrapolate(now, previous[self.free], step, self.problem.dtype.type(ATOM_FLOOR), moved)
-            self.atoms[self.free] = unit(moved) if self.norm == "l2" else moved
+            self.atoms[self.free] = scale_to_unit(moved) if self.norm == "l2" else moved
         previous[self.free] = now
 
     def start_coarsely(self, stride: int) -> None:
         """Learn the atoms from one frame in `stride` first; all others then start with these frames' mean profile."""
-        chosen = coarse_frames(self.problem.n_frames, stride)
+        chosen = choose_coarse_frames(self.problem.n_frames, stride)
         V, M = self.problem.V[chosen], self.problem.M[chosen] if self.problem.M.size else self.problem.M
         problem, momentum = replace(self.problem, V=V, M=M), Momentum(self.momentum.largest)
         part = replace(self, problem=problem, h=self.h[chosen], momentum=momentum)
@@ -141,7 +141,7 @@ def descend(
     return max_iter, cost()
 
 
-def coarse_frames(n_frames: int, stride: int) -> Array:
+def choose_coarse_frames(n_frames: int, stride: int) -> Array:
     """One frame of each `stride`, at places that repeat with no period."""
     groups = np.arange(n_frames // stride)
     frames: Array = stride * groups + np.floor(stride * (GOLDEN * groups % 1.0)).astype(np.intp)

@@ -55,7 +55,9 @@ class Problem:
         """What a cost in the problem's scale is multiplied by to be one of the data as given."""
         return float(self.scale**self.beta)
 
-    def telling(self, callback: Callable[[int, float], None] | None) -> Callable[[int, float], None] | None:
+    def scale_callback(
+        self, callback: Callable[[int, float], None] | None
+    ) -> Callable[[int, float], None] | None:
         """Return a callback that takes costs in the problem's scale, and tells `callback` those of the data."""
         if callback is None:
             return None

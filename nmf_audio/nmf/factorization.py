@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.alternation import Alternation
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, prepare
-from nmf_audio.nmf.init import start
+from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
-from nmf_audio.nmf.updates import Norm, check_norm, frame_major, public, unit
+from nmf_audio.nmf.updates import Norm, check_norm, scale_to_unit, to_frame_major, to_public
 from nmf_audio.nmf.workers import Workers
 
 __all__ = ["Factorization", "factorize", "first_factors"]
@@ -36,6 +37,7 @@ class Factorization(NamedTuple):
     """Beta divergence plus penalties at the end."""
 
 
+@single_blas
 def factorize(
     V: ArrayLike,
     n_components: int | None = None,
@@ -141,7 +143,7 @@ def factorize(
     stride = _stride(coarse, problem.n_frames, n_components, W is not None or H is not None)
     if norm == "l2":
         length = np.sqrt((atoms * atoms).sum(axis=1))
-        atoms[chosen] = unit(atoms[chosen])
+        atoms[chosen] = scale_to_unit(atoms[chosen])
         h[:, chosen] *= length[chosen]
     with Workers(count(n_jobs, "n_jobs")) as workers:
         both = Alternation(problem, atoms, h, chosen, penalty_H, penalty_W, norm, Momentum(momentum), workers)
@@ -149,8 +151,8 @@ def factorize(
         if stride > 1 and len(chosen):
             first = both.cost() if tol > 0 else None
             both.start_coarsely(stride)
-        n_iter, cost = both.run(max_iter, tol, problem.telling(callback), first)
-    return Factorization(atoms.T.copy(), public(problem, h), n_iter, cost * problem.unit_of_cost)
+        n_iter, cost = both.run(max_iter, tol, problem.scale_callback(callback), first)
+    return Factorization(atoms.T.copy(), to_public(problem, h), n_iter, cost * problem.unit_of_cost)
 
 
 def _stride(coarse: int | None, n_frames: int, n_components: int, started: bool) -> int:
@@ -191,6 +193,6 @@ def first_factors(
         )
     assert wanted is not None
     if W is not None:
-        return frame_major(problem, W, H)
-    atoms, h = start(problem, wanted, init, rng)
-    return (atoms, h) if H is None else frame_major(problem, atoms.T, H)
+        return to_frame_major(problem, W, H)
+    atoms, h = make_start(problem, wanted, init, rng)
+    return (atoms, h) if H is None else to_frame_major(problem, atoms.T, H)

@@ -5,11 +5,11 @@ looks at G = B / 4 groups of four bands, with weights that all groups share; a *
 states; a *second* local one, which not every dictionary has, at the local states of a group and of its two neighbours
 and at the global state::
 
-    a, c = (v + OFFSET) ** EXPONENT, (floor + OFFSET) ** EXPONENT    0 in bands that the signal does not have
+    a, c = (v + 1e-4) ** 0.3, (floor + 1e-4) ** 0.3              0 in bands that the signal does not have
     z_g <- GRU([a, c in the bands 4 g - 4 to 4 g + 7], z_g)          zeros beyond the ends, here and below
     y   <- GRU([a, c, [z_0 .. z_{G-1}] @ local_down], y)
     q_g <- GRU([z_{g-1}, z_g, z_{g+1}, y @ second_up], q_g)
-    factor     = exp(clip(y @ head_prior, -LIMIT, LIMIT))            on the predicted activations
+    factor     = exp(clip(y @ head_prior, -6, 6))                    on the predicted activations
     inhibition = softplus(y @ head_inhibit + head_inhibit_bias)      added to that by the last activations
     logit      = y @ head_mask, and for the bands of group g         added to the mask's
                  + z_g @ head_mask_local[g] + q_g @ head_mask_second[g]
@@ -34,18 +34,22 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = ["GatedMemory", "Priors"]
+from nmf_audio.nmf import unrolled_constants as constants
+from nmf_audio.nmf.unrolled_constants import GROUP, LARGEST_LOG_FACTOR, MARGIN
+
+__all__ = ["GatedMemory", "Priors", "allocate"]
 
 Array = npt.NDArray[np.float32]
 
-GROUP, MARGIN = 4, 4
 # arrays without axes where one number would do, as in nmf_audio.nmf.unrolled
-OFFSET, EXPONENT = np.array(1e-4, np.float32), np.array(0.3, np.float32)
+OFFSET, EXPONENT = (
+    np.array(constants.COMPRESSION_OFFSET, np.float32),
+    np.array(constants.COMPRESSION, np.float32),
+)
 HALF, ONE = np.array(0.5, np.float32), np.array(1, np.float32)
-LIMIT = 6
-LOWEST = np.array(-LIMIT, np.float32)
+LOWEST = np.array(-LARGEST_LOG_FACTOR, np.float32)
 # for factor and inhibition: softplus(x) is x long before exp(x) leaves the range
-HIGHEST = LIMIT, 80
+HIGHEST = LARGEST_LOG_FACTOR, 80
 
 
 class Priors(NamedTuple):
@@ -66,25 +70,17 @@ class Priors(NamedTuple):
     logit: Array
 
 
-def _room(*shape: int) -> Array:
+def allocate(*shape: int) -> Array:
+    """Return zeros, to be overwritten in each frame."""
     return np.zeros(shape, np.float32)
 
 
 class GatedMemory:
-    """What the frames so far say about the decomposition of the next, with state.
+    """Priors of the next frame's decomposition from the frames so far, with state.
 
-    As in `nmf_audio.nmf.unrolled`, views, constants and room for all results are made once, here.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        A trained dictionary's arrays, with those of a memory, checked by `nmf_audio.dictionary.schema`.
-    at : ndarray (n_components,), int
-        Where each of the dictionary's activations stands among those of the decomposition.
-    n_activations : int
-        How many the decomposition has; those that are none of the dictionary's have a factor of 1.
-    n_observed : int
-        Number of bands that the signal has; the others are missing, not zero.
+    As in `nmf_audio.nmf.unrolled`, views, constants and room for all results are made once, here. `at`
+    (n_components,) is where each of the dictionary's activations stands among the `n_activations` of the
+    decomposition; the others have a factor of 1. Of the bands the signal has the first `n_observed`.
 
     Attributes
     ----------
@@ -101,10 +97,10 @@ class GatedMemory:
         n_bands, n_global = n_groups * GROUP, len(arrays["global_back"])
 
         # a group of zeros on either side
-        z = _room(n_groups + 2, n_local)
+        z = allocate(n_groups + 2, n_local)
         self._local = _GatedUnits(arrays["local_in"], arrays["local_back"], arrays["local_bias"], z[1:-1])
         self._local_down = np.array(arrays["local_down"])
-        self._local_head = _by_band(arrays["head_mask_local"])
+        self._local_head = _transpose_head(arrays["head_mask_local"])
         self._z, self._all_z = z[1:-1, None], z[1:-1].reshape(-1)
 
         # a and c lie between zeros, for the windows; so the global memory sees them, too
@@ -113,7 +109,7 @@ class GatedMemory:
         of_bands = np.pad(of_bands.reshape(2, n_bands, -1), ((0, 0), (MARGIN, MARGIN), (0, 0)))
         global_in = np.concatenate([of_bands.reshape(2 * width, -1), of_local])
         # the 1 brings head_inhibit_bias with the product
-        self._y_and_one = np.append(_room(n_global), ONE)
+        self._y_and_one = np.append(allocate(n_global), ONE)
         y = self._y_and_one[None, :-1]
         self._global = _GatedUnits(global_in, arrays["global_back"], arrays["global_bias"][None], y)
         bands = self._global.input[0, : 2 * width].reshape(2, width)
@@ -124,15 +120,15 @@ class GatedMemory:
 
         self._second: _GatedUnits | None = None
         if "second_in" in arrays:
-            q = _room(n_groups, len(arrays["second_back"]))
+            q = allocate(n_groups, len(arrays["second_back"]))
             self._second = _GatedUnits(arrays["second_in"], arrays["second_back"], arrays["second_bias"], q)
-            self._second_head, self._q = _by_band(arrays["head_mask_second"]), q[:, None]
+            self._second_head, self._q = _transpose_head(arrays["head_mask_second"]), q[:, None]
             self._neighbours = sliding_window_view(z.reshape(-1), 3 * n_local)[::n_local]
             self._from_neighbours, self._from_global = np.split(self._second.input, [3 * n_local], axis=1)
 
         self._heads = _Heads(arrays, at, n_activations, n_observed)
         self.factor, self.inhibition = self._heads.priors
-        self._local_logit, self._second_logit = _room(2, n_groups, GROUP)
+        self._local_logit, self._second_logit = allocate(2, n_groups, GROUP)
         self.logit = self._local_logit.reshape(-1)[:n_observed]
 
     def reset(self) -> None:
@@ -166,12 +162,12 @@ class _GatedUnits:
 
     def __init__(self, of_input: Array, of_state: Array, bias: Array, states: Array) -> None:
         n_rows, n = states.shape
-        self.input, self.states = _room(n_rows, len(of_input)), states
+        self.input, self.states = allocate(n_rows, len(of_input)), states
         # sigmoid(x) = (1 + tanh(x / 2)) / 2: the inner halves of u and r are in the weights, and so is r's outer one
         halves = np.array([0.5, 0.5, 1], np.float32)[:, None, None]
-        self._of_input, self._bias = halves * _thirds(of_input), halves * _thirds(bias)
-        self._of_state = HALF * _thirds(of_state)
-        x, s = _room(2, 3, n_rows, n)
+        self._of_input, self._bias = halves * _split_gates(of_input), halves * _split_gates(bias)
+        self._of_state = HALF * _split_gates(of_state)
+        x, s = allocate(2, 3, n_rows, n)
         self._x, self._s = x, s
         self._views = x[:2], *x, s[2]
 
@@ -201,17 +197,17 @@ class _Heads:
         self, arrays: Mapping[str, Array], at: npt.NDArray[np.intp], n: int, n_observed: int
     ) -> None:
         n_global, end = len(arrays["head_mask"]), 2 * n + n_observed
-        up = arrays.get("second_up", _room(n_global, 0))
-        self._weights = W = _room(n_global + 1, end + up.shape[1])
+        up = arrays.get("second_up", allocate(n_global, 0))
+        self._weights = W = allocate(n_global + 1, end + up.shape[1])
         W[:-1, at], W[:-1, n + at] = arrays["head_prior"], arrays["head_inhibit"]
         W[-1, n + at] = arrays["head_inhibit_bias"]
         W[:-1, 2 * n : end], W[:-1, end:] = arrays["head_mask"][:, :n_observed], up
-        self._product = _room(W.shape[1])
+        self._product = allocate(W.shape[1])
         self._exponents, self.logit, self.to_second = np.split(self._product, [2 * n, end])
         self._exponents = self._exponents.reshape(2, n)
         self._before_softplus = self._exponents[1]
         self._highest = np.repeat(np.array(HIGHEST, np.float32)[:, None], n, axis=1)
-        self.priors = _room(2, n)
+        self.priors = allocate(2, n)
         self._factor, self._inhibition = self.priors
 
     def step(self, y_and_one: Array) -> None:
@@ -226,11 +222,11 @@ class _Heads:
         np.maximum(inhibition, self._before_softplus, out=inhibition)
 
 
-def _thirds(columns: Array) -> Array:
+def _split_gates(columns: Array) -> Array:
     """Turn (k, 3 n) into (3, k, n): products with it are contiguous by gate."""
     return np.ascontiguousarray(columns.reshape(len(columns), 3, -1).swapaxes(0, 1))
 
 
-def _by_band(head: Array) -> Array:
+def _transpose_head(head: Array) -> Array:
     """Turn a head (n_groups, n, GROUP) into one vector for each band, (n_groups, GROUP, n)."""
     return np.ascontiguousarray(head.swapaxes(1, 2))

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Problem, count, prepare
 
-__all__ = ["INITS", "initialize", "start"]
+__all__ = ["INITS", "initialize", "make_start"]
 
 
+@single_blas
 def initialize(
     V: ArrayLike,
     n_components: int,
@@ -53,11 +55,11 @@ def initialize(
     ((4, 2), (2, 6))
     """
     problem = prepare(V, 1.0, None)
-    W, H = start(problem, count(n_components, "n_components"), init, rng)
+    W, H = make_start(problem, count(n_components, "n_components"), init, rng)
     return np.ascontiguousarray(W.T), np.ascontiguousarray(H.T * problem.dtype.type(problem.scale))
 
 
-def start(
+def make_start(
     problem: Problem, n_components: int, init: str, rng: int | np.random.Generator | None
 ) -> tuple[Array, Array]:
     """The same, frame-major and in the problem's scale."""

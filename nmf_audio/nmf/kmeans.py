@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, check_entries, count
 
 __all__ = ["k_means"]
@@ -16,6 +17,7 @@ N_STARTS = 20
 MAX_ITER = 100
 
 
+@single_blas
 def k_means(
     X: ArrayLike,
     n_clusters: int,
@@ -70,12 +72,12 @@ def k_means(
     w = w / w.sum() if w.any() else np.full(len(x), 1 / len(x))
     generator = np.random.default_rng(rng)
     found = [
-        _descend(x, w, _far_apart(x, w, n_clusters, generator)) for _ in range(count(n_starts, "n_starts"))
+        _descend(x, w, _draw_centres(x, w, n_clusters, generator)) for _ in range(count(n_starts, "n_starts"))
     ]
     return min(found, key=lambda one: one[1])[0]
 
 
-def _far_apart(x: Array, w: Array, n: int, rng: np.random.Generator) -> Array:
+def _draw_centres(x: Array, w: Array, n: int, rng: np.random.Generator) -> Array:
     """Draw centres among the items, each with odds of its weighted squared distance to those before."""
     chosen = [int(rng.choice(len(x), p=w))]
     while len(chosen) < n:

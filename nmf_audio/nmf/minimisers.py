@@ -16,7 +16,7 @@ import numpy as np
 
 from nmf_audio.nmf.checks import Array
 
-__all__ = ["derivative", "minimum_of_sum_one", "root"]
+__all__ = ["derivative", "find_root", "minimum_of_sum_one"]
 
 NEWTON_STEPS = 8
 BISECTIONS = 48
@@ -32,23 +32,15 @@ def derivative(beta: float, x: Any, y: Any, num: Any, den: Any, C: Any, D: Any) 
     return -(y**2) * num / x**2 + den + C * x + D
 
 
-def root(beta: float, y: Array, num: Array, den: Array, C: Array, D: Array) -> Array:
-    """Return where the derivative vanishes, or 0 if it is positive everywhere.
+def find_root(beta: float, y: Array, num: Array, den: Array, C: Array, D: Array) -> Array:
+    """Return where the derivative vanishes, or 0 if it is positive everywhere, in float64.
 
-    Parameters
-    ----------
-    beta : {0, 1, 2}
-        Divergence.
-    y, num, den, C, D : ndarray of one shape
-        Current values > 0, halves of the gradient >= 0, curvature >= 0 and slope of the penalties.
-
-    Returns
-    -------
-    ndarray, same shape, float64
+    Takes arrays of one shape: current values > 0, halves of the gradient >= 0, curvature >= 0 and slope of the
+    penalties.
 
     Examples
     --------
-    >>> root(1.0, *(np.array([x]) for x in (2.0, 3.0, 1.0, 1.0, 0.0))).tolist()
+    >>> find_root(1.0, *(np.array([x]) for x in (2.0, 3.0, 1.0, 1.0, 0.0))).tolist()
     [2.0]
     """
     y, num, den, C, D = (np.asarray(a, np.float64) for a in (y, num, den, C, D))
@@ -61,11 +53,11 @@ def root(beta: float, y: Array, num: Array, den: Array, C: Array, D: Array) -> A
         # of the two forms of the positive root the one without cancellation
         x = np.where(q >= 0, 2 * p / np.maximum(q + s, TINY), (s - q) / np.maximum(2 * C, TINY))
     else:
-        x = _cubic(y**2 * num, den + D, C)
+        x = _solve_cubic(y**2 * num, den + D, C)
     return x
 
 
-def _cubic(p: Array, q: Array, C: Array) -> Array:
+def _solve_cubic(p: Array, q: Array, C: Array) -> Array:
     """Return the positive root of -p / x**2 + q + C * x, or `HUGE` where it lies beyond or there is none.
 
     The function is concave and rises, so Newton's steps come from the left without ever passing the root. They start
@@ -85,21 +77,11 @@ def _cubic(p: Array, q: Array, C: Array) -> Array:
 
 
 def minimum_of_sum_one(beta: float, y: Array, num: Array, den: Array) -> Array:
-    """Return the minimiser without penalties under the constraint that each row sums to 1.
+    """Return the minimiser (n_rows, n) without penalties under the constraint that each row sums to 1.
 
     The constraint adds its Lagrange multiplier in the place of D, one number a row. The sum falls with it; it is
     found by bisection between where all entries are at least, and at most, the mean. For beta 1, where den is the
-    same in all entries of a row, the minimum has a closed form.
-
-    Parameters
-    ----------
-    beta, y, num, den
-        As in `root`, arrays (n_rows, n).
-
-    Returns
-    -------
-    ndarray (n_rows, n), float64
-        Entries are at least 1e-10 of the mean.
+    same in all entries of a row, the minimum has a closed form. Entries are at least 1e-10 of the mean.
     """
     y, num, den = (np.asarray(a, np.float64) for a in (y, num, den))
     n = y.shape[1]
@@ -112,9 +94,9 @@ def minimum_of_sum_one(beta: float, y: Array, num: Array, den: Array) -> Array:
         low, high = at_mean.min(axis=1, keepdims=True), at_mean.max(axis=1, keepdims=True)
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            above = root(beta, y, num, den, nothing, nothing + middle).sum(axis=1, keepdims=True) > 1
+            above = find_root(beta, y, num, den, nothing, nothing + middle).sum(axis=1, keepdims=True) > 1
             low, high = np.where(above, middle, low), np.where(above, high, middle)
-        x = root(beta, y, num, den, nothing, nothing + high)
+        x = find_root(beta, y, num, den, nothing, nothing + high)
     x = np.maximum(x, 1e-10 / n)
     out: Array = x / x.sum(axis=1, keepdims=True)
     return out

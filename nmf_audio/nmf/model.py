@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, count, number
 from nmf_audio.nmf.factorization import factorize
 from nmf_audio.nmf.init import INITS
@@ -191,6 +192,7 @@ class NMF:
             max_iter=self.max_iter, tol=self.tol, momentum=self.momentum, n_jobs=self.n_jobs,
         ).H  # fmt: skip
 
+    @single_blas
     def inverse_transform(self, H: ArrayLike) -> Array:
         """The model ``W_ @ H``, (n_features, n_frames).
 

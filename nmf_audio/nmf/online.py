@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, exponent, free_atoms, matrix, number, prepare
-from nmf_audio.nmf.updates import frame_major, keep_above_floor, statistics
+from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, to_frame_major
 
 __all__ = ["OnlineAtoms"]
 
@@ -80,6 +81,7 @@ class OnlineAtoms:
         """How much of the past each update keeps."""
         return self._rho
 
+    @single_blas
     def update(self, V: ArrayLike, H: ArrayLike, *, weights: ArrayLike | None = None) -> None:
         """Take in a batch (one frame or many).
 
@@ -99,12 +101,12 @@ class OnlineAtoms:
         """
         beta = self._beta
         problem = prepare(np.asarray(V, dtype=self._atoms.dtype), beta, weights)
-        _, h = frame_major(problem, self._atoms.T, H)
+        _, h = to_frame_major(problem, self._atoms.T, H)
         if not len(self._free):
             return
         num, den = (
             part.astype(np.float64) * problem.scale**beta
-            for part in statistics(problem, self._atoms, h, self._free)
+            for part in compute_statistics(problem, self._atoms, h, self._free)
         )
         old = self._atoms[self._free]
         w = old.astype(np.float64)

@@ -34,10 +34,11 @@ from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.alternation import descend, total_divergence
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, number, per_atom, prepare
 from nmf_audio.nmf.factorization import Factorization, first_factors
-from nmf_audio.nmf.minimisers import minimum_of_sum_one, root
-from nmf_audio.nmf.updates import public
+from nmf_audio.nmf.minimisers import find_root, minimum_of_sum_one
+from nmf_audio.nmf.updates import to_public
 
 __all__ = ["Penalty", "factorize_penalised"]
 
@@ -74,6 +75,7 @@ class Penalty:
     groups: Sequence[int] | None = None
 
 
+@single_blas
 def factorize_penalised(
     V: ArrayLike,
     n_components: int | None = None,
@@ -142,7 +144,7 @@ def factorize_penalised(
         raise ParameterError(f"beta={beta:g}; with penalties 0, 1 and 2 are allowed")
     problem = prepare(V, beta, None)
     max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
-    atoms, h = _of_sum_one(problem, *first_factors(problem, n_components, W, H, init, rng))
+    atoms, h = _scale_to_sum_one(problem, *first_factors(problem, n_components, W, H, init, rng))
     weights = _Weights(penalty, len(atoms), problem)
     chosen = free_atoms(free, len(atoms))
 
@@ -154,8 +156,10 @@ def factorize_penalised(
         if len(chosen):
             _update_atoms(problem, atoms, h, chosen)
 
-    n_iter, cost = descend(update, objective, max_iter=max_iter, tol=tol, callback=problem.telling(callback))
-    return Factorization(atoms.T.copy(), public(problem, h), n_iter, cost * problem.unit_of_cost)
+    n_iter, cost = descend(
+        update, objective, max_iter=max_iter, tol=tol, callback=problem.scale_callback(callback)
+    )
+    return Factorization(atoms.T.copy(), to_public(problem, h), n_iter, cost * problem.unit_of_cost)
 
 
 class _Weights:
@@ -184,14 +188,14 @@ class _Weights:
     def around(self, h: Array) -> tuple[Array, Array]:
         """Curvature C and linear term D of the majorised penalties, whose derivative is C * h + D."""
         a = h / h.dtype.type(self._F)
-        C, D = _neighbours(self._continuity / self._F, h)
+        C, D = _majorise_neighbours(self._continuity / self._F, h)
         D += self._l1
         if self._group > 0:
             D += (self._group / (EPSILON + a @ self._member)) @ self._member.T
         return C, D
 
 
-def _neighbours(weight: Array, x: Array) -> tuple[Array, Array]:
+def _majorise_neighbours(weight: Array, x: Array) -> tuple[Array, Array]:
     """Majorise sum weight * (x[i+1] - x[i])**2, by De Pierro's bound, at x (n, n_components)."""
     C, D = np.zeros(x.shape), np.zeros(x.shape)
     pull = 2 * weight * (x[1:] + x[:-1])
@@ -202,19 +206,19 @@ def _neighbours(weight: Array, x: Array) -> tuple[Array, Array]:
 
 
 def _update_activations(problem: Problem, atoms: Array, h: Array, weights: _Weights) -> None:
-    P, Q = _ratios(problem, atoms, h)
+    P, Q = _compute_ratios(problem, atoms, h)
     C, D = weights.around(h)
-    new = root(problem.beta, h, P @ atoms.T, Q @ atoms.T, C, D)
+    new = find_root(problem.beta, h, P @ atoms.T, Q @ atoms.T, C, D)
     h[:] = np.maximum(new, problem.floor(atoms))
 
 
 def _update_atoms(problem: Problem, atoms: Array, h: Array, free: Array) -> None:
-    P, Q = _ratios(problem, atoms, h)
+    P, Q = _compute_ratios(problem, atoms, h)
     active = h[:, free].T
     atoms[free] = minimum_of_sum_one(problem.beta, atoms[free], active @ P, active @ Q)
 
 
-def _ratios(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
+def _compute_ratios(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
     L = h @ atoms
     L += problem.dtype.type(problem.eps)
     if problem.beta == 2:
@@ -225,7 +229,7 @@ def _ratios(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
     return problem.V * inverse * inverse, inverse
 
 
-def _of_sum_one(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
+def _scale_to_sum_one(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
     sums = atoms.sum(axis=1, dtype=np.float64).astype(problem.dtype)
     if not (sums > 0).all():
         raise ParameterError(f"W: atom {int(np.argmin(sums))} is all zero; leave it out")

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, check_entries, count
 
 __all__ = ["cluster", "factorize_symmetric"]
@@ -12,6 +13,7 @@ N_STARTS = 20
 MAX_ITER = 300
 
 
+@single_blas
 def factorize_symmetric(
     A: ArrayLike,
     n_clusters: int,

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.alternation import descend, total_divergence
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Problem, check_entries, count, number, prepare
-from nmf_audio.nmf.init import start
-from nmf_audio.nmf.updates import keep_above_floor, public, run_updates, statistics
+from nmf_audio.nmf.init import make_start
+from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, run_updates, to_public
 
 __all__ = ["TensorFactorization", "factorize_tensor"]
 
@@ -35,6 +36,7 @@ class TensorFactorization(NamedTuple):
     """Beta divergence at the end."""
 
 
+@single_blas
 def factorize_tensor(
     V: ArrayLike,
     n_components: int | None = None,
@@ -107,20 +109,20 @@ def factorize_tensor(
         )
     problem = prepare(v.reshape(-1, v.shape[2]), beta, None)
     max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
-    place, w, h = _start(problem, v.shape[0], n_components, (Q, W, H), rng)
+    place, w, h = _make_start(problem, v.shape[0], n_components, (Q, W, H), rng)
 
     n_iter, cost = descend(
         lambda: _update(problem, place, w, h),
-        lambda: total_divergence(problem, _stacked(place, w), h),
+        lambda: total_divergence(problem, _stack(place, w), h),
         max_iter=max_iter,
         tol=tol,
-        callback=problem.telling(callback),
+        callback=problem.scale_callback(callback),
     )
     sizes = [place.sum(axis=1, keepdims=True), np.sqrt((w * w).sum(axis=1, keepdims=True))]
     shares, spectra = (a / np.where(size > 0, size, 1) for a, size in zip((place, w), sizes, strict=True))
     h = h * (sizes[0] * sizes[1])[:, 0]
     return TensorFactorization(
-        shares.T.copy(), spectra.T.copy(), public(problem, h), n_iter, cost * problem.unit_of_cost
+        shares.T.copy(), spectra.T.copy(), to_public(problem, h), n_iter, cost * problem.unit_of_cost
     )
 
 
@@ -128,9 +130,9 @@ def _update(problem: Problem, place: Array, w: Array, h: Array) -> None:
     """One iteration in place, on frame-major factors (n_components, ...) and h (n_frames, n_components)."""
     everything = np.arange(len(w))
     gamma = problem.gamma
-    run_updates(problem, _stacked(place, w), h, np.zeros(len(w), problem.dtype), np.zeros(1, problem.dtype))
+    run_updates(problem, _stack(place, w), h, np.zeros(len(w), problem.dtype), np.zeros(1, problem.dtype))
     for factor, other, subscripts in ((w, place, "kc,kcf->kf"), (place, w, "kf,kcf->kc")):
-        sums = statistics(problem, _stacked(place, w), h, everything)
+        sums = compute_statistics(problem, _stack(place, w), h, everything)
         num, den = (
             np.einsum(subscripts, other, s.reshape(len(w), place.shape[1], w.shape[1]), optimize=True)
             for s in sums
@@ -139,12 +141,12 @@ def _update(problem: Problem, place: Array, w: Array, h: Array) -> None:
         factor[:] = keep_above_floor(factor, factor * (ratio if gamma == 1 else ratio**gamma))
 
 
-def _stacked(place: Array, w: Array) -> Array:
+def _stack(place: Array, w: Array) -> Array:
     """Atoms (n_components, n_channels * n_features) of the stacked channels."""
     return np.ascontiguousarray((place[:, :, None] * w[:, None, :]).reshape(len(w), -1))
 
 
-def _start(
+def _make_start(
     problem: Problem,
     n_channels: int,
     n_components: int | None,
@@ -159,7 +161,7 @@ def _start(
         wanted = count(n_components, "n_components")
         w = np.abs(generator.standard_normal((wanted, n_features))) + 1e-3
         place = 0.5 + generator.random((wanted, n_channels))
-        _, h = start(problem, wanted, "random", generator)
+        _, h = make_start(problem, wanted, "random", generator)
         model = float((w.sum(1) * place.sum(1) * h.sum(0)).sum()) / problem.V.size
         h *= problem.dtype.type(max(float(problem.V.mean(dtype=np.float64)), problem.eps) / model)
         return place.astype(problem.dtype), w.astype(problem.dtype), h

@@ -30,29 +30,23 @@ from typing import Never
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.nmf.gated_memory import GatedMemory, Priors
+from nmf_audio.nmf import unrolled_constants as constants
+from nmf_audio.nmf.gated_memory import GatedMemory, Priors, allocate
 
 __all__ = ["UnrolledNMF"]
 
 Array = npt.NDArray[np.float32]
 
 
-def _constant(value: float) -> Array:
+def _make_constant(value: float) -> Array:
     # arrays without axes: numpy takes twice as long over a scalar, which it must first turn into one
     return np.array(value, np.float32)
 
 
-EPS = 1e-6
-STEP_FLOOR = _constant(1e-5)
-ATOM_FLOOR = _constant(1e-3)
-SMOOTHING, NEWNESS = _constant(0.8), _constant(0.2)
-FLOOR_RISE = _constant(1.006)
-START_LEVEL = _constant(0.1)
-ONE = _constant(1)
-
-
-def _room(*shape: int) -> Array:
-    return np.zeros(shape, np.float32)
+STEP_FLOOR, ATOM_FLOOR = _make_constant(constants.STEP_FLOOR), _make_constant(constants.ATOM_FLOOR)
+SMOOTHING, NEWNESS = _make_constant(constants.SMOOTHING), _make_constant(1 - constants.SMOOTHING)
+FLOOR_RISE, START_LEVEL = _make_constant(constants.FLOOR_RISE), _make_constant(constants.START_LEVEL)
+ONE = _make_constant(1)
 
 
 class UnrolledNMF:
@@ -64,16 +58,8 @@ class UnrolledNMF:
         a constant | fixed speech, running speech | running noise, tracked floor, fixed noise | a constant
 
     so that the running ones stand together, and so do those of a source. The constants' activations are always 1:
-    what is added to a product (EPS, b, out_floor) comes with it.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        A trained dictionary's arrays, checked by `nmf_audio.dictionary.schema`.
-    n_speech : int
-        Number of speech atoms among the fixed ones; they come first.
-    n_observed : int
-        Number of bands that the signal has; the others are missing, not zero.
+    what is added to a product (EPS, b, out_floor) comes with it. In the dictionary's order the `n_speech` fixed
+    speech atoms come first. Of the bands the signal has the first `n_observed`.
     """
 
     def __init__(self, arrays: Mapping[str, Array], *, n_speech: int, n_observed: int) -> None:
@@ -89,9 +75,9 @@ class UnrolledNMF:
         noise_from = n_speech + 1 + n_run_speech
         self._at = at
 
-        D = _room(n_layers, n, n_observed)
-        D[:, 0], D[:, fixed] = EPS, W.transpose(0, 2, 1)
-        plain, g = np.ones((n_layers, n), np.float32), _room(n_layers, n)
+        D = allocate(n_layers, n, n_observed)
+        D[:, 0], D[:, fixed] = constants.EPS, W.transpose(0, 2, 1)
+        plain, g = np.ones((n_layers, n), np.float32), allocate(n_layers, n)
         plain[:, fixed] = W.sum(axis=1)
         plain[:, at] += arrays["lam"]
         g[:, at] = arrays["g"]
@@ -101,19 +87,19 @@ class UnrolledNMF:
         self._halves = [(layers[half], plain[half], denominators[half]) for half in halves]
         self._running_of_layers = D[:, running]
 
-        A, C, C_mid = (_among_constants(arrays[name], at) for name in ("A", "C", "C_mid"))
+        A, C, C_mid = (_place_among_constants(arrays[name], at) for name in ("A", "C", "C_mid"))
         A[at, 0] = self._b = np.array(arrays["b"])
         A[[0, -1], 0] = 1
         self._AC, self._C_mid = np.concatenate([A, C]), C_mid
         self._gated: GatedMemory | None = None
         if "local_in" in arrays:
             self._gated = GatedMemory(arrays, at=at, n_activations=n, n_observed=n_observed)
-        self._slow_rate = _room(A.shape[1] - n)
+        self._slow_rate = allocate(A.shape[1] - n)
         self._slow_rate[at[: len(arrays["slow_rate"])]] = arrays["slow_rate"]
         self._fast_rate = ONE - self._slow_rate
 
         # atoms as they sound; the running ones are set in each frame
-        out = _room(n, n_observed)
+        out = allocate(n, n_observed)
         out[fixed] = arrays["W_out"][:n_observed].T
         out[[0, -1]] = arrays["out_floor"][:, :n_observed]
         self._out = out[:noise_from], out[noise_from:]
@@ -127,21 +113,23 @@ class UnrolledNMF:
         # the running averages, and the tracked floor last, which is none: its rate is 1
         rates = np.concatenate([arrays["rate_speech"], arrays["rate_noise"], [1]]).astype(np.float32)
         self._rates = np.repeat(rates[:, None], n_observed, axis=1)
-        self._newness = _room(n_running, 2)
+        self._newness = allocate(n_running, 2)
         self._newness[:n_run_speech, 0] = 1 - arrays["rate_speech"]
         self._newness[n_run_speech:-1, 1] = 1 - arrays["rate_noise"]
-        self._averages, self._u, self._new = (_room(n_running, n_observed) for _ in range(3))
-        self._floor, self._smooth = self._averages[-1], _room(n_observed)
+        self._averages, self._u, self._new = (allocate(n_running, n_observed) for _ in range(3))
+        self._floor, self._smooth = self._averages[-1], allocate(n_observed)
 
         # the activations h and the inhibition d share one array: both are predicted by one product
-        self._prediction = _room(len(self._AC))
+        self._prediction = allocate(len(self._AC))
         self._h, self._d = self._prediction[:n], self._prediction[n:]
         self._h_out = self._h[:noise_from], self._h[noise_from:]
-        self._memory = _room(A.shape[1])
+        self._memory = allocate(A.shape[1])
         self._last, self._slow = self._memory[:n], self._memory[n:]
-        self._ones, self._sums = np.ones(n_observed, np.float32), _room(n_running, 1)
-        self._model, self._bands, self._step, self._atoms = (_room(m) for m in (n_observed, n_observed, n, n))
-        self._shares, self._ratios = _room(2, n_observed), _room(2, n_observed)
+        self._ones, self._sums = np.ones(n_observed, np.float32), allocate(n_running, 1)
+        self._model, self._bands, self._step, self._atoms = (
+            allocate(m) for m in (n_observed, n_observed, n, n)
+        )
+        self._shares, self._ratios = allocate(2, n_observed), allocate(2, n_observed)
         self.reset()
 
     @property
@@ -170,25 +158,11 @@ class UnrolledNMF:
     def process(
         self, V: Array, silence: float, floor: float, priors: Priors | None = None
     ) -> tuple[Array, Array, Array]:
-        """Decompose the next frames.
+        """Decompose the next frames V (n_frames, n_observed), of mean 1 in the long run.
 
-        Parameters
-        ----------
-        V : ndarray (n_frames, n_observed), float32
-            Frames, one a row (frame-major), of mean 1 in the long run.
-        silence : float
-            Frames with a mean up to this are silent.
-        floor : float
-            Added in the residual's logarithm: what `V` has where the signal has nothing.
-        priors : Priors, optional
-            Takes what the gated memory says of each frame.
-
-        Returns
-        -------
-        spectra, masks : ndarray (2, n_frames, n_observed), float32
-            Spectrum estimates of speech and of noise, and their masks.
-        H : ndarray (n_frames, n_components), float32
-            Activations.
+        Frames with a mean up to `silence` are silent; `floor`, which `V` has where the signal has nothing, is added
+        in the residual's logarithm; `priors` takes the priors of each frame. Returns spectrum estimates and masks of
+        speech and noise (2, n_frames, n_observed), and activations (n_frames, n_components).
         """
         spectra, masks = (np.empty((2, *V.shape), np.float32) for _ in range(2))
         H = np.empty((len(V), len(self._h)), np.float32)
@@ -286,11 +260,11 @@ class UnrolledNMF:
         np.add(averages, self._new, averages)
 
 
-def _among_constants(matrix: Array, at: npt.NDArray[np.intp]) -> Array:
+def _place_among_constants(matrix: Array, at: npt.NDArray[np.intp]) -> Array:
     """Put a matrix (K, m K) from atoms to atoms into our order, with a constant before and after each K."""
     K, n = len(at), len(at) + 2
     n_blocks = matrix.shape[1] // K
-    wide = _room(n if len(matrix) else 0, n_blocks, n)
+    wide = allocate(n if len(matrix) else 0, n_blocks, n)
     if len(matrix):
         wide[at[:, None], :, at] = matrix.reshape(K, n_blocks, K).transpose(0, 2, 1)
     return wide.reshape(len(wide), n_blocks * n)

@@ -26,12 +26,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SourceParameters", "Trace", "UnrolledSources", "blocks_of", "infer_frame", "share"]
+from nmf_audio.nmf.unrolled_constants import EPS, STEP_FLOOR
+
+__all__ = ["SourceParameters", "Trace", "UnrolledSources", "estimate_sources", "infer_frame", "make_blocks"]
 
 Array = npt.NDArray[Any]
-
-EPS = 1e-6
-STEP_FLOOR = 1e-5
 
 
 class SourceParameters(NamedTuple):
@@ -71,16 +70,16 @@ class SourceParameters(NamedTuple):
             slow_rate=np.array(arrays["slow_rate"]),
             residual=np.ascontiguousarray(arrays["residual"][:, :n_observed]),
             p=arrays["p"][()],
-            blocks=blocks_of(sizes),
+            blocks=make_blocks(sizes),
         )
 
 
-def blocks_of(sizes: Sequence[int]) -> tuple[slice, ...]:
+def make_blocks(sizes: Sequence[int]) -> tuple[slice, ...]:
     """Return where the atoms of each source stand, given how many each has.
 
     Examples
     --------
-    >>> blocks_of([2, 3])
+    >>> make_blocks([2, 3])
     (slice(0, 2, None), slice(2, 5, None))
     """
     ends = np.cumsum(sizes).tolist()
@@ -100,25 +99,10 @@ class Trace(Protocol):
 def infer_frame(
     v: Array, memory: Array, p: SourceParameters, trace: Trace | None = None
 ) -> tuple[Array, Array]:
-    """Infer the activations of one frame.
+    """Infer the activations (batch, n_components) of one frame `v` (batch, n_bands), positive.
 
-    Parameters
-    ----------
-    v : ndarray (batch, n_bands)
-        The frame, positive.
-    memory : ndarray (batch, 2 * n_components)
-        Last and slow activations.
-    p : SourceParameters
-        Of the same dtype.
-    trace : Trace, optional
-        Is told of each layer.
-
-    Returns
-    -------
-    h : ndarray (batch, n_components)
-        Activations.
-    memory : ndarray (batch, 2 * n_components)
-        For the next frame.
+    `memory` (batch, 2 * n_components) are the last and the slow activations; those for the next frame are returned
+    beside. All are of the dtype of `p`; `trace` is given each layer.
     """
     K = len(p.b)
     prediction = memory @ p.AC.T
@@ -139,24 +123,11 @@ def infer_frame(
     return h, np.concatenate([h, slow], axis=1)
 
 
-def share(V: Array, H: Array, p: SourceParameters, floor: float) -> tuple[Array, Array, Array]:
-    """Turn activations into spectra and masks.
+def estimate_sources(V: Array, H: Array, p: SourceParameters, floor: float) -> tuple[Array, Array, Array]:
+    """Turn activations `H` (..., n_components) of frames `V` (..., n_bands) into spectra and masks.
 
-    Parameters
-    ----------
-    V : ndarray (..., n_bands)
-        Frames.
-    H : ndarray (..., n_components)
-        Their activations.
-    p : SourceParameters
-        Of the same dtype.
-    floor : float
-        Added in the residual's logarithm.
-
-    Returns
-    -------
-    S, logits, masks : ndarray (n_sources, ..., n_bands)
-        Spectrum estimates, what stands in the softmax, and the masks, which sum to 1 over the sources.
+    Returns, (n_sources, ..., n_bands) each, the spectrum estimates, the arguments of the softmax, and the masks,
+    which sum to 1 over the sources. `floor` is added in the residual's logarithm.
     """
     S = np.stack(
         [H[..., block] @ p.W_out[block] + added for block, added in zip(p.blocks, p.out_floor, strict=True)]
@@ -170,17 +141,7 @@ def share(V: Array, H: Array, p: SourceParameters, floor: float) -> tuple[Array,
 
 
 class UnrolledSources:
-    """Trained decomposition of normalised frames into any number of sources, with state.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        A separator's arrays, checked by `nmf_audio.dictionary.schema`.
-    sizes : sequence of int
-        Number of atoms of each source.
-    n_observed : int
-        Number of bands that the signal has; the others are missing, not zero.
-    """
+    """Trained decomposition of normalised frames into sources of so many atoms each (`sizes`), with state."""
 
     def __init__(self, arrays: Mapping[str, Array], *, sizes: Sequence[int], n_observed: int) -> None:
         self._parameters = SourceParameters.from_arrays(arrays, sizes, n_observed)
@@ -192,21 +153,10 @@ class UnrolledSources:
         self._memory = np.concatenate([b, b])[None]
 
     def process(self, V: Array, floor: float) -> tuple[Array, Array, Array]:
-        """Decompose the next frames.
+        """Decompose the next frames V (n_frames, n_observed), positive and of mean 1 in the long run.
 
-        Parameters
-        ----------
-        V : ndarray (n_frames, n_observed), float32
-            Frames, one a row (frame-major), of mean 1 in the long run, positive.
-        floor : float
-            What `V` has where the signal has nothing.
-
-        Returns
-        -------
-        spectra, masks : ndarray (n_sources, n_frames, n_observed), float32
-            Spectrum estimates and masks.
-        H : ndarray (n_frames, n_components), float32
-            Activations.
+        `floor` is what `V` has where the signal has nothing. Returns spectrum estimates and masks (n_sources,
+        n_frames, n_observed), and activations (n_frames, n_components).
         """
         p = self._parameters
         spectra, masks = (np.empty((len(p.blocks), *V.shape), np.float32) for _ in range(2))
@@ -215,5 +165,5 @@ class UnrolledSources:
         for t in range(len(V)):
             v = V[t : t + 1]
             H[t : t + 1], self._memory = infer_frame(v, self._memory, p)
-            spectra[:, t : t + 1], _, masks[:, t : t + 1] = share(v, H[t : t + 1], p, floor)
+            spectra[:, t : t + 1], _, masks[:, t : t + 1] = estimate_sources(v, H[t : t + 1], p, floor)
         return spectra, masks, H

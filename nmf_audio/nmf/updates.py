@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import kernels
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, prepare
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.workers import Workers
@@ -28,6 +29,7 @@ Norm = Literal["l2"] | None
 _ALONE = Workers()
 
 
+@single_blas
 def update_H(
     V: ArrayLike,
     W: ArrayLike,
@@ -87,12 +89,13 @@ def update_H(
     True
     """
     problem = prepare(V, beta, weights)
-    atoms, h = frame_major(problem, W, H)
+    atoms, h = to_frame_major(problem, W, H)
     no_momentum = np.zeros(count(n_iter, "n_iter"), problem.dtype)
     run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), no_momentum)
-    return public(problem, h)
+    return to_public(problem, h)
 
 
+@single_blas
 def update_W(
     V: ArrayLike,
     W: ArrayLike,
@@ -151,12 +154,12 @@ def update_W(
     True
     """
     problem = prepare(V, beta, weights)
-    atoms, h = frame_major(problem, W, H)
+    atoms, h = to_frame_major(problem, W, H)
     chosen = free_atoms(free, len(atoms))
     check_norm(norm)
     l1 = problem.l1(l1_W, len(atoms), "l1_W")
     if norm == "l2":
-        atoms[chosen] = unit(atoms[chosen])
+        atoms[chosen] = scale_to_unit(atoms[chosen])
     for _ in range(count(n_iter, "n_iter")):
         update_atoms(problem, atoms, h, chosen, l1, norm)
     return atoms.T.copy()
@@ -215,7 +218,7 @@ def activations(
     True
     """
     problem = prepare(V, beta, weights)
-    atoms, h = frame_major(problem, W, H)
+    atoms, h = to_frame_major(problem, W, H)
     weight = Momentum(number(momentum, "momentum", 0.0, MAX_MOMENTUM))
     penalty, n_iter = problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter")
     with Workers(count(n_jobs, "n_jobs")) as workers:
@@ -229,10 +232,10 @@ def activations(
             previous=h.copy() if weight else None,
             workers=workers,
         )
-    return public(problem, h)
+    return to_public(problem, h)
 
 
-def frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[Array, Array]:
+def to_frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[Array, Array]:
     """Copies of W and H, checked, in the kernels' form (activations in the problem's scale)."""
     w = matrix(W, problem.dtype, "W", (problem.n_features, None))
     atoms = np.array(w.T, order="C")
@@ -242,7 +245,7 @@ def frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[Ar
     return atoms, np.array(given.T * problem.dtype.type(1.0 / problem.scale), order="C")
 
 
-def public(problem: Problem, h: Array) -> Array:
+def to_public(problem: Problem, h: Array) -> Array:
     """Activations as the caller knows them: (n_components, n_frames), in the scale of the data."""
     return np.ascontiguousarray(h.T * problem.dtype.type(problem.scale))
 
@@ -293,17 +296,17 @@ def update_atoms(
     """Update the free rows of frame-major atoms in place."""
     if not len(free):
         return
-    P, Q = statistics(problem, atoms, h, free, workers)
+    P, Q = compute_statistics(problem, atoms, h, free, workers)
     w = atoms[free]
     Q += l1[free, None]
     if norm == "l2":
         P, Q = P + w * (w * Q).sum(1, keepdims=True), Q + w * (w * P).sum(1, keepdims=True)
     ratio = np.divide(P, Q, out=np.ones_like(P), where=Q > 0)
     new = keep_above_floor(w, w * (ratio if problem.gamma == 1 else ratio**problem.gamma))
-    atoms[free] = unit(new) if norm == "l2" else new
+    atoms[free] = scale_to_unit(new) if norm == "l2" else new
 
 
-def statistics(
+def compute_statistics(
     problem: Problem, atoms: Array, h: Array, free: Array, workers: Workers = _ALONE
 ) -> tuple[Array, Array]:
     """Positive and negative part of the gradient in the free atoms, (n_free, n_features) each."""
@@ -332,7 +335,7 @@ def keep_above_floor(old: Array, new: Array) -> Array:
     return kept
 
 
-def unit(atoms: Array) -> Array:
+def scale_to_unit(atoms: Array) -> Array:
     """Rows at unit L2 norm; an atom that is all zero stays so."""
     norm = np.sqrt((atoms * atoms).sum(axis=1, keepdims=True))
     out: Array = atoms / np.where(norm > 0, norm, atoms.dtype.type(1))

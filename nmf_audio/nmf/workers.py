@@ -4,49 +4,17 @@ Matrix products of a tile of frames are too small for the threads inside BLAS, w
 then; whole tiles are shared out instead.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from itertools import pairwise
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
+
+from nmf_audio.nmf.blas import single_blas
 
 __all__ = ["Workers"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class _SingleBlas:
-    """Holds BLAS at one thread while anyone is inside: a property of the process, so those inside are counted."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._limits: Any = None
-
-    @cached_property
-    def _controller(self) -> Any:
-        import scipy.linalg.cython_blas  # the BLAS of compiled kernels: only what is loaded can be held
-        from threadpoolctl import ThreadpoolController
-
-        assert scipy.linalg.cython_blas
-        return ThreadpoolController()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                self._limits = self._controller.limit(limits=1, user_api="blas")
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._limits.restore_original_limits()
-
-
-_SINGLE_BLAS = _SingleBlas()
 
 
 class Workers:
@@ -61,7 +29,7 @@ class Workers:
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
-        _SINGLE_BLAS.__enter__()
+        single_blas.__enter__()
         if self._n_jobs > 1:
             self._pool = ThreadPoolExecutor(self._n_jobs)
         return self
@@ -70,7 +38,7 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
-        _SINGLE_BLAS.__exit__(*error)
+        single_blas.__exit__(*error)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """Results in the order of `items`."""

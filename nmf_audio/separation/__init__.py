@@ -1,1 +1,1 @@
-"""Any mixture, taken apart: streams with named sources, and what learns them from the mixture itself."""
+"""Separation of mixtures: by dictionaries of named sources, or by what the mixture itself shows."""

@@ -1,4 +1,4 @@
-"""Sources that nobody describes: atoms are learned on the mixture, and those that behave alike are one source.
+"""Blind separation: atoms are learned on the mixture, and those that behave alike are one source.
 
 Two atoms differ by up to four squared distances:
 
@@ -28,9 +28,9 @@ from nmf_audio._checks import check_whole
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means
-from nmf_audio.separation.masks import AtomsMasker
-from nmf_audio.separation.segments import Masker
-from nmf_audio.separation.whole import Take, WholeSeparator, check_weight
+from nmf_audio.separation.atoms_masker import AtomsMasker
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight
+from nmf_audio.separation.segment_masking import Masker
 
 __all__ = ["BlindSeparator"]
 
@@ -49,7 +49,7 @@ PLACE_WIDTH = 0.15
 """Difference of the share in a channel that is one place's spread."""
 
 
-class BlindSeparator(WholeSeparator):
+class BlindSeparator(RecordingSeparator):
     """Takes a mixture apart into N sources without knowing anything of them.
 
     It finds sources that differ in their spectrum, in how their notes start and end, in when they are active, or,
@@ -132,12 +132,12 @@ class BlindSeparator(WholeSeparator):
     def _view(self, S: Array) -> Array:
         return S if self.places else super()._view(S)
 
-    def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
-        S = self._excerpts(takes, n_fft)
+    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
+        S = self._collect_frames(recordings, n_fft)
         n_channels, n_freq, n_frames = S.shape
         if not n_frames:
             flat = np.ones((n_channels * n_freq, 1), np.float32)
-            return self._masker([flat for _ in self.sources])
+            return self._make_masker([flat for _ in self.sources])
         V = S ** np.float32(self._power)
         if self.places:
             Q, W, H, _, _ = factorize_tensor(
@@ -152,16 +152,18 @@ class BlindSeparator(WholeSeparator):
         W, H = W / np.where(size > 0, size, 1), H * size[:, None]
         features = np.concatenate(
             [
-                _of_median_one(_envelopes(W, sr / n_fft, self._power)),
-                _of_median_one(_movements(H, self._power)),
-                _of_median_one(_times(H, 2 * TOGETHER_SECONDS * sr / n_fft)),
+                _scale_to_median_one(_describe_envelopes(W, sr / n_fft, self._power)),
+                _scale_to_median_one(_describe_changes(H, self._power)),
+                _scale_to_median_one(_describe_times(H, 2 * TOGETHER_SECONDS * sr / n_fft)),
             ],
             axis=1,
         )
         n = len(self.sources)
         if self.places:
             places = Q.T / PLACE_WIDTH
-            labels = cluster(_likeness(np.concatenate([features, places], axis=1)), n, rng=self.seed)
+            labels = cluster(
+                _compute_similarity(np.concatenate([features, places], axis=1)), n, rng=self.seed
+            )
         else:
             labels = k_means(features, n, weights=W.sum(axis=0) * H.sum(axis=1), rng=self.seed)
         if self.group_sparsity:
@@ -170,11 +172,11 @@ class BlindSeparator(WholeSeparator):
                 V[0], beta=self.beta, W=W, H=H, penalty=grouped, max_iter=N_ITER, tol=0
             )
         stacked = (Q[:, None, :] * W[None]).reshape(-1, self.n_components)
-        energy = [_energy(stacked[:, labels == i], H[labels == i], self._power) for i in range(n)]
+        energy = [_sum_energy(stacked[:, labels == i], H[labels == i], self._power) for i in range(n)]
         loudest = sorted(range(n), key=lambda i: -energy[i])
-        return self._masker([stacked[:, labels == i] for i in loudest])
+        return self._make_masker([stacked[:, labels == i] for i in loudest])
 
-    def _masker(self, atoms: list[Array]) -> Masker:
+    def _make_masker(self, atoms: list[Array]) -> Masker:
         groups = [i for i, some in enumerate(atoms) for _ in range(some.shape[1])]
         return AtomsMasker(
             atoms,
@@ -186,21 +188,21 @@ class BlindSeparator(WholeSeparator):
         )
 
 
-def _energy(W: Array, H: Array, power: float) -> float:
+def _sum_energy(W: Array, H: Array, power: float) -> float:
     """Sum of the squared magnitudes of W @ H, which are magnitudes to `power` 1 or 2."""
     if power == 2:
         return float(W.sum(axis=0) @ H.sum(axis=1))
     return float(((W.T @ W) * (H @ H.T)).sum())
 
 
-def _envelopes(W: Array, hz_per_bin: float, power: float) -> Array:
+def _describe_envelopes(W: Array, hz_per_bin: float, power: float) -> Array:
     erb = 21.4 * np.log10(1 + 0.00437 * hz_per_bin * np.arange(len(W)))
     centres = np.linspace(0, erb[-1], N_ENVELOPE)
     pool = np.maximum(0, 1 - np.abs(erb - centres[:, None]) / (2 * (centres[1] - centres[0])))
-    return _unit((pool @ W).T ** (0.5 / power))
+    return _normalise_rows((pool @ W).T ** (0.5 / power))
 
 
-def _movements(H: Array, power: float) -> Array:
+def _describe_changes(H: Array, power: float) -> Array:
     h = H / np.maximum(H.max(axis=1, keepdims=True), 1e-30)
     h = h ** (1 / power)
     before, after = h[:, :-1] + 1e-4, h[:, 1:] + 1e-4
@@ -217,24 +219,24 @@ def _movements(H: Array, power: float) -> Array:
     return np.asarray(0.5 * padded[:, :-2] + shares + 0.5 * padded[:, 2:])
 
 
-def _times(H: Array, n_frames: float) -> Array:
+def _describe_times(H: Array, n_frames: float) -> Array:
     window = np.hanning(max(3, round(n_frames)))
-    return _unit(np.stack([np.convolve(h, window)[len(window) // 2 :][: H.shape[1]] for h in H]))
+    return _normalise_rows(np.stack([np.convolve(h, window)[len(window) // 2 :][: H.shape[1]] for h in H]))
 
 
-def _unit(rows: npt.NDArray[Any]) -> Array:
+def _normalise_rows(rows: npt.NDArray[Any]) -> Array:
     norm = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
     out: Array = rows / np.maximum(norm, 1e-30)
     return out
 
 
-def _of_median_one(rows: Array) -> Array:
+def _scale_to_median_one(rows: Array) -> Array:
     d = ((rows[:, None] - rows[None]) ** 2).sum(axis=-1)
     positive = d[d > 0]
     out: Array = rows / np.sqrt(np.median(positive) if positive.size else 1.0)
     return out
 
 
-def _likeness(rows: Array) -> Array:
+def _compute_similarity(rows: Array) -> Array:
     out: Array = np.exp(-((rows[:, None] - rows[None]) ** 2).sum(axis=-1))
     return out

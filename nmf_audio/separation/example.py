@@ -1,4 +1,4 @@
-"""A source that is heard alone somewhere: that stretch is its example.
+"""Separation by example: a stretch of the mixture in which a source is alone.
 
 Atoms are learned on the stretch; then, with these held, free atoms on all the rest, for what the example can't
 explain. It finds the example again as far as the stretch holds what the source does elsewhere.
@@ -21,10 +21,10 @@ from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError
 from nmf_audio.io.section import check_section
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
-from nmf_audio.separation.collector import Collector, thin
-from nmf_audio.separation.masks import AtomsMasker
-from nmf_audio.separation.segments import Masker, listen
-from nmf_audio.separation.whole import Take, WholeSeparator
+from nmf_audio.separation.atoms_masker import AtomsMasker
+from nmf_audio.separation.frame_sampling import RunSampler, thin
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator
+from nmf_audio.separation.segment_masking import Masker, analyse_blocks
 
 __all__ = ["ExampleSeparator"]
 
@@ -41,7 +41,7 @@ MIN_FRAMES = 4
 MAX_EXAMPLE_FRAMES = 4096
 
 
-class ExampleSeparator(WholeSeparator):
+class ExampleSeparator(RecordingSeparator):
     """Takes a mixture apart into what sounds like a stretch of it (``example``), and the ``rest``.
 
     Parameters
@@ -111,8 +111,8 @@ class ExampleSeparator(WholeSeparator):
         own = {"example": [self.start, self.end], "n_example": self.n_example, "n_rest": self.n_rest}
         return {**own, **super().parameters}
 
-    def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
-        example, rest = self._hear_both(takes, sr, n_fft)
+    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
+        example, rest = self._split_frames(recordings, sr, n_fft)
         example, rest = example ** np.float32(self._power), rest ** np.float32(self._power)
         n = min(self.n_example, max(1, example.shape[1] // 2))
         known = factorize(example, n, self.beta, max_iter=N_ITER, tol=0, momentum=0.9, rng=self.seed).W
@@ -132,8 +132,8 @@ class ExampleSeparator(WholeSeparator):
             penalty=penalty,
         )
 
-    def _hear_both(self, takes: Iterable[Take], sr: int, n_fft: int) -> tuple[Array, Array]:
-        """Return frames (n_freq, n_frames) of the example, and of all else, each take of it divided by its mean."""
+    def _split_frames(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> tuple[Array, Array]:
+        """Return frames (n_freq, n_frames) of the example, and of all else, divided by the mean of its recording."""
         hop = n_fft // 2
         # frames that lie in the stretch with all of their samples; frame t starts at sample (t - 1) * hop
         start, end = self.start - self.origin, self.end - self.origin
@@ -146,11 +146,11 @@ class ExampleSeparator(WholeSeparator):
         kept: list[Array] = []
         rests: list[Array] = []
         example = np.zeros((n_fft // 2 + 1, 0), np.float32)
-        for i, take in enumerate(takes):
-            check_channels(take.n_channels)
-            collector, position = Collector(), 0
+        for i, recording in enumerate(recordings):
+            check_channels(recording.n_channels)
+            sampler, position = RunSampler(), 0
 
-            def hear(S: Array, i: int = i, collector: Collector = collector) -> None:
+            def receive(S: Array, i: int = i, sampler: RunSampler = sampler) -> None:
                 nonlocal position
                 at = position + np.arange(S.shape[2])
                 position += S.shape[2]
@@ -158,9 +158,9 @@ class ExampleSeparator(WholeSeparator):
                 S = self._view(S)
                 if inside.any() and sum(part.shape[1] for part in kept) < MAX_EXAMPLE_FRAMES:
                     kept.append(S[0][:, inside])
-                collector.take(S[:, :, ~inside])
+                sampler.add(S[:, :, ~inside])
 
-            listen(take.blocks, n_fft, take.n_channels, hear)
+            analyse_blocks(recording.blocks, n_fft, recording.n_channels, receive)
             if i == 0:
                 if position < last:
                     raise ParameterError(
@@ -171,7 +171,7 @@ class ExampleSeparator(WholeSeparator):
                 example = example[:, example.any(axis=0)]
                 if not example.shape[1]:
                     raise ParameterError(f"example: from {self.start:g} s to {self.end:g} s there is silence")
-            rest = collector.frames()[0]
+            rest = sampler.frames()[0]
             if not rest.shape[1]:
                 continue
             level = rest.mean(dtype=np.float64).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Harmonic and percussive sounds: what goes on in time, and what spreads over frequencies.
+"""Separation of harmonic from percussive sounds: steady in time, or spread over frequencies.
 
 A note is a ridge along time, a beat one along frequency. A median filter along time keeps the first and removes the
 second, one along frequency does the reverse (FitzGerald 2010); a mask from the two is a rough separation. From it
@@ -23,8 +23,8 @@ import numpy.typing as npt
 from nmf_audio.defaults import DEFAULT_CONTINUITY
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
-from nmf_audio.separation.segments import Masker, joined
-from nmf_audio.separation.whole import Take, WholeSeparator, check_weight
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight
+from nmf_audio.separation.segment_masking import Masker, join_channels
 
 __all__ = ["PercussiveSeparator"]
 
@@ -40,7 +40,7 @@ MARGIN = 2.0
 without a margin it costs either part 2 dB of SDR, and a voice over the music goes to the residual with it, too."""
 
 
-class PercussiveSeparator(WholeSeparator):
+class PercussiveSeparator(RecordingSeparator):
     """Takes music apart into what sounds on (``harmonic``), what strikes (``percussive``), and the residual.
 
     Each 16 s are learned from on their own, so it needs no second pass, and memory does not grow with the length.
@@ -81,20 +81,20 @@ class PercussiveSeparator(WholeSeparator):
         """What was chosen, for reports."""
         return {"continuity": self.continuity, **super().parameters}
 
-    def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
-        along_time = _odd(MEDIAN_SECONDS * 2 * sr / n_fft)
-        along_frequency = _odd(MEDIAN_HZ * n_fft / sr)
+    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
+        along_time = _round_to_odd(MEDIAN_SECONDS * 2 * sr / n_fft)
+        along_frequency = _round_to_odd(MEDIAN_HZ * n_fft / sr)
 
         def mask(S: Array) -> Array:
-            V = joined(S)[0]
-            models = self._models(V, along_time, along_frequency)
+            V = join_channels(S)[0]
+            models = self._fit_models(V, along_time, along_frequency)
             unexplained = np.maximum(V - MARGIN * models.sum(axis=0), 0)
             shares = ratio_mask(np.concatenate([models, unexplained[None]]), self.mask_power)
             return shares[:2, None]
 
         return mask
 
-    def _models(self, V: Array, along_time: int, along_frequency: int) -> Array:
+    def _fit_models(self, V: Array, along_time: int, along_frequency: int) -> Array:
         from scipy.ndimage import median_filter
 
         ridges = np.stack([median_filter(V, (1, along_time)), median_filter(V, (along_frequency, 1))])
@@ -113,6 +113,6 @@ class PercussiveSeparator(WholeSeparator):
         return models
 
 
-def _odd(width: float) -> int:
+def _round_to_odd(width: float) -> int:
     """Return the odd whole number nearest above a width, at least 3."""
     return max(3, int(width) | 1)

@@ -11,16 +11,16 @@ import numpy.typing as npt
 from nmf_audio._checks import check_number
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
-from nmf_audio.decompose.fixed import SourcesDecomposition, unit_atoms
-from nmf_audio.decompose.unrolled import SeparatorDecomposition
+from nmf_audio.decompose.fixed import SourcesDecomposition, normalise_atoms
+from nmf_audio.decompose.trained import SeparatorDecomposition
 from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.errors import ParameterError
-from nmf_audio.separation.free import FrameCollector, learn_free
+from nmf_audio.separation.free_atoms import FrameSampler, learn_free_atoms
 from nmf_audio.separation.sources import Given, check_source_name, name_dictionaries, plain_sources
-from nmf_audio.separation.stream import Parts, SeparationStream, check_mask_power, check_seed, take_apart
+from nmf_audio.separation.stream import Parts, SeparationStream, check_mask_power, check_seed, separate_blocks
 
 __all__ = ["Free", "Separator", "separate"]
 
@@ -162,10 +162,10 @@ class Separator:
                 f"free={self.n_free}: these atoms are learned from the whole signal before its first sample can come "
                 "out, so there is no stream; use separate(), or leave free out"
             )
-        return self._stream(sr, n_channels, {})
+        return self._make_stream(sr, n_channels, {})
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> SeparationStream:
-        """Hear a whole signal, learn the free atoms from it, and return the stream that takes it apart.
+        """Learn the free atoms from a whole signal, and return the stream that separates it.
 
         Parameters
         ----------
@@ -179,7 +179,7 @@ class Separator:
         Returns
         -------
         SeparationStream
-            For the same signal from its beginning. Without free atoms nothing is heard.
+            For the same signal from its beginning. Without free atoms no block is read.
 
         Raises
         ------
@@ -187,24 +187,26 @@ class Separator:
             If a value is not allowed, or a block.
         """
         if not self.n_free:
-            return self._stream(sr, n_channels, {})
-        band_map = _band_map(self._spec, sr, n_channels)
-        collector = FrameCollector()
-        listener = SeparationStream(collector, self._spectrum, band_map, n_channels, sources=())
+            return self._make_stream(sr, n_channels, {})
+        band_map = _make_band_map(self._spec, sr, n_channels)
+        sampler = FrameSampler()
+        stream = SeparationStream(sampler, self._spectrum, band_map, n_channels, sources=())
         for block in blocks:
-            listener.process(block)
-        W = np.concatenate([unit_atoms(atoms, band_map.n_observed) for atoms in self._atoms.values()], axis=1)
-        assert self.beta is not None
-        free = learn_free(
-            collector.frames(), W, self.n_free, beta=self.beta, power=self._power, rng=self.seed
+            stream.process(block)
+        W = np.concatenate(
+            [normalise_atoms(atoms, band_map.n_observed) for atoms in self._atoms.values()], axis=1
         )
-        return self._stream(sr, n_channels, {self.free_source: free})
+        assert self.beta is not None
+        free = learn_free_atoms(
+            sampler.frames(), W, self.n_free, beta=self.beta, power=self._power, rng=self.seed
+        )
+        return self._make_stream(sr, n_channels, {self.free_source: free})
 
-    def _stream(self, sr: int, n_channels: int, free: Mapping[str, Array]) -> SeparationStream:
-        band_map = _band_map(self._spec, sr, n_channels)
+    def _make_stream(self, sr: int, n_channels: int, free: Mapping[str, Array]) -> SeparationStream:
+        band_map = _make_band_map(self._spec, sr, n_channels)
         decomposition: Decomposition
         if self._trained is not None:
-            decomposition = _trained(self._trained, band_map.n_observed)
+            decomposition = _make_trained(self._trained, band_map.n_observed)
         else:
             assert self.beta is not None
             assert self.mask_power is not None
@@ -244,7 +246,7 @@ class Separator:
         y = check_samples(y)
         blocks = in_blocks(y)
         stream = self.learn(blocks, sr, 1 if y.ndim == 1 else y.shape[0])
-        return take_apart(stream, blocks)
+        return separate_blocks(stream, blocks)
 
 
 def separate(
@@ -300,7 +302,7 @@ def separate(
     return Separator(sources, beta=beta, mask_power=mask_power, free=free, seed=seed).separate(y, sr)
 
 
-def _trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
+def _make_trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
     if dictionary.kind == "separator":
         return SeparatorDecomposition(dictionary, n_observed)
     return make_decomposition(default_method(dictionary), dictionary, n_observed)
@@ -324,6 +326,6 @@ def _read_free(free: Free) -> tuple[str, int]:
     return name, int(n)
 
 
-def _band_map(spec: Any, sr: int, n_channels: int) -> BandMap:
+def _make_band_map(spec: Any, sr: int, n_channels: int) -> BandMap:
     check_channels(n_channels)
     return BandMap(spec, check_rate(sr))

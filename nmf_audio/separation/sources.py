@@ -1,4 +1,4 @@
-"""Which sources a separation has, and the dictionaries that know them."""
+"""Named sources of a separation, and the dictionaries that describe them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,7 @@ _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 
 
 def check_source_name(name: object) -> str:
-    """Return a name if a source may be called so: it becomes a part of file names.
-
-    Raises
-    ------
-    ParameterError
-        If it may not.
-    """
+    """Return a name if a source may be called so: it becomes a part of file names. Raises ParameterError if not."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ParameterError(
             f"source={name!r}; a name of letters, digits, - and _, at most 64, that starts with a letter or digit "
@@ -45,23 +39,9 @@ def check_source_name(name: object) -> str:
 def name_dictionaries(sources: Mapping[str, Given] | Iterable[Given] | Given) -> dict[str, Dictionary]:
     """Load dictionaries, and name them where nobody has.
 
-    Parameters
-    ----------
-    sources : mapping of str to dictionary, or iterable of dictionaries, or one
-        Each a `Dictionary`, the name of a shipped one, or a file. Without a name of its own a dictionary of one
-        source is called like its file, or, if it was never saved, like its source.
-
-    Returns
-    -------
-    dict of str to Dictionary
-        In the order given.
-
-    Raises
-    ------
-    ParameterError
-        If there are none, or two have one name, or a name is not allowed.
-    DictionaryError
-        If one can't be used.
+    Each is a `Dictionary`, the name of a shipped one, or a file. Without a name of its own a dictionary of one source
+    is called like its file, or, if it was never saved, like its source. Raises ParameterError if there are none, or
+    two have one name, or a name is not allowed, and DictionaryError if one can't be used.
     """
     if isinstance(sources, Mapping):
         loaded = {name: load_dictionary(given) for name, given in sources.items()}
@@ -113,25 +93,9 @@ def plain_sources(named: Mapping[str, Dictionary], beta: float | None) -> PlainS
     """Put the atoms of plain dictionaries together.
 
     Each describes bands divided by a long-term spectrum of its own; atoms become ``W * (own / mean)**power``. A
-    dictionary with several sources gives all of them under their own names.
-
-    Parameters
-    ----------
-    named : mapping of str to Dictionary
-        See `name_dictionaries`.
-    beta : float or None
-        Divergence of the activations; None takes that of the dictionaries.
-
-    Returns
-    -------
-    PlainSources
-
-    Raises
-    ------
-    DictionaryError
-        If one is not plain, or they do not fit together.
-    ParameterError
-        If two sources have one name, or `beta` does not fit the dictionaries.
+    dictionary with several sources gives all of them under their own names. `beta` None takes the divergence of the
+    dictionaries. Raises DictionaryError if one is not plain, or they do not fit together, and ParameterError if two
+    sources have one name, or `beta` does not fit the dictionaries.
     """
     for dictionary in named.values():
         if dictionary.kind != "plain":

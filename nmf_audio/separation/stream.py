@@ -15,11 +15,11 @@ from nmf_audio.defaults import RESIDUAL
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandShares
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
-from nmf_audio.dsp.samples import check_finite, check_samples, from_float, to_float
+from nmf_audio.dsp.samples import from_float, to_float
 from nmf_audio.errors import ParameterError
+from nmf_audio.stream import BlockStream, Masking
 
 __all__ = [
-    "Masking",
     "Parts",
     "PartsStream",
     "SeparationStream",
@@ -27,135 +27,50 @@ __all__ = [
     "check_mask_power",
     "check_seed",
     "remainder",
-    "take_apart",
+    "separate_blocks",
 ]
 
 Array = npt.NDArray[np.float32]
 Parts = dict[str, npt.NDArray[Any]]
 
 
-class Masking(Protocol):
-    """Signal in, masked signals out: `Resynthesis`, or what works on longer stretches."""
-
-    def reset(self) -> None:
-        """Put the clock and the buffers to the beginning of a signal."""
-
-    def advance(self, y: Array) -> tuple[Array, Array]:
-        """Take the next samples (n_channels, n); return those that are complete, and each source's share of them."""
-
-
-class PartsStream:
-    """Takes an endless signal apart, block by block.
-
-    Blocks may have any length, 0 and 1 included; the output does not depend on how the signal is cut. A stream
-    belongs to one signal and one thread.
-
-    Parameters
-    ----------
-    masking : Masking
-        Gives the sources.
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels of the signal.
-    latency : int
-        Samples after which the masking has let any sample go.
-    sources : sequence of str
-        Names of the sources, in the masking's order.
-
-    Attributes
-    ----------
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    latency : int
-        Output sample n is returned once input sample ``n + latency - 1`` is in.
-    sources : tuple of str
-        Names of the sources, without the residual.
-    """
+class PartsStream(BlockStream[Parts]):
+    """A `BlockStream` of several sources, named in the masking's order, and what remains."""
 
     def __init__(
         self, masking: Masking, sr: int, n_channels: int, latency: int, *, sources: Sequence[str]
     ) -> None:
-        self.sr, self.n_channels, self.latency = sr, n_channels, latency
         self.sources = tuple(sources)
-        self._masking = masking
-        self.reset()
-
-    def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} of {', '.join(self.sources)}: {self.n_channels} channels at {self.sr} Hz, "
-            f"latency {self.latency} samples>"
-        )
+        super().__init__(masking, sr, n_channels, latency)
 
     def reset(self) -> None:
         """Forget everything that came in; the same input then gives the same output to the bit."""
-        self._masking.reset()
+        super().reset()
         self._waiting: npt.NDArray[Any] | None = None
-        self._n_in = 0
-        self._ndim = 1 if self.n_channels == 1 else 2
 
-    def process(self, block: npt.NDArray[Any]) -> Parts:
-        """Take the next block and return what is ready.
+    def __repr__(self) -> str:
+        return super().__repr__().replace(" of ", f" of {', '.join(self.sources)}: ", 1)
 
-        Parameters
-        ----------
-        block : ndarray (n,) or (n_channels, n)
-            Samples, float32 with full scale 1.0 (or float64, int16, int32); the type stays that of the first block.
-
-        Returns
-        -------
-        dict of str to ndarray (m,) or (n_channels, m), of the block's type
-            The next samples of each source and, as ``"residual"``, of the signal less all of them. They start where
-            the input starts; all but the last `latency` of the samples that came in have come out.
-
-        Raises
-        ------
-        ParameterError
-            If the block has a wrong type or shape or holds NaN or Inf; nothing of it is then taken.
-        """
-        y = np.atleast_2d(check_samples(block, self.n_channels))
-        if self._waiting is not None and y.dtype != self._waiting.dtype:
+    def _check_type(self, dtype: np.dtype[Any]) -> None:
+        if self._waiting is not None and dtype != self._dtype:
             raise ParameterError(
-                f"block is of type {y.dtype}; the signal began with {self._waiting.dtype}; call reset() to change it"
+                f"block is of type {dtype}; the signal began with {self._dtype}; call reset() to change it"
             )
-        check_finite(y, self._n_in)
-        self._ndim = block.ndim
-        self._n_in += y.shape[1]
-        self._waiting = y.copy() if self._waiting is None else np.concatenate([self._waiting, y], axis=1)
-        return self._parts(self._masking.advance(to_float(y))[1])
 
-    def flush(self) -> Parts:
-        """End the signal and return the rest of it, so that all that came in has come out; then reset.
+    def _advance(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        wet = self._masking.advance(to_float(y))[1]
+        waiting = y if self._waiting is None else np.concatenate([self._waiting, y], axis=1)
+        ready, self._waiting = waiting[:, : wet.shape[2]], waiting[:, wet.shape[2] :].copy()
+        parts = [from_float(share, y.dtype) for share in wet]
+        return np.stack([*parts, remainder(ready, parts)])
 
-        Returns
-        -------
-        dict of str to ndarray (m,) or (n_channels, m)
-            The rest, at most `latency` samples, of the blocks' type.
-        """
-        if self._waiting is None:
-            self._waiting = np.zeros((self.n_channels, 0), np.float32)
-        silence = np.zeros((self.n_channels, self.latency), np.float32)
-        tail = self._masking.advance(silence)[1][:, :, : self._waiting.shape[1]]
-        parts = self._parts(tail)
-        self.reset()
-        return parts
-
-    def _parts(self, wet: Array) -> Parts:
-        assert self._waiting is not None
-        n = wet.shape[2]
-        ready, self._waiting = self._waiting[:, :n], self._waiting[:, n:].copy()
-        parts = [from_float(y, ready.dtype) for y in wet]
-        parts.append(remainder(ready, parts))
-        return {
-            name: y[0] if self._ndim == 1 else y
-            for name, y in zip((*self.sources, RESIDUAL), parts, strict=True)
-        }
+    def _shape(self, ready: npt.NDArray[Any]) -> Parts:
+        parts = ready[:, 0] if self._ndim == 1 else ready
+        return dict(zip((*self.sources, RESIDUAL), parts, strict=True))
 
 
 class SourceSeparator(Protocol):
-    """What takes signals apart, however it does."""
+    """A separator of signals, of whatever method."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -163,14 +78,14 @@ class SourceSeparator(Protocol):
 
     @property
     def n_passes(self) -> int:
-        """How often a file is read: 2 if it is heard before it is taken apart."""
+        """How often a file is read: 2 if it is learned from before it is separated."""
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What was chosen, for reports."""
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
-        """Hear a whole signal, if that is needed, and return the stream that takes it apart from its beginning."""
+        """Learn from a whole signal, if that is needed, and return the stream that separates it."""
 
 
 def check_mask_power(mask_power: Any) -> float:
@@ -183,20 +98,8 @@ def check_seed(seed: Any) -> int:
     return check_whole("seed", seed, 0, 2**32 - 1)
 
 
-def take_apart(stream: PartsStream, blocks: Iterable[npt.NDArray[Any]]) -> Parts:
-    """Return all parts of a signal.
-
-    Parameters
-    ----------
-    stream : PartsStream
-        At the beginning of the signal.
-    blocks : iterable of ndarray (n,) or (n_channels, n)
-        The signal, at least one block: an empty one tells the type.
-
-    Returns
-    -------
-    dict of str to ndarray (n_samples,) or (n_channels, n_samples), of the blocks' type
-    """
+def separate_blocks(stream: PartsStream, blocks: Iterable[npt.NDArray[Any]]) -> Parts:
+    """Return all parts of a signal, given in blocks, at least one: an empty one tells the type."""
     pieces = [*map(stream.process, blocks), stream.flush()]
     return {name: np.concatenate([piece[name] for piece in pieces], axis=-1) for name in pieces[0]}
 
@@ -240,7 +143,7 @@ class SeparationStream(PartsStream):
         self._bands = band_map
         self._high = HighBandShares(band_map) if band_map.n_covered < band_map.n_freq else None
         self._analysis = Analysis(decomposition, spectrum, band_map)
-        masking = Resynthesis(band_map.n_fft, n_channels, len(self._rows), self._gains)
+        masking = Resynthesis(band_map.n_fft, n_channels, len(self._rows), self._compute_gains)
         super().__init__(masking, band_map.sr, n_channels, band_map.n_fft, sources=sources)
 
     def reset(self) -> None:
@@ -248,7 +151,7 @@ class SeparationStream(PartsStream):
         self._analysis.reset()
         super().reset()
 
-    def _gains(self, X: ComplexArray) -> Array:
+    def _compute_gains(self, X: ComplexArray) -> Array:
         """Return the gains (n_sources, n_frames, n_freq) of the next frames X (n_channels, n_frames, n_freq)."""
         joint, bands, _, estimate = self._analysis.process(X)
         masks = estimate.masks.swapaxes(1, 2)
@@ -265,17 +168,6 @@ def remainder(y: npt.NDArray[Any], parts: Iterable[npt.NDArray[Any]]) -> npt.NDA
     """Return what some parts of a signal leave of it, so that all add up to it.
 
     Exact in integers, as long as the remainder is in their range (it saturates), else to one unit in the last place.
-
-    Parameters
-    ----------
-    y : ndarray
-        The signal.
-    parts : iterable of ndarray
-        Parts of its shape; integers if the signal is.
-
-    Returns
-    -------
-    ndarray, shape and type of `y`
 
     Examples
     --------

@@ -19,6 +19,13 @@ import numpy.typing as npt
 from nmf_audio._checks import invalid
 from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import gated_recurrent
+from nmf_audio.nmf.unrolled_constants import (
+    COMPRESSION,
+    COMPRESSION_OFFSET,
+    GROUP,
+    LARGEST_LOG_FACTOR,
+    MARGIN,
+)
 from nmf_audio.training.defaults import N_GLOBAL, N_LOCAL, N_SECOND
 
 __all__ = ["MEMORY_PREFIXES", "SCALE", "MemorySizes", "TrainedMemory", "first_memory", "has_memory"]
@@ -30,11 +37,6 @@ SCALE = np.float32(0.3)
 MEMORY_PREFIXES = ("local_", "global_", "second_", "head_")
 """What the names of its arrays begin with."""
 
-GROUP, MARGIN = 4, 4
-"""Bands of a group, and those on either side that its local memory sees, too."""
-
-COMPRESSION, SMALL = np.float32(0.3), np.float32(1e-4)
-LARGEST_LOG_PRIOR = np.float32(6)
 FIRST_KEEP, FIRST_INHIBITION, FIRST_HEAD = 1.0, -3.0, 0.01
 
 
@@ -207,7 +209,10 @@ class TrainedMemory:
         """
         w, (T, B, F) = self._w, V.shape
         seen = np.arange(F) < n_seen[:, None]
-        compressed = [np.exp(COMPRESSION * np.log(x + SMALL)) * seen for x in (V, floor)]
+        compressed = [
+            np.exp(np.float32(COMPRESSION) * np.log(x + np.float32(COMPRESSION_OFFSET))) * seen
+            for x in (V, floor)
+        ]
         Z = self._local.forward(np.concatenate([self._windows(x) for x in compressed], axis=-1), before[0])
         self._Z = Z.reshape(T, B, -1)
         down = self._Z @ self._from_local
@@ -228,7 +233,7 @@ class TrainedMemory:
             logit += self._Q @ _blocks(w["head_mask_second"])
         self._log_prior = Y @ w["head_prior"]
         self._before = Y @ w["head_inhibit"] + w["head_inhibit_bias"]
-        factor = np.exp(np.clip(self._log_prior, -LARGEST_LOG_PRIOR, LARGEST_LOG_PRIOR))
+        factor = np.exp(np.clip(self._log_prior, -LARGEST_LOG_FACTOR, LARGEST_LOG_FACTOR))
         # softplus, which numpy's logaddexp takes four times as long for
         inhibition = np.maximum(self._before, 0) + np.log1p(np.exp(-np.abs(self._before)))
         return Priors(factor, inhibition, logit)
@@ -250,7 +255,7 @@ class TrainedMemory:
         """
         w, Y, Z = self._w, self._Y, self._Z
         T, B, _ = Y.shape
-        d_prior = d.factor * (np.abs(self._log_prior) < LARGEST_LOG_PRIOR)
+        d_prior = d.factor * (np.abs(self._log_prior) < LARGEST_LOG_FACTOR)
         d_before = d.inhibition / (1 + np.exp(-self._before))
         heads = {"head_prior": d_prior, "head_inhibit": d_before, "head_mask": d.logit}
         g = {name: _flat(Y).T @ _flat(x) for name, x in heads.items()}

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.blas import single_blas
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
 from nmf_audio.training.card import Origin, trained_on
 from nmf_audio.training.corpus import Corpus
@@ -229,6 +230,7 @@ def check_same_sources(start: Dictionary, names: Iterable[str]) -> None:
         )
 
 
+@single_blas
 def train_separator(
     clips: SourceClips,
     settings: SeparatorSettings,

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.errors import ParameterError
-from nmf_audio.nmf.unrolled_sources import STEP_FLOOR, SourceParameters, blocks_of, infer_frame, share
+from nmf_audio.nmf.unrolled_constants import STEP_FLOOR
+from nmf_audio.nmf.unrolled_sources import SourceParameters, estimate_sources, infer_frame, make_blocks
 from nmf_audio.training.separator_parameters import free_gradients, separator_arrays
 
 __all__ = ["SeparatorNetwork"]
@@ -77,7 +78,7 @@ class SeparatorNetwork:
         for t, v in enumerate(V):
             tape.t = t
             tape.H[L, t], tape.memory[t + 1] = infer_frame(v, tape.memory[t], p, tape)
-        self._S, self._logits, self._masks = share(V, tape.H[L], p, FLOOR)
+        self._S, self._logits, self._masks = estimate_sources(V, tape.H[L], p, FLOOR)
         masks: Array = self._masks.swapaxes(1, 2)
         return masks
 
@@ -117,7 +118,7 @@ class SeparatorNetwork:
         dS -= p.p * np.einsum("itbf,if->tbf", d_logits, p.residual) / total
         dW_out = np.empty_like(p.W_out)
         dH = np.empty_like(H)
-        for block, d in zip(blocks_of(self.sizes), dS, strict=True):
+        for block, d in zip(make_blocks(self.sizes), dS, strict=True):
             dW_out[block] = _flat(H[..., block]).T @ _flat(d)
             dH[..., block] = d @ p.W_out[block].T
         gradients = {

@@ -18,7 +18,8 @@ from nmf_audio import (
     load_dictionary,
 )
 from nmf_audio.decompose import METHODS, make_decomposition
-from nmf_audio.decompose.adaptive import AdaptiveDecomposition, AdaptiveSettings
+from nmf_audio.decompose.adaptive import RATES, AdaptiveDecomposition, AdaptiveSettings
+from nmf_audio.decompose.fixed import SourcesDecomposition
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import Normaliser
 from nmf_audio.dsp.stft import stft
@@ -105,6 +106,33 @@ def test_each_part_of_adaptive_changes_the_result(noisy_speech: Array) -> None:
     for i, a in enumerate(masks):
         for b in masks[:i]:
             assert np.abs(a - b).max() > 1e-2
+
+
+def test_adaptive_learns_noise_atoms_frame_by_frame(noisy_speech: Array) -> None:
+    dictionary = load_dictionary("plain")
+    V = bands_of(noisy_speech[:16000], dictionary.spectrum)
+    decomposition = AdaptiveDecomposition(dictionary, len(V))
+    decomposition.process(V[:, :1])
+    assert decomposition._running is not None
+    expected = decomposition._running
+    for v in V.T[1:]:
+        noise_mask = decomposition.process(v[:, None]).masks[1, :, 0]
+        expected = RATES * expected + (1 - RATES) * noise_mask * v
+        np.testing.assert_allclose(decomposition._running, expected, rtol=1e-4)
+    assert np.ptp(expected, axis=0).max() > 0.01
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+@pytest.mark.parametrize("mask_power", [1.0, 2.0, 6.0])
+def test_masks_have_the_exponent_that_is_asked_for(power: float, mask_power: float) -> None:
+    rng = np.random.default_rng(0)
+    atoms = {name: rng.random((100, 5), np.float32) for name in ("a", "b", "c")}
+    decomposition = SourcesDecomposition(atoms, 100, beta=1, power=power, mask_power=mask_power)
+    estimate = decomposition.process(rng.random((100, 7), np.float32))
+    # spectra are magnitudes to `power`, the exponent is one of magnitudes
+    magnitudes = estimate.spectra.astype(np.float64) ** (1 / power)
+    expected = magnitudes**mask_power / (magnitudes**mask_power).sum(axis=0)
+    np.testing.assert_allclose(estimate.masks, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["classic", "adaptive"])

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import NMF, activations, beta_divergence, factorize
-from nmf_audio.nmf.alternation import coarse_frames
+from nmf_audio.nmf.alternation import choose_coarse_frames
 from nmf_audio.nmf.workers import Workers
 
 from . import naive
@@ -98,7 +98,7 @@ def test_the_cost_never_rises(
 
 @pytest.mark.parametrize("stride", [1, 2, 7, 32])
 def test_coarse_frames_are_one_of_each_group_without_a_period(stride: int) -> None:
-    frames = coarse_frames(1000, stride)
+    frames = choose_coarse_frames(1000, stride)
     assert_array_equal(frames // stride, np.arange(1000 // stride))
     if stride > 1:
         counts = np.bincount(frames % stride, minlength=stride)
@@ -111,7 +111,7 @@ def test_a_coarse_start_is_two_factorizations(beta: float) -> None:
     rng = np.random.default_rng(1)
     W, H = rng.uniform(0.1, 1, (20, 5)), rng.uniform(0.1, 1, (5, 4500))
     options: dict[str, Any] = {"beta": beta, "tol": 0, "coarse": 1}
-    chosen = coarse_frames(4500, 4)
+    chosen = choose_coarse_frames(4500, 4)
     first = factorize(V[:, chosen], W=W, H=H[:, chosen], max_iter=32, **options)
     profile = first.H.mean(axis=1)
     start = np.outer(profile, V.mean(axis=0) / (first.W @ profile).mean())

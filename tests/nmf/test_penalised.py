@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
-from nmf_audio.nmf.minimisers import derivative, minimum_of_sum_one, root
+from nmf_audio.nmf.minimisers import derivative, find_root, minimum_of_sum_one
 
 from . import naive
 
@@ -74,7 +74,7 @@ def test_roots_are_where_the_derivative_changes_its_sign(beta: float, seed: int)
     rng = np.random.default_rng(seed)
     y, num, den, C = (10 ** rng.uniform(-4, 4, 6) for _ in range(4))
     D = rng.normal(0, 1, 6) * 10 ** rng.uniform(-3, 3, 6)
-    for i, x in enumerate(root(beta, y, num, den, C, D)):
+    for i, x in enumerate(find_root(beta, y, num, den, C, D)):
         at = (y[i], num[i], den[i], C[i], D[i])
         if x == 0:
             assert derivative(beta, 1e-20, *at) >= 0

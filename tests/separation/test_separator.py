@@ -210,3 +210,24 @@ def test_blocks_that_can_not_be_are_refused_and_nothing_of_them_is_taken(mixture
         stream.process(np.array([0, 0, np.nan], np.float32))
     rest = stream.process(mixture.y[1000:2000])["low"]
     assert len(rest) == 2000 // 256 * 256 - 1000 // 256 * 256
+
+
+@pytest.mark.parametrize("length", [1, 160, 700])
+def test_fixed_blocks_are_the_output_delayed_by_the_latency(length: int, mixture: Mixture) -> None:
+    y = mixture.y[: 5 * 700]
+    separator = Separator(mixture.dictionaries)
+    stream = separator.stream(mixture.sr)
+    blocks = [y[i : i + length] for i in range(0, len(y), length)]
+    pieces = [stream.process(block, fixed=True) for block in blocks]
+    for block, piece in zip(blocks, pieces, strict=True):
+        assert all(part.shape == block.shape for part in piece.values())
+    with pytest.raises(ParameterError, match="fixed=False; it was True before"):
+        stream.process(y)
+    pieces.append(stream.flush())
+    for name, expected in separator.separate(y, mixture.sr).items():
+        part = np.concatenate([piece[name] for piece in pieces])
+        assert not part[: stream.latency].any()
+        np.testing.assert_allclose(part[stream.latency :], expected, atol=1e-6)
+    assert (
+        repr(stream) == f"<SeparationStream of low, high: 1 channels at {mixture.sr} Hz, latency 512 samples>"
+    )

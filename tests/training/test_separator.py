@@ -13,7 +13,8 @@ import soundfile
 from nmf_audio import Denoiser, Dictionary, DictionaryError, ParameterError, Separator, load_dictionary
 from nmf_audio.cli.main import main
 from nmf_audio.metrics import si_sdr
-from nmf_audio.nmf.unrolled_sources import EPS, STEP_FLOOR, UnrolledSources
+from nmf_audio.nmf.unrolled_constants import EPS, STEP_FLOOR
+from nmf_audio.nmf.unrolled_sources import UnrolledSources
 from nmf_audio.training.loop import Progress
 from nmf_audio.training.separator import (
     SeparatorSettings,

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nmf_audio.nmf import unrolled_constants as constants
 from nmf_audio.nmf.kernels._jit import jit
 from nmf_audio.nmf.kernels.log_exp import exp, log
 
 Array = NDArray[Any]
 
-EPS = np.float32(1e-6)
-STEP_FLOOR = np.float32(1e-5)
-ATOM_FLOOR = np.float32(1e-3)
-SMOOTHING = np.float32(0.8)
-FLOOR_RISE = np.float32(1.006)
-START_LEVEL = np.float32(0.1)
+EPS = np.float32(constants.EPS)
+STEP_FLOOR = np.float32(constants.STEP_FLOOR)
+ATOM_FLOOR = np.float32(constants.ATOM_FLOOR)
+SMOOTHING = np.float32(constants.SMOOTHING)
+FLOOR_RISE = np.float32(constants.FLOOR_RISE)
+START_LEVEL = np.float32(constants.START_LEVEL)
 ONE = np.float32(1)
 
 

@@ -12,10 +12,12 @@ import pytest
 
 from nmf_audio.errors import ParameterError
 from nmf_audio.metrics import si_sdr
+from nmf_audio.nmf import Penalty, activations
+from nmf_audio.separation.atoms_masker import AtomsMasker
 from nmf_audio.separation.blind import BlindSeparator
 from nmf_audio.separation.example import ExampleSeparator
 from nmf_audio.separation.percussive import PercussiveSeparator
-from nmf_audio.separation.whole import Take, WholeSeparator, separate_takes
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, separate_takes
 from nmf_audio.training.instruments import drums, organ, play, string
 
 SR = 8000
@@ -42,7 +44,7 @@ def _mean_sdr(references: Sequence[Array], estimates: Sequence[Array]) -> float:
     )
 
 
-SEPARATORS: list[WholeSeparator] = [
+SEPARATORS: list[RecordingSeparator] = [
     BlindSeparator(2),
     BlindSeparator(3, beta=0, mask_power=1),
     BlindSeparator(2, group_sparsity=0.01),
@@ -56,7 +58,7 @@ ALL = pytest.mark.parametrize("separator", SEPARATORS, ids=repr)
 
 @ALL
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_parts_add_up_and_look_like_the_mixture(separator: WholeSeparator, dtype: Any) -> None:
+def test_parts_add_up_and_look_like_the_mixture(separator: RecordingSeparator, dtype: Any) -> None:
     y = np.stack([np.add(*_music(1.0)), 0.5 * _music(1.0)[0]])
     y = np.rint(8000 * y).astype(dtype) if dtype == np.int16 else y.astype(dtype)
     before = y.copy()
@@ -72,7 +74,7 @@ def test_parts_add_up_and_look_like_the_mixture(separator: WholeSeparator, dtype
 
 
 @ALL
-def test_a_quieter_mixture_gives_the_same_quieter(separator: WholeSeparator) -> None:
+def test_a_quieter_mixture_gives_the_same_quieter(separator: RecordingSeparator) -> None:
     y = np.add(*_music(1.0))
     loud, quiet = separator.separate(y, SR), separator.separate(y * np.float32(2.0**-6), SR)
     for name in separator.sources:
@@ -83,7 +85,7 @@ def test_a_quieter_mixture_gives_the_same_quieter(separator: WholeSeparator) -> 
     "separator", [s for s in SEPARATORS if not isinstance(s, ExampleSeparator)], ids=repr
 )
 @pytest.mark.parametrize("n", [0, 1, 100, 3000])
-def test_silence_and_hardly_any_samples_are_valid(separator: WholeSeparator, n: int) -> None:
+def test_silence_and_hardly_any_samples_are_valid(separator: RecordingSeparator, n: int) -> None:
     for y in (np.zeros(n, np.float32), np.full(n, 0.1, np.float32)):
         parts = separator.separate(y, SR)
         np.testing.assert_allclose(np.sum(list(parts.values()), axis=0), y, atol=1e-7)
@@ -162,9 +164,9 @@ def test_takes_may_differ_in_channels_but_not_by_place() -> None:
 
 
 def test_what_was_heard_has_one_rate() -> None:
-    heard = BlindSeparator(2).hear([Take([np.ones(800, np.float32)], 1)], SR)
+    fitted = BlindSeparator(2).fit([Recording([np.ones(800, np.float32)], 1)], SR)
     with pytest.raises(ParameterError, match="8000 Hz"):
-        heard.learn((), 16000)
+        fitted.learn((), 16000)
 
 
 @pytest.mark.parametrize(
@@ -200,3 +202,31 @@ def test_faults_of_a_stretch_are_named(start: float, end: float, message: str) -
     y[: SR // 2] = 0
     with pytest.raises(ParameterError, match=message):
         ExampleSeparator(start, end).separate(y, SR)
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+@pytest.mark.parametrize("penalty", [None, Penalty(l1=0.01)])
+def test_masks_by_atoms_have_the_exponent_that_is_asked_for(power: float, penalty: Penalty | None) -> None:
+    rng = np.random.default_rng(0)
+    atoms = [rng.random((40, 3), np.float32) for _ in range(2)]
+    S = rng.random((1, 40, 9), np.float32)
+    odds = []
+    for mask_power in (power, 3.0):
+        masks = AtomsMasker(atoms, beta=1, power=power, mask_power=mask_power, penalty=penalty)(S)
+        np.testing.assert_allclose(masks.sum(axis=0), 1, rtol=1e-5)
+        odds.append(masks[0] / masks[1])
+    np.testing.assert_allclose(odds[1], odds[0] ** (3.0 / power), rtol=1e-3)
+    if penalty is None:
+        # at mask_power = power masks are the shares of the models themselves
+        W = np.concatenate(atoms, axis=1)
+        H = activations(S[0] ** np.float32(power), W, n_iter=24)
+        np.testing.assert_allclose(odds[0][0], (W[:, :3] @ H[:3]) / (W[:, 3:] @ H[3:]), rtol=1e-4)
+
+
+def test_percussive_masks_have_the_exponent_that_is_asked_for() -> None:
+    S = np.random.default_rng(0).random((1, 513, 60), np.float32)
+    odds = []
+    for mask_power in (1.0, 3.0):
+        masks = PercussiveSeparator(mask_power=mask_power)._fit((), 8000, 1024)(S)
+        odds.append(masks[0] / masks[1])
+    np.testing.assert_allclose(odds[1], odds[0] ** 3, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""Masks of sources whose atoms are known."""
+"""Masks by the known atoms of each source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, activations, factorize_penalised
-from nmf_audio.separation.segments import joined
+from nmf_audio.separation.segment_masking import join_channels
 
 __all__ = ["AtomsMasker"]
 
@@ -23,20 +23,11 @@ N_ITER_PENALISED = 60
 
 
 class AtomsMasker:
-    """Masks magnitudes by the atoms of each source: a `nmf_audio.separation.segments.Masker`.
+    """Masks magnitudes by the atoms of each source: a `nmf_audio.separation.segment_masking.Masker`.
 
-    It can be pickled, and so sent to the process that takes a recording apart.
-
-    Parameters
-    ----------
-    atoms : sequence of ndarray (n_rows, n_components), float32
-        Atoms of each source; with `places`, rows are those of all channels, one channel after the other.
-    beta, power, mask_power : float
-        Divergence, exponent of the magnitudes that atoms describe, exponent of the masks on magnitudes.
-    penalty : Penalty or None
-        On the activations.
-    places : bool
-        Give each channel masks of its own.
+    It can be pickled, and so sent to the process that separates a recording. Atoms (n_rows, n_components) describe
+    magnitudes to `power`, `mask_power` is the exponent of the masks on magnitudes, `penalty` acts on activations.
+    With `places` each channel gets masks of its own, and rows are those of all channels, one channel after the other.
 
     Examples
     --------
@@ -67,7 +58,7 @@ class AtomsMasker:
     def __call__(self, S: Array) -> Array:
         """Return masks of magnitudes (n_channels, n_freq, n_frames), as `Masker` says."""
         W = self._W
-        view = S if self._places else joined(S)
+        view = S if self._places else join_channels(S)
         V = view.reshape(-1, S.shape[2]) ** np.float32(self._power)
         if self._penalty is None:
             H = activations(V, W, beta=self._beta, n_iter=N_ITER)

@@ -20,12 +20,7 @@ Array = npt.NDArray[np.float32]
 class TrainedDecomposition:
     """The default method: causal, a fixed number of layers a frame, noise learned while it runs.
 
-    Parameters
-    ----------
-    dictionary : Dictionary
-        Of kind ``trained``, with the sources ``speech`` and ``noise``.
-    n_observed : int
-        Bands that the signal has: its first ones. The others are missing, not zero.
+    It takes a dictionary of kind ``trained`` and its first `n_observed` bands; the others are missing, not zero.
     """
 
     sources = ("speech", "noise")
@@ -52,15 +47,7 @@ class TrainedDecomposition:
 
 
 class SeparatorDecomposition:
-    """Any number of sources, causal, with a fixed number of layers a frame.
-
-    Parameters
-    ----------
-    dictionary : Dictionary
-        Of kind ``separator``.
-    n_observed : int
-        Bands that the signal has: its first ones. The others are missing, not zero.
-    """
+    """Any number of sources by a dictionary of kind ``separator``: causal, a fixed number of layers a frame."""
 
     def __init__(self, dictionary: Dictionary, n_observed: int) -> None:
         self.sources = dictionary.sources

@@ -1,4 +1,4 @@
-"""Methods that need more of a signal than one frame: stretches of it in, masks for all of their frames out."""
+"""Masking in segments, for methods that need more of a signal than one frame."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
-from nmf_audio.dsp.samples import check_finite, check_samples, to_float
+from nmf_audio.dsp.samples import check_block, to_float
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf.blas import single_blas
 
-__all__ = ["Masker", "SegmentMasking", "joined", "listen"]
+__all__ = ["Masker", "SegmentMasking", "analyse_blocks", "join_channels"]
 
 Array = npt.NDArray[np.float32]
 
@@ -23,10 +24,10 @@ SEGMENT = 256
 """Frames whose masks are found together."""
 
 CONTEXT = 32
-"""Frames before and after them that are heard, too."""
+"""Frames before and after them that the masker sees, too."""
 
 
-def joined(S: Array) -> Array:
+def join_channels(S: Array) -> Array:
     """Return magnitudes (1, n_freq, n_frames) of all channels, joined by power: opposite phases do not cancel."""
     one: Array = S if len(S) == 1 else np.sqrt(np.square(S).mean(axis=0, keepdims=True))
     return one
@@ -35,24 +36,15 @@ def joined(S: Array) -> Array:
 class SegmentMasking:
     """Masks a signal segment after segment of `SEGMENT` frames, at absolute frame indices.
 
-    Parameters
-    ----------
-    masker : callable
-        Gives the masks of a segment with `CONTEXT` more frames on either side, where there are such. At the end of a
-        signal there is silence.
-    n_sources : int
-        Masks that it gives.
-    n_fft : int
-        Frame length in samples; the hop is half of it.
-    n_channels : int
-        Channels of the signal.
+    `masker` gives the masks of a segment with `CONTEXT` more frames on either side, where there are such. At the end
+    of a signal there is silence. The hop is half of `n_fft`.
     """
 
     def __init__(self, masker: Masker, n_sources: int, n_fft: int, n_channels: int) -> None:
         self._masker, self._n_sources = masker, n_sources
         self._hop, self._n_channels = n_fft // 2, n_channels
-        self._listener = Resynthesis(n_fft, n_channels, 0, self._hear)
-        self._player = Resynthesis(n_fft, n_channels, n_sources, self._play)
+        self._analysis = Resynthesis(n_fft, n_channels, 0, self._analyse)
+        self._synthesis = Resynthesis(n_fft, n_channels, n_sources, self._next_gains)
         self.reset()
 
     @property
@@ -62,35 +54,35 @@ class SegmentMasking:
 
     def reset(self) -> None:
         """Put the clock and the buffers to the beginning of a signal."""
-        self._listener.reset()
-        self._player.reset()
-        self._held = np.zeros((self._n_channels, 0), np.float32)
-        self._heard: list[Array] = []
-        self._n_heard = self._first = self._n_masked = 0
+        self._analysis.reset()
+        self._synthesis.reset()
+        self._waiting = np.zeros((self._n_channels, 0), np.float32)
+        self._analysed: list[Array] = []
+        self._n_analysed = self._first = self._n_masked = 0
         self._masks: list[Array] = []
 
     def advance(self, y: Array) -> tuple[Array, Array]:
         """Take the next samples (n_channels, n); return those that are complete, and each source's share of them."""
-        self._listener.advance(y)
-        self._held = np.concatenate([self._held, y], axis=1)
+        self._analysis.advance(y)
+        self._waiting = np.concatenate([self._waiting, y], axis=1)
         dry = [np.zeros((self._n_channels, 0), np.float32)]
         wet = [np.zeros((self._n_sources, self._n_channels, 0), np.float32)]
-        while self._n_heard >= self._n_masked + SEGMENT + CONTEXT:
+        while self._n_analysed >= self._n_masked + SEGMENT + CONTEXT:
             self._mask_segment()
             n = SEGMENT * self._hop
-            ready, self._held = self._held[:, :n], self._held[:, n:].copy()
-            played, masked = self._player.advance(ready)
+            ready, self._waiting = self._waiting[:, :n], self._waiting[:, n:].copy()
+            played, masked = self._synthesis.advance(ready)
             dry.append(played)
             wet.append(masked)
         return np.concatenate(dry, axis=1), np.concatenate(wet, axis=2)
 
-    def _hear(self, X: ComplexArray) -> Array:
-        self._heard.append(np.abs(X).swapaxes(1, 2))
-        self._n_heard += X.shape[1]
+    def _analyse(self, X: ComplexArray) -> Array:
+        self._analysed.append(np.abs(X).swapaxes(1, 2))
+        self._n_analysed += X.shape[1]
         return np.zeros((0, *X.shape), np.float32)
 
     def _mask_segment(self) -> None:
-        S = np.concatenate(self._heard, axis=2)
+        S = np.concatenate(self._analysed, axis=2)
         start = self._n_masked - self._first
         sounding = np.flatnonzero(S[:, :, : start + SEGMENT + CONTEXT].any(axis=(0, 1)))
         shape = (self._n_sources, 1, S.shape[1], SEGMENT)
@@ -98,7 +90,8 @@ class SegmentMasking:
         masks = np.full(shape, 1 / self._n_sources, np.float32)
         if len(sounding):
             first, last = int(sounding[0]), int(sounding[-1]) + 1
-            found = self._masker(S[:, :, first:last])
+            with single_blas:
+                found = self._masker(S[:, :, first:last])
             masks = np.full((*found.shape[:3], SEGMENT), 1 / self._n_sources, np.float32)
             begin, end = max(first, start), min(last, start + SEGMENT)
             if begin < end:
@@ -106,49 +99,34 @@ class SegmentMasking:
         self._masks.append(masks)
         self._n_masked += SEGMENT
         keep = max(self._n_masked - CONTEXT - self._first, 0)
-        self._heard = [S[:, :, keep:].copy()]
+        self._analysed = [S[:, :, keep:].copy()]
         self._first += keep
 
-    def _play(self, X: ComplexArray) -> Array:
+    def _next_gains(self, X: ComplexArray) -> Array:
         masks = self._masks[0]
         n = X.shape[1]
         self._masks = [masks[..., n:]] if masks.shape[3] > n else []
         return np.ascontiguousarray(masks[..., :n].swapaxes(2, 3))
 
 
-def listen(
-    blocks: Iterable[npt.NDArray[Any]], n_fft: int, n_channels: int, take: Callable[[Array], None]
+def analyse_blocks(
+    blocks: Iterable[npt.NDArray[Any]], n_fft: int, n_channels: int, receive: Callable[[Array], None]
 ) -> None:
-    """Hand the magnitudes of a whole signal over, some frames at a time.
+    """Pass the magnitudes (n_channels, n_freq, n_frames) of a whole signal to a function, some frames at a time.
 
-    Parameters
-    ----------
-    blocks : iterable of ndarray (n,) or (n_channels, n)
-        The signal.
-    n_fft : int
-        Frame length in samples.
-    n_channels : int
-        Channels of the signal.
-    take : callable
-        Is given magnitudes (n_channels, n_freq, n_frames), float32.
-
-    Raises
-    ------
-    ParameterError
-        If a block has a wrong type or shape or holds NaN or Inf (the message says where).
+    Raises ParameterError if a block has a wrong type or shape or holds NaN or Inf.
     """
 
-    def hear(X: ComplexArray) -> Array:
-        take(np.abs(X).swapaxes(1, 2))
+    def analyse(X: ComplexArray) -> Array:
+        receive(np.abs(X).swapaxes(1, 2))
         return np.zeros((0, *X.shape), np.float32)
 
-    listener = Resynthesis(n_fft, n_channels, 0, hear)
+    analysis = Resynthesis(n_fft, n_channels, 0, analyse)
     n_in, dtype = 0, None
     for block in blocks:
-        y = np.atleast_2d(check_samples(block, n_channels))
-        check_finite(y, n_in)
+        y = check_block(block, n_channels, n_in)
         if dtype not in (None, y.dtype):
             raise ParameterError(f"block is of type {y.dtype}; the signal began with {dtype}")
         dtype, n_in = y.dtype, n_in + y.shape[1]
-        listener.advance(to_float(y))
-    listener.advance(np.zeros((n_channels, n_fft), np.float32))
+        analysis.advance(to_float(y))
+    analysis.advance(np.zeros((n_channels, n_fft), np.float32))

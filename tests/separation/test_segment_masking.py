@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from nmf_audio.dsp.stft import istft, stft
 from nmf_audio.errors import ParameterError
-from nmf_audio.separation import segments
-from nmf_audio.separation.collector import RUN, Collector, thin
-from nmf_audio.separation.segments import SegmentMasking, joined, listen
+from nmf_audio.separation import segment_masking
+from nmf_audio.separation.frame_sampling import RUN, RunSampler, thin
+from nmf_audio.separation.segment_masking import SegmentMasking, analyse_blocks, join_channels
 from nmf_audio.separation.stream import PartsStream
 
 N_FFT, HOP = 64, 32
@@ -20,7 +20,7 @@ N_FFT, HOP = 64, 32
 
 def _masker(S: Any) -> Any:
     """Look at the whole segment, so that what is heard with it matters."""
-    a = joined(S) / (joined(S) + 0.01 * S.sum() + 1e-9)
+    a = join_channels(S) / (join_channels(S) + 0.01 * S.sum() + 1e-9)
     return np.stack([a, 0.5 * (1 - a)]).astype(np.float32)
 
 
@@ -31,8 +31,8 @@ def _stream(n_channels: int = 1, masker: Any = _masker) -> PartsStream:
 
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments, "SEGMENT", 8)
-    monkeypatch.setattr(segments, "CONTEXT", 3)
+    monkeypatch.setattr(segment_masking, "SEGMENT", 8)
+    monkeypatch.setattr(segment_masking, "CONTEXT", 3)
 
 
 @pytest.mark.parametrize("n", [5000, 8 * HOP, 7 * HOP + 1, 63, 1, 0])
@@ -117,24 +117,24 @@ def test_silence_around_a_sound_is_not_learned_from() -> None:
 def test_listening_gives_the_stft() -> None:
     y = np.random.default_rng(0).standard_normal((2, 1234)).astype(np.float32)
     heard: list[Any] = []
-    listen((y[:, i : i + 100] for i in range(0, 1234, 100)), N_FFT, 2, heard.append)
+    analyse_blocks((y[:, i : i + 100] for i in range(0, 1234, 100)), N_FFT, 2, heard.append)
     S = np.abs(stft(y, N_FFT))
     found = np.concatenate(heard, axis=2)
     np.testing.assert_allclose(found[..., : S.shape[2]], S, atol=1e-5)
     assert not found[..., S.shape[2] :].any()
     with pytest.raises(ParameterError, match="NaN at sample 3 of channel 0"):
-        listen([np.zeros(3, np.float32), np.full(2, np.nan, np.float32)], N_FFT, 1, heard.append)
+        analyse_blocks([np.zeros(3, np.float32), np.full(2, np.nan, np.float32)], N_FFT, 1, heard.append)
     with pytest.raises(ParameterError, match="began with float32"):
-        listen([np.zeros(3, np.float32), np.zeros(3, np.int16)], N_FFT, 1, heard.append)
+        analyse_blocks([np.zeros(3, np.float32), np.zeros(3, np.int16)], N_FFT, 1, heard.append)
 
 
 @pytest.mark.parametrize("n_frames", [0, 5, RUN, 8 * RUN, 8 * RUN + 1, 33 * RUN + 7])
 def test_runs_of_frames_are_kept_in_bounded_memory(n_frames: int) -> None:
     S = 1.0 + np.arange(n_frames, dtype=np.float32)[None, None]
-    collector = Collector(8 * RUN)
+    sampler = RunSampler(8 * RUN)
     for start in range(0, n_frames, 37):
-        collector.take(S[:, :, start : start + 37])
-    kept = collector.frames()[0, 0]
+        sampler.add(S[:, :, start : start + 37])
+    kept = sampler.frames()[0, 0]
     if n_frames <= 8 * RUN:
         np.testing.assert_array_equal(kept, S[0, 0])
         return

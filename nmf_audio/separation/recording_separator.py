@@ -1,9 +1,10 @@
-"""What separators without dictionaries have in common: they hear whole signals before they take them apart."""
+"""Base of the separators without dictionaries, which learn from whole recordings before they separate them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from nmf_audio.defaults import DEFAULT_MASK_POWER
 from nmf_audio.dsp.bands import check_rate, frame_size
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.errors import ParameterError
-from nmf_audio.separation.collector import Collector, thin
-from nmf_audio.separation.segments import Masker, SegmentMasking, joined, listen
-from nmf_audio.separation.stream import Parts, PartsStream, check_mask_power, check_seed, take_apart
+from nmf_audio.nmf.blas import single_blas
+from nmf_audio.separation.frame_sampling import RunSampler, thin
+from nmf_audio.separation.segment_masking import Masker, SegmentMasking, analyse_blocks, join_channels
+from nmf_audio.separation.stream import Parts, PartsStream, check_mask_power, check_seed, separate_blocks
 
-__all__ = ["Heard", "Take", "WholeSeparator", "check_weight", "separate_takes"]
+__all__ = ["FittedSeparator", "Recording", "RecordingSeparator", "check_weight", "separate_takes"]
 
 Array = npt.NDArray[np.float32]
 
@@ -26,30 +28,18 @@ MAX_WEIGHT = 1e6
 """Of a penalty: nobody needs more, and far above it float32 overflows."""
 
 
-class Take:
-    """One signal to hear: blocks (n,) or (n_channels, n), and the number of channels."""
+class Recording:
+    """One signal to learn from: blocks (n,) or (n_channels, n), and the number of channels."""
 
     def __init__(self, blocks: Iterable[npt.NDArray[Any]], n_channels: int) -> None:
         self.blocks, self.n_channels = blocks, n_channels
 
 
-class WholeSeparator(ABC):
-    """A separator that hears all of a signal, or of several that share sources, before it takes it apart.
+class RecordingSeparator(ABC):
+    """A separator that learns from all of a signal, or of several that share sources, before it separates it.
 
-    It holds no state of a signal: one may serve many signals and threads at the same time.
-
-    Parameters
-    ----------
-    sources : sequence of str
-        Names of the sources.
-    frame_seconds : float
-        Length of a frame.
-    beta : float
-        Divergence.
-    mask_power : float or None
-        Exponent of the masks on magnitudes, 0.1 to 20; None for the default.
-    seed : int
-        Of the randomness that atoms start from.
+    It holds no state of a signal: one may serve many signals and threads at the same time. Arguments are the names of
+    the sources, the length of a frame, and what the separators have in common: see `BlindSeparator`.
 
     Attributes
     ----------
@@ -59,11 +49,6 @@ class WholeSeparator(ABC):
         How often a file is read.
     needs_first : bool
         Whether of several signals the first must be there.
-
-    Raises
-    ------
-    ParameterError
-        If a value is not allowed.
     """
 
     n_passes = 2
@@ -99,54 +84,25 @@ class WholeSeparator(ABC):
         return {"beta": self.beta, "mask_power": self.mask_power, "seed": self.seed}
 
     @abstractmethod
-    def _learn(self, takes: Iterable[Take], sr: int, n_fft: int) -> Masker:
-        """Hear signals, and return what masks them."""
+    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
+        """Learn from signals, and return what masks them."""
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
-        """Hear a whole signal, and return the stream that takes it apart.
+        """Learn from a whole signal, and return the stream that separates it from its beginning.
 
-        Parameters
-        ----------
-        blocks : iterable of ndarray (n,) or (n_channels, n)
-            The signal.
-        sr : int
-            Sample rate in Hz.
-        n_channels : int
-            Channels.
-
-        Returns
-        -------
-        PartsStream
-            For the same signal from its beginning.
-
-        Raises
-        ------
-        ParameterError
-            If a value is not allowed, or a block.
+        Blocks are (n,) or (n_channels, n). Raises ParameterError if a value or a block is not allowed.
         """
-        return self.hear([Take(blocks, n_channels)], sr).learn((), sr, n_channels)
+        return self.fit([Recording(blocks, n_channels)], sr).learn((), sr, n_channels)
 
-    def hear(self, takes: Iterable[Take], sr: int) -> Heard:
-        """Hear several signals that share sources, and return a separator that takes any of them apart.
+    def fit(self, recordings: Iterable[Recording], sr: int) -> FittedSeparator:
+        """Learn from several signals of one rate that share sources, and return a separator of any of them.
 
-        Parameters
-        ----------
-        takes : iterable of Take
-            The signals. Each counts as if it were as loud as the others.
-        sr : int
-            Sample rate of all, in Hz.
-
-        Returns
-        -------
-        Heard
-
-        Raises
-        ------
-        ParameterError
-            If a value is not allowed, or a block.
+        Each counts as if it were as loud as the others. Raises ParameterError if a value or a block is not allowed.
         """
         n_fft = frame_size(check_rate(sr), self._frame_seconds)
-        return Heard(self, self._learn(takes, sr, n_fft), sr, n_fft)
+        with single_blas:
+            masker = self._fit(recordings, sr, n_fft)
+        return FittedSeparator(self, masker, sr, n_fft)
 
     def separate(self, y: npt.NDArray[Any], sr: int) -> Parts:
         """Take a whole signal apart.
@@ -170,14 +126,14 @@ class WholeSeparator(ABC):
         """
         return separate_takes([y], sr, self)[0]
 
-    def _excerpts(self, takes: Iterable[Take], n_fft: int) -> Array:
+    def _collect_frames(self, recordings: Iterable[Recording], n_fft: int) -> Array:
         """Return frames (n_channels, n_freq, n_frames) of all signals, each divided by its mean."""
         kept = []
-        for take in takes:
-            check_channels(take.n_channels)
-            collector = Collector()
-            listen(take.blocks, n_fft, take.n_channels, lambda S, c=collector: c.take(self._view(S)))  # type: ignore[misc]
-            S = collector.frames()
+        for recording in recordings:
+            check_channels(recording.n_channels)
+            sampler = RunSampler()
+            analyse_blocks(recording.blocks, n_fft, recording.n_channels, partial(self._add_frames, sampler))
+            S = sampler.frames()
             if S.shape[2]:
                 kept.append(S / S.mean(dtype=np.float64).astype(np.float32))
                 thin(kept)
@@ -187,39 +143,36 @@ class WholeSeparator(ABC):
             )
         return np.concatenate(kept, axis=2) if kept else np.zeros((1, n_fft // 2 + 1, 0), np.float32)
 
+    def _add_frames(self, sampler: RunSampler, S: Array) -> None:
+        sampler.add(self._view(S))
+
     def _view(self, S: Array) -> Array:
         """Return what of the channels' magnitudes is looked at: all joined, by default."""
-        return joined(S)
+        return join_channels(S)
 
 
-class Heard:
-    """A separator that has heard all, and takes those signals apart; `WholeSeparator.hear` makes it.
-
-    Attributes
-    ----------
-    sources : tuple of str
-        Names of the sources.
-    n_passes : int
-        1: nothing has to be heard again.
-    """
+class FittedSeparator:
+    """A separator that has learned from signals, and separates these; `RecordingSeparator.fit` makes it."""
 
     n_passes = 1
 
-    def __init__(self, separator: WholeSeparator, masker: Masker, sr: int, n_fft: int) -> None:
+    def __init__(self, separator: RecordingSeparator, masker: Masker, sr: int, n_fft: int) -> None:
         self.sources, self.parameters, self.sr = separator.sources, separator.parameters, sr
         self._masker, self._n_fft = masker, n_fft
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
-        """Return the stream that takes one of the signals apart; arguments as of `WholeSeparator.learn`."""
+        """Return the stream that separates one of the signals; arguments as of `RecordingSeparator.learn`."""
         if sr != self.sr:
-            raise ParameterError(f"sr={sr}; what was heard has {self.sr} Hz: recordings must have one rate")
+            raise ParameterError(
+                f"sr={sr}; what was learned from has {self.sr} Hz: recordings must have one rate"
+            )
         check_channels(n_channels)
         masking = SegmentMasking(self._masker, len(self.sources), self._n_fft, n_channels)
         return PartsStream(masking, sr, n_channels, masking.latency, sources=self.sources)
 
 
-def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: WholeSeparator) -> list[Parts]:
-    """Take several signals apart that share sources: one set of atoms, activations of their own for each.
+def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: RecordingSeparator) -> list[Parts]:
+    """Separate several signals that share sources: one set of atoms, activations of their own for each.
 
     Parameters
     ----------
@@ -227,13 +180,13 @@ def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: WholeSepa
         Samples, float32 or float64 with full scale 1.0, int16 or int32.
     sr : int
         Sample rate of all, in Hz.
-    separator : WholeSeparator
+    separator : RecordingSeparator
         How.
 
     Returns
     -------
     list of dict
-        As `WholeSeparator.separate` returns, for each; a source has one name in all.
+        As `RecordingSeparator.separate` returns, for each; a source has one name in all.
 
     Raises
     ------
@@ -241,9 +194,12 @@ def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: WholeSepa
         If an argument is not allowed.
     """
     checked = [check_samples(y) for y in ys]
-    takes = [Take(in_blocks(y), 1 if y.ndim == 1 else len(y)) for y in checked]
-    heard = separator.hear(takes, sr)
-    return [take_apart(heard.learn((), sr, take.n_channels), take.blocks) for take in takes]
+    recordings = [Recording(in_blocks(y), 1 if y.ndim == 1 else len(y)) for y in checked]
+    fitted = separator.fit(recordings, sr)
+    return [
+        separate_blocks(fitted.learn((), sr, recording.n_channels), recording.blocks)
+        for recording in recordings
+    ]
 
 
 def check_weight(name: str, value: Any) -> float:

@@ -1,4 +1,4 @@
-"""Atoms for what no dictionary explains, learned on the mixture itself.
+"""Free atoms, for what no dictionary explains: learned on the mixture itself.
 
 Semi-supervised NMF (Smaragdis, Raj & Shashanka 2007): V ~= [W_known | W_free] @ H with W_known fixed. It needs the
 whole signal before its first sample comes out, so it is no method for a stream; but what it learns is a dictionary
@@ -13,8 +13,9 @@ import numpy.typing as npt
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf import activations, factorize
+from nmf_audio.nmf.blas import single_blas
 
-__all__ = ["MAX_FRAMES", "FrameCollector", "learn_free"]
+__all__ = ["MAX_FRAMES", "FrameSampler", "learn_free_atoms"]
 
 Array = npt.NDArray[np.float32]
 
@@ -28,14 +29,8 @@ L1_H = 0.1
 """More gives more to the free atoms: a voice in rich music gains by it, single instruments may lose everything."""
 
 
-class FrameCollector:
-    """Stands in the place of a decomposition, and keeps frames instead: evenly spread, in bounded memory.
-
-    Parameters
-    ----------
-    max_frames : int
-        Keep at most so many; whenever there are more, every other one is let go.
-    """
+class FrameSampler:
+    """Stands in the place of a decomposition, and keeps frames instead: evenly spread, in bounded memory."""
 
     sources = ()
 
@@ -66,30 +61,14 @@ class FrameCollector:
         return np.stack(loud, axis=1) if loud else np.zeros((0, 0), np.float32)
 
 
-def learn_free(
+@single_blas
+def learn_free_atoms(
     V: Array, W: Array, n_components: int, *, beta: float, power: float, rng: int | np.random.Generator | None
 ) -> Array:
-    """Learn atoms for what fixed ones leave unexplained.
+    """Learn atoms (n_bands, n_components), of L2 norm 1, for what the fixed atoms `W` leave unexplained.
 
-    Parameters
-    ----------
-    V : ndarray (n_bands, n_frames), float32
-        Normalised bands of the mixture.
-    W : ndarray (n_bands, n_fixed), float32
-        Atoms of the known sources, of L2 norm 1.
-    n_components : int
-        Atoms to learn.
-    beta : float
-        Divergence.
-    power : float
-        Exponent of the magnitudes that atoms describe.
-    rng : int, Generator or None
-        Draws the frames that they start from.
-
-    Returns
-    -------
-    ndarray (n_bands, n_components), float32
-        Atoms of L2 norm 1. Without any sound they are flat.
+    `V` (n_bands, n_frames) are normalised bands of the mixture; `W`, of L2 norm 1 too, describes magnitudes to
+    `power`. `rng` draws the frames to start from. Without any sound the atoms are flat.
     """
     if V.shape[1] == 0:
         return np.full((len(W), n_components), len(W) ** -0.5, np.float32)

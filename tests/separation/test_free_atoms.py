@@ -7,7 +7,7 @@ import pytest
 
 from nmf_audio import ParameterError, Separator, separate
 from nmf_audio.metrics import si_sdr
-from nmf_audio.separation.free import FrameCollector, learn_free
+from nmf_audio.separation.free_atoms import FrameSampler, learn_free_atoms
 from tests.separation.material import two_instruments
 
 
@@ -43,13 +43,13 @@ def test_there_is_no_stream_and_a_sentence_says_why() -> None:
 
 
 def test_long_signals_are_heard_evenly_in_bounded_memory() -> None:
-    collector = FrameCollector(max_frames=10)
+    sampler = FrameSampler(max_frames=10)
     V = np.arange(1, 101, dtype=np.float32)[None].repeat(3, axis=0)
     for part in np.split(V, [1, 40, 41], axis=1):
-        collector.process(part)
-    assert collector.frames()[0].tolist() == [1, 17, 33, 49, 65, 81, 97]
-    collector.reset()
-    assert collector.frames().shape == (0, 0)
+        sampler.process(part)
+    assert sampler.frames()[0].tolist() == [1, 17, 33, 49, 65, 81, 97]
+    sampler.reset()
+    assert sampler.frames().shape == (0, 0)
 
 
 def test_known_atoms_are_held_while_the_rest_is_learned() -> None:
@@ -59,5 +59,5 @@ def test_known_atoms_are_held_while_the_rest_is_learned() -> None:
     # frames in which only one sounds, and frames with all
     H = rng.exponential(1, (3, 400)) * (rng.random((3, 400)) < 0.6)
     V = (np.concatenate([known, unknown], axis=1) @ H + 1e-4).astype(np.float32)
-    learned = learn_free(V, known.astype(np.float32), 1, beta=1.0, power=1.0, rng=0)
+    learned = learn_free_atoms(V, known.astype(np.float32), 1, beta=1.0, power=1.0, rng=0)
     assert float((learned * unknown).sum()) > 0.98

@@ -1,11 +1,11 @@
-"""Frames of long signals, to learn from in bounded memory."""
+"""Samples of the frames of long signals, to learn from in bounded memory."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_FRAMES", "MAX_JOINT_FRAMES", "Collector", "thin"]
+__all__ = ["MAX_FRAMES", "MAX_JOINT_FRAMES", "RunSampler", "thin"]
 
 Array = npt.NDArray[np.float32]
 
@@ -19,14 +19,8 @@ RUN = 64
 """Frames of a run, which stay neighbours: methods look at how activations go on from frame to frame."""
 
 
-class Collector:
-    """Keeps runs of frames of a signal, evenly spread, in bounded memory.
-
-    Parameters
-    ----------
-    max_frames : int
-        Keep at most so many; whenever there are more, every other run is let go.
-    """
+class RunSampler:
+    """Keeps runs of frames of a signal, evenly spread: of more than `max_frames` every other run goes."""
 
     def __init__(self, max_frames: int = MAX_FRAMES) -> None:
         self._max_runs = max(1, max_frames // RUN)
@@ -34,7 +28,7 @@ class Collector:
         self._step, self._n_seen = 1, 0
         self._pending: list[Array] = []
 
-    def take(self, S: Array) -> None:
+    def add(self, S: Array) -> None:
         """Take the next frames (n_channels, n_freq, n_frames)."""
         for start in range(0, S.shape[2], RUN):
             self._pending.append(S[:, :, start : start + RUN])
@@ -63,14 +57,7 @@ class Collector:
 
 
 def thin(kept: list[Array], max_frames: int = MAX_JOINT_FRAMES) -> None:
-    """Let frames of several signals go until there are no more than so many: every other run, always of the longest.
-
-    Parameters
-    ----------
-    kept : list of ndarray (..., n_frames)
-        Frames of each signal; those that lose some are replaced.
-    max_frames : int
-        Of all together.
+    """Remove runs of frames (..., n_frames) of several signals, every other of the longest, until so many are left.
 
     Examples
     --------
