@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nmf_audio._checks import check_number
 from nmf_audio.errors import ParameterError
 
 Array = NDArray[Any]
@@ -94,7 +95,7 @@ def exponent(beta: float) -> float:
 
 def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
     """Check data and weights, fill in unknown entries, and bring them into the kernels' form."""
-    beta = number(beta, "beta")
+    beta = check_number("beta", beta)
     # float32 powers hold 1e-38 to 1e38: for steep negative powers the model has to stay away from zero
     eps = max(EPS, 10.0 ** (-30.0 / (2.0 - beta))) if beta < -1 else EPS
     v = np.asarray(V)
@@ -182,19 +183,3 @@ def _index(free: Any) -> Any:
         return free
     index = np.atleast_1d(np.asarray(free))
     return index if index.size else index.astype(np.intp)
-
-
-def number(value: float, name: str, low: float = -math.inf, high: float = math.inf) -> float:
-    """Check a finite number in [low, high]."""
-    out = float(value)
-    if not (math.isfinite(out) and low <= out <= high):
-        span = "" if low == -math.inf else f" in [{low:g}, {high:g}]" if high < math.inf else f" >= {low:g}"
-        raise ParameterError(f"{name}={value}; give a finite number{span}")
-    return out
-
-
-def count(value: int, name: str, low: int = 1) -> int:
-    """Check a whole number >= low."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise ParameterError(f"{name}={value!r}; give a whole number >= {low}")
-    return int(value)

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_number, check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.alternation import Alternation
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, prepare
+from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, matrix, prepare
 from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.updates import Norm, check_norm, scale_to_unit, to_frame_major, to_public
@@ -134,8 +135,8 @@ def factorize(
     """
     problem = prepare(V, beta, weights)
     check_norm(norm)
-    max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
-    momentum = number(momentum, "momentum", 0.0, MAX_MOMENTUM)
+    max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
+    momentum = check_number("momentum", momentum, 0.0, MAX_MOMENTUM)
     atoms, h = first_factors(problem, n_components, W, H, init, rng)
     n_components = len(atoms)
     chosen = free_atoms(free, n_components)
@@ -145,7 +146,7 @@ def factorize(
         length = np.sqrt((atoms * atoms).sum(axis=1))
         atoms[chosen] = scale_to_unit(atoms[chosen])
         h[:, chosen] *= length[chosen]
-    with Workers(count(n_jobs, "n_jobs")) as workers:
+    with Workers(check_whole("n_jobs", n_jobs, 1)) as workers:
         both = Alternation(problem, atoms, h, chosen, penalty_H, penalty_W, norm, Momentum(momentum), workers)
         first = None
         if stride > 1 and len(chosen):
@@ -157,7 +158,7 @@ def factorize(
 
 def _stride(coarse: int | None, n_frames: int, n_components: int, started: bool) -> int:
     if coarse is not None:
-        stride = count(coarse, "coarse")
+        stride = check_whole("coarse", coarse, 1)
         if stride > n_frames:
             raise ParameterError(
                 f"coarse={stride}; there are only {n_frames} frames, give a number up to that"
@@ -186,7 +187,7 @@ def first_factors(
         given = matrix(W, problem.dtype, "W", (problem.n_features, given)).shape[1]
     if given is None and n_components is None:
         raise ParameterError("n_components=None; give the number of atoms, or W, or H")
-    wanted = given if n_components is None else count(n_components, "n_components")
+    wanted = given if n_components is None else check_whole("n_components", n_components, 1)
     if given is not None and wanted != given:
         raise ParameterError(
             f"n_components={wanted}, but the given W or H has {given} atoms; leave one of them out"

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_number, check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import kernels
-from nmf_audio.nmf.checks import Array, check_entries, count, exponent, matrix, number, per_atom
+from nmf_audio.nmf.checks import Array, check_entries, exponent, matrix, per_atom
 
 __all__ = ["FrameSolver"]
 
@@ -73,11 +74,15 @@ class FrameSolver:
         dtype: np.dtype[Any] = np.dtype(np.float64 if w.dtype == np.float64 else np.float32)
         self._atoms: Array = np.ascontiguousarray(matrix(w, dtype, "W", (None, None)).T).copy()
         n_components, n_features = self._atoms.shape
-        self._beta, self._n_iter = number(beta, "beta"), count(n_iter, "n_iter", low=0)
+        self._beta, self._n_iter = check_number("beta", beta), check_whole("n_iter", n_iter, 0)
         tiny = float(np.finfo(dtype).tiny)
         self._gamma, self._eps, self._floor = (
             dtype.type(x)
-            for x in (exponent(self._beta), number(eps, "eps", tiny), number(floor, "floor", tiny))
+            for x in (
+                exponent(self._beta),
+                check_number("eps", eps, tiny),
+                check_number("floor", floor, tiny),
+            )
         )
         self._l1 = per_atom(l1_H, n_components, "l1_H").astype(dtype)
         m = np.ones(n_features) if weights is None else np.asarray(weights, dtype=np.float64)

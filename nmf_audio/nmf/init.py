@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Problem, count, prepare
+from nmf_audio.nmf.checks import Array, Problem, prepare
 
 __all__ = ["INITS", "initialize", "make_start"]
 
@@ -55,7 +56,7 @@ def initialize(
     ((4, 2), (2, 6))
     """
     problem = prepare(V, 1.0, None)
-    W, H = make_start(problem, count(n_components, "n_components"), init, rng)
+    W, H = make_start(problem, check_whole("n_components", n_components, 1), init, rng)
     return np.ascontiguousarray(W.T), np.ascontiguousarray(H.T * problem.dtype.type(problem.scale))
 
 

@@ -7,9 +7,10 @@ equivalence of nonnegative matrix factorization and spectral clustering", SDM 20
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, check_entries, count
+from nmf_audio.nmf.checks import Array, check_entries
 
 __all__ = ["k_means"]
 
@@ -63,7 +64,7 @@ def k_means(
     x = np.asarray(X, np.float64)
     if x.ndim != 2 or not np.isfinite(x).all():
         raise ParameterError(f"X of shape {x.shape}; give finite numbers, (n_items, n_features)")
-    if count(n_clusters, "n_clusters") > len(x):
+    if check_whole("n_clusters", n_clusters, 1) > len(x):
         raise ParameterError(f"n_clusters={n_clusters}; there are only {len(x)} items")
     w = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
     if w.shape != (len(x),):
@@ -72,7 +73,8 @@ def k_means(
     w = w / w.sum() if w.any() else np.full(len(x), 1 / len(x))
     generator = np.random.default_rng(rng)
     found = [
-        _descend(x, w, _draw_centres(x, w, n_clusters, generator)) for _ in range(count(n_starts, "n_starts"))
+        _descend(x, w, _draw_centres(x, w, n_clusters, generator))
+        for _ in range(check_whole("n_starts", n_starts, 1))
     ]
     return min(found, key=lambda one: one[1])[0]
 

@@ -5,9 +5,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_number, check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, count, number
+from nmf_audio.nmf.checks import Array, Free
 from nmf_audio.nmf.factorization import factorize
 from nmf_audio.nmf.init import INITS
 from nmf_audio.nmf.momentum import MAX_MOMENTUM
@@ -84,19 +85,19 @@ class NMF:
         if init not in INITS:
             raise ParameterError(f"init={init!r}; allowed are {', '.join(INITS)}, or give W and H to fit")
         check_norm(norm)
-        self.n_components = count(n_components, "n_components")
-        self.beta = number(beta, "beta")
+        self.n_components = check_whole("n_components", n_components, 1)
+        self.beta = check_number("beta", beta)
         self.init = init
         self.l1_H = l1_H
         self.l1_W = l1_W
         self.norm: Norm = norm
-        self.max_iter = count(max_iter, "max_iter")
-        self.tol = number(tol, "tol", low=0.0)
-        self.momentum = number(momentum, "momentum", 0.0, MAX_MOMENTUM)
-        self.coarse = None if coarse is None else count(coarse, "coarse")
-        self.n_jobs = count(n_jobs, "n_jobs")
-        self.rho = number(rho, "rho", 0.0, 1.0)
-        self.batch_iter = count(batch_iter, "batch_iter")
+        self.max_iter = check_whole("max_iter", max_iter, 1)
+        self.tol = check_number("tol", tol, 0.0)
+        self.momentum = check_number("momentum", momentum, 0.0, MAX_MOMENTUM)
+        self.coarse = None if coarse is None else check_whole("coarse", coarse, 1)
+        self.n_jobs = check_whole("n_jobs", n_jobs, 1)
+        self.rho = check_number("rho", rho, 0.0, 1.0)
+        self.batch_iter = check_whole("batch_iter", batch_iter, 1)
         self.rng = rng
         self._online: OnlineAtoms | None = None
 

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_number
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, exponent, free_atoms, matrix, number, prepare
+from nmf_audio.nmf.checks import Array, Free, exponent, free_atoms, matrix, prepare
 from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, to_frame_major
 
 __all__ = ["OnlineAtoms"]
@@ -61,13 +62,13 @@ class OnlineAtoms:
         w = np.asarray(W)
         dtype: np.dtype[Any] = np.dtype(np.float32 if w.dtype == np.float32 else np.float64)
         self._atoms: Array = np.ascontiguousarray(matrix(w, dtype, "W", (None, None)).T).copy()
-        self._beta = number(beta, "beta")
-        self._rho = number(rho, "rho", 0.0, 1.0)
+        self._beta = check_number("beta", beta)
+        self._rho = check_number("rho", rho, 0.0, 1.0)
         self._free = free_atoms(free, len(self._atoms))
         start = self._atoms[self._free].astype(np.float64)
         power = 2.0 - self._beta if self._beta < 1 else self._beta - 1.0 if self._beta > 2 else 1.0
         self._sums = start.sum(axis=1, keepdims=True)
-        self._B = np.full(start.shape, number(prior, "prior", low=0.0))
+        self._B = np.full(start.shape, check_number("prior", prior, 0.0))
         self._A = start**power * self._B
 
     @property

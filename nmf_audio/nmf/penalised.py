@@ -32,10 +32,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_number, check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, number, per_atom, prepare
+from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, per_atom, prepare
 from nmf_audio.nmf.factorization import Factorization, first_factors
 from nmf_audio.nmf.minimisers import find_root, minimum_of_sum_one
 from nmf_audio.nmf.updates import to_public
@@ -139,11 +140,11 @@ def factorize_penalised(
     >>> bool(np.ptp(H) < 0.1 * H.mean())
     True
     """
-    beta = number(beta, "beta")
+    beta = check_number("beta", beta)
     if beta not in BETAS:
         raise ParameterError(f"beta={beta:g}; with penalties 0, 1 and 2 are allowed")
     problem = prepare(V, beta, None)
-    max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
+    max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
     atoms, h = _scale_to_sum_one(problem, *first_factors(problem, n_components, W, H, init, rng))
     weights = _Weights(penalty, len(atoms), problem)
     chosen = free_atoms(free, len(atoms))
@@ -171,7 +172,7 @@ class _Weights:
 
         self._F = problem.n_features
         self._l1, self._continuity = each("l1"), each("continuity")
-        self._group = number(penalty.group, "group", low=0.0)
+        self._group = check_number("group", penalty.group, 0.0)
         labels = np.arange(n_components) if penalty.groups is None else np.asarray(penalty.groups)
         if labels.shape != (n_components,) or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
             raise ParameterError(f"groups={penalty.groups!r}; give one whole number >= 0 for each atom")

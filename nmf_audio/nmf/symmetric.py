@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, check_entries, count
+from nmf_audio.nmf.checks import Array, check_entries
 
 __all__ = ["cluster", "factorize_symmetric"]
 
@@ -72,7 +73,7 @@ def factorize_symmetric(
     check_entries(a, "A")
     if not np.allclose(a, a.T):
         raise ParameterError("A is not symmetric; the similarity of i to j must be that of j to i")
-    n_clusters, max_iter = count(n_clusters, "n_clusters"), count(max_iter, "max_iter")
+    n_clusters, max_iter = check_whole("n_clusters", n_clusters, 1), check_whole("max_iter", max_iter, 1)
     if G is None:
         g = np.random.default_rng(rng).random((len(a), n_clusters)) + 0.1
         g *= np.sqrt(a.sum() / (g @ g.T).sum())
@@ -122,13 +123,14 @@ def cluster(
     a = np.asarray(A, np.float64)
     if a.ndim != 2 or not (np.diagonal(a) > 0).all():
         raise ParameterError("A must be a matrix with a positive diagonal: every item is like itself")
-    if count(n_clusters, "n_clusters") > len(a):
+    if check_whole("n_clusters", n_clusters, 1) > len(a):
         raise ParameterError(f"n_clusters={n_clusters}; there are only {len(a)} items")
     size = np.sqrt(a.sum(axis=1))
     scaled = a / np.outer(size, size)
     generator = np.random.default_rng(rng)
     found = [
-        factorize_symmetric(scaled, n_clusters, rng=generator) for _ in range(count(n_starts, "n_starts"))
+        factorize_symmetric(scaled, n_clusters, rng=generator)
+        for _ in range(check_whole("n_starts", n_starts, 1))
     ]
     best = min(found, key=lambda one: one[1])[0]
     labels: Array = best.argmax(axis=1)

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_number, check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Problem, check_entries, count, number, prepare
+from nmf_audio.nmf.checks import Array, Problem, check_entries, prepare
 from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, run_updates, to_public
 
@@ -108,7 +109,7 @@ def factorize_tensor(
             f"V has shape {v.shape}; give (n_channels, n_features, n_frames) with at least one entry"
         )
     problem = prepare(v.reshape(-1, v.shape[2]), beta, None)
-    max_iter, tol = count(max_iter, "max_iter"), number(tol, "tol", low=0.0)
+    max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
     place, w, h = _make_start(problem, v.shape[0], n_components, (Q, W, H), rng)
 
     n_iter, cost = descend(
@@ -158,7 +159,7 @@ def _make_start(
         if n_components is None:
             raise ParameterError("n_components=None; give the number of atoms, or Q, W and H")
         generator = np.random.default_rng(rng)
-        wanted = count(n_components, "n_components")
+        wanted = check_whole("n_components", n_components, 1)
         w = np.abs(generator.standard_normal((wanted, n_features))) + 1e-3
         place = 0.5 + generator.random((wanted, n_channels))
         _, h = make_start(problem, wanted, "random", generator)

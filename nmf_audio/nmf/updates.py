@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nmf_audio._checks import check_number, check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import kernels
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, count, free_atoms, matrix, number, prepare
+from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, matrix, prepare
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.workers import Workers
 
@@ -90,7 +91,7 @@ def update_H(
     """
     problem = prepare(V, beta, weights)
     atoms, h = to_frame_major(problem, W, H)
-    no_momentum = np.zeros(count(n_iter, "n_iter"), problem.dtype)
+    no_momentum = np.zeros(check_whole("n_iter", n_iter, 1), problem.dtype)
     run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), no_momentum)
     return to_public(problem, h)
 
@@ -160,7 +161,7 @@ def update_W(
     l1 = problem.l1(l1_W, len(atoms), "l1_W")
     if norm == "l2":
         atoms[chosen] = scale_to_unit(atoms[chosen])
-    for _ in range(count(n_iter, "n_iter")):
+    for _ in range(check_whole("n_iter", n_iter, 1)):
         update_atoms(problem, atoms, h, chosen, l1, norm)
     return atoms.T.copy()
 
@@ -219,9 +220,9 @@ def activations(
     """
     problem = prepare(V, beta, weights)
     atoms, h = to_frame_major(problem, W, H)
-    weight = Momentum(number(momentum, "momentum", 0.0, MAX_MOMENTUM))
-    penalty, n_iter = problem.l1(l1_H, len(atoms), "l1_H"), count(n_iter, "n_iter")
-    with Workers(count(n_jobs, "n_jobs")) as workers:
+    weight = Momentum(check_number("momentum", momentum, 0.0, MAX_MOMENTUM))
+    penalty, n_iter = problem.l1(l1_H, len(atoms), "l1_H"), check_whole("n_iter", n_iter, 1)
+    with Workers(check_whole("n_jobs", n_jobs, 1)) as workers:
         steps = weight.steps(n_iter, problem.dtype)
         run_updates(
             problem,

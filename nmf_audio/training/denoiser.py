@@ -26,7 +26,6 @@ from nmf_audio._checks import check_number, check_whole
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.dsp.normaliser import Normaliser
-from nmf_audio.nmf.checks import count
 from nmf_audio.nmf.workers import Workers
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
 from nmf_audio.training.defaults import (
@@ -403,7 +402,7 @@ def train_denoiser(
     DictionaryError
         When the checkpoint can't be read or written.
     """
-    with Workers(count(n_jobs, "n_jobs")) as workers:
+    with Workers(check_whole("n_jobs", n_jobs, 1)) as workers:
         training = DenoiserTraining(recordings, settings, spec=spec, start=start, workers=workers)
         run_training(
             training,

@@ -152,7 +152,7 @@ def test_a_coarse_start_leaves_fixed_atoms_and_missing_entries_alone() -> None:
 def test_more_strides_than_frames_are_refused() -> None:
     with pytest.raises(ParameterError, match="coarse=5; there are only 4 frames"):
         factorize(np.ones((3, 4)), 2, coarse=5)
-    with pytest.raises(ParameterError, match="coarse=0; give a whole number >= 1"):
+    with pytest.raises(ParameterError, match="coarse=0; must be a whole number of at least 1"):
         NMF(2, coarse=0)
 
 
@@ -173,7 +173,7 @@ def test_threads_change_no_bit(beta: float, n_jobs: int) -> None:
 
 
 def test_threads_none_is_refused() -> None:
-    with pytest.raises(ParameterError, match="n_jobs=0; give a whole number >= 1"):
+    with pytest.raises(ParameterError, match="n_jobs=0; must be a whole number of at least 1"):
         activations(np.ones((2, 2)), np.ones((2, 1)), n_jobs=0)
     with pytest.raises(ParameterError, match="n_jobs=-1"):
         factorize(np.ones((2, 2)), 1, n_jobs=-1)

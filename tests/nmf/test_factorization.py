@@ -205,7 +205,7 @@ def test_tiny_and_silent_data(shape: tuple[int, int], beta: float) -> None:
         ({"V": [[1.0], [np.nan]]}, r"V\[1, 0\]=nan"),
         ({"V": [[np.inf]]}, r"V\[0, 0\]=inf"),
         ({"n_components": None}, "n_components=None; give the number of atoms"),
-        ({"n_components": 0}, "n_components=0; give a whole number >= 1"),
+        ({"n_components": 0}, "n_components=0; must be a whole number of at least 1"),
         ({"n_components": 2.0}, "n_components=2.0"),
         ({"n_components": True}, "n_components=True"),
         ({"n_components": 5, "W": np.ones((3, 2))}, "n_components=5, but the given W or H has 2 atoms"),
@@ -229,8 +229,8 @@ def test_tiny_and_silent_data(shape: tuple[int, int], beta: float) -> None:
         ({"weights": -np.ones((3, 4))}, r"weights\[0, 0\]=-1"),
         ({"weights": np.zeros((3, 4))}, "weights are all 0"),
         ({"max_iter": 0}, "max_iter=0"),
-        ({"momentum": 1.0}, r"momentum=1.0; give a finite number in \[0, 0.999\]"),
-        ({"tol": -1.0}, "tol=-1.0; give a finite number >= 0"),
+        ({"momentum": 1.0}, r"momentum=1.0; must be a number from 0 to 0.999"),
+        ({"tol": -1.0}, "tol=-1.0; must be a number of at least 0"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:

@@ -101,10 +101,10 @@ def test_unknown_entries_are_ignored(example: Make) -> None:
     ("arguments", "message"),
     [
         ({"W": np.ones(3)}, r"W has shape \(3,\)"),
-        ({"rho": 1.5}, r"rho=1.5; give a finite number in \[0, 1\]"),
+        ({"rho": 1.5}, r"rho=1.5; must be a number from 0 to 1"),
         ({"beta": np.nan}, "beta=nan"),
         ({"free": [7]}, r"free=\[7\]"),
-        ({"prior": -1}, "prior=-1; give a finite number >= 0"),
+        ({"prior": -1}, "prior=-1; must be a number of at least 0"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:

@@ -230,7 +230,7 @@ def test_momentum_saves_two_updates_of_three_and_the_cost_falls_as_observed(
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.0, np.nan])
 def test_momentum_out_of_range_is_refused(momentum: float) -> None:
-    with pytest.raises(ParameterError, match=rf"momentum={momentum}; give a finite number in \[0, 0.999\]"):
+    with pytest.raises(ParameterError, match=rf"momentum={momentum}; must be a number from 0 to 0.999"):
         activations(np.ones((2, 2)), np.ones((2, 1)), momentum=momentum)
 
 
