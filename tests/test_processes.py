@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import nmf_audio
 from nmf_audio import Report, denoise_files
 from nmf_audio.jobs.processes import ProcessEndedError, Processes, Progress
 from tests.tiny import write_noise
@@ -137,6 +138,31 @@ def wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_no_module_of_the_current_folder_is_run(tmp_path: Path) -> None:
+    """Not even one that is named like a module of Python's own, in the folder or where the environment says."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("json", "re", "enum", "pickle", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w').close(); raise SystemExit(3)")
+    (elsewhere / "sitecustomize.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    for name in ("a.wav", "b.wav"):
+        write_noise(tmp_path / name, 0.1)
+    # what starts the workers is started safely itself: as the installed command is
+    start = f"import sys; sys.path[:0] = {[str(Path(nmf_audio.__file__).parents[1])]!r}; "
+    start += "from nmf_audio.cli.denoise import main; "
+    start += f"import os; os.environ['PYTHONPATH'] = {str(elsewhere)!r}; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", start, "a.wav", "b.wav", "--jobs", "2", "-q"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "b.denoised.wav").exists()
+    assert not (tmp_path / "ran").exists()
 
 
 def test_recordings_are_the_same_however_many_jobs(tmp_path: Path) -> None:

@@ -98,8 +98,10 @@ class Processes:
         try:
             return self._idle.get_nowait()
         except queue.Empty:
+            # isolated: no module of the current folder, nor of a folder that the environment names, is run
+            folders = [entry for entry in map(str, sys.path) if entry]
             return subprocess.Popen(
-                [sys.executable, "-c", START, json.dumps([str(entry) for entry in sys.path])],
+                [sys.executable, "-I", "-c", START, json.dumps(folders)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=os.environ | ONE_THREAD,
