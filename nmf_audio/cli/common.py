@@ -120,10 +120,22 @@ def count_channels(n: int) -> str:
     return "1 channel" if n == 1 else f"{n} channels"
 
 
+def escape(text: str, keep: str = "") -> str:
+    """Return a text whose control characters are escaped, but for those to keep.
+
+    Names of files and dictionaries, and tags, come from others: they must not move the cursor, ring the bell, turn
+    the direction of writing or look like a second message.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
 def write_line(text: str, stream: TextIO) -> None:
-    """Write a line; what the terminal can't show (a name from another encoding) is escaped."""
+    """Write a line, or several; what the terminal can't show (a name from another encoding) is escaped."""
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    shown = escape(text, keep="\n\t")
+    stream.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     stream.flush()
 
 
@@ -143,9 +155,9 @@ def print_message(args: argparse.Namespace, text: str, *, level: int = 1) -> Non
         return
     with _beside_bar(args):
         if getattr(args, "stdout_is_taken", False):
-            write_line(text, sys.stderr)
+            write_line(escape(text), sys.stderr)
         else:
-            print_line(text)
+            print_line(escape(text))
 
 
 def describe(error: BaseException) -> str:
@@ -184,7 +196,7 @@ def report_error(args: argparse.Namespace, error: str | BaseException, *, about:
         error = _with_options(error)
     where = "" if str(about) in error else f"{about}: "
     with _beside_bar(args):
-        write_line(f"{args.prog}: {where}{error}", sys.stderr)
+        write_line(escape(f"{args.prog}: {where}{error}"), sys.stderr)
 
 
 @contextmanager
@@ -289,7 +301,7 @@ def progress_bar(
         return
     from tqdm import tqdm
 
-    with tqdm(desc=label, unit=unit, unit_scale=True, leave=False, file=sys.stderr) as bar:
+    with tqdm(desc=escape(label), unit=unit, unit_scale=True, leave=False, file=sys.stderr) as bar:
 
         def update(done: float, total: float) -> None:
             # of a pipe nobody knows how much there is to come

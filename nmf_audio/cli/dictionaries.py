@@ -149,5 +149,5 @@ def _facts(dictionary: "Dictionary") -> dict[str, Any]:
 
 def _print_result(what: object) -> None:
     """Write what was asked for to standard output, also with -q."""
-    text = what if isinstance(what, str) else json.dumps(what, indent=2, ensure_ascii=False)
+    text = what if isinstance(what, str) else json.dumps(what, indent=2)
     common.write_line(text, sys.stdout)
