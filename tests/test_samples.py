@@ -54,5 +54,9 @@ def test_the_first_bad_sample_is_named() -> None:
     y = np.zeros((2, 10), np.float32)
     y[1, 4] = np.nan
     y[0, 7] = np.inf
-    with pytest.raises(ParameterError, match="NaN at sample 104 of channel 1"):
+    with pytest.raises(ParameterError, match="sample 104 of channel 2 is NaN") as caught:
         check_finite(y, 100)
+    assert caught.value.name == "y"
+    with pytest.raises(ParameterError, match=r"noise: sample 0 of channel 1 is -1e\+300; only"):
+        check_finite(np.array([[-1e300, 0]]), name="noise")
+    check_finite(np.full((1, 2), -(2**31), np.int32))

@@ -132,15 +132,18 @@ def test_fixed_may_not_change_within_a_signal() -> None:
     assert stream.process(np.zeros(10, np.float32)).shape == (0,)
 
 
+@pytest.mark.parametrize(("value", "shown"), [(np.nan, "NaN"), (-np.inf, "infinite"), (1e37, "1e[+]37")])
 @pytest.mark.parametrize("method", ["trained", MEMORY])
-def test_a_refused_block_leaves_the_stream_as_it_was(method: str, noisy_speech: Array) -> None:
+def test_a_refused_block_leaves_the_stream_as_it_was(
+    method: str, value: float, shown: str, noisy_speech: Array
+) -> None:
     y = noisy_speech[:8000]
     denoiser = denoiser_by(method)
     stream = denoiser.stream(16000)
     parts = [stream.process(y[:3000])]
     bad = y[3000:4000].copy()
-    bad[123] = np.nan
-    with pytest.raises(ParameterError, match="NaN at sample 3123 of channel 0"):
+    bad[123] = value
+    with pytest.raises(ParameterError, match=f"y: sample 3123 of channel 1 is {shown}; only"):
         stream.process(bad)
     with pytest.raises(ParameterError, match="shape"):
         stream.process(np.zeros((3, 100), np.float32))

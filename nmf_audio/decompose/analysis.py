@@ -10,6 +10,7 @@ import numpy.typing as npt
 from nmf_audio.decompose.base import Decomposition, Estimate
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import Normaliser
+from nmf_audio.errors import DictionaryError
 
 __all__ = ["Analysis", "Found"]
 
@@ -42,7 +43,7 @@ class Analysis:
         self._normaliser = Normaliser(spectrum[: band_map.n_observed], band_map.spec.whitening)
         # a stream runs from its first block at full speed: whatever has to be compiled or loaded is so now
         silence = np.zeros((1, band_map.n_observed), np.float32)
-        decomposition.process(self._normaliser.process(silence).T)
+        self._estimate(self._normaliser.process(silence))
         self.reset()
 
     def reset(self) -> None:
@@ -55,10 +56,20 @@ class Analysis:
         self._normaliser.reset()
 
     def process(self, X: ComplexArray) -> Found:
-        """Take the next frames X (n_channels, n_frames, n_freq)."""
+        """Take the next frames X (n_channels, n_frames, n_freq); DictionaryError if arithmetic overflows."""
         magnitudes: Array = np.abs(X)
         # joined by power, so that channels of opposite phase do not cancel
         joint: Array = magnitudes[0] if len(X) == 1 else np.sqrt(np.square(magnitudes).mean(axis=0))
         bands = self._bands.pool(joint)
         normalised = self._normaliser.process(bands)
-        return Found(joint, bands, normalised, self._decomposition.process(normalised.T))
+        return Found(joint, bands, normalised, self._estimate(normalised))
+
+    def _estimate(self, normalised: Array) -> Estimate:
+        # what comes of extreme values in a dictionary is told by one error, not by warnings on the way
+        with np.errstate(all="ignore"):
+            estimate = self._decomposition.process(normalised.T)
+        if not np.isfinite(estimate.masks).all():
+            raise DictionaryError(
+                "the dictionary holds values so extreme that masks are not finite; use another one"
+            )
+        return estimate

@@ -26,12 +26,15 @@ __all__ = [
     "check_channels",
     "check_finite",
     "check_samples",
+    "describe_unusable",
     "from_float",
     "in_blocks",
     "to_float",
 ]
 
 MAX_CHANNELS = 64
+LARGEST = 1e9
+"""Full scale is 1; the square of this, summed over a frame, is far below the largest float32."""
 BLOCK = 1 << 16
 FULL_SCALE = {np.float32: 1.0, np.float64: 1.0, np.int16: 2.0**15, np.int32: 2.0**31}
 """By the type of a sample: the name of a type is put together anew, and takes memory, each time it is asked for."""
@@ -73,17 +76,29 @@ def check_samples(y: Any, n_channels: int | None = None) -> npt.NDArray[Any]:
     return y
 
 
-def check_finite(y: npt.NDArray[Any], first_sample: int = 0) -> None:
-    """Raise ParameterError with the position of the first NaN or Inf in `y` (n_channels, n_samples)."""
-    finite = np.isfinite(y)
-    if not finite.all():
-        bad = ~finite
-        n = int(bad.any(axis=0).argmax())
-        channel = int(bad[:, n].argmax())
-        kind = "NaN" if np.isnan(y[channel, n]) else "infinite"
-        raise ParameterError(
-            f"y is {kind} at sample {first_sample + n} of channel {channel}; only finite samples can be processed"
-        )
+def describe_unusable(y: npt.NDArray[Any], first_sample: int = 0, sr: int | None = None) -> str | None:
+    """Describe the first sample in `y` (n_channels, n_samples) with which float32 can't do arithmetic.
+
+    That is NaN, infinity, or any value beyond `LARGEST`; None if there is none. Channels are counted from 1.
+    """
+    # integers are always in range; NaN is neither below nor above
+    if y.dtype.kind != "f" or y.size == 0 or (y.max() <= LARGEST and y.min() >= -LARGEST):
+        return None
+    n, channel = (int(i) for i in np.argwhere(~(np.abs(y) <= LARGEST).T)[0])
+    value = y[channel, n]
+    kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else f"{value:g}"
+    when = "" if sr is None else f" ({(first_sample + n) / sr:.3f} s)"
+    return (
+        f"sample {first_sample + n}{when} of channel {channel + 1} is {kind}; "
+        f"only finite samples up to {LARGEST:g} can be processed"
+    )
+
+
+def check_finite(y: npt.NDArray[Any], first_sample: int = 0, *, name: str = "y") -> None:
+    """Raise ParameterError with the position of the first sample of `y` (n_channels, n_samples) that is unusable."""
+    problem = describe_unusable(y, first_sample)
+    if problem is not None:
+        raise ParameterError(f"{name}: {problem}", name=name)
 
 
 def check_block(block: Any, n_channels: int, first_sample: int) -> npt.NDArray[Any]:

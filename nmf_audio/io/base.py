@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio.dsp.samples import describe_unusable
 from nmf_audio.errors import AudioFileError
 
 __all__ = ["ReaderContext", "Samples", "WriterContext", "check_values", "choose_block_length"]
@@ -15,8 +16,6 @@ __all__ = ["ReaderContext", "Samples", "WriterContext", "check_values", "choose_
 Samples = npt.NDArray[np.floating[Any]]
 
 _MAX_BLOCK_VALUES = 2**20
-# full scale is 1.0; the square of this, summed over a frame, is far below the largest float32
-_LARGEST = 1e9
 
 
 def choose_block_length(sr: int, n_channels: int) -> int:
@@ -35,17 +34,9 @@ def check_values(block: Samples, first: int, sr: int, label: str) -> None:
 
     `AudioFileError`, which says which, if a sample is NaN, infinite, or too large.
     """
-    # NaN is neither
-    if block.size == 0 or (block.max() <= _LARGEST and block.min() >= -_LARGEST):
-        return
-    good = np.abs(block) <= _LARGEST
-    n, channel = (int(i) for i in np.argwhere(~good.T)[0])
-    value = block[channel, n]
-    kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else f"{value:g}"
-    raise AudioFileError(
-        f"{label}: sample {first + n} ({(first + n) / sr:.3f} s) of channel {channel + 1} is {kind}; "
-        f"only finite samples up to {_LARGEST:g} can be processed"
-    )
+    problem = describe_unusable(block, first, sr)
+    if problem is not None:
+        raise AudioFileError(f"{label}: {problem}")
 
 
 class ReaderContext:

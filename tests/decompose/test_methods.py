@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +26,7 @@ from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import Normaliser
 from nmf_audio.dsp.stft import stft
 from nmf_audio.metrics import si_sdr
-from tests.tiny import MEMORY, denoiser_by
+from tests.tiny import MEMORY, denoiser_by, dictionary_with_memory
 
 Array = npt.NDArray[np.float32]
 
@@ -180,3 +182,22 @@ def test_method_and_dictionary_must_fit() -> None:
 def test_a_denoiser_says_what_it_is() -> None:
     assert repr(Denoiser(reduction_db=20)) == "Denoiser('trained', method='trained', reduction_db=20, mix=1)"
     assert "latency 512" in repr(Denoiser().stream(16000, 2))
+
+
+@pytest.mark.parametrize("name", ["W_out", "A", "run_gain", "head_mask"])
+def test_a_dictionary_of_extreme_values_is_an_error_rather_than_silence(
+    name: str, noisy_speech: Array
+) -> None:
+    dictionary = dictionary_with_memory()
+    extreme = np.full_like(dictionary.arrays[name], 1e4 if name.startswith("head") else 3e38)
+    denoiser = Denoiser(replace(dictionary, arrays={**dictionary.arrays, name: extreme}))
+    with contextlib.suppress(DictionaryError):
+        assert np.isfinite(denoiser.denoise(noisy_speech[:8000], 16000)).all()
+
+
+def test_masks_that_are_not_finite_are_an_error(noisy_speech: Array) -> None:
+    dictionary = load_dictionary("trained")
+    extreme = np.full_like(dictionary.arrays["W_out"], 3e38)
+    denoiser = Denoiser(replace(dictionary, arrays={**dictionary.arrays, "W_out": extreme}))
+    with pytest.raises(DictionaryError, match="not finite"):
+        denoiser.denoise(noisy_speech[:8000], 16000)

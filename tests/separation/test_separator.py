@@ -206,7 +206,7 @@ def test_blocks_that_can_not_be_are_refused_and_nothing_of_them_is_taken(mixture
     stream.process(mixture.y[:1000])
     with pytest.raises(ParameterError, match="float64; the signal began with float32"):
         stream.process(mixture.y[:10].astype(np.float64))
-    with pytest.raises(ParameterError, match="NaN at sample 1002"):
+    with pytest.raises(ParameterError, match=r"sample 1002 .*NaN"):
         stream.process(np.array([0, 0, np.nan], np.float32))
     rest = stream.process(mixture.y[1000:2000])["low"]
     assert len(rest) == 2000 // 256 * 256 - 1000 // 256 * 256
