@@ -174,7 +174,7 @@ def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
             sounddevice=sounddevice,
         )
     except ParameterError as error:
-        raise common.UsageError([settings.with_option_names(str(error))]) from error
+        raise common.UsageError([settings.describe_argument(error)]) from error
     return live, numbers.get("seconds", math.inf)
 
 

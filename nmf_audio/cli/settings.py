@@ -168,14 +168,14 @@ def build(make: Callable[..., Value], options: Mapping[str, Any], errors: list[s
     try:
         return make(**options)
     except (ParameterError, DictionaryError) as error:
-        found = {str(error): None}
+        found = {describe_argument(error): None}
     # the first error hid the others: each option alone shows its own
     for alone in ({}, *({name: value} for name, value in options.items())):
         try:
             make(**alone)
         except (ParameterError, DictionaryError) as error:
-            found[str(error)] = None
-    errors.extend(with_option_names(text) for text in found)
+            found[describe_argument(error)] = None
+    errors.extend(found)
     return None
 
 
@@ -186,7 +186,7 @@ def read_jobs(args: argparse.Namespace, errors: list[str]) -> int:
     try:
         return check_jobs(common.parse_whole(args.jobs))
     except ParameterError as error:
-        errors.append(str(error))
+        errors.append(describe_argument(error))
         return 1
 
 
@@ -202,7 +202,7 @@ def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str
     try:
         check_noise_options(**options, streamed="-" in args.inputs)
     except ParameterError as error:
-        errors.append(with_option_names(str(error)))
+        errors.append(describe_argument(error))
     options |= read_part_options(args, errors)
     check_noise(args, errors)
     return options
@@ -278,6 +278,16 @@ def _read(text: str | None, option: str, parse: Callable[[str], Value], errors: 
     except ValueError as error:
         errors.append(f"{option} {error}")
         return None
+
+
+def describe_argument(error: Exception) -> str:
+    """Return an error of a function's argument in terms of the option that sets it."""
+    name = getattr(error, "name", None)
+    if not isinstance(error, ParameterError) or not error.allowed or name is None:
+        return with_option_names(str(error))
+    option = _OPTIONS.get(name, name)
+    value = f"{error.value:g}" if isinstance(error.value, float) else error.value
+    return f"--{option} {value}: must be {error.allowed}" + (f"; {error.advice}" if error.advice else "")
 
 
 def with_option_names(text: str) -> str:

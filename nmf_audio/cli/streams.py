@@ -129,5 +129,8 @@ def read_raw_format(args: argparse.Namespace, errors: list[str]) -> "RawFormat |
     try:
         return RawFormat(args.raw, **options)
     except ParameterError as error:
-        errors.append(str(error).replace("n_channels=", "channels=").replace("sr=", "rate="))
+        told = str(error).replace("sr=", "rate=")
+        if error.allowed:
+            told = f"--channels {error.value}: must be {error.allowed}"
+        errors.append(told)
         return None

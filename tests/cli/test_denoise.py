@@ -106,8 +106,8 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
         "denoise: pipe: is no regular file; copy its content to one first",
         "denoise: b.denoised.wav: exists; give --force to replace it",
         "denoise: a.wav and a.wav have the same output a.denoised.wav; write to different folders or names",
-        "denoise: reduction='loud'; must be a number from 0 to 100",
-        "denoise: mix=2.0; must be a number from 0 to 1",
+        "denoise: --reduction loud: must be a number from 0 to 100",
+        "denoise: --mix 2: must be a number from 0 to 1",
     ]
     assert names(tmp_path) == before
 
@@ -130,7 +130,7 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
         (["a.wav", "--method", "best"], "method='best'; allowed are "),
         (["a.wav", "--dictionary", "nonsense"], "dictionary='nonsense' is neither a file nor one of"),
         (["a.wav", "--dictionary", "b.wav"], "b.wav"),
-        (["a.wav", "--mix", "nan"], "mix=nan; must be a number from 0 to 1"),
+        (["a.wav", "--mix", "nan"], "--mix nan: must be a number from 0 to 1"),
     ],
 )
 def test_faults_of_names_and_options(run: Run, tmp_path: Path, words: list[str], fault: str) -> None:

@@ -125,7 +125,7 @@ def test_the_extension_says_the_format_too(run: Run, tmp_path: Path) -> None:
         (["-o", "b", "--subtype", "nonsense"], ["subtype='nonsense'; allowed are PCM_16, PCM_24,"]),
         (
             ["--format", "mp3", "--subtype", "pcm_16", "--rate", "1", "--mix", "2"],
-            ["mix=2.0; ", "subtype='pcm_16'; allowed for MP3 are MPEG_LAYER_III", "rate=1; a whole number"],
+            ["--mix 2: ", "subtype='pcm_16'; allowed for MP3 are MPEG_LAYER_III", "rate=1; a whole number"],
         ),
         (
             ["--keep-noise", "n.flac", "--subtype", "float"],

@@ -118,8 +118,8 @@ def test_patterns_are_expanded_here(run: Run, talks: Path) -> None:
         (["talks/b.wav", "--name", "{stem}{ext}", "-f"], "talks/b.wav: is the input talks/b.wav itself"),
         (["talks/b.wav", "--name", "{stem}.x.wav", "-o", "c.wav"], "-o and --name are both given"),
         (["talks/b.wav", "--skip-existing", "-f"], "--skip-existing and --force are both given"),
-        (["talks/b.wav", "--jobs", "0"], "jobs=0; must be a whole number from 1 to 256"),
-        (["talks/b.wav", "--jobs", "two"], "jobs='two'; must be a whole number from 1 to 256"),
+        (["talks/b.wav", "--jobs", "0"], "--jobs 0: must be a whole number from 1 to 256"),
+        (["talks/b.wav", "--jobs", "two"], "--jobs two: must be a whole number from 1 to 256"),
         (["-r", "talks", "--keep-noise", "n.wav"], "--keep-noise n.wav names one file for 4 inputs"),
     ],
 )

@@ -260,7 +260,7 @@ def test_the_input_is_never_the_output(options: list[str], tmp_path: Path) -> No
         (
             ["-", "-o", "b.wav", "--raw", "u8", "--rate", "8000", "--channels", "0", "--channels", "left"],
             [
-                "channels=0; must be a whole number from 1 to 64",
+                "--channels 0: must be a whole number from 1 to 64",
                 "channels='left'; allowed are linked, independent",
             ],
         ),

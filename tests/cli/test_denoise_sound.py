@@ -33,7 +33,7 @@ def test_faults_of_the_noise_come_with_the_others(run: Run, tmp_path: Path) -> N
     (tmp_path / "text.wav").write_text("no audio")
     for words, faults in [
         (["--noise", "none.wav"], ["--noise none.wav: can't be read: No such file or directory"]),
-        (["--noise", "text.wav", "--mix", "2"], ["mix=2.0; ", "--noise text.wav: holds no audio"]),
+        (["--noise", "text.wav", "--mix", "2"], ["--mix 2: ", "--noise text.wav: holds no audio"]),
         (
             ["--noise", "room.wav", "--noise-from", "0:1"],
             ["noise='room.wav' and noise-from=(0.0, 1.0) are both"],
@@ -113,7 +113,7 @@ def test_noise_of_many_goes_beside_the_outputs(run: Run, tmp_path: Path) -> None
         (["a.wav", "--channels", "both"], "channels='both'; allowed are linked, independent"),
         (["a.wav", "--start", "2", "--end", "0:01"], "start and end: from 2 s to 1 s; the start must be"),
         (["a.wav", "--start", "-1"], "--start -1; seconds, m:s or h:m:s are needed"),
-        (["a.wav", "--preset", "podcast", "--mix", "2"], "mix=2.0; must be a number from 0 to 1"),
+        (["a.wav", "--preset", "podcast", "--mix", "2"], "--mix 2: must be a number from 0 to 1"),
     ],
 )
 def test_faults_of_options(run: Run, tmp_path: Path, words: list[str], fault: str) -> None:

@@ -128,8 +128,8 @@ def test_the_report_says_what_was_chosen(run: Run) -> None:
     [
         ((), ["no sources are given; give one of --sources, --blind, --percussive and --example"]),
         (("--blind", "2", "--percussive"), ["--blind, --percussive are given; give one of"]),
-        (("--blind", "1"), ["blind=1; must be a whole number from 2 to 16"]),
-        (("--blind", "two"), ["blind='two'; must be a whole number from 2 to 16"]),
+        (("--blind", "1"), ["--blind 1: must be a whole number from 2 to 16"]),
+        (("--blind", "two"), ["--blind two: must be a whole number from 2 to 16"]),
         (("--blind", "2", "--beta", "0.5"), ["beta=0.5; allowed: 0, 1, 2"]),
         (
             ("--blind", "2", "--by-place", "--group-sparsity", "1"),
@@ -137,7 +137,7 @@ def test_the_report_says_what_was_chosen(run: Run) -> None:
         ),
         (("--example", "0-x"), ["--example x;"]),
         (("--example", "3-1"), ["example: from 3 s to 1 s"]),
-        (("--percussive", "--continuity", "-1"), ["continuity=-1.0; must be a number from 0 to 1e+06"]),
+        (("--percussive", "--continuity", "-1"), ["--continuity -1: must be a number from 0 to 1e+06"]),
         (
             ("--percussive", "--joint", "--by-place", "--free", "3", "--beta", "1", "--mask-power", "wide"),
             [
@@ -147,7 +147,7 @@ def test_the_report_says_what_was_chosen(run: Run) -> None:
                     "--joint: it goes",
                     "--beta: it goes",
                 ),
-                "mask-power='wide'; must be a number from 0.1 to 20",
+                "--mask-power wide: must be a number from 0.1 to 20",
             ],
         ),
         (
@@ -164,11 +164,11 @@ def test_the_report_says_what_was_chosen(run: Run) -> None:
                 "nan",
             ),
             [
-                *("beta='x'; allowed: 0, 1, 2", "group-sparsity=1e+300; must be a number from 0 to 1e+06"),
-                *("seed='1.5'; must be a whole number from 0", "mask-power=nan; must be a number from 0.1"),
+                *("beta='x'; allowed: 0, 1, 2", "--group-sparsity 1e+300: must be a number from 0 to 1e+06"),
+                *("--seed 1.5: must be a whole number from 0", "--mask-power nan: must be a number from 0.1"),
             ],
         ),
-        (("--example", "0-1", "--seed", "-1"), ["seed=-1; must be a whole number from 0"]),
+        (("--example", "0-1", "--seed", "-1"), ["--seed -1: must be a whole number from 0"]),
     ],
 )
 def test_faults_of_options_are_listed_and_nothing_is_written(
