@@ -58,11 +58,7 @@ def find_root(beta: float, y: Array, num: Array, den: Array, C: Array, D: Array)
 
 
 def _solve_cubic(p: Array, q: Array, C: Array) -> Array:
-    """Return the positive root of -p / x**2 + q + C * x, or `HUGE` where it lies beyond or there is none.
-
-    The function is concave and rises, so Newton's steps come from the left without ever passing the root. They start
-    within a factor of two of it.
-    """
+    """Return the positive root of -p / x**2 + q + C * x, or `HUGE` where it lies beyond or there is none."""
     if not C.any():
         plain: Array = np.sqrt(np.divide(p, q, out=np.full(p.shape, HUGE**2), where=q > 0))
         return plain
@@ -70,6 +66,7 @@ def _solve_cubic(p: Array, q: Array, C: Array) -> Array:
     rising = np.minimum(np.sqrt(p / np.maximum(2 * q, TINY)), np.cbrt(p / (2 * c)))
     falling = np.maximum(-q / c, np.cbrt(p / c))
     x = np.clip(np.where(q > 0, rising, falling), TINY, HUGE)
+    # the function is concave and rises: Newton's steps come from the left without ever passing the root
     for _ in range(NEWTON_STEPS):
         value, slope = q + C * x - p / x**2, 2 * p / x**3 + C
         x = np.clip(x - value / np.maximum(slope, TINY), TINY, HUGE)
