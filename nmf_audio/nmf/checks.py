@@ -59,7 +59,7 @@ class Problem:
     def scale_callback(
         self, callback: Callable[[int, float], None] | None
     ) -> Callable[[int, float], None] | None:
-        """Return a callback that takes costs in the problem's scale, and tells `callback` those of the data."""
+        """Return a callback that takes costs in the problem's scale, and passes those of the data to `callback`."""
         if callback is None:
             return None
         return lambda n_iter, cost: callback(n_iter, cost * self.unit_of_cost)

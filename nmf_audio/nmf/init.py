@@ -83,10 +83,10 @@ def _random(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Arra
 
 def _frames(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Array, Array]:
     level = V.mean(axis=1, dtype=np.float64)
-    heard = np.flatnonzero(level > 1e-6 * level.max())
-    if not len(heard):
-        heard = np.arange(len(V))
-    chosen = rng.choice(heard, n_components, replace=len(heard) < n_components)
+    audible = np.flatnonzero(level > 1e-6 * level.max())
+    if not len(audible):
+        audible = np.arange(len(V))
+    chosen = rng.choice(audible, n_components, replace=len(audible) < n_components)
     W = V[chosen].astype(np.float64)
     noise = rng.random(W.shape) + 1e-3
     W += 0.05 * np.maximum(level[chosen], 1e-6)[:, None] * noise

@@ -50,7 +50,7 @@ PLACE_WIDTH = 0.15
 
 
 class BlindSeparator(RecordingSeparator):
-    """Takes a mixture apart into N sources without knowing anything of them.
+    """Separates a mixture into N sources without knowing anything of them.
 
     It finds sources that differ in their spectrum, in how their notes start and end, in when they are active, or,
     with `places`, in where they are. Voices and instruments that do not are mixed up: docs/blind.md has figures.

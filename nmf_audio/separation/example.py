@@ -42,7 +42,7 @@ MAX_EXAMPLE_FRAMES = 4096
 
 
 class ExampleSeparator(RecordingSeparator):
-    """Takes a mixture apart into what sounds like a stretch of it (``example``), and the ``rest``.
+    """Separates a mixture into what sounds like a stretch of it (``example``), and the ``rest``.
 
     Parameters
     ----------

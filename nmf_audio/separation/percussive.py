@@ -41,7 +41,7 @@ without a margin it costs either part 2 dB of SDR, and a voice over the music go
 
 
 class PercussiveSeparator(RecordingSeparator):
-    """Takes music apart into what sounds on (``harmonic``), what strikes (``percussive``), and the residual.
+    """Separates music into what sounds on (``harmonic``), what strikes (``percussive``), and the residual.
 
     Each 16 s are learned from on their own, so it needs no second pass, and memory does not grow with the length.
 

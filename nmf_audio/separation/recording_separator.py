@@ -105,7 +105,7 @@ class RecordingSeparator(ABC):
         return FittedSeparator(self, masker, sr, n_fft)
 
     def separate(self, y: npt.NDArray[Any], sr: int) -> Parts:
-        """Take a whole signal apart.
+        """Separate a whole signal.
 
         Parameters
         ----------

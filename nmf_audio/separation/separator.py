@@ -31,7 +31,7 @@ MAX_FREE = 1024
 
 
 class Separator:
-    """Takes mixtures apart into named sources and what remains.
+    """Separates mixtures into named sources and what remains.
 
     A separator holds no state of a signal: one may serve many signals and threads at the same time.
 
@@ -222,7 +222,7 @@ class Separator:
         )
 
     def separate(self, y: npt.NDArray[Any], sr: int) -> Parts:
-        """Take a whole signal apart.
+        """Separate a whole signal.
 
         Parameters
         ----------
@@ -259,7 +259,7 @@ def separate(
     free: Free = None,
     seed: int = 0,
 ) -> Parts:
-    """Take a mixture apart into named sources and what remains; see `Separator` for the parameters.
+    """Separate a mixture into named sources and what remains; see `Separator` for the parameters.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ def check_seed(seed: Any) -> int:
 
 
 def separate_blocks(stream: PartsStream, blocks: Iterable[npt.NDArray[Any]]) -> Parts:
-    """Return all parts of a signal, given in blocks, at least one: an empty one tells the type."""
+    """Return all parts of a signal, given in blocks, at least one: an empty one gives the type."""
     pieces = [*map(stream.process, blocks), stream.flush()]
     return {name: np.concatenate([piece[name] for piece in pieces], axis=-1) for name in pieces[0]}
 

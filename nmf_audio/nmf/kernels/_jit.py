@@ -9,7 +9,7 @@ from typing import Any
 from numba import njit
 from numba.core import event as events
 
-# Reordering and contraction are allowed, but NaN and Inf stay what they are: a fault in the data must show.
+# Reordering and contraction are allowed, but NaN and Inf stay what they are: an error in the data must show.
 FAST_MATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
 
 
