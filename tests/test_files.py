@@ -109,11 +109,14 @@ def test_a_file_is_an_array_that_was_read(tmp_path: Path, n_channels: int) -> No
 
 
 def test_the_defaults_are_those_of_the_array_function() -> None:
+    """None, where a ready denoiser may have others: it stands for the default of `Denoiser` then."""
     file, array = (inspect.signature(function).parameters for function in (denoise_file, denoise))
-    for name in array.keys() - {"y", "sr"}:
+    for name in array.keys() - {"y", "sr", "reduction_db", "mix"}:
         assert file[name].default == array[name].default, name
-    denoiser = Denoiser(TINY)
+    assert (file["reduction_db"].default, file["mix"].default) == (None, None)
     # the numbers of the documentation, not the constants that they come from
+    assert (array["reduction_db"].default, array["mix"].default) == (40.0, 1.0)
+    denoiser = Denoiser(TINY)
     assert (denoiser.reduction_db, denoiser.mix) == (40.0, 1.0)
 
 
