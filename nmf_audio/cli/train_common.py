@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -215,13 +216,42 @@ def find_checkpoint(args: argparse.Namespace, errors: list[str]) -> Path:
     return path
 
 
-def make_progress(
+@contextmanager
+def showing_progress(
+    args: argparse.Namespace, score_text: Callable[[dict[str, float]], str]
+) -> "Iterator[Callable[[Progress], None]]":
+    """Yield what a training calls: the bar moves, and scores on held-out mixtures are lines of their own.
+
+    Ctrl-C counts after a whole step, so that the state can be kept; a second one counts at once.
+    """
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with common.progress_bar(args, "training", unit="%") as bar:
+            show = _make_progress(args, bar, score_text)
+
+            def step(now: "Progress") -> None:
+                show(now)
+                if interrupted:
+                    raise KeyboardInterrupt
+
+            yield step
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _make_progress(
     args: argparse.Namespace,
     bar: Callable[[float, float], None] | None,
     score_text: Callable[[dict[str, float]], str],
 ) -> "Callable[[Progress], None]":
-    """Return what a training calls: the bar moves, and scores on held-out mixtures are lines of their own."""
-
     def show(now: "Progress") -> None:
         if bar is not None:
             bar(100.0 * now.step / now.n_steps, 100.0)

@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         common.print_message(args, "reading the recordings")
         seed = int(numbers.get("seed", 0))
         recordings = read_recordings(speech, noise, origins=origins, rng=seed)
-        with common.progress_bar(args, "training", unit="%") as progress:
+        with train_common.showing_progress(args, _score_text) as progress:
             dictionary = train_denoiser(
                 recordings,
                 _settings(numbers, seed, start),
@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
                 checkpoint=checkpoint,
                 resume=args.resume or False,
                 n_jobs=int(jobs.get("jobs", defaults.N_JOBS)),
-                progress=train_common.make_progress(args, progress, _score_text),
+                progress=progress,
             )
     words = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
     command = train_common.repeat_command(args, words, [*SIZES, *UNITS, *COOL_DOWN])

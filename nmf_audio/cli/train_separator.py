@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             origins=origins,
             rng=seed,
         )
-        with common.progress_bar(args, "training", unit="%") as progress:
+        with train_common.showing_progress(args, _score_text) as progress:
             dictionary = train_separator(
                 clips,
                 _settings(numbers, seed),
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
                 start=start,
                 checkpoint=checkpoint,
                 resume=args.resume or False,
-                progress=train_common.make_progress(args, progress, _score_text),
+                progress=progress,
             )
     command = train_common.repeat_command(args, ["separator", *args.recordings], SIZES)
     train_common.save_trained(args, dictionary, command, start=start, score_text=_score_text, started=started)

@@ -154,6 +154,11 @@ class Training(ABC):
         first = self.n_steps - self.cool_down
         return 0 < first <= self.step_number
 
+    @property
+    def has_cooled_down(self) -> bool:
+        """Whether the last step belonged to a cool-down that comes after other steps."""
+        return 0 < self.n_steps - self.cool_down < self.step_number
+
     def plan(self, n_steps: int) -> None:
         """Take so many steps in all; the last ones are the cool-down that the settings ask for."""
         self.n_steps, self.cool_down = n_steps, self._cool_down_of(n_steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,9 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.training.base import Training
 
 __all__ = ["Progress", "run_training"]
+
+SAVED_SECONDS = 120.0
+"""No more of a training than this is lost, whatever ends it."""
 
 
 class Progress(NamedTuple):
@@ -55,13 +59,14 @@ def run_training(
     minutes : float or None
         Take as many steps as this machine makes in that time, rather than those.
     checkpoint : path-like or None
-        Where to keep the state, written every `checkpoint_steps` steps, before a cool-down and at the end.
+        Where to keep the state, written every `checkpoint_steps` steps, every two minutes, before a cool-down and at
+        the end.
     resume : bool or path-like
         Go on from `checkpoint` if it is there, or from another one, which must be there.
     checkpoint_steps : int
         Steps between scores on held-out mixtures, and checkpoints.
     progress : callable or None
-        Called with a `Progress` after every step.
+        Called with a `Progress` after every step. What it raises ends the training, once its state is kept.
 
     Raises
     ------
@@ -82,20 +87,29 @@ def run_training(
             training.plan(max(1, round(60 * minutes / training.seconds_per_step())))
         if cooling is not None:
             cooling.unlink(missing_ok=True)
+
+    def save() -> None:
+        if kept is not None and cooling is not None:
+            training.save(cooling if training.has_cooled_down else kept)
+
+    saved = time.monotonic()
     while training.step_number < training.n_steps:
-        cooled = training.is_cooling_down
         loss = training.step()
         score = None
         is_last = training.step_number == training.n_steps
         if training.step_number % checkpoint_steps == 0 or is_last:
             score = training.score()
-        if kept is not None and cooling is not None:
-            if not cooled and (score is not None or training.is_cooling_down):
-                training.save(kept)
-            elif cooled and score is not None and not is_last:
-                training.save(cooling)
+        begins_to_cool = training.is_cooling_down and not training.has_cooled_down
+        is_due = score is not None or begins_to_cool or time.monotonic() - saved > SAVED_SECONDS
+        if is_due and not (is_last and training.has_cooled_down):
+            save()
+            saved = time.monotonic()
         if progress is not None:
-            progress(Progress(training.step_number, training.n_steps, loss, score))
+            try:
+                progress(Progress(training.step_number, training.n_steps, loss, score))
+            except BaseException:
+                save()
+                raise
     if cooling is not None:
         cooling.unlink(missing_ok=True)
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +151,34 @@ def test_a_training_that_is_there_is_not_overwritten(
     assert "--resume goes on from it" in told
     assert "mine.md" in told
     assert trained.read_bytes() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_keeps_what_was_learned(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nmf_audio.cli.main", "train", "denoiser"]
+    command += [
+        "--speech",
+        str(folders[0]),
+        "--noise",
+        str(folders[1]),
+        *SMALL,
+        "-o",
+        str(tmp_path / "mine.npz"),
+    ]
+    training = subprocess.Popen(
+        [*command, "--steps", "100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert training.stdout is not None
+    for line in training.stdout:
+        if b"held out" in line:
+            break
+    training.send_signal(signal.SIGINT)
+    _, err = training.communicate(timeout=60)
+    assert training.returncode == 130, err
+    state = tmp_path / "mine.checkpoint"
+    with zipfile.ZipFile(state) as archive:
+        step = json.loads(archive.read("facts.json"))["step"]
+    # more than the last score, which was at a round number
+    assert step >= 400
+    assert main([*command[3:], "--resume", "--cool-down", "1", "--force", "-q"]) == 0
+    assert Dictionary.load(tmp_path / "mine.npz").meta["denoiser"]["steps_done"] == step + 1

@@ -114,6 +114,33 @@ def test_a_cool_down_that_was_stopped_goes_on_bit_for_bit(
     assert [path.name for path in tmp_path.iterdir()] == ["state.ckpt"]
 
 
+def test_what_progress_raises_keeps_the_state(recordings: Recordings, tmp_path: Path) -> None:
+    state = tmp_path / "state.ckpt"
+    settings = replace(SMALL, n_steps=7, cool_down=3)
+    expected = train_denoiser(recordings, settings, spec=SPEC)
+    for stopped_at in (2, 6):
+        with pytest.raises(_StoppedError):
+            train_denoiser(
+                recordings,
+                settings,
+                spec=SPEC,
+                checkpoint=state,
+                resume=True,
+                progress=_stop_after(stopped_at),
+            )
+    steps: list[int] = []
+    resumed = train_denoiser(
+        recordings,
+        settings,
+        spec=SPEC,
+        checkpoint=state,
+        resume=True,
+        progress=lambda now: steps.append(now.step),
+    )
+    assert steps == [7]
+    assert resumed.sha256 == expected.sha256
+
+
 def test_a_dictionary_is_taken_from_a_training_that_goes_on(recordings: Recordings, tmp_path: Path) -> None:
     long = replace(SMALL, n_steps=9, cool_down=2)
     expected = train_denoiser(recordings, long, spec=SPEC)
