@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -15,7 +16,9 @@ import pytest
 
 from nmf_audio import Denoiser
 from nmf_audio.cli.main import main
+from nmf_audio.cli.train_common import showing_progress
 from nmf_audio.dictionary import Dictionary
+from nmf_audio.training.loop import Progress
 from tests.training.sounds import quick_score as quick_score
 from tests.training.sounds import small_collection
 
@@ -153,6 +156,20 @@ def test_a_training_that_is_there_is_not_overwritten(
     assert trained.read_bytes() == before
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_counts_after_a_whole_step_and_twice_at_once() -> None:
+    args = argparse.Namespace(verbosity=0)
+    with pytest.raises(KeyboardInterrupt), showing_progress(args, str) as step:
+        signal.raise_signal(signal.SIGINT)
+        step(Progress(1, 2, 0.0, None))
+    with pytest.raises(KeyboardInterrupt), showing_progress(args, str):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_keeps_what_was_learned(folders: tuple[Path, Path], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "nmf_audio.cli.main", "train", "denoiser"]
