@@ -158,15 +158,19 @@ def test_a_training_that_is_there_is_not_overwritten(
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_counts_after_a_whole_step_and_twice_at_once() -> None:
-    args = argparse.Namespace(verbosity=0)
-    with pytest.raises(KeyboardInterrupt), showing_progress(args, str) as step:
-        signal.raise_signal(signal.SIGINT)
-        step(Progress(1, 2, 0.0, None))
-    with pytest.raises(KeyboardInterrupt), showing_progress(args, str):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+    def interrupt(times: int) -> None:
+        with showing_progress(argparse.Namespace(verbosity=0), str) as step:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+            after.append(times)
+            step(Progress(1, 2, 0.0, None))
+
+    after: list[int] = []
+    for times in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            interrupt(times)
+    assert after == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.slow
