@@ -302,14 +302,20 @@ def save_trained(
     common.print_message(args, f"{args.output}: trained in {taken:.1f} min; held out: {score}; card {card}")
 
 
-def repeat_command(args: argparse.Namespace, recordings: Iterable[str], sizes: Iterable[str]) -> str:
-    """Return the command again, without what doesn't change the dictionary.
+def repeat_command(
+    args: argparse.Namespace, recordings: Iterable[str], sizes: Iterable[str], steps: int
+) -> str:
+    """Return the command that gives the same dictionary from the start, without what doesn't change it.
 
-    `recordings` are the words that name what is trained and recordings, `sizes` the options that are sizes.
+    `recordings` are the words that name what is trained and recordings, `sizes` the options that are sizes; `steps`
+    were taken in all.
     """
+    given = vars(args)
+    if args.resume and args.minutes is None:
+        given = given | {"steps": steps}
     words = ["nmf-audio", "train", *recordings, "-o", str(args.output)]
     words += [] if args.start is None else ["--from", args.start]
     for name in (*LENGTH, *sizes, *SEED, "licence", "manifest"):
-        value = getattr(args, name.replace("-", "_"))
+        value = given[name.replace("-", "_")]
         words += [] if value is None else [f"--{name}", str(value)]
     return shlex.join(words)

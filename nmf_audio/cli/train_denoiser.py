@@ -113,7 +113,8 @@ def run(args: argparse.Namespace) -> int:
                 progress=progress,
             )
     words = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
-    command = train_common.repeat_command(args, words, [*SIZES, *UNITS, *COOL_DOWN])
+    steps = dictionary.meta["denoiser"]["steps_done"]
+    command = train_common.repeat_command(args, words, [*SIZES, *UNITS, *COOL_DOWN], steps)
     train_common.save_trained(args, dictionary, command, start=start, score_text=_score_text, started=started)
     return common.EXIT_ERROR if caught else common.EXIT_DONE
 

@@ -89,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
                 resume=args.resume or False,
                 progress=progress,
             )
-    command = train_common.repeat_command(args, ["separator", *args.recordings], SIZES)
+    steps = dictionary.meta["separator"]["steps_done"]
+    command = train_common.repeat_command(args, ["separator", *args.recordings], SIZES, steps)
     train_common.save_trained(args, dictionary, command, start=start, score_text=_score_text, started=started)
     return common.EXIT_ERROR if caught else common.EXIT_DONE
 

@@ -82,6 +82,7 @@ def test_it_takes_a_dictionary_from_a_training_that_stays_as_it_is(
     assert "step 4 of 4: held out" in capsys.readouterr().out
     assert state.read_bytes() == before
     card = now.with_suffix(".md").read_text(encoding="utf-8")
+    assert "--steps 4" in card
     assert "--cool-down 1" in card
     assert "--local-units 3" in card
 
