@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,9 @@ import numpy.typing as npt
 from nmf_audio._checks import check_number, check_whole
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
-from nmf_audio.dsp.normaliser import Normaliser
 from nmf_audio.nmf.workers import Workers
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
+from nmf_audio.training.continuation import Continuation, Left
 from nmf_audio.training.defaults import (
     COOL_DOWN_SHARE,
     HIGHEST_RATE,
@@ -46,7 +46,7 @@ from nmf_audio.training.optimiser import Adam
 from nmf_audio.training.parameters import initial, to_arrays
 from nmf_audio.training.sounds import Recordings
 from nmf_audio.training.spectra import spectra
-from nmf_audio.training.unrolled import Network, State
+from nmf_audio.training.unrolled import Network
 
 __all__ = [
     "DenoiserSettings",
@@ -132,13 +132,6 @@ class DenoiserSettings(Settings):
             )
 
 
-class _Left(NamedTuple):
-    """What a part of a batch has left behind: level and tilt, and the state of the network."""
-
-    normalisers: list[Normaliser]
-    state: State | None
-
-
 class DenoiserTraining(Training):
     """A training, step by step.
 
@@ -178,7 +171,7 @@ class DenoiserTraining(Training):
         n_speech = settings.n_speech if start is None else start.n_components("speech")
         self._networks = [Network(adam.free, n_speech) for _ in range(-(-settings.batch_size // PART))]
         self._averaged = Network(adam.average, n_speech)
-        self._left: list[_Left | None] = [None] * len(self._networks)
+        self._continuation = Continuation(len(self._networks), self._normaliser)
         scored = self._mixer_of(
             recordings.held_out_speech, recordings.held_out_noise, HELD_OUT_SECONDS, 1, plain=True
         )
@@ -209,9 +202,9 @@ class DenoiserTraining(Training):
             network, batch = self._networks[part], self._mixer.seeded(seeds[part]).batch(sizes[part])
             rng = np.random.default_rng([seeds[part], 1])
             n_seen = self._bands_seen(sizes[part], rng)
-            before = self._before(part, rng.random(sizes[part]) < GOES_ON)
+            before = self._continuation.before(part, rng.random(sizes[part]) < GOES_ON)
             parts, d_masks = self._through(network, loss, *batch, n_seen=n_seen, before=before, learn=True)
-            self._left[part] = before._replace(state=network.after)
+            self._continuation.keep(part, before._replace(state=network.after))
             return parts["loss"], network.backward(d_masks)
 
         total, gradients = 0.0, {name: np.zeros_like(x) for name, x in self._adam.free.items()}
@@ -247,39 +240,11 @@ class DenoiserTraining(Training):
         rng = np.random.default_rng([self.settings.seed, stream])
         return Mixer(speech, noise, n_samples=self._n_samples(seconds), sr=self.spec.sr, rng=rng, plain=plain)
 
-    def _before(self, part: int, goes_on: npt.NDArray[np.bool_]) -> _Left:
-        """What a part's mixtures go on from."""
-        left = self._left[part]
-        if left is None or left.state is None:
-            return _Left([self._normaliser() for _ in goes_on], None)
-        pairs = zip(left.normalisers, goes_on, strict=True)
-        normalisers = [old if on else self._normaliser() for old, on in pairs]
-        return _Left(normalisers, left.state._replace(new=~goes_on))
-
-    def _carried(self) -> dict[str, npt.NDArray[Any]]:
-        arrays: dict[str, npt.NDArray[Any]] = {}
-        for part, left in enumerate(self._left):
-            if left is not None and left.state is not None:
-                *fields, units = left.state
-                named = {f"{i}": x for i, x in enumerate((*fields, *units))}
-                named["normalisers"] = np.stack([one.state for one in left.normalisers])
-                arrays |= {f"left/{part}/{name}": x for name, x in named.items()}
-        return arrays
+    def _carried(self) -> Mapping[str, npt.NDArray[Any]]:
+        return self._continuation.save()
 
     def _carry(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        for part in range(len(self._left)):
-            prefix = f"left/{part}/"
-            named = {name.removeprefix(prefix): x for name, x in arrays.items() if name.startswith(prefix)}
-            if not named:
-                self._left[part] = None
-                continue
-            normalisers = []
-            for state in named.pop("normalisers"):
-                normalisers.append(self._normaliser())
-                normalisers[-1].state = state
-            new, begun, memory, running, floor, smooth, *units = (named[f"{i}"] for i in range(len(named)))
-            state = State(new, begun, memory, running, floor, smooth, tuple(units))
-            self._left[part] = _Left(normalisers, state)
+        self._continuation.restore(arrays)
 
     def seconds_per_step(self) -> float:
         """Measure the time of a step; the training stays where it is."""
@@ -304,7 +269,7 @@ class DenoiserTraining(Training):
         present: npt.NDArray[np.bool_],
         *,
         n_seen: npt.NDArray[np.intp] | None = None,
-        before: _Left | None = None,
+        before: Left | None = None,
         learn: bool,
     ) -> tuple[dict[str, float], Array]:
         """Loss of a batch, and its gradient by the masks in bands if `learn`."""
