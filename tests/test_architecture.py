@@ -84,6 +84,13 @@ def test_numba_lives_in_one_place(path: Path) -> None:
         assert not any(name.split(".")[0] == "numba" for name in imports)
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_first_line_names_the_thing(path: Path) -> None:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert text, f"{path}: has no docstring"
+    assert not re.match(r"(What|Whether|How|Why)\b", text), text.splitlines()[0]
+
+
 def test_the_table_of_methods_and_the_names_in_the_help_agree() -> None:
     assert tuple(METHODS) == METHOD_NAMES
 

@@ -1,4 +1,4 @@
-"""How a live session is shown: in one line while it runs, and at its end."""
+"""The display of a live session: one line while it runs, some at its end."""
 
 import argparse
 import math

@@ -1,1 +1,1 @@
-"""What a command or a script asks for: files in, files and reports out."""
+"""Jobs of a command or a script: files in, files and reports out."""
