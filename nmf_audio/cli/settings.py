@@ -29,6 +29,8 @@ _OPTIONS = {
     "n_sources": "blind",
     "group_sparsity": "group-sparsity",
     "places": "by-place",
+    "n_steps": "steps",
+    "n_components": "components",
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nmf_audio.cli import common, train_common, train_denoiser, train_separator
 from nmf_audio.cli.ranges import Range, read_numbers
+from nmf_audio.cli.settings import describe_argument
 from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
 
@@ -26,7 +27,7 @@ A recording belongs to the group of its folder's name: a speaker, a kind of nois
 named and left out.
 
 exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are at fault, nothing
-is written; 130 interrupted"""
+is written; 130 interrupted, nothing is written"""
 
 KINDS = {
     "speech": "recordings of speech without noise; one group of atoms",
@@ -172,7 +173,7 @@ def run(args: argparse.Namespace) -> int:
                     progress=progress,
                 )
             except ParameterError as error:
-                raise common.UsageError([str(error).replace("n_components=", "--components ")]) from error
+                raise common.UsageError([describe_argument(error)]) from error
     commands = [_command(args)]
     if other is not None:
         dictionary = merge(dictionary, other, replace=args.replace)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are \
 at fault, nothing
-is written; 130 interrupted: the checkpoint stays, and --resume goes on from it"""
+is written; 130 interrupted: the state is in FILE.checkpoint, and --resume goes on from it"""
 
 LENGTH: dict[str, Range] = {"minutes": (float, 0.01, 100_000), "steps": (int, 1, 10_000_000)}
 SEED: dict[str, Range] = {"seed": (int, 0, 2**63 - 1)}
@@ -97,8 +97,10 @@ def read_origins(args: argparse.Namespace, errors: list[str]) -> "dict[Path, Ori
         return None
 
 
-def check_output(args: argparse.Namespace, inputs: Iterable[Path], errors: list[str]) -> None:
-    """Add to `errors` what keeps the dictionary or its card from being written."""
+def check_output(
+    args: argparse.Namespace, inputs: Iterable[Path], errors: list[str], *, force: bool | None = None
+) -> None:
+    """Add to `errors` what keeps the dictionary or its card from being written; `force` is that of `args` if None."""
     from nmf_audio.io.atomic import check_target
     from nmf_audio.training.card import card_path
 
@@ -106,7 +108,7 @@ def check_output(args: argparse.Namespace, inputs: Iterable[Path], errors: list[
         errors.append(f"-o {args.output}: the name of a dictionary must end in .npz")
     for target in (args.output, card_path(args.output)):
         try:
-            check_target(target, sources=inputs, force=args.force)
+            check_target(target, sources=inputs, force=args.force if force is None else force)
         except AudioFileError as error:
             errors.append(str(error))
 
@@ -179,12 +181,14 @@ def add_training_arguments(
         nargs="?",
         const=True,
         metavar="CHECKPOINT",
-        help="go on from FILE.checkpoint if it is there, or from another checkpoint, which stays as it is "
+        help="go on from FILE.checkpoint if it is there, and replace FILE.npz and FILE.md; or from another "
+        "checkpoint, which stays as it is; more --minutes or --steps make a training longer, also one that is done "
         "(default: begin anew)",
     )
     meanings = {
-        "minutes": "how long to train; fewer minutes give fewer steps (default: as long as --steps take)",
-        "steps": f"how long to train, in steps of the optimiser (default: {n_steps})",
+        "minutes": "how long to train in all; fewer minutes give fewer steps (default: as long as --steps take)",
+        "steps": f"how long to train in all, in steps of the optimiser (default: {n_steps}, or those that a training "
+        "was begun with)",
         **sizes,
         "seed": "the same seed, recordings, steps, machine and versions give the same bits (default: 0)",
     }
@@ -208,57 +212,87 @@ def read_sizes(args: argparse.Namespace, sizes: Mapping[str, Range], errors: lis
 
 def find_checkpoint(args: argparse.Namespace, errors: list[str]) -> Path:
     """Return where a training keeps its state; add to `errors` if one is there that nothing is said about."""
-    path = Path(args.output).with_suffix(".checkpoint")
+    path = _checkpoint_path(args)
     if isinstance(args.resume, str) and not Path(args.resume).is_file():
         errors.append(f"--resume {args.resume}: is not there; name a checkpoint, or give --resume alone")
     if path.exists() and not (args.resume or args.force):
-        errors.append(f"{path}: exists; --resume goes on from it, --force starts anew")
+        errors.append(
+            f"{path}: exists; --resume goes on from it and replaces {args.output} and its card, --force starts anew "
+            "and replaces all three"
+        )
     return path
 
 
-@contextmanager
-def showing_progress(
-    args: argparse.Namespace, score_text: Callable[[dict[str, float]], str]
-) -> "Iterator[Callable[[Progress], None]]":
-    """Yield what a training calls: the bar moves, and scores on held-out mixtures are lines of their own.
+def check_trained_output(args: argparse.Namespace, inputs: Iterable[Path], errors: list[str]) -> None:
+    """Add to `errors` what keeps the dictionary or its card from being written.
 
-    Ctrl-C counts after a whole step, so that the state can be kept; a second one counts at once.
+    A training may replace what it wrote itself, and a training that is there needs one decision, not three.
     """
-    interrupted = False
-
-    def interrupt(*_: object) -> None:
-        nonlocal interrupted
-        if interrupted:
-            raise KeyboardInterrupt
-        interrupted = True
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        with common.progress_bar(args, "training", unit="%") as bar:
-            show = _make_progress(args, bar, score_text)
-
-            def step(now: "Progress") -> None:
-                show(now)
-                if interrupted:
-                    raise KeyboardInterrupt
-
-            yield step
-    finally:
-        signal.signal(signal.SIGINT, before)
+    is_there = _checkpoint_path(args).exists()
+    check_output(args, inputs, errors, force=args.force or (is_there and not isinstance(args.resume, str)))
 
 
-def _make_progress(
-    args: argparse.Namespace,
-    bar: Callable[[float, float], None] | None,
-    score_text: Callable[[dict[str, float]], str],
-) -> "Callable[[Progress], None]":
-    def show(now: "Progress") -> None:
-        if bar is not None:
-            bar(100.0 * now.step / now.n_steps, 100.0)
+def _checkpoint_path(args: argparse.Namespace) -> Path:
+    return Path(args.output).with_suffix(".checkpoint")
+
+
+class TrainingMessages:
+    """What a training calls after every step: the bar moves, and scores on held-out mixtures are lines of their own.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps so far, since the command began.
+    """
+
+    def __init__(self, args: argparse.Namespace, bar: Callable[[float, float], None] | None) -> None:
+        self._args, self._bar = args, bar
+        self.n_steps = 0
+        self.is_interrupted = False
+
+    def __call__(self, now: "Progress") -> None:
+        """Show a step; raise KeyboardInterrupt if Ctrl-C was pressed in it."""
+        from nmf_audio.training.loop import score_text
+
+        self.n_steps += 1
+        if self._bar is not None:
+            self._bar(100.0 * now.step / now.n_steps, 100.0)
         if now.score is not None:
-            common.print_message(args, f"step {now.step} of {now.n_steps}: held out: {score_text(now.score)}")
+            text = f"step {now.step} of {now.n_steps}: held out: {score_text(now.score)}"
+            common.print_message(self._args, text)
+        if self.is_interrupted:
+            raise KeyboardInterrupt
 
-    return show
+    def interrupt(self, *_: object) -> None:
+        """Take Ctrl-C: it counts after a whole step, so that the state can be kept; a second one counts at once."""
+        if self.is_interrupted:
+            raise KeyboardInterrupt
+        self.is_interrupted = True
+        common.report_error(
+            self._args,
+            "interrupted; the state is written after this step; press Ctrl-C again to stop at once",
+        )
+
+
+@contextmanager
+def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
+    """Yield what a training calls after every step; say where its state is if it is interrupted."""
+    from nmf_audio.cli.settings import describe_argument
+
+    with common.progress_bar(args, "training", unit="%") as bar:
+        messages = TrainingMessages(args, bar)
+        before = signal.signal(signal.SIGINT, messages.interrupt)
+        try:
+            yield messages
+        except KeyboardInterrupt:
+            state = _checkpoint_path(args)
+            if messages.n_steps and state.exists():
+                common.report_error(args, f"{state} keeps the training; --resume goes on from there")
+            raise
+        except ParameterError as error:
+            raise common.UsageError([describe_argument(error)]) from error
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def save_trained(
@@ -267,10 +301,10 @@ def save_trained(
     command: str,
     *,
     start: "Dictionary | None",
-    score_text: Callable[[dict[str, float]], str],
+    n_steps: int,
     started: float,
 ) -> None:
-    """Write what was trained and its card, and print its score.
+    """Write what was trained and its card, and print its score, or that nothing was left to train.
 
     Parameters
     ----------
@@ -282,11 +316,13 @@ def save_trained(
         That made it.
     start : Dictionary or None
         What it went on from; its commands come before.
-    score_text : callable
-        Returns the text of a score.
+    n_steps : int
+        Steps that were taken now.
     started : float
         When, by `time.monotonic`.
     """
+    from nmf_audio.training.loop import score_text
+
     training = dictionary.meta["denoiser" if dictionary.kind == "trained" else dictionary.kind]
     more: dict[str, object] = {}
     if args.minutes is not None:
@@ -299,7 +335,10 @@ def save_trained(
     _, card = save(args, dictionary, commands, **more)
     taken = (time.monotonic() - started) / 60
     score = score_text(training["held_out"])
-    common.print_message(args, f"{args.output}: trained in {taken:.1f} min; held out: {score}; card {card}")
+    made = (
+        f"trained in {taken:.1f} min" if n_steps else "written as the checkpoint has it, not trained further"
+    )
+    common.print_message(args, f"{args.output}: {made}; held out: {score}; card {card}")
 
 
 def repeat_command(

@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         common.print_message(args, "reading the recordings")
         seed = int(numbers.get("seed", 0))
         recordings = read_recordings(speech, noise, origins=origins, rng=seed)
-        with train_common.showing_progress(args, _score_text) as progress:
+        with train_common.showing_progress(args) as progress:
             dictionary = train_denoiser(
                 recordings,
                 _settings(numbers, seed, start),
@@ -115,7 +115,9 @@ def run(args: argparse.Namespace) -> int:
     words = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
     steps = dictionary.meta["denoiser"]["steps_done"]
     command = train_common.repeat_command(args, words, [*SIZES, *UNITS, *COOL_DOWN], steps)
-    train_common.save_trained(args, dictionary, command, start=start, score_text=_score_text, started=started)
+    train_common.save_trained(
+        args, dictionary, command, start=start, n_steps=progress.n_steps, started=started
+    )
     return common.EXIT_ERROR if caught else common.EXIT_DONE
 
 
@@ -146,10 +148,6 @@ def _settings(numbers: dict[str, float], seed: int, start: "Dictionary | None") 
     return replace(settings, highest_rate=defaults.FINE_TUNING_RATE, weights=FINISHING, cool_down_share=1.0)
 
 
-def _score_text(score: dict[str, float]) -> str:
-    return f"loss {score['loss']:.4f}, SI-SDR {score['sdr']:.2f} dB"
-
-
 def _check_names(
     args: argparse.Namespace, errors: list[str]
 ) -> tuple["Dictionary | None", "dict[Path, Origin] | None", Path]:
@@ -163,5 +161,5 @@ def _check_names(
     )
     origins = train_common.read_origins(args, errors)
     checkpoint = train_common.find_checkpoint(args, errors)
-    train_common.check_output(args, inputs, errors)
+    train_common.check_trained_output(args, inputs, errors)
     return start, origins, checkpoint

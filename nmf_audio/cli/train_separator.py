@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     start = _start(args, list(sources), inputs, errors)
     origins = train_common.read_origins(args, errors)
     checkpoint = train_common.find_checkpoint(args, errors)
-    train_common.check_output(args, inputs, errors)
+    train_common.check_trained_output(args, inputs, errors)
     if errors:
         raise common.UsageError(errors)
     started = time.monotonic()
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             origins=origins,
             rng=seed,
         )
-        with train_common.showing_progress(args, _score_text) as progress:
+        with train_common.showing_progress(args) as progress:
             dictionary = train_separator(
                 clips,
                 _settings(numbers, seed),
@@ -91,7 +91,9 @@ def run(args: argparse.Namespace) -> int:
             )
     steps = dictionary.meta["separator"]["steps_done"]
     command = train_common.repeat_command(args, ["separator", *args.recordings], SIZES, steps)
-    train_common.save_trained(args, dictionary, command, start=start, score_text=_score_text, started=started)
+    train_common.save_trained(
+        args, dictionary, command, start=start, n_steps=progress.n_steps, started=started
+    )
     return common.EXIT_ERROR if caught else common.EXIT_DONE
 
 
@@ -134,7 +136,3 @@ def _settings(numbers: dict[str, float], seed: int) -> Any:
     names = {"atoms": "n_components", "layers": "n_layers", "steps": "n_steps"}
     chosen: dict[str, Any] = {field: int(numbers[name]) for name, field in names.items() if name in numbers}
     return SeparatorSettings(seed=seed, **chosen)
-
-
-def _score_text(score: dict[str, float]) -> str:
-    return f"SI-SDR {score['sdr']:.2f} dB"

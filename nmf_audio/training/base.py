@@ -107,6 +107,10 @@ class Training(ABC):
         Steps to take.
     cool_down : int
         The last steps, over which the learning rate falls.
+    minutes : float or None
+        The time that these steps were planned for, if they were.
+    last_score : dict of str to float, or None
+        What `score` last returned, and the ``step`` after which it did.
     spectrum : ndarray, float32 (n_bands,)
         What frames are divided by.
 
@@ -132,6 +136,8 @@ class Training(ABC):
         if start is not None and start.kind != self.kind:
             raise invalid("start", start, f"a {self.kind} dictionary", "leave it out to start from NMF")
         self._settings, self._start = settings, start
+        self.minutes: float | None = None
+        self.last_score: dict[str, float] | None = None
         self.plan(settings.n_steps or self.default_steps)
         self.spec = start.spec if start is not None else spec or FrontEndSpec()
         self._facts = {
@@ -163,6 +169,14 @@ class Training(ABC):
         """Take so many steps in all; the last ones are the cool-down that the settings ask for."""
         self.n_steps, self.cool_down = n_steps, self._cool_down_of(n_steps)
 
+    def plan_minutes(self, minutes: float) -> None:
+        """Take as many steps in all as this machine makes in that time."""
+        self.plan(self._steps_in(minutes))
+        self.minutes = minutes
+
+    def _steps_in(self, minutes: float) -> int:
+        return max(1, round(60 * minutes / self.seconds_per_step()))
+
     def _cool_down_of(self, n_steps: int) -> int:
         """How many of these steps are the cool-down."""
         return n_steps
@@ -178,27 +192,43 @@ class Training(ABC):
     def score(self) -> dict[str, float]:
         """Return the loss and its parts on held-out mixtures, with averaged weights."""
 
+    def keep_score(self) -> dict[str, float]:
+        """Return the score; checkpoints have it from now on."""
+        score = self.score()
+        self.last_score = {"step": self.step_number, **score}
+        return score
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint; raises DictionaryError when it can't be written."""
         facts = {
             "n_steps": self.n_steps,
             "cool_down": self.cool_down,
             "step": self.step_number,
+            "minutes": self.minutes,
+            "score": self.last_score,
             "rng": self._rng.bit_generator.state,
         }
         arrays = {**self._adam.state(), "spectrum": self.spectrum, **self._carried()}
         save_checkpoint(path, arrays, self._facts | facts)
 
-    def restore(self, path: str | os.PathLike[str]) -> None:
+    def restore(self, path: str | os.PathLike[str], minutes: float | None = None) -> None:
         """Go on from a checkpoint: to the end that the settings ask for, or else to that which it was made for.
+
+        Parameters
+        ----------
+        path : path-like
+            The checkpoint.
+        minutes : float, optional
+            Go on to as many steps in all as this machine makes in that time; those that it was made for if they were
+            planned for the same time.
 
         Raises
         ------
         DictionaryError
             When it can't be read.
         ParameterError
-            When it is of other settings or other recordings, or began elsewhere; when it has more steps than the
-            settings ask for, or was made in the midst of another cool-down.
+            When it is of other settings or other recordings, or began elsewhere; when it has more steps than are
+            asked for, or was made in the midst of another cool-down.
         """
         arrays, facts = load_checkpoint(path)
         facts["settings"] = _identity(facts.get("settings", {}))
@@ -208,24 +238,28 @@ class Training(ABC):
                 raise ParameterError(
                     f"checkpoint {path}: its {name} are not these; give the same {name}, or start anew"
                 )
-        step, n_steps = int(facts["step"]), int(facts["n_steps"])
-        cool_down = int(facts.get("cool_down", n_steps))
-        planned = self._plan_after(step, n_steps, cool_down)
-        if step > planned[0]:
-            raise ParameterError(
-                f"n_steps={planned[0]}; checkpoint {path} has {step} steps already; ask for more"
-            )
-        was_cooling = 0 < n_steps - cool_down < step
-        if was_cooling and planned != (n_steps, cool_down):
-            raise ParameterError(
-                f"checkpoint {path}: is from a cool-down of {cool_down} steps to step {n_steps}; go on with that "
-                "one, or from a checkpoint before it"
-            )
-        self.n_steps, self.cool_down = planned
+        step = int(facts["step"])
         self.spectrum = arrays["spectrum"]
         self._adam.restore(arrays, step)
         self._carry(arrays)
         self._rng.bit_generator.state = facts["rng"]
+        before, planned = _length(facts), self._length_after(facts, minutes)
+        if step > planned[0]:
+            name, value = ("n_steps", planned[0]) if minutes is None else ("minutes", minutes)
+            raise invalid(
+                name,
+                value,
+                f"more, for checkpoint {path} has {step} steps already",
+                "ask for more, or start anew",
+            )
+        if 0 < before[0] - before[1] < step and planned != before:
+            raise ParameterError(
+                f"checkpoint {path}: is from a cool-down of {before[1]} steps to step {before[0]}; go on with that "
+                "one, or from a checkpoint before it"
+            )
+        self.n_steps, self.cool_down = planned
+        self.minutes = minutes or (facts.get("minutes") if planned == before else None)
+        self.last_score = facts.get("score")
 
     def _carried(self) -> Mapping[str, npt.NDArray[Any]]:
         """What goes from one step to the next besides the optimiser's state."""
@@ -234,11 +268,21 @@ class Training(ABC):
     def _carry(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:  # noqa: B027
         """Take over what `_carried` gave, as far as it is among these arrays."""
 
-    def is_on_the_way(self, path: str | os.PathLike[str]) -> bool:
-        """Whether a checkpoint was made on the way to the end that the settings ask for."""
+    def is_on_the_way(self, path: str | os.PathLike[str], minutes: float | None = None) -> bool:
+        """Whether a checkpoint was made on the way to the end that the settings, or the minutes, ask for."""
         facts = load_checkpoint(path)[1]
-        planned = int(facts["n_steps"]), int(facts["cool_down"])
-        return self._plan_after(int(facts["step"]), *planned) == planned
+        if minutes is not None and facts.get("minutes") is None:
+            return False
+        return self._length_after(facts, minutes) == _length(facts)
+
+    def _length_after(self, facts: Mapping[str, Any], minutes: float | None) -> tuple[int, int]:
+        """Return n_steps and cool_down of what goes on from a checkpoint with these facts."""
+        n_steps, cool_down = _length(facts)
+        if minutes is None:
+            return self._plan_after(int(facts["step"]), n_steps, cool_down)
+        before = facts.get("minutes")
+        n_steps = self._steps_in(minutes) if before is None else max(1, round(n_steps * minutes / before))
+        return n_steps, self._cool_down_of(n_steps)
 
     def _plan_after(self, step: int, n_steps: int, cool_down: int) -> tuple[int, int]:
         """Return n_steps and cool_down of what goes on after `step` of a training with these."""
@@ -361,8 +405,11 @@ def first_atoms(
     level = rows.mean(axis=1)
     loud = rows[level > QUIET * level.mean()]
     if len(loud) < n_components:
-        raise ParameterError(
-            f"n_components={n_components}; the recordings hold only {len(loud)} frames with sound"
+        raise invalid(
+            "n_components",
+            n_components,
+            f"at most {len(loud)}, the frames with sound that the recordings hold",
+            "give more recordings",
         )
     fitted = factorize(
         loud.T + np.float32(floor),
@@ -375,6 +422,12 @@ def first_atoms(
         **options,
     )
     return np.asarray(fitted.W, np.float32)
+
+
+def _length(facts: Mapping[str, Any]) -> tuple[int, int]:
+    """Return n_steps and cool_down of a checkpoint; the oldest ones cool down from the beginning."""
+    n_steps = int(facts["n_steps"])
+    return n_steps, int(facts.get("cool_down", n_steps))
 
 
 def _identity(settings: Mapping[str, Any]) -> dict[str, Any]:

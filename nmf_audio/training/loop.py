@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,14 +13,16 @@ from nmf_audio._checks import check_number, check_whole
 from nmf_audio.errors import ParameterError
 from nmf_audio.training.base import Training
 
-__all__ = ["Progress", "run_training"]
+__all__ = ["Progress", "run_training", "score_text"]
+
+LOGGER = logging.getLogger("nmf_audio")
 
 SAVED_SECONDS = 120.0
 """No more of a training than this is lost, whatever ends it."""
 
 
 class Progress(NamedTuple):
-    """Told after every step.
+    """State of a training after a step.
 
     Attributes
     ----------
@@ -36,6 +39,17 @@ class Progress(NamedTuple):
     n_steps: int
     loss: float
     score: dict[str, float] | None
+
+
+def score_text(score: Mapping[str, float]) -> str:
+    """Return a score in words.
+
+    Examples
+    --------
+    >>> score_text({"loss": 1.88543, "sdr": 8.534})
+    'loss 1.8854, SI-SDR 8.53 dB'
+    """
+    return f"loss {score['loss']:.4f}, SI-SDR {score['sdr']:.2f} dB"
 
 
 def run_training(
@@ -57,12 +71,13 @@ def run_training(
     training : Training
         Has the number of its steps.
     minutes : float or None
-        Take as many steps as this machine makes in that time, rather than those.
+        Take as many steps in all as this machine makes in that time, rather than those.
     checkpoint : path-like or None
         Where to keep the state, written every `checkpoint_steps` steps, every two minutes, before a cool-down and at
         the end.
     resume : bool or path-like
-        Go on from `checkpoint` if it is there, or from another one, which must be there.
+        Go on from `checkpoint` if it is there, or from another one, which must be there. What it holds is logged.
+        One that has all steps already takes none.
     checkpoint_steps : int
         Steps between scores on held-out mixtures, and checkpoints.
     progress : callable or None
@@ -82,11 +97,12 @@ def run_training(
         raise ParameterError("resume=True; needs the checkpoint's file; give checkpoint=path")
     kept = None if checkpoint is None else Path(checkpoint)
     cooling = None if kept is None else kept.with_name(f"{kept.name}.cool-down")
-    if not _go_on(training, resume, kept, cooling):
-        if minutes is not None:
-            training.plan(max(1, round(60 * minutes / training.seconds_per_step())))
-        if cooling is not None:
-            cooling.unlink(missing_ok=True)
+    restored = _go_on(training, resume, minutes, kept, cooling)
+    if restored is None and minutes is not None:
+        training.plan_minutes(minutes)
+    # a state of another cool-down; that of this one has been restored
+    if cooling is not None and restored != cooling:
+        cooling.unlink(missing_ok=True)
 
     def save() -> None:
         if kept is not None and cooling is not None:
@@ -98,7 +114,7 @@ def run_training(
         score = None
         is_last = training.step_number == training.n_steps
         if training.step_number % checkpoint_steps == 0 or is_last:
-            score = training.score()
+            score = training.keep_score()
         begins_to_cool = training.is_cooling_down and not training.has_cooled_down
         is_due = score is not None or begins_to_cool or time.monotonic() - saved > SAVED_SECONDS
         if is_due and not (is_last and training.has_cooled_down):
@@ -115,19 +131,34 @@ def run_training(
 
 
 def _go_on(
-    training: Training, resume: bool | str | os.PathLike[str], kept: Path | None, cooling: Path | None
-) -> bool:
-    """Restore the state that `resume` asks for, if there is one."""
+    training: Training,
+    resume: bool | str | os.PathLike[str],
+    minutes: float | None,
+    kept: Path | None,
+    cooling: Path | None,
+) -> Path | None:
+    """Restore the state that `resume` asks for, and return its file, or None if there is none."""
     if not isinstance(resume, bool):
-        training.restore(resume)
-        return True
-    if not resume or kept is None or cooling is None:
-        return False
-    if cooling.exists() and training.is_on_the_way(cooling):
-        training.restore(cooling)
-        return True
-    cooling.unlink(missing_ok=True)
-    if kept.exists():
-        training.restore(kept)
-        return True
-    return False
+        path = Path(resume)
+    elif not resume or kept is None or cooling is None:
+        return None
+    elif cooling.exists() and training.is_on_the_way(cooling, minutes):
+        path = cooling
+    elif kept.exists():
+        path = kept
+    else:
+        LOGGER.info("%s is not there: the training starts anew", kept)
+        return None
+    training.restore(path, minutes)
+    LOGGER.info("continuing from %s: %s", path, _describe(training))
+    return path
+
+
+def _describe(training: Training) -> str:
+    """Return in words how far a training is."""
+    done = f"{training.step_number} of {training.n_steps} steps are done"
+    if training.last_score is not None:
+        done += f"; held out after step {training.last_score['step']}: {score_text(training.last_score)}"
+    if training.step_number == training.n_steps:
+        done += "; nothing is left to train unless more steps are asked for"
+    return done

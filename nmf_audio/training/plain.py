@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nmf_audio._checks import invalid
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import ParameterError
@@ -119,9 +120,11 @@ def train_plain(
         l1_H = defaults.l1_h(one_group=one_group is not None)
     _check(corpus, spec, n_components, beta, l1_H, max_iter, n_frames)
     if one_group is None and n_components < n_groups:
-        raise ParameterError(
-            f"n_components={n_components}; must be at least {n_groups}, one atom for each folder; "
-            "ask for more or put recordings together"
+        raise invalid(
+            "n_components",
+            n_components,
+            f"at least {n_groups}, one atom for each folder",
+            "ask for more or put recordings together",
         )
     seed = rng if isinstance(rng, int) else None
     generator = np.random.default_rng(rng)
@@ -143,9 +146,11 @@ def train_plain(
     )
     n_drawn = sum(part.V.shape[1] for part in frames.values())
     if n_drawn < n_components:
-        raise ParameterError(
-            f"n_components={n_components}; the recordings hold only {n_drawn} frames with sound; "
-            "ask for fewer or give more recordings"
+        raise invalid(
+            "n_components",
+            n_components,
+            f"at most {n_drawn}, the frames with sound that the recordings hold",
+            "ask for fewer or give more recordings",
         )
     atoms, cost = _learn(frames, n_components, beta, l1_H, max_iter, generator, report)
     groups, start = [], 0

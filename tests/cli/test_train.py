@@ -149,7 +149,10 @@ def test_names_that_can_not_be_meant(run: Run) -> None:
         (["noise", "noise", "-o", "a.wav"], "must end in .npz"),
         (["noise", "noise", "-o", "a.npz", "--replace"], "--replace: there is nothing to replace"),
         (["noise", "noise/fan/a.wav", "-o", "no/a.npz"], "there is no folder no"),
-        (["noise", "noise", "-o", "a.npz", "--components", "2"], "--components 2; must be at least 3"),
+        (
+            ["noise", "noise", "-o", "a.npz", "--components", "2"],
+            "--components 2: must be at least 3, one",
+        ),
     ):
         code, _, err = run(*words)
         assert code == 2

@@ -152,15 +152,57 @@ def test_a_training_that_is_there_is_not_overwritten(
     ]
     assert main([*command, "--steps", "1"]) == 2
     told = capsys.readouterr().err
-    assert "--resume goes on from it" in told
-    assert "mine.md" in told
+    assert told.count("exists") == 1
+    assert f"--resume goes on from it and replaces {trained} and its card, --force starts anew" in told
     assert trained.read_bytes() == before
 
 
+def test_a_finished_training_is_made_longer_and_says_what_it_goes_on_from(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "mine.npz"
+    command = [
+        "train",
+        "denoiser",
+        "--speech",
+        str(folders[0]),
+        "--noise",
+        str(folders[1]),
+        "-o",
+        str(output),
+    ]
+    command += [*SMALL, "--cool-down", "0", "--resume"]
+
+    def train(*words: str) -> tuple[int, str]:
+        code = main([*command, *words])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    code, text = train("--steps", "2")
+    assert code == 0
+    assert "mine.checkpoint is not there: the training starts anew" in text
+    code, text = train("--steps", "2")
+    assert code == 0
+    assert "mine.checkpoint: 2 of 2 steps are done; held out after step 2: loss" in text
+    assert "not trained further" in text
+    code, text = train("--steps", "3")
+    assert code == 0
+    assert "mine.npz: trained in" in text
+    assert Dictionary.load(output).meta["denoiser"]["steps_done"] == 3
+    code, text = train("--steps", "1")
+    assert code == 2
+    assert "--steps 1: must be more, for checkpoint" in text
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
-def test_ctrl_c_counts_after_a_whole_step_and_twice_at_once() -> None:
+def test_ctrl_c_counts_after_a_whole_step_and_twice_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = argparse.Namespace(verbosity=0, prog="train", debug=False, output=tmp_path / "mine.npz")
+    (tmp_path / "mine.checkpoint").touch()
+
     def interrupt(times: int) -> None:
-        with showing_progress(argparse.Namespace(verbosity=0), str) as step:
+        with showing_progress(args) as step:
             for _ in range(times):
                 signal.raise_signal(signal.SIGINT)
             after.append(times)
@@ -171,6 +213,7 @@ def test_ctrl_c_counts_after_a_whole_step_and_twice_at_once() -> None:
         with pytest.raises(KeyboardInterrupt):
             interrupt(times)
     assert after == [1]
+    assert capsys.readouterr().err.count("mine.checkpoint keeps the training") == 1
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -172,7 +172,9 @@ def test_a_checkpoint_can_be_gone_on_from_for_longer_but_not_shorter(
     longer = replace(SMALL, n_steps=8, cool_down=1)
     resumed = train_denoiser(recordings, longer, spec=SPEC, checkpoint=state, resume=True)
     assert resumed.sha256 == train_denoiser(recordings, longer, spec=SPEC).sha256
-    with pytest.raises(ParameterError, match=r"n_steps=3; checkpoint .* has 7 steps already"):
+    with pytest.raises(
+        ParameterError, match=r"n_steps=3; must be more, for checkpoint .* has 7 steps already"
+    ):
         train_denoiser(recordings, replace(SMALL, n_steps=3), spec=SPEC, checkpoint=state, resume=True)
     cooled = DenoiserTraining(recordings, replace(SMALL, n_steps=6, cool_down=2), spec=SPEC)
     for _ in range(5):
@@ -256,6 +258,59 @@ def test_minutes_choose_the_steps_and_leave_the_start_alone(recordings: Recordin
     told: list[Progress] = []
     train_denoiser(recordings, SMALL, spec=SPEC, minutes=1e-4, progress=told.append)
     assert told[-1].step == told[-1].n_steps
+
+
+def test_more_minutes_make_a_finished_training_longer(
+    recordings: Recordings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "state.ckpt"
+    settings = replace(SMALL, n_steps=None, cool_down=0)
+    steps: list[int] = []
+
+    def train(minutes: float) -> Dictionary:
+        steps.clear()
+        return train_denoiser(
+            recordings,
+            settings,
+            spec=SPEC,
+            minutes=minutes,
+            checkpoint=state,
+            resume=True,
+            progress=lambda now: steps.append(now.step),
+        )
+
+    with caplog.at_level("INFO"):
+        first = train(1e-3)
+        n = len(steps)
+        again = train(1e-3)
+        assert not steps
+        assert again.sha256 == first.sha256
+        assert (
+            f"continuing from {state}: {n} of {n} steps are done; held out after step {n}: loss"
+            in caplog.text
+        )
+        assert "nothing is left to train" in caplog.text
+        longer = train(3e-3)
+    assert steps == list(range(n + 1, 3 * n + 1))
+    expected = train_denoiser(recordings, replace(settings, n_steps=3 * n), spec=SPEC)
+    assert longer.sha256 == expected.sha256
+    with pytest.raises(ParameterError, match=r"minutes=0.0001; must be more, for checkpoint"):
+        train(1e-4)
+
+
+def test_a_cool_down_is_left_for_a_longer_training(recordings: Recordings, tmp_path: Path) -> None:
+    state = tmp_path / "state.ckpt"
+    settings = replace(SMALL, n_steps=None, cool_down=2)
+    started = DenoiserTraining(recordings, replace(settings, n_steps=6), spec=SPEC)
+    started.minutes = 2.0
+    for step in range(5):
+        started.step()
+        if step == 3:
+            started.save(state)
+    started.save(tmp_path / "state.ckpt.cool-down")
+    longer = train_denoiser(recordings, settings, spec=SPEC, minutes=3.0, checkpoint=state, resume=True)
+    expected = train_denoiser(recordings, replace(settings, n_steps=9), spec=SPEC)
+    assert longer.sha256 == expected.sha256
 
 
 def test_a_checkpoint_of_another_training_is_refused(recordings: Recordings, tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def test_the_command_trains_what_separate_takes(
     assert main(["train", "separator", "low=low", "high=high/a.wav", "-o", "two.npz", *small]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "reading the recordings"
-    assert out[1].startswith("step 2 of 2: held out: SI-SDR ")
+    assert out[1].startswith("step 2 of 2: held out: loss ")
     assert out[2].startswith("two.npz: trained in ")
     assert "nmf-audio train separator low=low high=high/a.wav -o two.npz" in Path("two.md").read_text()
     soundfile.write("mix.wav", melody(LOW, 1.0) + melody(HIGH, 1.0), 16000)
@@ -291,8 +291,7 @@ def test_the_command_trains_what_separate_takes(
         "no: does not exist",
         "--steps 0: must be at least 1",
         "--minutes and --steps: give one",
-        "two.npz: exists",
-        "two.checkpoint: exists; --resume goes on",
+        "two.checkpoint: exists; --resume goes on from it and replaces two.npz and its card",
     ):
         assert part in faults, part
     assert main(["train", "separator", "low=low", "-o", "one.npz"]) == 2
