@@ -1,40 +1,82 @@
-"""Argument validation: one rule and one wording for all rooms."""
+"""Argument validation: one rule and one wording for all rooms.
+
+Arrays are refused by their type, shape or first wrong entry, whose indices count from 0, as numpy's do; samples and
+channels are counted as `nmf_audio.dsp.samples` says.
+"""
 
 from __future__ import annotations
 
-import math
 import numbers
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from nmf_audio.errors import ParameterError
 
-__all__ = ["check_choice", "check_number", "check_whole", "invalid"]
+__all__ = [
+    "check_array",
+    "check_choice",
+    "check_entries",
+    "check_number",
+    "check_real",
+    "check_shape",
+    "check_whole",
+    "conflict",
+    "invalid",
+    "out_of_order",
+]
 
 Choice = TypeVar("Choice")
+Array = npt.NDArray[Any]
+Shape = Sequence[int | str]
+"""Lengths of an array: a number, or the name of one that may be anything from 1."""
+
+LARGEST = sys.float_info.max
 
 
-def invalid(name: str, value: object, allowed: str, advice: str = "") -> ParameterError:
+def invalid(name: str, value: object, allowed: str, advice: str = "", *, given: str = "") -> ParameterError:
     """Return the error of an argument: what was given, what is allowed, what to do.
+
+    `given` stands in the place of ``name=value`` where a value is too large to be shown.
 
     Examples
     --------
     >>> str(invalid("sr", 100, "a sample rate from 4000 to 384000 Hz", "convert the recording"))
     'sr=100; must be a sample rate from 4000 to 384000 Hz; convert the recording'
     """
-    if hasattr(value, "dtype") and not getattr(value, "shape", None):
-        value = value.item()  # type: ignore[attr-defined]  # a number of numpy's, which repr would wrap
-    message = f"{name}={value!r}; must be {allowed}" + (f"; {advice}" if advice else "")
+    value = _as_number(value)
+    message = f"{given or f'{name}={value!r}'}; must be {allowed}" + (f"; {advice}" if advice else "")
     return ParameterError(message, name=name, value=value, allowed=allowed, advice=advice)
+
+
+def conflict(given: Mapping[str, object], advice: str = "leave one of them out") -> ParameterError:
+    """Return the error of arguments each of which is allowed, but not beside the other.
+
+    Examples
+    --------
+    >>> str(conflict({"noise": "fan.wav", "noise_from": (0, 1)}))
+    "noise='fan.wav' and noise_from=(0, 1) do not go together; leave one of them out"
+    """
+    both = " and ".join(f"{name}={_as_number(value)!r}" for name, value in given.items())
+    return ParameterError(f"{both} do not go together; {advice}", value=dict(given), advice=advice)
+
+
+def out_of_order(problem: str, advice: str) -> ParameterError:
+    """Return the error of a call that comes too early or too late."""
+    return ParameterError(f"{problem}; {advice}", advice=advice)
 
 
 def check_number(
     name: str,
     value: Any,
-    low: float = -math.inf,
-    high: float = math.inf,
+    low: float = -np.inf,
+    high: float = np.inf,
     *,
     above: bool = False,
+    unit: str = "",
     advice: str = "",
 ) -> float:
     """Return a number, of Python or numpy, if it is finite and from `low` (`above`: above it) to `high`.
@@ -53,13 +95,18 @@ def check_number(
         ...
     nmf_audio.errors.ParameterError: mix='1'; must be a number from 0 to 1
     """
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not low <= value <= high or (above and value == low):
-        raise invalid(name, value, _range("number", low, high, above=above), advice)
-    return float(value)
+    number = _as_number(value)
+    is_number = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    # neither NaN nor a number that is too large for a float compares as wanted
+    in_range = is_number and max(low, -LARGEST) <= number <= min(high, LARGEST)
+    if not in_range or (above and number == low):
+        raise invalid(name, value, _range("number", low, high, above=above, unit=unit), advice)
+    return float(number)
 
 
-def check_whole(name: str, value: Any, low: int, high: int | None = None, *, advice: str = "") -> int:
+def check_whole(
+    name: str, value: Any, low: int, high: int | None = None, *, unit: str = "", advice: str = ""
+) -> int:
     """Return a whole number, of Python or numpy, if it is one from `low` to `high`.
 
     Raises
@@ -74,11 +121,11 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None, *, adv
         ...
     nmf_audio.errors.ParameterError: jobs=2.0; must be a whole number from 1 to 256
     """
-    highest = math.inf if high is None else high
-    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_whole or not low <= value <= highest:
-        raise invalid(name, value, _range("whole number", low, highest), advice)
-    return int(value)
+    number, highest = _as_number(value), np.inf if high is None else high
+    is_whole = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    if not is_whole or not low <= number <= highest:
+        raise invalid(name, value, _range("whole number", low, highest, unit=unit), advice)
+    return int(number)
 
 
 def check_choice(name: str, value: Any, choices: Collection[Choice], *, advice: str = "") -> Choice:
@@ -96,23 +143,102 @@ def check_choice(name: str, value: Any, choices: Collection[Choice], *, advice: 
         ...
     nmf_audio.errors.ParameterError: channels='both'; must be 'linked' or 'independent'
     """
+    given = _as_number(value)
     for choice in choices:
-        if type(value) is type(choice) and value == choice:
+        alike = isinstance(given, float) and isinstance(choice, int) and not isinstance(choice, bool)
+        if (type(given) is type(choice) or alike) and given == choice:
             return choice
     *others, last = map(repr, choices)
     raise invalid(name, value, f"{', '.join(others)} or {last}" if others else last, advice)
 
 
-def _range(what: str, low: float, high: float, *, above: bool = False) -> str:
+def check_array(name: str, value: Any, shape: Shape, *, low: float = 0.0, advice: str = "") -> Array:
+    """Return an array of finite numbers of at least `low`, if it has a shape.
+
+    Raises
+    ------
+    ParameterError
+        If it is none.
+
+    Examples
+    --------
+    >>> check_array("W", [[1, 2, 3]], ("n_features", "n_components")).shape
+    (1, 3)
+    >>> check_array("W", [[1, 2, 3]], (2, "n_components"))
+    Traceback (most recent call last):
+        ...
+    nmf_audio.errors.ParameterError: W has shape (1, 3); must be of shape (2, n_components) with n_components >= 1
+    >>> check_array("W", [[1, -2]], (1, "n_components"))
+    Traceback (most recent call last):
+        ...
+    nmf_audio.errors.ParameterError: W[0, 1]=-2; must be finite and >= 0
+    """
+    array = check_real(name, value)
+    check_shape(name, array, shape, advice=advice)
+    check_entries(name, array, low=low)
+    return array
+
+
+def check_real(name: str, value: Any) -> Array:
+    """Return real numbers as an array, whatever its shape."""
+    if hasattr(value, "toarray"):
+        raise invalid(
+            name, type(value).__name__, "an array that is not sparse", "give .toarray()", given=name
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        # rows of several lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiub":
+        kind = type(value).__name__ if array.dtype == object else array.dtype.name
+        raise invalid(name, kind, "an array of real numbers", given=f"{name} is of type {kind}")
+    return array
+
+
+def check_shape(name: str, array: Array, shape: Shape, *, advice: str = "") -> None:
+    """Refuse an array of another shape."""
+    fits = array.ndim == len(shape) and all(
+        n >= 1 if isinstance(wanted, str) else n == wanted
+        for n, wanted in zip(array.shape, shape, strict=True)
+    )
+    if fits:
+        return
+    named = list(dict.fromkeys(wanted for wanted in shape if isinstance(wanted, str)))
+    allowed = f"of shape ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+    if named:
+        allowed += f" with {' and '.join(named)} >= 1"
+    raise invalid(name, array.shape, allowed, advice, given=f"{name} has shape {array.shape}")
+
+
+def check_entries(name: str, array: Array, *, low: float = 0.0) -> None:
+    """Refuse NaN, infinity and entries below `low`, with their position."""
+    good = np.isfinite(array) & (array >= low)
+    if good.all():
+        return
+    where = tuple(int(i) for i in np.argwhere(~good)[0])
+    entry = array[where].item()
+    allowed = "finite" if np.isneginf(low) else f"finite and >= {low:g}"
+    raise invalid(name, entry, allowed, given=f"{name}[{', '.join(map(str, where))}]={entry}")
+
+
+def _as_number(value: Any) -> Any:
+    """Return a number of numpy's, or an array without dimensions, as one of Python's; all else as it is."""
+    is_scalar = isinstance(value, np.generic | np.ndarray) and value.ndim == 0
+    return value.item() if is_scalar else value
+
+
+def _range(what: str, low: float, high: float, *, above: bool = False, unit: str = "") -> str:
     """Say which numbers are allowed."""
 
     def shown(x: float) -> str:
-        return str(x) if isinstance(x, int) else f"{x:g}"
+        text = str(x) if isinstance(x, int) else f"{x:g}"
+        return f"{text} {unit}" if unit else text
 
-    if math.isinf(low):
-        return f"a finite {what}" if math.isinf(high) else f"a {what} of at most {shown(high)}"
-    if math.isinf(high):
+    if np.isinf(low):
+        return f"a finite {what}" if np.isinf(high) else f"a {what} of at most {shown(high)}"
+    if np.isinf(high):
         return f"a {what} above {shown(low)}" if above else f"a {what} of at least {shown(low)}"
     if above:
-        return f"a {what} above {shown(low)} and at most {shown(high)}"
-    return f"a {what} from {shown(low)} to {shown(high)}"
+        return f"a {what} above {low:g} and at most {shown(high)}"
+    return f"a {what} from {low if isinstance(low, int) else f'{low:g}'} to {shown(high)}"

@@ -32,9 +32,9 @@ class ParameterError(NmfAudioError, ValueError):
     Attributes
     ----------
     name : str or None
-        The argument; None when several do not go together.
+        The argument; None when several do not go together, or a call comes too early or too late.
     value : object
-        What was given.
+        What was given; of an array its type, shape or first wrong entry; of several arguments a dict.
     allowed, advice : str
         What is allowed, as it stands after "must be"; what to do. Empty when the message alone says so.
     """

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nmf_audio._checks import check_number
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_array, check_entries, check_number, check_real, check_shape, invalid
 
 Array = NDArray[Any]
 Free = slice | Sequence[int] | Sequence[bool] | Array | None
@@ -98,30 +97,25 @@ def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
     beta = check_number("beta", beta)
     # float32 powers hold 1e-38 to 1e38: for steep negative powers the model has to stay away from zero
     eps = max(EPS, 10.0 ** (-30.0 / (2.0 - beta))) if beta < -1 else EPS
-    v = np.asarray(V)
-    if v.dtype.kind not in "fiub":
-        raise ParameterError(f"V has dtype {v.dtype}; give real numbers")
+    v = check_real("V", V)
+    check_shape("V", v, ("n_features", "n_frames"))
     v = v.astype(
         v.dtype if v.dtype in (np.float32, np.float64) else np.result_type(v, np.float32), copy=False
     )
     if v.dtype.itemsize > 8:
         v = v.astype(np.float64)
-    if v.ndim != 2 or 0 in v.shape:
-        raise ParameterError(
-            f"V has shape {v.shape}; give a matrix (n_features, n_frames) with at least one entry"
-        )
     M = np.empty((0, v.shape[0]), v.dtype)
     if weights is not None:
-        m = matrix(weights, v.dtype, "weights", v.shape)
-        if not np.any(m > 0):
-            raise ParameterError("weights are all 0; at least one entry of V must be known")
+        m = check_array("weights", weights, v.shape).astype(v.dtype, copy=False)
         known = m > 0
-        check_entries(np.where(known, v, 0), "V")
+        if not known.any():
+            raise invalid("weights", 0, "above 0 for at least one entry of V", given="weights are all 0")
+        check_entries("V", np.where(known, v, 0))
         level = float(v[known].mean(dtype=np.float64))
         v = np.where(known, v, v.dtype.type(level))
         M = np.ascontiguousarray(m.T)
     else:
-        check_entries(v, "V")
+        check_entries("V", v)
         level = float(v.mean(dtype=np.float64))
     # the bounds hold all of float32; with them no power of the scale overflows
     scale = 2.0 ** min(max(round(math.log2(level)), -120), 120) if level > 0 else 1.0
@@ -131,38 +125,11 @@ def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
     return Problem(np.ascontiguousarray(v), M, scale, beta, eps)
 
 
-def check_entries(a: Array, name: str) -> None:
-    """Refuse negative numbers, NaN and Inf, with their position."""
-    good = np.isfinite(a) & (a >= 0)
-    if not good.all():
-        where = tuple(int(i) for i in np.argwhere(~good)[0])
-        raise ParameterError(
-            f"{name}[{', '.join(map(str, where))}]={a[where]}; all entries must be finite and >= 0"
-        )
-
-
-def matrix(a: ArrayLike, dtype: np.dtype[Any], name: str, shape: tuple[int | None, int | None]) -> Array:
-    """Check a non-negative matrix; None in `shape` allows any length from 1."""
-    out = np.asarray(a)
-    if out.dtype.kind not in "fiub":
-        raise ParameterError(f"{name} has dtype {out.dtype}; give real numbers")
-    wanted = "(" + ", ".join("n >= 1" if n is None else str(n) for n in shape) + ")"
-    fits = out.ndim == 2 and all(n == (m or n) for n, m in zip(out.shape, shape, strict=True))
-    if not fits or 0 in out.shape:
-        raise ParameterError(f"{name} has shape {out.shape}; it must be {wanted}")
-    check_entries(out, name)
-    return out.astype(dtype, copy=False)
-
-
 def per_atom(value: ArrayLike, n_components: int, name: str) -> Array:
     """Check a penalty: one number or one per atom, >= 0."""
-    out = np.asarray(value, dtype=np.float64)
-    if out.ndim > 1 or (out.ndim == 1 and out.shape != (n_components,)):
-        raise ParameterError(
-            f"{name} has shape {out.shape}; give one number, or one per atom ({n_components})"
-        )
-    check_entries(np.atleast_1d(out), name)
-    return np.broadcast_to(out, (n_components,)).copy()
+    if np.ndim(value) == 0:
+        return np.full(n_components, check_number(name, value, 0.0))
+    return check_array(name, value, (n_components,), advice="or give one number").astype(np.float64)
 
 
 def free_atoms(free: Free, n_components: int) -> NDArray[np.intp]:
@@ -170,11 +137,9 @@ def free_atoms(free: Free, n_components: int) -> NDArray[np.intp]:
     try:
         chosen = np.arange(n_components) if free is None else np.arange(n_components)[_index(free)]
     except IndexError as error:
-        raise ParameterError(f"free={free!r}; there are {n_components} atoms ({error})") from error
+        raise invalid("free", free, f"a slice, indices or a mask of {n_components} atoms") from error
     if chosen.ndim != 1 or len(np.unique(chosen)) != len(chosen):
-        raise ParameterError(
-            f"free={free!r}; name each free atom once, by a slice, indices or a boolean mask"
-        )
+        raise invalid("free", free, "a slice, indices or a mask", "name each free atom once")
     return chosen
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_real, check_shape
 
 __all__ = ["beta_divergence"]
 
@@ -54,15 +54,12 @@ def beta_divergence(
     >>> beta_divergence([[1.0, 2.0]], [[1.0, 1.0]], beta=2, weights=[[1.0, 0.0]])
     0.0
     """
-    v = np.asarray(V, dtype=np.float64)
-    m = np.asarray(L, dtype=np.float64)
-    if v.shape != m.shape:
-        raise ParameterError(f"V has shape {v.shape} and L {m.shape}; give both the same shape")
+    v, m = (check_real(name, a).astype(np.float64, copy=False) for name, a in (("V", V), ("L", L)))
+    check_shape("L", m, v.shape, advice="that of V")
     if weights is None:
         return float(_entries(v, m, float(beta)).sum())
-    w = np.asarray(weights, dtype=np.float64)
-    if w.shape != v.shape:
-        raise ParameterError(f"weights has shape {w.shape} and V {v.shape}; give both the same shape")
+    w = check_real("weights", weights).astype(np.float64, copy=False)
+    check_shape("weights", w, v.shape, advice="that of V")
     known = w > 0
     return float(np.dot(w[known], _entries(v[known], m[known], float(beta))))
 

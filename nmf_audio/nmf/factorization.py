@@ -6,14 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_number, check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_array, check_choice, check_number, check_whole, invalid
 from nmf_audio.nmf.alternation import Alternation
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, matrix, prepare
+from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, prepare
 from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
-from nmf_audio.nmf.updates import Norm, check_norm, scale_to_unit, to_frame_major, to_public
+from nmf_audio.nmf.updates import NORMS, Norm, scale_to_unit, to_frame_major, to_public
 from nmf_audio.nmf.workers import Workers
 
 __all__ = ["Factorization", "factorize", "first_factors"]
@@ -134,7 +133,7 @@ def factorize(
     (True, True)
     """
     problem = prepare(V, beta, weights)
-    check_norm(norm)
+    check_choice("norm", norm, NORMS)
     max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
     momentum = check_number("momentum", momentum, 0.0, MAX_MOMENTUM)
     atoms, h = first_factors(problem, n_components, W, H, init, rng)
@@ -158,12 +157,7 @@ def factorize(
 
 def _stride(coarse: int | None, n_frames: int, n_components: int, started: bool) -> int:
     if coarse is not None:
-        stride = check_whole("coarse", coarse, 1)
-        if stride > n_frames:
-            raise ParameterError(
-                f"coarse={stride}; there are only {n_frames} frames, give a number up to that"
-            )
-        return stride
+        return check_whole("coarse", coarse, 1, n_frames, advice="V has no more frames")
     enough = max(COARSE_FRAMES, FRAMES_PER_ATOM * n_components)
     stride = 1 if started else COARSEST
     while stride > 1 and n_frames // stride < enough:
@@ -182,16 +176,14 @@ def first_factors(
     """Frame-major atoms and activations to start from: copies of those that are given, the others by `init`."""
     given = None
     if H is not None:
-        given = len(matrix(H, problem.dtype, "H", (None, problem.n_frames)))
+        given = len(check_array("H", H, ("n_components", problem.n_frames)))
     if W is not None:
-        given = matrix(W, problem.dtype, "W", (problem.n_features, given)).shape[1]
+        given = check_array("W", W, (problem.n_features, given or "n_components")).shape[1]
     if given is None and n_components is None:
-        raise ParameterError("n_components=None; give the number of atoms, or W, or H")
+        raise invalid("n_components", None, "the number of atoms", "give it, or W, or H")
     wanted = given if n_components is None else check_whole("n_components", n_components, 1)
     if given is not None and wanted != given:
-        raise ParameterError(
-            f"n_components={wanted}, but the given W or H has {given} atoms; leave one of them out"
-        )
+        raise invalid("n_components", wanted, f"{given}, the atoms of the given W or H", "or leave it out")
     assert wanted is not None
     if W is not None:
         return to_frame_major(problem, W, H)

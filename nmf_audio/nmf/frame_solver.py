@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_number, check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_array, check_number, check_whole
 from nmf_audio.nmf import kernels
-from nmf_audio.nmf.checks import Array, check_entries, exponent, matrix, per_atom
+from nmf_audio.nmf.checks import Array, exponent, per_atom
 
 __all__ = ["FrameSolver"]
 
@@ -70,9 +69,9 @@ class FrameSolver:
         eps: float = 1e-6,
         floor: float = 1e-9,
     ) -> None:
-        w = np.asarray(W)
+        w = check_array("W", W, ("n_features", "n_components"))
         dtype: np.dtype[Any] = np.dtype(np.float64 if w.dtype == np.float64 else np.float32)
-        self._atoms: Array = np.ascontiguousarray(matrix(w, dtype, "W", (None, None)).T).copy()
+        self._atoms: Array = np.array(w.T, dtype, order="C")
         n_components, n_features = self._atoms.shape
         self._beta, self._n_iter = check_number("beta", beta), check_whole("n_iter", n_iter, 0)
         tiny = float(np.finfo(dtype).tiny)
@@ -85,10 +84,7 @@ class FrameSolver:
             )
         )
         self._l1 = per_atom(l1_H, n_components, "l1_H").astype(dtype)
-        m = np.ones(n_features) if weights is None else np.asarray(weights, dtype=np.float64)
-        if m.shape != (n_features,):
-            raise ParameterError(f"weights has shape {m.shape}; give one per feature ({n_features})")
-        check_entries(m, "weights")
+        m = np.ones(n_features) if weights is None else check_array("weights", weights, (n_features,))
         self._weights = m.astype(dtype)
         self._base = self._l1.copy()
         self._work = tuple(
@@ -146,14 +142,13 @@ class FrameSolver:
             When shapes do not fit or entries are negative, NaN or infinite.
         """
         n_components, n_features = self._atoms.shape
-        v = np.asarray(V)
-        if v.ndim == 2 and v.shape == (n_features, 0):
+        if np.shape(V) == (n_features, 0):
             return np.empty((n_components, 0), self.dtype)
-        v = matrix(v, self.dtype, "V", (n_features, None))
+        v = check_array("V", V, (n_features, "n_frames")).astype(self.dtype, copy=False)
         if H is None:
             h = np.ones((v.shape[1], n_components), self.dtype)
         else:
-            h = np.ascontiguousarray(matrix(H, self.dtype, "H", (n_components, v.shape[1])).T).copy()
+            h = np.array(check_array("H", H, (n_components, v.shape[1])).T, self.dtype, order="C")
         self._run(np.ascontiguousarray(v.T), h)
         return np.ascontiguousarray(h.T)
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_choice, check_whole, invalid
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Problem, prepare
 
@@ -64,9 +63,9 @@ def make_start(
     problem: Problem, n_components: int, init: str, rng: int | np.random.Generator | None
 ) -> tuple[Array, Array]:
     """The same, frame-major and in the problem's scale."""
-    if init not in INITS:
-        raise ParameterError(f"init={init!r}; allowed are {', '.join(INITS)}, or give W and H")
-    W, H = INITS[init](problem.V, n_components, np.random.default_rng(rng))
+    W, H = INITS[check_choice("init", init, INITS, advice="or give W and H")](
+        problem.V, n_components, np.random.default_rng(rng)
+    )
     norm = np.sqrt((W * W).sum(axis=1))
     W /= norm[:, None]
     H *= norm
@@ -96,10 +95,10 @@ def _frames(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Arra
 def _singular(V: Array, n_components: int) -> tuple[Array, Array]:
     n_frames, n_features = V.shape
     if n_components > min(V.shape):
-        raise ParameterError(
-            f"n_components={n_components}; the singular vectors of a {n_features} x {n_frames} matrix give "
-            f"at most {min(V.shape)} atoms: use init='random' or 'frames'"
+        allowed = (
+            f"at most {min(V.shape)}, as a {n_features} x {n_frames} matrix has no more singular vectors"
         )
+        raise invalid("n_components", n_components, allowed, "give init='random' or 'frames'")
     left, values, right = np.linalg.svd(V.astype(np.float64), full_matrices=False)
     W = np.zeros((n_components, n_features))
     H = np.zeros((n_frames, n_components))

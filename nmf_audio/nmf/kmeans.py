@@ -7,10 +7,9 @@ equivalence of nonnegative matrix factorization and spectral clustering", SDM 20
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_array, check_whole
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, check_entries
+from nmf_audio.nmf.checks import Array
 
 __all__ = ["k_means"]
 
@@ -61,15 +60,9 @@ def k_means(
     >>> bool(labels[0] == labels[1] != labels[2])
     True
     """
-    x = np.asarray(X, np.float64)
-    if x.ndim != 2 or not np.isfinite(x).all():
-        raise ParameterError(f"X of shape {x.shape}; give finite numbers, (n_items, n_features)")
-    if check_whole("n_clusters", n_clusters, 1) > len(x):
-        raise ParameterError(f"n_clusters={n_clusters}; there are only {len(x)} items")
-    w = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
-    if w.shape != (len(x),):
-        raise ParameterError(f"weights of shape {w.shape}; give one for each of {len(x)} items")
-    check_entries(w, "weights")
+    x = check_array("X", X, ("n_items", "n_features"), low=-np.inf).astype(np.float64, copy=False)
+    n_clusters = check_whole("n_clusters", n_clusters, 1, len(x), advice="X has no more items")
+    w = np.ones(len(x)) if weights is None else check_array("weights", weights, (len(x),)).astype(np.float64)
     w = w / w.sum() if w.any() else np.full(len(x), 1 / len(x))
     generator = np.random.default_rng(rng)
     found = [

@@ -1,19 +1,26 @@
 """Non-negative matrix factorization as an object, in scikit-learn's manner."""
 
-from typing import Self
+import inspect
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_number, check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import (
+    check_choice,
+    check_number,
+    check_real,
+    check_shape,
+    check_whole,
+    invalid,
+    out_of_order,
+)
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free
 from nmf_audio.nmf.factorization import factorize
 from nmf_audio.nmf.init import INITS
-from nmf_audio.nmf.momentum import MAX_MOMENTUM
 from nmf_audio.nmf.online import OnlineAtoms
-from nmf_audio.nmf.updates import Norm, activations, check_norm
+from nmf_audio.nmf.updates import Norm, activations
 
 __all__ = ["NMF"]
 
@@ -45,10 +52,7 @@ class NMF:
         Beta divergence plus penalties at the end of `fit`, or of the last batch. (scikit-learn's attribute of
         this name is the square root of twice the divergence.)
 
-    Raises
-    ------
-    ParameterError
-        When an argument is not allowed.
+    Arguments are kept as they are given, and checked when something is learned or transformed.
 
     Examples
     --------
@@ -82,27 +86,60 @@ class NMF:
         batch_iter: int = 20,
         rng: int | np.random.Generator | None = None,
     ) -> None:
-        if init not in INITS:
-            raise ParameterError(f"init={init!r}; allowed are {', '.join(INITS)}, or give W and H to fit")
-        check_norm(norm)
-        self.n_components = check_whole("n_components", n_components, 1)
-        self.beta = check_number("beta", beta)
+        self.n_components = n_components
+        self.beta = beta
         self.init = init
         self.l1_H = l1_H
         self.l1_W = l1_W
         self.norm: Norm = norm
-        self.max_iter = check_whole("max_iter", max_iter, 1)
-        self.tol = check_number("tol", tol, 0.0)
-        self.momentum = check_number("momentum", momentum, 0.0, MAX_MOMENTUM)
-        self.coarse = None if coarse is None else check_whole("coarse", coarse, 1)
-        self.n_jobs = check_whole("n_jobs", n_jobs, 1)
-        self.rho = check_number("rho", rho, 0.0, 1.0)
-        self.batch_iter = check_whole("batch_iter", batch_iter, 1)
+        self.max_iter = max_iter
+        self.tol = tol
+        self.momentum = momentum
+        self.coarse = coarse
+        self.n_jobs = n_jobs
+        self.rho = rho
+        self.batch_iter = batch_iter
         self.rng = rng
         self._online: OnlineAtoms | None = None
 
     def __repr__(self) -> str:
-        return f"NMF(n_components={self.n_components}, beta={self.beta:g}, init={self.init!r})"
+        return f"NMF(n_components={self.n_components}, beta={self.beta}, init={self.init!r})"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments by name; `sklearn.base.clone` makes another one with them. `deep` counts for nothing.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> NMF(3, beta=2).get_params()["beta"]
+        2
+        """
+        return {name: getattr(self, name) for name in inspect.signature(NMF).parameters}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change arguments.
+
+        Returns
+        -------
+        NMF
+            Itself.
+
+        Raises
+        ------
+        ParameterError
+            When there is no such argument.
+
+        Examples
+        --------
+        >>> NMF(3).set_params(n_components=5)
+        NMF(n_components=5, beta=1.0, init='random')
+        """
+        for name, value in params.items():
+            setattr(self, check_choice("params", name, self.get_params()), value)
+        return self
 
     def fit(
         self,
@@ -156,6 +193,7 @@ class NMF:
         ParameterError
             When an argument is not allowed.
         """
+        self._check()
         result = factorize(
             V, self.n_components, self.beta, init=self.init, W=W, H=H, free=free, l1_H=self.l1_H,
             l1_W=self.l1_W, norm=self.norm, weights=weights, max_iter=self.max_iter, tol=self.tol,
@@ -189,8 +227,8 @@ class NMF:
             Before `fit`, or when an argument is not allowed.
         """
         return factorize(
-            V, self.n_components, self.beta, W=self._fitted(), H=H, free=(), l1_H=self.l1_H, weights=weights,
-            max_iter=self.max_iter, tol=self.tol, momentum=self.momentum, n_jobs=self.n_jobs,
+            self._check_features(V), self.n_components, self.beta, W=self.W_, H=H, free=(), l1_H=self.l1_H,
+            weights=weights, max_iter=self.max_iter, tol=self.tol, momentum=self.momentum, n_jobs=self.n_jobs,
         ).H  # fmt: skip
 
     @single_blas
@@ -211,9 +249,8 @@ class NMF:
         ParameterError
             Before `fit`, or when the shape does not fit.
         """
-        W, h = self._fitted(), np.asarray(H)
-        if h.ndim != 2 or len(h) != W.shape[1]:
-            raise ParameterError(f"H has shape {h.shape}; it must be ({W.shape[1]}, n_frames)")
+        W, h = self._fitted(), check_real("H", H)
+        check_shape("H", h, (W.shape[1], "n_frames"))
         model: Array = W @ h
         return model
 
@@ -240,6 +277,7 @@ class NMF:
         ParameterError
             When an argument is not allowed.
         """
+        self._check()
         if self._online is None:
             if not hasattr(self, "W_"):
                 self.W_ = factorize(
@@ -248,6 +286,7 @@ class NMF:
                 ).W  # fmt: skip
             self._online = OnlineAtoms(self.W_, beta=self.beta, rho=self.rho)
             self.n_iter_ = 0
+        V = self._check_features(V)
         H = activations(
             V,
             self.W_,
@@ -262,7 +301,20 @@ class NMF:
         self.n_iter_ += 1
         return self
 
+    def _check(self) -> None:
+        """Check what `factorize` does not."""
+        check_choice("init", self.init, INITS, advice="or give W and H")
+        check_number("rho", self.rho, 0.0, 1.0)
+        check_whole("batch_iter", self.batch_iter, 1)
+
     def _fitted(self) -> Array:
         if not hasattr(self, "W_"):
-            raise ParameterError("this NMF has no atoms yet; call fit or partial_fit first")
+            raise out_of_order("this NMF has no atoms yet", "call fit or partial_fit first")
         return self.W_
+
+    def _check_features(self, V: ArrayLike) -> Array:
+        v, n = check_real("V", V), len(self._fitted())
+        if v.ndim == 2 and len(v) != n:
+            given = f"V has {len(v)} features, the atoms have {n}"
+            raise invalid("V", v.shape, f"of shape ({n}, n_frames)", given=given)
+        return v

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_number
+from nmf_audio._checks import check_array, check_number, check_real
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, exponent, free_atoms, matrix, prepare
+from nmf_audio.nmf.checks import Array, Free, exponent, free_atoms, prepare
 from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, to_frame_major
 
 __all__ = ["OnlineAtoms"]
@@ -59,9 +59,9 @@ class OnlineAtoms:
     def __init__(
         self, W: ArrayLike, *, beta: float = 1.0, rho: float = 0.9, free: Free = None, prior: float = 0.0
     ) -> None:
-        w = np.asarray(W)
+        w = check_array("W", W, ("n_features", "n_components"))
         dtype: np.dtype[Any] = np.dtype(np.float32 if w.dtype == np.float32 else np.float64)
-        self._atoms: Array = np.ascontiguousarray(matrix(w, dtype, "W", (None, None)).T).copy()
+        self._atoms: Array = np.array(w.T, dtype, order="C")
         self._beta = check_number("beta", beta)
         self._rho = check_number("rho", rho, 0.0, 1.0)
         self._free = free_atoms(free, len(self._atoms))
@@ -101,7 +101,7 @@ class OnlineAtoms:
             When shapes do not fit or entries are negative, NaN or infinite.
         """
         beta = self._beta
-        problem = prepare(np.asarray(V, dtype=self._atoms.dtype), beta, weights)
+        problem = prepare(check_real("V", V).astype(self._atoms.dtype, copy=False), beta, weights)
         _, h = to_frame_major(problem, self._atoms.T, H)
         if not len(self._free):
             return

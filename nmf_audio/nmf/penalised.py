@@ -32,8 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_number, check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_choice, check_number, check_whole, invalid
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, per_atom, prepare
@@ -46,7 +45,7 @@ __all__ = ["Penalty", "factorize_penalised"]
 EPSILON = 1e-2
 """A group below this share of the mean level is off."""
 
-BETAS = (0.0, 1.0, 2.0)
+BETAS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -140,9 +139,7 @@ def factorize_penalised(
     >>> bool(np.ptp(H) < 0.1 * H.mean())
     True
     """
-    beta = check_number("beta", beta)
-    if beta not in BETAS:
-        raise ParameterError(f"beta={beta:g}; with penalties 0, 1 and 2 are allowed")
+    beta = float(check_choice("beta", beta, BETAS))
     problem = prepare(V, beta, None)
     max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
     atoms, h = _scale_to_sum_one(problem, *first_factors(problem, n_components, W, H, init, rng))
@@ -175,7 +172,7 @@ class _Weights:
         self._group = check_number("group", penalty.group, 0.0)
         labels = np.arange(n_components) if penalty.groups is None else np.asarray(penalty.groups)
         if labels.shape != (n_components,) or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
-            raise ParameterError(f"groups={penalty.groups!r}; give one whole number >= 0 for each atom")
+            raise invalid("groups", penalty.groups, "one whole number >= 0 for each atom")
         self._member = np.equal.outer(labels, np.unique(labels)).astype(problem.dtype)
 
     def value(self, h: Array) -> float:
@@ -233,5 +230,6 @@ def _compute_ratios(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Ar
 def _scale_to_sum_one(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
     sums = atoms.sum(axis=1, dtype=np.float64).astype(problem.dtype)
     if not (sums > 0).all():
-        raise ParameterError(f"W: atom {int(np.argmin(sums))} is all zero; leave it out")
+        k = int(np.argmin(sums))
+        raise invalid("W", 0, "above 0 in at least one entry of each atom", given=f"W[:, {k}] is all 0")
     return atoms / sums[:, None], np.maximum(h * sums, problem.eps)

@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_array, check_whole, invalid
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, check_entries
+from nmf_audio.nmf.checks import Array
 
 __all__ = ["cluster", "factorize_symmetric"]
 
@@ -67,25 +66,24 @@ def factorize_symmetric(
     >>> cost < 1e-6
     True
     """
-    a = np.asarray(A, np.float64)
-    if a.ndim != 2 or a.shape[0] != a.shape[1] or not a.size:
-        raise ParameterError(f"A has shape {a.shape}; give a square matrix with at least one entry")
-    check_entries(a, "A")
-    if not np.allclose(a, a.T):
-        raise ParameterError("A is not symmetric; the similarity of i to j must be that of j to i")
+    a = _check_similarities(A)
     n_clusters, max_iter = check_whole("n_clusters", n_clusters, 1), check_whole("max_iter", max_iter, 1)
     if G is None:
         g = np.random.default_rng(rng).random((len(a), n_clusters)) + 0.1
         g *= np.sqrt(a.sum() / (g @ g.T).sum())
     else:
-        g = np.array(G, np.float64)
-        if g.shape != (len(a), n_clusters):
-            raise ParameterError(f"G has shape {g.shape}; it must be ({len(a)}, {n_clusters})")
-        check_entries(g, "G")
+        g = check_array("G", G, (len(a), n_clusters)).astype(np.float64)
     for _ in range(max_iter):
         below = g @ (g.T @ g)
         g *= np.cbrt(np.divide(a @ g, below, out=np.zeros_like(g), where=below > 0))
     return g, float(((a - g @ g.T) ** 2).sum())
+
+
+def _check_similarities(A: ArrayLike) -> Array:
+    a = check_array("A", A, ("n", "n")).astype(np.float64, copy=False)
+    if len(a) != len(a.T) or not np.allclose(a, a.T):
+        raise invalid("A", a.shape, "square, and symmetric", given=f"A of shape {a.shape} is not symmetric")
+    return a
 
 
 def cluster(
@@ -120,11 +118,11 @@ def cluster(
     >>> bool(labels[0] == labels[1] != labels[2])
     True
     """
-    a = np.asarray(A, np.float64)
-    if a.ndim != 2 or not (np.diagonal(a) > 0).all():
-        raise ParameterError("A must be a matrix with a positive diagonal: every item is like itself")
-    if check_whole("n_clusters", n_clusters, 1) > len(a):
-        raise ParameterError(f"n_clusters={n_clusters}; there are only {len(a)} items")
+    a = _check_similarities(A)
+    if not (alike := np.diagonal(a) > 0).all():
+        i = int(np.argmin(alike))
+        raise invalid("A", 0, "above 0, since every item is like itself", given=f"A[{i}, {i}]=0")
+    n_clusters = check_whole("n_clusters", n_clusters, 1, len(a), advice="A has no more items")
     size = np.sqrt(a.sum(axis=1))
     scaled = a / np.outer(size, size)
     generator = np.random.default_rng(rng)

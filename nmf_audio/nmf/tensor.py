@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_number, check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_array, check_number, check_real, check_shape, check_whole, invalid
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Problem, check_entries, prepare
+from nmf_audio.nmf.checks import Array, Problem, prepare
 from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, run_updates, to_public
 
@@ -103,11 +102,8 @@ def factorize_tensor(
     >>> sorted(Q[0].round(3).tolist())
     [0.0, 0.75]
     """
-    v = np.asarray(V)
-    if v.ndim != 3 or 0 in v.shape:
-        raise ParameterError(
-            f"V has shape {v.shape}; give (n_channels, n_features, n_frames) with at least one entry"
-        )
+    v = check_real("V", V)
+    check_shape("V", v, ("n_channels", "n_features", "n_frames"))
     problem = prepare(v.reshape(-1, v.shape[2]), beta, None)
     max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
     place, w, h = _make_start(problem, v.shape[0], n_components, (Q, W, H), rng)
@@ -157,7 +153,7 @@ def _make_start(
     n_features = problem.n_features // n_channels
     if all(a is None for a in given):
         if n_components is None:
-            raise ParameterError("n_components=None; give the number of atoms, or Q, W and H")
+            raise invalid("n_components", None, "the number of atoms", "give it, or Q, W and H")
         generator = np.random.default_rng(rng)
         wanted = check_whole("n_components", n_components, 1)
         w = np.abs(generator.standard_normal((wanted, n_features))) + 1e-3
@@ -166,19 +162,14 @@ def _make_start(
         model = float((w.sum(1) * place.sum(1) * h.sum(0)).sum()) / problem.V.size
         h *= problem.dtype.type(max(float(problem.V.mean(dtype=np.float64)), problem.eps) / model)
         return place.astype(problem.dtype), w.astype(problem.dtype), h
-    if any(a is None for a in given):
-        raise ParameterError("only some of Q, W and H are given; give all three or none")
-    q, w, h = (np.asarray(a, problem.dtype) for a in given)
-    n = q.shape[-1] if q.ndim == 2 else 0
-    if n_components not in (None, n):
-        raise ParameterError(f"n_components={n_components}, but Q has {n} columns; leave one of them out")
-    wanted_shapes = ((n_channels, n), (n_features, n), (n, problem.n_frames))
-    if not n or (q.shape, w.shape, h.shape) != wanted_shapes:
-        raise ParameterError(
-            f"Q, W and H have shapes {q.shape}, {w.shape} and {h.shape}; they must be ({n_channels}, n), "
-            f"({n_features}, n) and (n, {problem.n_frames})"
-        )
-    for name, factor in (("Q", q), ("W", w), ("H", h)):
-        check_entries(factor, name)
+    for name, factor in zip("QWH", given, strict=True):
+        if factor is None:
+            raise invalid(name, None, "given beside the other two of Q, W and H", "give all three or none")
+    n = check_array("Q", given[0], (n_channels, n_components or "n_components")).shape[1]
+    shapes = ((n_channels, n), (n_features, n), (n, problem.n_frames))
+    q, w, h = (
+        check_array(name, factor, shape).astype(problem.dtype, copy=False)
+        for name, factor, shape in zip("QWH", given, shapes, strict=True)
+    )
     scaled = h.T * problem.dtype.type(1.0 / problem.scale)
     return np.array(q.T, order="C"), np.array(w.T, order="C"), np.array(scaled, order="C")

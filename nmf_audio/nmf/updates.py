@@ -4,16 +4,15 @@ V ~= W @ H, with V (n_features, n_frames), W (n_features, n_components) and H (n
 *column* of V is one frame, one column of W one atom. scikit-learn has the transpose of all three.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_number, check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_array, check_choice, check_number, check_whole
 from nmf_audio.nmf import kernels
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, matrix, prepare
+from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, prepare
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.workers import Workers
 
@@ -26,6 +25,7 @@ BLOCK = 1024
 """Frames over which the sums for the atoms, and the cost, run at once; a block belongs to one thread."""
 
 Norm = Literal["l2"] | None
+NORMS: tuple[Norm, ...] = (None, "l2")
 
 _ALONE = Workers()
 
@@ -157,7 +157,7 @@ def update_W(
     problem = prepare(V, beta, weights)
     atoms, h = to_frame_major(problem, W, H)
     chosen = free_atoms(free, len(atoms))
-    check_norm(norm)
+    check_choice("norm", norm, NORMS)
     l1 = problem.l1(l1_W, len(atoms), "l1_W")
     if norm == "l2":
         atoms[chosen] = scale_to_unit(atoms[chosen])
@@ -238,11 +238,10 @@ def activations(
 
 def to_frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[Array, Array]:
     """Copies of W and H, checked, in the kernels' form (activations in the problem's scale)."""
-    w = matrix(W, problem.dtype, "W", (problem.n_features, None))
-    atoms = np.array(w.T, order="C")
+    atoms = np.array(check_array("W", W, (problem.n_features, "n_components")).T, problem.dtype, order="C")
     if H is None:
         return atoms, problem.start(atoms, np.ones(len(atoms)))
-    given = matrix(H, problem.dtype, "H", (len(atoms), problem.n_frames))
+    given = check_array("H", H, (len(atoms), problem.n_frames)).astype(problem.dtype, copy=False)
     return atoms, np.array(given.T * problem.dtype.type(1.0 / problem.scale), order="C")
 
 
@@ -341,9 +340,3 @@ def scale_to_unit(atoms: Array) -> Array:
     norm = np.sqrt((atoms * atoms).sum(axis=1, keepdims=True))
     out: Array = atoms / np.where(norm > 0, norm, atoms.dtype.type(1))
     return out
-
-
-def check_norm(norm: Any) -> None:
-    """Refuse norms that are not known."""
-    if norm not in (None, "l2"):
-        raise ParameterError(f"norm={norm!r}; allowed are None and 'l2'")

@@ -150,10 +150,10 @@ def test_a_coarse_start_leaves_fixed_atoms_and_missing_entries_alone() -> None:
 
 
 def test_more_strides_than_frames_are_refused() -> None:
-    with pytest.raises(ParameterError, match="coarse=5; there are only 4 frames"):
+    with pytest.raises(ParameterError, match="coarse=5; must be a whole number from 1 to 4; V has no more"):
         factorize(np.ones((3, 4)), 2, coarse=5)
-    with pytest.raises(ParameterError, match="coarse=0; must be a whole number of at least 1"):
-        NMF(2, coarse=0)
+    with pytest.raises(ParameterError, match="coarse=0; must be a whole number from 1 to 4"):
+        NMF(2, coarse=0).fit(np.ones((3, 4)))
 
 
 @pytest.mark.parametrize("n_jobs", [2, 3])

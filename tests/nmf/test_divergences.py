@@ -57,7 +57,7 @@ def test_unknown_entries_do_not_count_whatever_they_hold() -> None:
 
 
 def test_shapes_must_agree() -> None:
-    with pytest.raises(ParameterError, match=r"V has shape \(1, 2\) and L \(1, 3\)"):
+    with pytest.raises(ParameterError, match=r"L has shape \(1, 3\); must be of shape \(1, 2\); that of V"):
         beta_divergence([[1.0, 2.0]], [[1.0, 2.0, 3.0]])
     with pytest.raises(ParameterError, match="weights has shape"):
         beta_divergence([[1.0, 2.0]], [[1.0, 2.0]], weights=[[1.0]])

@@ -53,11 +53,11 @@ def test_items_that_are_alike_may_leave_clusters_empty() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"X": np.ones(3)}, "X of shape"),
-        ({"X": np.full((3, 1), np.nan)}, "finite numbers"),
-        ({"n_clusters": 4}, "n_clusters=4; there are only 3 items"),
+        ({"X": np.ones(3)}, r"X has shape \(3,\)"),
+        ({"X": np.full((3, 1), np.nan)}, r"X\[0, 0\]=nan; must be finite"),
+        ({"n_clusters": 4}, "n_clusters=4; must be a whole number from 1 to 3; X has no more items"),
         ({"n_clusters": 0}, "n_clusters=0"),
-        ({"weights": np.ones(2)}, "weights of shape"),
+        ({"weights": np.ones(2)}, "weights has shape"),
         ({"weights": [1.0, -1.0, 1.0]}, "weights"),
         ({"n_starts": 0}, "n_starts=0"),
     ],

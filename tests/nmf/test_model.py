@@ -95,30 +95,64 @@ def test_before_fit_there_are_no_atoms() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_components": 0}, "n_components=0"),
+        ({"n_components": 0}, "n_components=0; must be a whole number of at least 1"),
+        ({"n_components": 2.0}, "n_components=2.0"),
         ({"beta": np.nan}, "beta=nan"),
         ({"init": "svd"}, "init='svd'"),
         ({"norm": "max"}, "norm='max'"),
         ({"max_iter": -3}, "max_iter=-3"),
         ({"tol": np.inf}, "tol=inf"),
+        ({"n_jobs": 0}, "n_jobs=0"),
+        ({"coarse": 0}, "coarse=0"),
         ({"momentum": 1.5}, "momentum=1.5"),
         ({"rho": -0.1}, "rho=-0.1"),
         ({"batch_iter": 0}, "batch_iter=0"),
     ],
 )
-def test_bad_arguments_are_refused_at_once(arguments: dict[str, object], message: str) -> None:
+def test_arguments_are_checked_when_atoms_are_learned(arguments: dict[str, object], message: str) -> None:
+    model = NMF(2).set_params(**arguments)
     with pytest.raises(ParameterError, match=message):
-        NMF(**{"n_components": 2, **arguments})  # type: ignore[arg-type]
+        model.fit(np.ones((3, 4)))
+
+
+def test_arguments_are_kept_as_they_are_given() -> None:
+    beta, l1 = np.float32(0.5), np.ones(2)
+    arguments = {"n_components": np.int64(2), "beta": beta, "l1_H": l1, "rng": np.random.default_rng(0)}
+    params = NMF(**arguments).get_params(deep=False)  # type: ignore[arg-type]
+    assert all(params[name] is value for name, value in arguments.items())
+    assert NMF(2).fit(np.ones((3, 4))).set_params(beta=0).get_params()["beta"] == 0
+    with pytest.raises(ParameterError, match="params='alpha'; must be 'n_components', 'beta'"):
+        NMF(2).set_params(alpha=1)
+
+
+def test_scikit_learn_clones_it() -> None:
+    base = pytest.importorskip("sklearn.base")
+    model = NMF(3, beta=2, rng=7).fit(np.ones((4, 5)))
+    again = base.clone(model)
+    assert again.get_params() == model.get_params()
+    assert not hasattr(again, "W_")
+
+
+def test_sparse_data_are_refused_in_a_sentence() -> None:
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix(np.eye(3))
+    for use in (NMF(2).fit, NMF(2).partial_fit, NMF(2).fit(np.eye(3)).transform):
+        with pytest.raises(
+            ParameterError, match=r"V; must be an array that is not sparse; give .toarray\(\)"
+        ):
+            use(sparse)
+    with pytest.raises(ParameterError, match=r"^H; must be an array that is not sparse"):
+        NMF(2).fit(np.eye(3)).inverse_transform(sparse)
 
 
 def test_wrong_shapes_are_refused(example: Make) -> None:
     V, W, _ = example()
     model = NMF(4, max_iter=2, rng=0).fit(V)
-    with pytest.raises(ParameterError, match=r"W has shape \(12, 4\); it must be \(11, n >= 1\)"):
-        model.transform(V[1:])
-    with pytest.raises(ParameterError, match=r"H has shape \(3, 2\); it must be \(4, n_frames\)"):
+    for use in (model.transform, model.partial_fit):
+        with pytest.raises(ParameterError, match="V has 11 features, the atoms have 12; must be of shape"):
+            use(V[1:])
+    with pytest.raises(ParameterError, match=r"H has shape \(3, 2\); must be of shape \(4, n_frames\)"):
         model.inverse_transform(np.ones((3, 2)))
-    with pytest.raises(ParameterError, match="n_components=3, but the given W or H has 4 atoms"):
+    with pytest.raises(ParameterError, match="n_components=3; must be 4, the atoms of the given W or H"):
         NMF(3).fit(V, W=W)
 
 

@@ -114,7 +114,7 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> N
 
 def test_bad_batches_are_refused() -> None:
     online = OnlineAtoms(np.ones((3, 2)))
-    with pytest.raises(ParameterError, match=r"W has shape \(3, 2\); it must be \(2, n >= 1\)"):
+    with pytest.raises(ParameterError, match=r"W has shape \(3, 2\); must be of shape \(2, n_components\)"):
         online.update(np.ones((2, 4)), np.ones((2, 4)))
     with pytest.raises(ParameterError, match=r"H has shape \(2, 3\)"):
         online.update(np.ones((3, 4)), np.ones((2, 3)))

@@ -165,7 +165,7 @@ def test_silence_one_frame_and_progress() -> None:
         ({"n_components": None}, "n_components=None"),
         ({"H": np.ones((2, 11))}, "n_components=3"),
         ({"W": np.ones((8, 2))}, "n_components=3"),
-        ({"W": np.eye(8, 3) * [1, 0, 1]}, "atom 1 is all zero"),
+        ({"W": np.eye(8, 3) * [1, 0, 1]}, r"W\[:, 1\] is all 0"),
     ],
 )
 def test_faults_are_named(change: dict[str, Any], message: str) -> None:

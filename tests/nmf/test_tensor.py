@@ -109,9 +109,15 @@ def test_tells_progress_and_ends_when_the_cost_stands_still() -> None:
         ({"V": np.full((1, 2, 3), -1.0)}, "V"),
         ({"n_components": None}, "n_components=None"),
         ({"n_components": 0}, "n_components=0"),
-        ({"Q": np.ones((2, 3))}, "only some of Q, W and H"),
-        ({"Q": np.ones((2, 3)), "W": np.ones((7, 2)), "H": np.ones((3, 9))}, "shapes"),
-        ({"Q": np.ones((2, 2)), "W": np.ones((7, 2)), "H": np.ones((2, 9))}, "n_components=3"),
+        ({"Q": np.ones((2, 3))}, "W=None; must be given beside the other two of Q, W and H"),
+        (
+            {"Q": np.ones((2, 3)), "W": np.ones((7, 2)), "H": np.ones((3, 9))},
+            r"W has shape \(7, 2\); must be of",
+        ),
+        (
+            {"Q": np.ones((2, 2)), "W": np.ones((7, 2)), "H": np.ones((2, 9))},
+            r"Q has shape \(2, 2\); must be of",
+        ),
         ({"n_components": 1, "Q": [[1], [1]], "W": -np.ones((7, 1)), "H": np.ones((1, 9))}, "W"),
         ({"tol": -1.0}, "tol"),
     ],

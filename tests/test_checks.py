@@ -1,0 +1,124 @@
+"""Arguments are refused by one checker, in one wording, with what a program needs to word it otherwise."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nmf_audio._checks import (
+    check_array,
+    check_choice,
+    check_number,
+    check_whole,
+    conflict,
+    invalid,
+    out_of_order,
+)
+from nmf_audio.errors import ParameterError
+
+
+@pytest.mark.parametrize("one", [1, np.int8(1), np.uint64(1), np.array(1)], ids=repr)
+def test_whole_numbers_of_any_kind_are_numbers(one: Any) -> None:
+    found = (check_whole("n", one, 1), check_number("n", one), check_choice("n", one, (0, 1)))
+    assert found == (1, 1.0, 1)
+    assert [type(value) for value in found] == [int, float, int]
+
+
+@pytest.mark.parametrize(
+    "half", [0.5, np.float16(0.5), np.float32(0.5), np.array(0.5), Fraction(1, 2)], ids=repr
+)
+def test_floats_of_any_kind_are_numbers(half: Any) -> None:
+    assert check_number("mix", half, 0, 1) == 0.5
+    with pytest.raises(ParameterError, match="n="):
+        check_whole("n", half, 0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [True, np.True_, "1", None, [1], np.ones(1), 1j, float("nan"), np.float32("nan"), float("inf"), 10**400],
+    ids=repr,
+)
+def test_what_is_no_finite_number_is_refused(value: Any) -> None:
+    with pytest.raises(ParameterError, match="must be a finite number") as caught:
+        check_number("beta", value)
+    assert caught.value.name == "beta"
+    if not isinstance(value, int) or value < 2:
+        with pytest.raises(ParameterError, match="must be a whole number of at least 0 Hz; convert"):
+            check_whole("sr", value, 0, unit="Hz", advice="convert it")
+
+
+def test_an_error_says_what_was_given_and_what_is_allowed() -> None:
+    with pytest.raises(ParameterError) as caught:
+        check_number("mix", np.float32(1.5), 0, 1, advice="1 is the default")
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert str(error) == "mix=1.5; must be a number from 0 to 1; 1 is the default"
+    assert (error.name, error.value) == ("mix", 1.5)
+    assert (error.allowed, error.advice) == ("a number from 0 to 1", "1 is the default")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "above", "message"),
+    [
+        (0, np.inf, False, "a number of at least 0 s"),
+        (0, np.inf, True, "a number above 0 s"),
+        (0, 2.5, True, "a number above 0 and at most 2.5 s"),
+        (-np.inf, 3, False, "a number of at most 3 s"),
+    ],
+)
+def test_ranges_are_worded_alike(low: float, high: float, above: bool, message: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        check_number("x", low if above else "x", low, high, above=above, unit="s")
+    assert caught.value.allowed == message
+
+
+def test_arguments_that_do_not_go_together_are_both_named() -> None:
+    error = conflict({"places": True, "group_sparsity": np.float64(0.1)})
+    assert str(error) == "places=True and group_sparsity=0.1 do not go together; leave one of them out"
+    assert (error.name, error.value) == (None, {"places": True, "group_sparsity": 0.1})
+    assert str(out_of_order("the signal has begun", "call reset()")) == "the signal has begun; call reset()"
+    assert (
+        str(invalid("y", (3, 2), "of one channel", given="y has two")) == "y has two; must be of one channel"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "message", "found"),
+    [
+        (np.ones(3), "W has shape (3,); must be of shape (2, n_components) with n_components >= 1", (3,)),
+        (
+            np.ones((2, 0)),
+            "W has shape (2, 0); must be of shape (2, n_components) with n_components >= 1",
+            (2, 0),
+        ),
+        ([[1, 2], [3, np.nan]], "W[1, 1]=nan; must be finite and >= 0", None),
+        ([[1, 2], [-1, 2]], "W[1, 0]=-1; must be finite and >= 0", -1),
+        ([[1j], [1]], "W is of type complex128; must be an array of real numbers", "complex128"),
+        ([[1, 2], [3]], "W is of type list; must be an array of real numbers", "list"),
+        (None, "W is of type NoneType; must be an array of real numbers", "NoneType"),
+    ],
+)
+def test_arrays_are_refused_by_type_shape_or_entry(value: Any, message: str, found: object) -> None:
+    with pytest.raises(ParameterError) as caught:
+        check_array("W", value, (2, "n_components"))
+    assert str(caught.value) == message
+    assert caught.value.name == "W"
+    assert found is None or caught.value.value == found
+
+
+def test_choices_are_listed() -> None:
+    checks: list[tuple[Callable[[], object], str]] = [
+        (lambda: check_choice("beta", 0.5, (0, 1, 2)), "beta=0.5; must be 0, 1 or 2"),
+        (lambda: check_choice("beta", True, (0, 1, 2)), "beta=True; must be 0, 1 or 2"),
+        (lambda: check_choice("norm", ["l2"], (None, "l2")), r"norm=['l2']; must be None or 'l2'"),
+    ]
+    for check, message in checks:
+        with pytest.raises(ParameterError) as caught:
+            check()
+        assert str(caught.value) == message
+    assert check_choice("beta", 1.0, (0, 1, 2)) == 1
+    assert check_choice("norm", None, (None, "l2")) is None
