@@ -26,6 +26,24 @@ def umask(mask: int) -> Iterator[None]:
         os.umask(before)
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o400, 0o777])
+def test_the_mode_is_no_wider_than_that_of_the_source_or_the_old_file(tmp_path: Path, mode: int) -> None:
+    source, old, new = (tmp_path / name for name in ("source", "old", "new"))
+    for path in (source, old):
+        path.write_text("secret")
+    source.chmod(mode)
+    old.chmod(0o664)
+    with umask(0o002), replacing_all([new, old], force=True, sources=[source]) as temporaries:
+        for temporary in temporaries:
+            assert temporary.stat().st_mode & 0o077 == mode & 0o064
+            temporary.write_text("what was made of it")
+    assert [path.stat().st_mode & 0o777 for path in (new, old)] == [mode & 0o664] * 2
+    # of the file that is replaced, without sources
+    with umask(0o000), replacing(new, force=True) as temporary:
+        temporary.write_text("other")
+    assert new.stat().st_mode & 0o777 == mode & 0o664
+
+
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 @pytest.mark.parametrize("force", [False, True])
 def test_the_mode_is_what_the_umask_gives(tmp_path: Path, mask: int, mode: int, force: bool) -> None:

@@ -104,13 +104,14 @@ def _plot(args: argparse.Namespace) -> int:
     figure = cast("Figure", ax.figure)
     errors: list[str] = []
     path = Path(args.dictionary)
-    pictures.check(args, figure, [path] if path.is_file() else [], errors)
+    sources = [path] if path.is_file() else []
+    pictures.check(args, figure, sources, errors)
     dictionary = _load(args, errors)
     try:
         plot_atoms(dictionary, source=args.source, ax=ax)
     except ParameterError as error:
         raise common.UsageError([str(error)]) from error
-    pictures.save(args, figure, dpi=150)
+    pictures.save(args, figure, sources, dpi=150)
     common.print_message(args, f"{args.output}: {_atoms(dictionary)}")
     return common.EXIT_DONE
 

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     found = explain(y, sr, denoiser)
     _draw(found, figure)
     figure.suptitle(f"{args.input.name}, {denoiser!r}")
-    pictures.save(args, figure, dpi=100)
+    pictures.save(args, figure, [args.input], dpi=100)
     common.print_message(args, f"{args.output}: {y.shape[-1] / sr:.1f} s of {args.input.name}")
     return common.EXIT_DONE
 

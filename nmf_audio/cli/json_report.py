@@ -93,5 +93,6 @@ def write(args: argparse.Namespace, document: Mapping[str, Any]) -> None:
     if args.json == common.STDOUT:
         common.write_line(text, sys.stdout)
         return
-    with replacing(args.json, force=args.force) as temporary:
+    sources = [entry["src"] for entry in document["files"] if entry["src"] != common.STDOUT]
+    with replacing(args.json, force=args.force, sources=sources) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

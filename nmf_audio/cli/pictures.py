@@ -39,11 +39,11 @@ def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], e
         errors.append(str(error))
 
 
-def save(args: argparse.Namespace, figure: "Figure", *, dpi: int) -> None:
-    """Write a picture, whole or not at all."""
+def save(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], *, dpi: int) -> None:
+    """Write a picture of some files, whole or not at all."""
     from nmf_audio.io.atomic import replacing
 
-    with replacing(args.output, force=args.force) as temporary:
+    with replacing(args.output, force=args.force, sources=sources) as temporary:
         figure.savefig(temporary, format=_format(args), dpi=dpi)
 
 

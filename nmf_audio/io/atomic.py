@@ -7,7 +7,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nmf_audio.errors import AudioFileError, DictionaryError
@@ -15,6 +15,7 @@ from nmf_audio.errors import AudioFileError, DictionaryError
 __all__ = ["check_target", "replace_front", "replacing", "replacing_all", "saving"]
 
 _BLOCK = 2**20
+_MODE, _OWN_MODE = 0o666, 0o600
 
 
 def check_target(
@@ -61,13 +62,19 @@ def check_target(
 
 
 @contextmanager
-def replacing(target: str | os.PathLike[str], *, force: bool = False) -> Iterator[Path]:
+def replacing(
+    target: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    sources: Iterable[str | os.PathLike[str] | int] = (),
+) -> Iterator[Path]:
     """Give a temporary file beside the target, and move it into place at the end, or remove it on any error.
 
     The target is there whole or not at all. A link is followed: the file it leads to is replaced, the link
-    stays. What is yielded is an empty file in the target's folder, with the mode that the umask gives.
-    `AudioFileError` if the target may not be written (see `check_target`), or appeared in the meantime and
-    `force` is not given.
+    stays. What is yielded is an empty file in the target's folder. Nobody may read or write the target who may
+    not do so with each of `sources`, paths or open files that its content comes from, and with the file that it
+    replaces; the umask holds, too. `AudioFileError` if the target may not be written (see `check_target`), or
+    appeared in the meantime and `force` is not given.
 
     Examples
     --------
@@ -78,13 +85,16 @@ def replacing(target: str | os.PathLike[str], *, force: bool = False) -> Iterato
     ...     [path.name for path in Path(folder).iterdir()]
     ['a.txt']
     """
-    with replacing_all([target], force=force) as (temporary,):
+    with replacing_all([target], force=force, sources=sources) as (temporary,):
         yield temporary
 
 
 @contextmanager
 def replacing_all(
-    targets: Sequence[str | os.PathLike[str]], *, force: bool = False
+    targets: Sequence[str | os.PathLike[str]],
+    *,
+    force: bool = False,
+    sources: Iterable[str | os.PathLike[str] | int] = (),
 ) -> Iterator[tuple[Path, ...]]:
     """Do for several files what `replacing` does for one: all of them are there in the end, or none.
 
@@ -93,23 +103,26 @@ def replacing_all(
     for target in targets:
         check_target(target, force=force)
     reals = [Path(os.path.realpath(target)) for target in targets]
+    sources = list(sources)
+    modes = [_narrowest_mode([*sources, real]) for real in reals]
     temporaries = tuple(real.with_name(f".{secrets.token_hex(8)}.part") for real in reals)
     moved: list[tuple[Path, Path | None]] = []
     backups: list[Path] = []
     try:
-        for target, temporary in zip(targets, temporaries, strict=True):
+        for target, temporary, mode in zip(targets, temporaries, modes, strict=True):
             try:
-                os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+                # its owner may write it until it is done
+                os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode | _OWN_MODE))
             except OSError as error:
                 raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
         yield temporaries
-        for target, real, temporary in zip(targets, reals, temporaries, strict=True):
+        for target, real, temporary, mode in zip(targets, reals, temporaries, modes, strict=True):
             try:
                 # no way back is needed from the last one
                 is_last = len(moved) == len(targets) - 1
                 before = None if is_last or not force else _set_aside(real)
                 backups += [] if before is None else [before]
-                _move(temporary, real, force=force)
+                _move(temporary, real, force=force, mode=mode)
                 moved.append((real, before))
             except FileExistsError as error:
                 raise AudioFileError(
@@ -143,6 +156,17 @@ def saving(target: str | os.PathLike[str], what: str) -> Iterator[Path]:
         raise DictionaryError(f"{target}: {what} can't be written: {reason}") from error
 
 
+def _narrowest_mode(files: Iterable[str | os.PathLike[str] | int]) -> int:
+    """Return the permissions that all files grant, as far as they are there and regular."""
+    mode = _MODE
+    for file in files:
+        # what can't be looked at gave nothing to the output
+        with suppress(OSError):
+            status = os.stat(file)  # noqa: PTH116  # an open file is a number
+            mode &= status.st_mode if stat.S_ISREG(status.st_mode) else _MODE
+    return mode
+
+
 def _set_aside(real: Path) -> Path | None:
     """Give what is there a second name, under which it can come back."""
     if not real.exists():
@@ -156,9 +180,10 @@ def _set_aside(real: Path) -> Path | None:
     return before
 
 
-def _move(temporary: Path, real: Path, *, force: bool) -> None:
+def _move(temporary: Path, real: Path, *, force: bool, mode: int) -> None:
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())
+    temporary.chmod(temporary.stat().st_mode & mode)
     if force:
         temporary.replace(real)
         return

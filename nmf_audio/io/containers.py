@@ -25,6 +25,7 @@ __all__ = [
     "check_output",
     "choose_container",
     "choose_extension",
+    "describe_no_samples",
     "describe_size_limit",
     "find_capacity",
     "list_output_errors",
@@ -249,4 +250,12 @@ def describe_size_limit(label: str, container: Container) -> str:
     return (
         f"{label}: {container.format} with {container.subtype} can't hold more than 4 GB; "
         "formats that can are RF64, W64, CAF and FLAC (format=)"
+    )
+
+
+def describe_no_samples(label: str, container: Container) -> str:
+    """Return the error of a file that can't be empty."""
+    return (
+        f"{label}: {container.format} with {container.subtype} can't hold a recording without samples; "
+        "name an output of another format"
     )

@@ -13,7 +13,7 @@ import soundfile
 
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, WriterContext
-from nmf_audio.io.containers import Container, describe_size_limit, find_capacity
+from nmf_audio.io.containers import Container, describe_no_samples, describe_size_limit, find_capacity
 from nmf_audio.io.formats import CODINGS, Coding, pcm_bits
 from nmf_audio.io.pcm import quantize
 from nmf_audio.io.riff import append_chunks
@@ -185,10 +185,7 @@ class AudioWriter(WriterContext):
                 kind = (written.samplerate, written.channels)
         except soundfile.LibsndfileError as error:
             if self.n_written == 0:
-                raise AudioFileError(
-                    f"{self.label}: {self.container.format} with {self.container.subtype} can't hold a "
-                    "recording without samples; name an output of another format"
-                ) from error
+                raise AudioFileError(describe_no_samples(self.label, self.container)) from error
             raise self._write_error() from error
         if kind != (self.sr, self._n_channels):
             raise AudioFileError(

@@ -127,7 +127,9 @@ class FileJob:
             dtype = np.float64 if wide else np.float32
             stream = prepare(reader, self._first_pass(reader, dtype))
             # in their places together, or not at all
-            temporaries = stack.enter_context(replacing_all(list(wanted), force=self.force))
+            temporaries = stack.enter_context(
+                replacing_all(list(wanted), force=self.force, sources=self._opened())
+            )
             places = dict(zip(wanted, temporaries, strict=True))
             writers = {
                 name: self._open_writer(name, places, wanted, reader, section.n_samples)
@@ -198,6 +200,15 @@ class FileJob:
             reader = stack.enter_context(open_stream(self.src, self.raw, whole=self.n_passes > 1))
         return reader
 
+    def _opened(self) -> list[PathLike | int]:
+        """Return the recording as the system knows it: its path, or the number of an open file that has one."""
+        if isinstance(self.src, str | os.PathLike):
+            return [self.src]
+        try:
+            return [self.src.fileno()]
+        except (OSError, AttributeError):
+            return []
+
     def _first_pass(self, reader: Reader, dtype: type[np.floating[Any]]) -> Iterator[Samples]:
         assert not isinstance(reader, StreamReader)
         with open_reader(reader.path, label=reader.label) as first:
@@ -236,8 +247,10 @@ class FileJob:
         source, found = get_default_container(reader), []
         if self.subtype is None and container.subtype != source.subtype and container.format == source.format:
             found.append(f"{source.subtype} can't be written; it is now {container.subtype}")
-        if isinstance(reader, MediaReader) and reader.n_tracks > 1:
-            found.append(f"sound track {reader.track} of {reader.n_tracks} was {self.what}, and no other")
+        if isinstance(reader, MediaReader):
+            if reader.n_tracks > 1:
+                found.append(f"sound track {reader.track} of {reader.n_tracks} was {self.what}, and no other")
+            found += reader.describe_gaps()
         if container.format == "RF64" and "RF64" not in (source.format, str(self.format).upper()):
             found.append("this is more than a WAV can hold; it is now RF64")
         return found

@@ -285,6 +285,18 @@ def test_a_fault_of_the_program_does_not_end_the_batch(
     assert err == ["denoise: a.wav: fault of the program (ZeroDivisionError: oops); --debug shows where"]
 
 
+def test_nobody_hears_an_output_who_may_not_hear_its_input(
+    run: Run, tmp_path: Path, dictionary_file: Path
+) -> None:
+    write_noise(tmp_path / "a.wav").chmod(0o600)
+    words = ["--keep-noise", "n.wav", "--json", "r.json"]
+    assert run("a.wav", *words)[0] == 0
+    with (tmp_path / "a.wav").open("rb") as source:
+        denoise_file(source, tmp_path / "b.flac", dictionary=dictionary_file, method="classic")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("a.wav", "a.denoised.wav", "n.wav", "r.json", "b.flac"), 0o600)
+
+
 def test_names_that_the_terminal_cannot_show(run: Run, tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff\xfe.wav")
     write_noise(tmp_path / "a.wav").rename(tmp_path / name)

@@ -251,7 +251,8 @@ def test_a_damaged_sound_stays_in_time(run: Run, tmp_path: Path, n_bad: int) -> 
     path.write_bytes(content)
     code, _, err = run("a.mkv", "--mix", "0")
     assert code == 1
-    assert len(err) == 1
+    assert len(err) == 2
+    assert "has no sound from 0.4" in err[1]
     assert "pieces of its sound can't be decoded" in err[0]
     assert click_of(tmp_path / "a.denoised.mkv") == pytest.approx(CLICK, abs=0.004)
     assert white_of(tmp_path / "a.denoised.mkv") == CLICK
@@ -269,11 +270,52 @@ def test_a_gap_becomes_silence(run: Run, tmp_path: Path) -> None:
                 frame.sample_rate, frame.time_base, frame.pts = SR, Fraction(1, SR), start + at
                 file.mux(sound.encode(frame))
         file.mux(sound.encode(None))
-    assert run("a.mkv", "-o", "b.wav", "--mix", "0")[::2] == (0, [])
+    code, _, err = run("a.mkv", "-o", "b.wav", "--mix", "0")
+    assert (code, err) == (
+        0,
+        ["denoise: a.mkv: warning: has no sound from 1.00 s to 4.00 s; silence stands there"],
+    )
     out = soundfile.read(tmp_path / "b.wav")[0]
     assert len(out) == 5 * SR
     assert not out[SR + 60 : 4 * SR - 60].any()
     np.testing.assert_allclose(out[4 * SR :], y[0], atol=2**-14)
+
+
+def test_gaps_do_not_become_hours(run: Run, tmp_path: Path) -> None:
+    y = click(2, 8000)
+    with av.open(str(tmp_path / "a.mka"), "w", format="matroska") as file:
+        sound = file.add_stream("pcm_s16le", rate=8000)
+        sound.layout = "mono"
+        for i in range(20):
+            data = np.rint(2**15 * y[:, 800 * i : 800 * i + 800]).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(data, "s16", "mono")
+            # a minute without sound, an hour, and then many times what one gap may be
+            pause = (0, 60, 3660)[i] if i < 3 else 3660 + 590 * (i - 2)
+            frame.sample_rate, frame.time_base = 8000, Fraction(1, 8000)
+            frame.pts = 800 * i + 8000 * pause
+            file.mux(sound.encode(frame))
+        file.mux(sound.encode(None))
+    code, _, err = run("a.mka", "-o", "b.wav", "--mix", "0")
+    assert code == 0
+    assert err == [
+        "denoise: a.mka: warning: has no sound from 0.10 s to 60.10 s; silence stands there",
+        "denoise: a.mka: warning: its clock jumps by 3600.00 s at 60.20 s, 590.00 s at 60.30 s, "
+        "590.00 s at 60.40 s and 15 times more; the gap is closed",
+    ]
+    out = soundfile.read(tmp_path / "b.wav")[0]
+    assert len(out) == 62 * 8000
+    np.testing.assert_allclose(out[60 * 8000 + 800 :], y[0, 800:], atol=2**-14)
+
+
+@pytest.mark.parametrize("name", ["b.mkv", "b.webm", "b.flac", "b.mp3"])
+def test_nothing_at_all_is_no_recording_in_some_formats(run: Run, tmp_path: Path, name: str) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(0), SR)
+    code, _, err = run("a.wav", "-o", name)
+    assert code == 1
+    assert len(err) == 1
+    assert err[0].startswith(f"denoise: a.wav: {name}: ")
+    assert err[0].endswith("can't hold a recording without samples; name an output of another format")
+    assert names(tmp_path) == ["a.wav"]
 
 
 def test_a_sound_that_overlaps_itself_is_cut(run: Run, tmp_path: Path) -> None:

@@ -117,9 +117,11 @@ def test_formats_that_are_asked_for(
 ) -> None:
     words = [] if format is None else ["--format", format]
     words += [] if subtype is None else ["--subtype", subtype]
+    Path("mix.wav").chmod(0o640)
     code, _, err = run_separate("mix.wav", *SOURCES, *words, "-o", "out", "--json", "r.json")
     assert (code, err) == (0, [])
     assert names(Path("out")) == [f"mix.{name}{ext}" for name in PARTS]
+    assert {path.stat().st_mode & 0o777 for path in Path("out").iterdir()} == {0o640}
     info = soundfile.info(f"out/mix.low{ext}")
     assert info.subtype == (subtype or "opus").upper()
     parameters = json.loads(Path("r.json").read_text())["parameters"]

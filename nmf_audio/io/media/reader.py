@@ -24,6 +24,9 @@ _SLACK_SECONDS = 0.1
 _SLACK_AFTER_DAMAGE = 0.003
 # jumps of the clock that are no gap, and no overlap
 _LONGEST_GAP_SECONDS, _LONGEST_OVERLAP_SECONDS = 600, 1
+# silence beyond that of one gap, as a multiple of the sound: a few kilobytes may claim gaps of hours
+_MOST_SILENCE = 9
+_GAPS_NAMED = 3
 
 _CODECS = {
     "aac": "AAC",
@@ -118,6 +121,8 @@ class MediaReader(ReaderContext):
         self.n_read = 0
         self._n_bad = 0
         self._gap = 0
+        self._gaps: list[str] = []
+        self._jumps: list[str] = []
         self._interleave: Any = None
         self._file = open_media(self.path, label=self.label)
         try:
@@ -248,10 +253,15 @@ class MediaReader(ReaderContext):
             late = 0
             if frame.pts is not None:
                 late = round((frame.pts * frame.time_base - self._origin) * self.sr) - position
-            if not -_LONGEST_OVERLAP_SECONDS * self.sr < late < _LONGEST_GAP_SECONDS * self.sr:
+            room = max(_LONGEST_GAP_SECONDS * self.sr, _MOST_SILENCE * (position - self._gap)) - self._gap
+            most = min(_LONGEST_GAP_SECONDS * self.sr, room)
+            if not -_LONGEST_OVERLAP_SECONDS * self.sr < late < most:
                 self._origin += Fraction(late, self.sr)
+                if late > 0:
+                    self._jumps.append(f"{late / self.sr:.2f} s at {position / self.sr:.2f} s")
             elif late > slack * self.sr:
                 self._gap += late
+                self._gaps.append(f"{position / self.sr:.2f} s to {(position + late) / self.sr:.2f} s")
                 for start in range(0, late, self.sr):
                     silence = np.zeros((self.n_channels, min(self.sr, late - start)), dtype)
                     position += silence.shape[1]
@@ -263,6 +273,15 @@ class MediaReader(ReaderContext):
             if y.shape[1]:
                 yield y
 
+    def describe_gaps(self) -> list[str]:
+        """Return a sentence on the gaps of what was read that are silent now, and one on those that are closed."""
+        found = []
+        if self._gaps:
+            found.append(f"has no sound from {_enumerate(self._gaps)}; silence stands there")
+        if self._jumps:
+            found.append(f"its clock jumps by {_enumerate(self._jumps)}; the gap is closed")
+        return found
+
     def _all_frames(self) -> Iterator[Any]:
         yield self._first
         yield from self._frames
@@ -271,6 +290,12 @@ class MediaReader(ReaderContext):
         if self._n_bad and not self.damage:
             gap = f"; {self._gap / self.sr:.2f} s are silent now" if self._gap else ""
             self.damage = f"is damaged: {self._n_bad} pieces of its sound can't be decoded{gap}"
+
+
+def _enumerate(things: list[str]) -> str:
+    """Name the first of some things, and count the others."""
+    named = ", ".join(things[:_GAPS_NAMED])
+    return named if len(things) <= _GAPS_NAMED else f"{named} and {len(things) - _GAPS_NAMED} times more"
 
 
 def _format_name(name: str, path: Path) -> str:

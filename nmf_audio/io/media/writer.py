@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, WriterContext
-from nmf_audio.io.containers import Container
+from nmf_audio.io.containers import Container, describe_no_samples
 from nmf_audio.io.formats import CODINGS, FORMATS, pcm_bits
 from nmf_audio.io.media.copying import Companions
 from nmf_audio.io.media.pyav import load_pyav, open_to_read
@@ -207,8 +207,13 @@ class MediaWriter(WriterContext):
             self._abandon()
         if describe_truncation(self._path):
             raise AudioFileError(f"{self.label}: was not written whole")
-        with open_to_read(self._av, self._path) as written:
-            kept = {name.lower() for name in written.metadata}
+        try:
+            with open_to_read(self._av, self._path) as written:
+                kept = {name.lower() for name in written.metadata}
+        except self._av.error.FFmpegError as error:
+            if self.n_written:
+                raise self._write_error(error) from error
+            raise AudioFileError(describe_no_samples(self.label, self.container)) from error
         lost = [name for name in self._metadata if name.lower() not in (*kept, *_OWN_TAGS)]
         if lost:
             self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(lost)}")
