@@ -1,6 +1,7 @@
 """Pictures: where commands write them."""
 
 import argparse
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,8 +44,10 @@ def save(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], *,
     """Write a picture of some files, whole or not at all."""
     from nmf_audio.io.atomic import replacing
 
+    picture = io.BytesIO()
+    figure.savefig(picture, format=_format(args), dpi=dpi)
     with replacing(args.output, force=args.force, sources=sources) as temporary:
-        figure.savefig(temporary, format=_format(args), dpi=dpi)
+        temporary.write_bytes(picture.getvalue())
 
 
 def _format(args: argparse.Namespace) -> str:

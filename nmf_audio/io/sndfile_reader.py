@@ -16,9 +16,10 @@ import soundfile
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length
 from nmf_audio.io.containers import Container
+from nmf_audio.io.output_file import OutputFile
 from nmf_audio.io.truncation import describe_truncation
 
-__all__ = ["AudioReader", "open_sound"]
+__all__ = ["AudioReader", "create_sound", "open_sound"]
 
 # libsndfile's words for these codes name causes that are not the ones
 _MISLEADING_CODES = (1, 7)
@@ -31,15 +32,19 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
     the last good block.
     """
 
-    source: io.FileIO | None = None
+    def __init__(self, file: Any, *arguments: Any) -> None:
+        self._source = file
+        super().__init__(file, *arguments)
 
     def seekable(self) -> bool:
         return False
 
     def close(self) -> None:
-        super().close()
-        if self.source is not None:
-            self.source.close()
+        try:
+            super().close()
+        finally:
+            if isinstance(self._source, io.FileIO):
+                self._source.close()
 
 
 class _Bw64(io.FileIO):
@@ -52,22 +57,24 @@ class _Bw64(io.FileIO):
         return n
 
 
-def open_sound(path: Path, *arguments: Any) -> _Sequential:
-    """Open a sound file as `soundfile.SoundFile` does, to be read or written from start to end."""
+def open_sound(path: Path) -> _Sequential:
+    """Open a sound file as `soundfile.SoundFile` does, to be read from start to end."""
     # soundfile can't encode names that are no text; bytes pass
     name = os.fsencode(path) if os.name == "posix" else path
     try:
-        return _Sequential(name, *arguments)
+        return _Sequential(name)
     except soundfile.LibsndfileError:
-        if not arguments:
-            file = _Bw64(name)
-            if file.read(4) == b"BW64":
-                file.seek(0)
-                sound = _Sequential(file)
-                sound.source = file
-                return sound
-            file.close()
+        file = _Bw64(name)
+        if file.read(4) == b"BW64":
+            file.seek(0)
+            return _Sequential(file)
+        file.close()
         raise
+
+
+def create_sound(file: OutputFile, sr: int, n_channels: int, container: Container) -> _Sequential:
+    """Begin a sound file, to be written from start to end; it closes the file."""
+    return _Sequential(file, "w", sr, n_channels, container.subtype, container.endian, container.format)
 
 
 class AudioReader(ReaderContext):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container, describe_no_samples, describe_size_limit, find_capacity
 from nmf_audio.io.formats import CODINGS, Coding, pcm_bits
+from nmf_audio.io.output_file import OutputFile
 from nmf_audio.io.pcm import quantize
 from nmf_audio.io.riff import append_chunks
-from nmf_audio.io.sndfile_reader import open_sound
+from nmf_audio.io.sndfile_reader import create_sound, open_sound
 from nmf_audio.io.tags.flac import put_metadata_blocks
 from nmf_audio.io.tags.id3 import build_tag, put_tag
 
@@ -94,12 +94,16 @@ class AudioWriter(WriterContext):
         self._path, self.label, self._bits = path, label or str(path), pcm_bits(container.subtype)
         self.container, self.sr, self._n_channels = container, sr, n_channels
         self._room = find_capacity(container)
+        self._bytes = OutputFile(path, self.label)
+        self._file: Any = None
         try:
-            self._file = open_sound(
-                path, "w", sr, n_channels, container.subtype, container.endian, container.format
-            )
+            with self._bytes.checking():
+                self._file = create_sound(self._bytes, sr, n_channels, container)
+        except AudioFileError:
+            self._abandon()
+            raise
         except soundfile.LibsndfileError as error:
-            self._probe_disk()
+            self._abandon()
             rates = CODINGS.get(container.subtype, Coding()).rates
             advice = "" if not rates or sr in rates else f" sr= with one of {', '.join(map(str, rates))} or"
             raise AudioFileError(
@@ -160,7 +164,8 @@ class AudioWriter(WriterContext):
             data, y, n_clipped = quantize(y, self._bits)
             self.n_clipped += n_clipped
         try:
-            self._file.write(data)
+            with self._bytes.checking():
+                self._file.write(data)
         except (soundfile.LibsndfileError, AssertionError) as error:
             # soundfile asserts that libsndfile took all it was given
             raise self._write_error() from error
@@ -176,7 +181,8 @@ class AudioWriter(WriterContext):
             If it is not.
         """
         try:
-            self._file.close()
+            with self._bytes.checking():
+                self._file.close()
         except soundfile.LibsndfileError as error:
             raise self._write_error() from error
         try:
@@ -209,20 +215,12 @@ class AudioWriter(WriterContext):
     def _abandon(self) -> None:
         """Close a file that will be thrown away; what its end can't write no longer matters."""
         try:
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
         except soundfile.LibsndfileError:
             return
+        finally:
+            self._bytes.close()
 
     def _write_error(self) -> AudioFileError:
-        self._probe_disk()
         return AudioFileError(f"{self.label}: was not written whole")
-
-    def _probe_disk(self) -> None:
-        """Raise with the system's own reason if the file can't grow; libsndfile has 'System error' only."""
-        try:
-            with self._path.open("ab") as file:
-                file.write(bytes(2**16))
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error

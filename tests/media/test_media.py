@@ -197,3 +197,12 @@ def test_channels_that_no_layout_has_a_name_for(tmp_path: Path) -> None:
     with pytest.raises(AudioFileError, match="MOV with AAC can't hold 9 channels at 48000 Hz"):
         denoise_file(src, tmp_path / "b.mov", dictionary=TINY, method="classic", subtype="AAC")
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_what_can_not_be_put_together_leaves_no_file_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        # a muxer that refuses it only when it writes the head
+        with pytest.raises(AudioFileError, match="can't hold 1 channels"):
+            MediaWriter(tmp_path / "a", 16000, 1, Container("WEBM", "AAC"))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -17,6 +17,7 @@ from nmf_audio.io.containers import Container, describe_no_samples
 from nmf_audio.io.formats import CODINGS, FORMATS, pcm_bits
 from nmf_audio.io.media.copying import Companions
 from nmf_audio.io.media.pyav import load_pyav, open_to_read
+from nmf_audio.io.output_file import OutputFile
 from nmf_audio.io.pcm import quantize
 from nmf_audio.io.truncation import describe_truncation
 
@@ -27,7 +28,6 @@ _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: 
 # bits per second and channel; a frame of AAC takes six bits for each of its samples at most
 _AAC_BIT_RATE, _AAC_MOST = 64_000, 6
 _OPUS_BIT_RATE = 64_000
-_OF_THE_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES)
 _TAGS = {"tracknumber": "track"}
 # the writer's own name stands there, whatever was asked for
 _OWN_TAGS = ("software", "encoder")
@@ -121,18 +121,23 @@ class MediaWriter(WriterContext):
         self._n_channels = n_channels
         self._first = round(start * sr)
         entry = FORMATS[container.format]
+        self._file: Any = None
         self._companions = None if source is None else Companions(source, has_picture=entry.has_picture)
+        # a file of our own is closed in any case; PyAV leaves its own open if the head can't be written
+        self._bytes = OutputFile(path, self.label)
         try:
             if self._layout is None:
                 raise ValueError(f"{n_channels} channels")
-            self._file = self._av.open(
-                f"file:{path}", "w", format=entry.muxer, container_options=_options(container, sr)
-            )
-            self._begin(tags or {}, bit_rate)
+            with self._bytes.checking():
+                self._file = self._av.open(
+                    self._bytes, "w", format=entry.muxer, container_options=_options(container, sr)
+                )
+                self._begin(tags or {}, bit_rate)
+        except AudioFileError:
+            self._abandon()
+            raise
         except (self._av.error.FFmpegError, ValueError) as error:
             self._abandon()
-            if getattr(error, "errno", None) in _OF_THE_DISK:
-                raise self._write_error(error) from error
             reason = getattr(error, "strerror", None) or error
             raise AudioFileError(
                 f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} channels "
@@ -175,10 +180,11 @@ class MediaWriter(WriterContext):
             self.n_clipped += n_clipped
             data = integers.T
         try:
-            for start in range(0, y.shape[1], _PACKET):
-                self._encode(data[:, start : start + _PACKET])
-            if self._companions is not None:
-                self._companions.advance(self._file, Fraction(self._first + self.n_written, self.sr))
+            with self._bytes.checking():
+                for start in range(0, y.shape[1], _PACKET):
+                    self._encode(data[:, start : start + _PACKET])
+                if self._companions is not None:
+                    self._companions.advance(self._file, Fraction(self._first + self.n_written, self.sr))
         except self._av.error.FFmpegError as error:
             raise self._write_error(error) from error
         return y
@@ -197,10 +203,12 @@ class MediaWriter(WriterContext):
     def close(self) -> None:
         """End the file and check that all of it is there; see `AudioWriter.close`."""
         try:
-            self._file.mux(self._track.encode(None))
-            if self._companions is not None:
-                self._companions.advance(self._file, None)
-            self._file.close()
+            with self._bytes.checking():
+                self._file.mux(self._track.encode(None))
+                if self._companions is not None:
+                    self._companions.advance(self._file, None)
+                self._file.close()
+                self._bytes.close()
         except self._av.error.FFmpegError as error:
             raise self._write_error(error) from error
         finally:
@@ -219,16 +227,12 @@ class MediaWriter(WriterContext):
             self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(lost)}")
 
     def _abandon(self) -> None:
-        """Close what is open; what the end of a file that will be thrown away can't take no longer matters."""
+        """Close what is open; of a file whose bytes are closed first, PyAV does not write the end."""
+        self._bytes.close()
         if self._companions is not None:
             self._companions.close()
-        file = getattr(self, "_file", None)
-        if file is None:
-            return
-        try:
-            file.close()
-        except self._av.error.FFmpegError:
-            return
+        if self._file is not None:
+            self._file.close()
 
     def _write_error(self, error: Any) -> AudioFileError:
         advice = ""
