@@ -70,7 +70,7 @@ def bss_sdr(sources: Array, estimates: Array) -> npt.NDArray[np.float64]:
     try:
         import fast_bss_eval
     except ImportError as error:
-        raise MissingExtraError("fast_bss_eval is needed; pip install 'nmf-audio[eval]'") from error
+        raise MissingExtraError("fast_bss_eval is needed; pip install fast-bss-eval") from error
     # one by one: with numpy 2 its matrix solver takes several only where it may permute them
     pairs = zip(sources.astype(np.float64), estimates.astype(np.float64), strict=True)
     return np.array([float(fast_bss_eval.sdr(s[None], e[None])[0]) for s, e in pairs])

@@ -3,7 +3,7 @@
     python demos/plot_before_after.py
     python demos/plot_before_after.py mine.wav -o mine.png
 
-Needs matplotlib: pip install 'nmf-audio[plot]'. Both pictures have the same scale, so that what is darker is quieter.
+Needs matplotlib: pip install matplotlib. Both pictures have the same scale, so that what is darker is quieter.
 """
 
 import argparse

@@ -9,6 +9,7 @@ __all__ = [
     "DEFAULT_MASK_POWER",
     "DEFAULT_MIX",
     "DEFAULT_NAME",
+    "DEFAULT_NOISE_NAME",
     "DEFAULT_REDUCTION_DB",
     "DEFAULT_SOURCE_NAME",
     "METHOD_NAMES",
@@ -29,6 +30,9 @@ DEFAULT_CHANNELS = "linked"
 
 DEFAULT_NAME = "{stem}.denoised{ext}"
 """How an output is called: ``{stem}`` and ``{ext}`` are those of the recording."""
+
+DEFAULT_NOISE_NAME = "{stem}.noise{ext}"
+"""How what was removed is called in examples."""
 
 DEFAULT_MASK_POWER = 2.0
 """Exponent of the masks on magnitudes: the Wiener filter."""

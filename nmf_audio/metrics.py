@@ -1,4 +1,4 @@
-"""Metrics of quality: SI-SDR and segmental measures of our own, PESQ and STOI through the extra ``eval``.
+"""Metrics of quality: SI-SDR and segmental measures of our own, PESQ and STOI through packages of their own.
 
 All take the clean reference first and the estimate second, mono, aligned and of equal length. docs/quality.md says
 what each is worth.
@@ -317,7 +317,7 @@ def _extra(name: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         raise MissingExtraError(
-            f"the package {name!r} is not installed; install it with: pip install 'nmf-audio[eval]'"
+            f"the package {name!r} is not installed; install it with: pip install {name}"
         ) from error
 
 

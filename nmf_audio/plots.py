@@ -1,4 +1,4 @@
-"""Pictures. Each function draws into a matplotlib Axes and returns it; needs the extra ``plot``."""
+"""Pictures. Each function draws into a matplotlib Axes and returns it; needs matplotlib."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def new_axes(width: float = 10.0, height: float = 5.0) -> Axes:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError(
-            "matplotlib is not installed; pictures need it: pip install 'nmf-audio[plot]'"
+            "matplotlib is not installed; pictures need it: pip install matplotlib"
         ) from error
     return Figure(figsize=(width, height), layout="constrained").add_subplot()
 

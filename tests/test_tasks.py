@@ -65,7 +65,7 @@ def make_recordings(names: list[str]) -> None:
             write_media(path)
             continue
         sr = 8000 if "calls" in name else 16000
-        shape = (4 * sr, 1 + (path.name in STEREO))
+        shape = (6 * sr, 1 + (path.name in STEREO))
         soundfile.write(path, 0.1 * np.random.default_rng(i).standard_normal(shape), sr)
 
 

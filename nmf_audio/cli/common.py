@@ -33,6 +33,7 @@ _ADVICE = {
     "or raw samples (raw=)": "or raw samples (--raw)",
     "CAF and FLAC (format=)": "CAF and FLAC (--format)",
     "give sr= with one of": "give --rate with one of",
+    "give format='FLAC'": "give --format FLAC",
     "train both with the same beta": "train both with the same --beta",
     "train them with beta=": "train them with --beta ",
 }

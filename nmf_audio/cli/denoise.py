@@ -18,7 +18,7 @@ EPILOG = """examples:
   denoise noisy.wav -o clean.flac
   denoise *.wav --output-dir clean
   denoise -r talks --output-dir clean --jobs 4 --skip-existing
-  denoise talk.wav --noise-from 0:2.5         the first 2.5 s are noise alone
+  denoise talk.wav --noise-from 0-2.5         the first 2.5 s are noise alone
   ffmpeg -i talk.mp4 -f wav - | denoise - -o - | ffplay -
 
 exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--keep-noise",
         metavar="FILE",
-        help="write what was removed too; for many inputs a pattern, such as '{stem}.noise{ext}' "
+        help=f"write what was removed too; for many inputs a pattern, such as '{defaults.DEFAULT_NOISE_NAME}' "
         "(default: it is not kept)",
     )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
@@ -93,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     noise.add_argument(
         "--noise-from",
         metavar="START-END",
-        help="where in each recording there is noise alone: 0:2.5 (seconds), or 1:58-2:01.5 (m:s) "
+        help="where in each recording there is noise alone, each in seconds, m:s or h:m:s: 0-2.5, 1:58-2:01.5 "
         "(default: not known)",
     )
     settings.add_message_arguments(parser)

@@ -35,8 +35,8 @@ def add_parser(subparsers: common.Subparsers) -> None:
     )
     plot = actions.add_parser(
         "plot",
-        help="draw its atoms (needs the extra 'plot')",
-        description="Draw the atoms of a dictionary, grouped by source. Needs: pip install 'nmf-audio[plot]'",
+        help="draw its atoms (needs matplotlib)",
+        description="Draw the atoms of a dictionary, grouped by source. Needs: pip install matplotlib",
     )
     for action in (info, plot):
         action.add_argument(

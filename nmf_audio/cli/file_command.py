@@ -1,10 +1,13 @@
 """The work of a command on files: check, process side by side, print, write the JSON document."""
 
 import argparse
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio.cli import common, json_report, messages, plan, settings, streams
+from nmf_audio.errors import AudioFileError
 
 if TYPE_CHECKING:
     from nmf_audio.io.pcm import RawFormat
@@ -25,7 +28,7 @@ def check(
         If there are errors, these or earlier ones.
     """
     args.n_jobs = settings.read_jobs(args, errors)
-    targets = [target for planned in plans for target in planned.targets]
+    targets = [target for planned in plans if planned.refusal is None for target in planned.targets]
     options = settings.read_output_options(args, targets, raw, errors)
     json_report.check(args, targets, errors)
     if errors:
@@ -61,22 +64,34 @@ def run(
     int
         The exit code.
     """
+    messages.print_left_out(args)
     if args.dry_run:
         return common.EXIT_ERROR if messages.print_plans(args, plans) else common.EXIT_DONE
     plan.make_folders(args, [planned for planned in plans if not planned.skip])
+    started = time.monotonic()
     reports: list[AnyReport] = []
     try:
-        for report in _run_works(args, make_works(), plans, called):
+        for report in _run_works(args, _with_refusals(make_works(), plans), plans, called):
             reports.append(report)
             messages.print_report(args, report)
     finally:
         any_error = messages.print_errors(args, reports)
+        if len(plans) > 1:
+            messages.print_total(args, reports, n_planned=len(plans), elapsed=time.monotonic() - started)
         if args.json is not None:
             complete = len(reports) == len(plans)
-            json_report.write(args, json_report.build(reports, head, complete=complete))
+            json_report.write(args, json_report.build(args, reports, head, complete=complete))
     if any(isinstance(report.error, BrokenPipeError) for report in reports):
         return common.EXIT_PIPE
     return common.EXIT_ERROR if any_error else common.EXIT_DONE
+
+
+def _with_refusals(
+    works: "Sequence[FileWork[AnyReport]]", plans: Sequence[plan.Plan]
+) -> "list[FileWork[AnyReport]]":
+    """Return works of which those fail at once whose outputs can't be written."""
+    refusals = [None if planned.refusal is None else AudioFileError(planned.refusal) for planned in plans]
+    return [replace(work, refusal=refusal) for work, refusal in zip(works, refusals, strict=True)]
 
 
 def _run_works(

@@ -35,11 +35,13 @@ def lines() -> list[str]:
     others = [name for name in soundfile.available_formats() if name not in known]
     table.append("read, and written where the input is one of them")
     table += _row("", others)
-    missing = "" if find_spec("av") else "; needs PyAV, which is not here: pip install 'nmf-audio[media]'"
+    missing = "" if find_spec("av") else "; needs PyAV, which is not installed: pip install av"
     table.append(f"media files: read and written; all but the sound is copied{missing}")
     table += _rows(entry for entry in FORMATS.values() if entry.is_media)
     table.append(f"media files: read{missing}")
-    table += _row("", sorted(READ_ONLY))
+    table += _row("", sorted(extension for extension, entry in READ_ONLY.items() if entry.is_media))
+    table.append("read")
+    table += _row("", sorted(extension for extension, entry in READ_ONLY.items() if not entry.is_media))
     return table
 
 

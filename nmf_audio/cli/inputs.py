@@ -11,7 +11,7 @@ from nmf_audio.cli import common, streams
 
 @dataclass(frozen=True)
 class Input:
-    """A recording that was named or found.
+    """A recording.
 
     Parameters
     ----------
@@ -19,13 +19,10 @@ class Input:
         The recording.
     folder : Path
         Where it lies below the folder that was named; ``.`` if it was named itself.
-    found : bool
-        It was found in a folder.
     """
 
     path: Path
     folder: Path = Path()
-    found: bool = False
 
 
 def find_inputs(
@@ -61,18 +58,23 @@ def find_inputs(
 
 
 def _in_folder(root: Path, errors: list[str]) -> Iterator[Input]:
-    from nmf_audio.io.formats import list_writable_extensions
+    from nmf_audio.io.formats import READ_ONLY, list_readable_extensions
+    from nmf_audio.io.open import is_recording
 
     def note(error: OSError) -> None:
         errors.append(f"{error.filename}: {error.strerror}")
 
-    extensions = list_writable_extensions()
+    extensions = list_readable_extensions()
     for folder, folders, names in os.walk(root, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder, name)
-            if path.suffix.lower() in extensions and not name.startswith(".") and path.is_file():
-                yield Input(path, Path(folder).relative_to(root), found=True)
+            extension = path.suffix.lower()
+            if extension not in extensions or name.startswith(".") or not path.is_file():
+                continue
+            # a .ts is more often a program; what an output can't be is no recording by its name alone
+            if extension not in READ_ONLY or is_recording(path):
+                yield Input(path, Path(folder).relative_to(root))
 
 
 def _find_error(path: Path) -> str | None:

@@ -27,6 +27,7 @@ def check(args: argparse.Namespace, targets: Iterable[Path], errors: list[str]) 
     """Add to `errors` what keeps the document from being written; `targets` are written, too."""
     from nmf_audio.io.atomic import check_target
 
+    args.earlier = None
     if args.json is None:
         return
     if args.dry_run:
@@ -37,19 +38,41 @@ def check(args: argparse.Namespace, targets: Iterable[Path], errors: list[str]) 
         # the next word after --json may be meant as an input, which must not be written over
         errors.append(f"--json {args.json}: a name that ends in .json is needed; put --json last to print it")
         return
+    if args.skip_existing:
+        args.earlier = _read_earlier(Path(args.json))
     try:
-        check_target(args.json, force=args.force)
+        check_target(args.json, force=args.force or args.earlier is not None)
     except AudioFileError as error:
         errors.append(str(error))
     if os.path.realpath(args.json) in map(os.path.realpath, targets):
         errors.append(f"--json {args.json}: is an output too; name another")
 
 
-def build(reports: "Iterable[AnyReport]", head: Mapping[str, Any], *, complete: bool) -> dict[str, Any]:
-    """Put reports into one document of JSON's types; `head` is what holds for all files."""
+def _read_earlier(path: Path) -> dict[str, dict[str, Any]] | None:
+    """Return the entries of a report, by recording, or None if the file is none."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema"] != SCHEMA:
+            return None
+        return {entry["src"]: entry for entry in document["files"]}
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def build(
+    args: argparse.Namespace, reports: "Iterable[AnyReport]", head: Mapping[str, Any], *, complete: bool
+) -> dict[str, Any]:
+    """Put reports into one document of JSON's types; `head` is what holds for all files.
+
+    A file that is skipped keeps its entry of the report before, which `check` has read.
+    """
     from nmf_audio import __version__
 
-    files = [_entry(report) for report in reports]
+    files = []
+    for entry in map(_entry, reports):
+        before = (args.earlier or {}).get(entry["src"], {})
+        is_same = entry["status"] == "skipped" and before.get("dst") == entry.get("dst")
+        files.append(before if is_same and before.get("status") in ("done", "partial") else entry)
     return {"schema": SCHEMA, "version": __version__, "complete": complete, **head, "files": files}
 
 
@@ -94,5 +117,5 @@ def write(args: argparse.Namespace, document: Mapping[str, Any]) -> None:
         common.write_line(text, sys.stdout)
         return
     sources = [entry["src"] for entry in document["files"] if entry["src"] != common.STDOUT]
-    with replacing(args.json, force=args.force, sources=sources) as temporary:
+    with replacing(args.json, force=args.force or args.earlier is not None, sources=sources) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ EPILOG = """examples:
   nmf-audio live --seconds 60 --record heard.wav
 
 While it runs: the space bar switches between before and after, q or Ctrl-C ends it. Wear headphones: a microphone
-that hears the loudspeaker howls. Needs: pip install 'nmf-audio[live]'
+that hears the loudspeaker howls. Needs: pip install sounddevice
 
 exit codes: 0 ended by you or by --seconds; 1 a device or the recording is at fault; 2 names or options are at fault,
 or a package is missing"""
@@ -40,7 +40,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
     """Add ``nmf-audio live``."""
     parser = subparsers.add_parser(
         "live",
-        help="denoise what a microphone hears (needs the extra 'live')",
+        help="denoise what a microphone hears (needs sounddevice)",
         description="Denoise what a microphone hears, for headphones.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

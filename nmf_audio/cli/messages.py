@@ -1,11 +1,13 @@
 """Messages about recordings: what became of each, which errors there were, and what a dry run would do."""
 
 import argparse
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from nmf_audio.cli import common, streams
 from nmf_audio.cli.plan import Plan
+from nmf_audio.cli.times import format_time
 
 if TYPE_CHECKING:
     from nmf_audio.jobs.report import Report, SeparationReport
@@ -87,17 +89,46 @@ def print_errors(args: argparse.Namespace, reports: "Iterable[AnyReport]") -> bo
     return any_error
 
 
+def print_left_out(args: argparse.Namespace) -> None:
+    """Print which inputs are left out, since they are outputs of others."""
+    if not args.left_out:
+        return
+    (output, source), *more = args.left_out.items()
+    what = (
+        f"{len(more) + 1} inputs left out, which are outputs of others, such as {output}"
+        if more
+        else (f"{output}: left out, since it is an output of {source}")
+    )
+    common.print_message(args, f"{what}; give it alone to process it")
+
+
+def print_total(
+    args: argparse.Namespace, reports: "Sequence[AnyReport]", *, n_planned: int, elapsed: float
+) -> None:
+    """Print what became of all recordings together."""
+    counts = Counter(report.status for report in reports)
+    words = [f"{counts[status]} {status}" for status in ("done", "partial", "failed")]
+    words += [f"{counts['skipped']} skipped"] if counts["skipped"] else []
+    words += [f"{n_planned - len(reports)} not processed"] if len(reports) < n_planned else []
+    hours = sum(report.seconds for report in reports) / 3600
+    time = f"{elapsed:.1f} s" if elapsed < 60 else format_time(elapsed)
+    common.print_message(args, f"{', '.join(words)}; {hours:.3g} hours of sound in {time}")
+
+
 def print_plans(args: argparse.Namespace, plans: Iterable[Plan]) -> bool:
     """Print what would be done, list what can't be read, and return whether there is any such."""
     from nmf_audio.errors import AudioFileError, MissingExtraError
     from nmf_audio.io.open import open_reader
 
-    refused = []
+    refused: list[str] = []
     for plan in plans:
         src = streams.display_name(plan.src)
         targets = " and ".join(streams.display_name(target, output=True) for target in plan.targets)
         if plan.skip:
             common.print_message(args, f"{src}: would be skipped, {plan.targets[0]} exists")
+            continue
+        if plan.refusal is not None:
+            refused.append(f"{src}: {plan.refusal}")
             continue
         if plan.src == streams.DASH:
             common.print_message(args, f"{src} -> {targets}")
@@ -107,7 +138,7 @@ def print_plans(args: argparse.Namespace, plans: Iterable[Plan]) -> bool:
                 seconds = f"{reader.n_samples / reader.sr:.1f} s, " if reader.n_samples is not None else ""
                 what = f"{seconds}{reader.sr} Hz, {common.count_channels(reader.n_channels)}"
         except (AudioFileError, MissingExtraError) as error:
-            refused.append(error)
+            refused.append(str(error))
             continue
         common.print_message(args, f"{src} -> {targets} ({what})")
     for refusal in refused:

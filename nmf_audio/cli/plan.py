@@ -3,7 +3,7 @@
 import argparse
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,11 +32,14 @@ class Plan:
         Where each signal goes.
     skip : bool
         There is nothing to do, since the outputs exist.
+    refusal : str or None
+        Why outputs like this recording can't be written.
     """
 
     src: Path
     outputs: dict[str, Path]
     skip: bool = False
+    refusal: str | None = None
 
     @property
     def targets(self) -> tuple[Path, ...]:
@@ -61,18 +64,18 @@ def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
         errors.append(
             f"--name {args.name}; a name with {{stem}}, without folders, is needed: {{stem}}.clean{{ext}}"
         )
-    several = len(inputs) > 1
+    inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
+    plans = _without_outputs(args, [_plan_one(entry, args) for entry in inputs], _list_usual)
+    several = len(plans) > 1
     one_output = args.output is not None and several
     if one_output:
-        errors.append(f"-o {args.output} names one file for {len(inputs)} inputs; give --output-dir")
+        errors.append(f"-o {args.output} names one file for {len(plans)} inputs; give --output-dir")
     one_noise = args.keep_noise is not None and several and not _is_pattern(args.keep_noise, "{stem}")
     if one_noise:
         errors.append(
-            f"--keep-noise {args.keep_noise} names one file for {len(inputs)} inputs; "
-            "give a pattern, such as {stem}.noise{ext}"
+            f"--keep-noise {args.keep_noise} names one file for {len(plans)} inputs; "
+            f"give a pattern, such as {defaults.DEFAULT_NOISE_NAME}"
         )
-    inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
-    plans = _without_outputs(inputs, [_plan_one(entry, args) for entry in inputs], errors)
     check = not one_output and not one_noise
     _check_targets(plans if check else [], args, [] if args.noise is None else [args.noise], errors)
     return plans
@@ -90,7 +93,22 @@ def _plan_one(entry: Input, args: argparse.Namespace) -> Plan:
             if _is_pattern(args.keep_noise, "{stem}")
             else common.parse_path(args.keep_noise)
         )
-    return Plan(entry.path, outputs, skip=args.skip_existing and dst != streams.DASH and dst.is_file())
+    skip = args.skip_existing and dst != streams.DASH and dst.is_file()
+    like_input = args.output is None and "{ext}" in name and args.format is None
+    return Plan(entry.path, outputs, skip, _find_refusal(dst) if like_input else None)
+
+
+def _list_usual(src: Path) -> list[Path]:
+    from nmf_audio.jobs.outputs import default_output
+
+    return [default_output(src, name=name) for name in (defaults.DEFAULT_NAME, defaults.DEFAULT_NOISE_NAME)]
+
+
+def _find_refusal(like: Path) -> str | None:
+    """Return why no file of this extension can be written, if that is so; `like` is one that has it."""
+    from nmf_audio.io.formats import describe_missing_extra, describe_read_only, find_format
+
+    return describe_read_only(like) or describe_missing_extra(find_format(like))
 
 
 def plan_separation(
@@ -127,12 +145,14 @@ def plan_separation(
     if separator is None:
         return []
     plans = []
+    like_input = "{ext}" in name and args.format is None
     for entry in inputs:
         like = Path("stream.wav") if entry.path == streams.DASH else entry.path
         parts = source_files(like, separator.sources, _folder(entry, args), name=name, format=args.format)
         done = all(path.is_file() for path in parts.values())
-        plans.append(Plan(entry.path, parts, skip=args.skip_existing and done))
-    plans = _without_outputs(inputs, plans, errors)
+        refusal = _find_refusal(like) if like_input else None
+        plans.append(Plan(entry.path, parts, args.skip_existing and done, refusal))
+    plans = _without_outputs(args, plans, lambda src: source_files(src, separator.sources).values())
     _check_targets(plans, args, dictionaries, errors)
     return plans
 
@@ -153,19 +173,31 @@ def _check_skipping(args: argparse.Namespace, errors: list[str]) -> None:
         errors.append("--skip-existing and --force are both given; give one of them")
 
 
-def _without_outputs(inputs: Sequence[Input], plans: Sequence[Plan], errors: list[str]) -> list[Plan]:
-    """Leave out what was found in a folder but is only the output of another recording, of an earlier day."""
-    outputs = {os.path.realpath(target) for plan in plans for target in plan.targets}
-    left = [
-        plan
-        for entry, plan in zip(inputs, plans, strict=True)
-        if not (entry.found and os.path.realpath(entry.path) in outputs)
-    ]
-    if plans and not left:
-        errors.append(
-            f"{plans[0].src}: all that was found has the name of an output; give another --name or folder for these"
-        )
-    return left
+def _without_outputs(
+    args: argparse.Namespace, plans: Sequence[Plan], usual: Callable[[Path], Iterable[Path]]
+) -> list[Plan]:
+    """Leave out what is only the output of another recording, of an earlier day, and note it in `args.left_out`.
+
+    Outputs are those of this command, and those of the names that it gives by default: the `usual` ones.
+    """
+    sources: dict[object, list[Path]] = {}
+    for plan in plans:
+        for key in {*map(os.path.realpath, plan.targets), *map(_stem_key, usual(plan.src))}:
+            sources.setdefault(key, []).append(plan.src)
+    args.left_out = {}
+    for plan in plans:
+        real = os.path.realpath(plan.src)
+        if plan.src in sources.get(real, ()):
+            # it would be written over, which is an error
+            continue
+        for source in (*sources.get(real, ()), *sources.get(_stem_key(plan.src), ())):
+            if source != plan.src:
+                args.left_out[plan.src] = source
+    return [plan for plan in plans if plan.src not in args.left_out]
+
+
+def _stem_key(path: Path) -> tuple[str, str]:
+    return os.path.realpath(path.parent), path.stem
 
 
 def _check_targets(
@@ -174,6 +206,7 @@ def _check_targets(
     """Add to `errors` what keeps the outputs from being written, as far as names show; `others` are read, too."""
     from nmf_audio.io.atomic import check_target
 
+    plans = [plan for plan in plans if plan.refusal is None]
     n_faults = len(errors)
     folder_exists = args.output_dir is None or _check_folder(args.output_dir, errors)
     # what is wrong with the folder is said once, not again of each file in it

@@ -41,7 +41,7 @@ def parse_section(text: str) -> tuple[float, float]:
     Parameters
     ----------
     text : str
-        ``START-END``, each as `parse_time` takes it, or ``START:END`` in seconds.
+        ``START-END``, each as `parse_time` takes it.
 
     Returns
     -------
@@ -55,11 +55,22 @@ def parse_section(text: str) -> tuple[float, float]:
 
     Examples
     --------
-    >>> parse_section("0:2.5"), parse_section("1:58-2:01.5")
+    >>> parse_section("0-2.5"), parse_section("1:58-2:01.5")
     ((0.0, 2.5), (118.0, 121.5))
     """
-    separator = "-" if "-" in text else ":"
-    parts = text.split(separator)
+    parts = text.split("-")
     if len(parts) != 2:
-        raise ValueError(f"{text}; START:END in seconds, or START-END with each as seconds or m:s, is needed")
+        raise ValueError(f"{text}; START-END is needed, each in seconds, m:s or h:m:s: 0-2.5 or 1:58-2:01.5")
     return parse_time(parts[0]), parse_time(parts[1])
+
+
+def format_time(seconds: float) -> str:
+    """Return a duration as h:m:s.
+
+    Examples
+    --------
+    >>> format_time(83.4), format_time(36000)
+    ('0:01:23', '10:00:00')
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

@@ -11,10 +11,10 @@ from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
 from nmf_audio.io.formats import (
     CODINGS,
     FORMATS,
-    READ_ONLY,
     Coding,
     Format,
     describe_missing_extra,
+    describe_read_only,
     find_format,
     list_subtypes,
 )
@@ -35,6 +35,7 @@ __all__ = [
 SIZE_LIMIT = 2**32 - 2**25
 
 _LIMITED = {entry.container for entry in FORMATS.values() if entry.has_size_limit}
+_NEVER = {entry.container: entry.never for entry in FORMATS.values() if entry.never}
 _WAV_FAMILY = {entry.container for entry in FORMATS.values() if ".wav" in entry.extensions}
 
 
@@ -128,11 +129,8 @@ def _list_errors(target: Path, format: Any, subtype: Any, sr: Any) -> list[str]:
                 f"format={entry.name}: {target} is named as {by_name.name}; leave the format out, or name a "
                 f"{entry.extensions[0]}"
             )
-    elif extension in READ_ONLY:
-        errors.append(
-            f"{target}: such files can be read, not written; name another, such as .m4a, .mkv or .wav, or "
-            "give a format"
-        )
+    elif (read_only := describe_read_only(target)) is not None:
+        errors.append(f"{target}: {read_only}")
     coding = None
     if subtype is not None:
         coding = subtype.upper() if isinstance(subtype, str) else None
@@ -224,6 +222,7 @@ def choose_container(
     if name != source.format and source.subtype.startswith("MPEG"):
         # libsndfile says that a WAV may hold MP3, and then writes it at some rates only; few programs read it
         candidates = [preferred]
+    candidates = [candidate for candidate in candidates if candidate not in _NEVER.get(name, ())]
     if name == "OGG" and preferred == "OPUS":
         candidates.insert(0, "OPUS")
     if subtype is not None:

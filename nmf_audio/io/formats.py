@@ -16,12 +16,12 @@ __all__ = [
     "Coding",
     "Format",
     "describe_missing_extra",
+    "describe_read_only",
     "find_format",
     "is_media_head",
     "is_recording_head",
     "list_readable_extensions",
     "list_subtypes",
-    "list_writable_extensions",
     "pcm_bits",
 ]
 
@@ -192,6 +192,7 @@ _RIFF = _at(0, b"RIFF", b"RIFX")
 _BOXES = _at(4, b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _EBML = _at(0, b"\x1aE\xdf\xa3")
 _MPEG = _at(0, b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"\xff\xe3", b"\xff\xe2")
+_MPEG_1_2 = _at(0, *(bytes((0xFF, low)) for low in (0xFC, 0xFD, 0xF4, 0xF5, 0xFE, 0xFF, 0xF6, 0xF7)))
 _ALAC = ("ALAC_16", "ALAC_24")
 _PCM = ("PCM_16", "PCM_24", "PCM_32", "FLOAT")
 _DWVW = ("DWVW_12", "DWVW_16", "DWVW_24")
@@ -214,6 +215,7 @@ _TABLE = (
     Format(
         *("MP3", "MP3", (".mp3",), _MPEG), usual="MPEG_LAYER_III", never=("MPEG_LAYER_I", "MPEG_LAYER_II")
     ),
+    Format("MP2", "MP3", (".mp2", ".mp1"), _MPEG_1_2, (), is_output=False),
     Format("AIFF", "AIFF", (".aiff", ".aif", ".aifc"), _at(0, b"FORM"), never=_DWVW, has_size_limit=True),
     Format("CAF", "CAF", (".caf",), _at(0, b"caff")),
     Format("AU", "AU", (".au", ".snd"), _at(0, b".snd"), has_size_limit=True),
@@ -261,10 +263,13 @@ _TABLE = (
 FORMATS: dict[str, Format] = {entry.name: entry for entry in _TABLE if entry.is_output}
 """What an output may be asked to be, by name."""
 
-READ_ONLY = frozenset(
-    extension for entry in _TABLE if entry.is_media and not entry.is_output for extension in entry.extensions
-)
-"""Extensions of media files that PyAV reads, and that are not written."""
+READ_ONLY = {
+    extension: entry
+    for entry in _TABLE
+    if not entry.is_output and (entry.is_media or entry.codings == ())
+    for extension in entry.extensions
+}
+"""What is read and not written, by extension."""
 
 # an extension names the first format whose usual one it is, or else the first that has it
 _BY_EXTENSION = {
@@ -298,13 +303,6 @@ def is_recording_head(head: bytes) -> bool:
     return _ALL.match(head) is not None
 
 
-def list_writable_extensions() -> frozenset[str]:
-    """Return the extensions of files that can be read and written here: media files need PyAV."""
-    return frozenset(
-        extension for extension, entry in _BY_EXTENSION.items() if describe_missing_extra(entry) is None
-    )
-
-
 def list_readable_extensions() -> frozenset[str]:
     """Return the extensions of all that can be read if PyAV is there."""
     return frozenset(
@@ -317,8 +315,25 @@ def list_subtypes() -> tuple[str, ...]:
     return tuple(dict.fromkeys(subtype for entry in FORMATS.values() for subtype in entry.subtypes))
 
 
+def describe_read_only(target: Path) -> str | None:
+    """Return the error of an output whose name says a format that can be read, not written.
+
+    Examples
+    --------
+    >>> describe_read_only(Path("talk.mp2"))
+    "MP2 can be read, not written; give format='FLAC', or name an output such as .m4a, .mkv or .wav"
+    """
+    extension = target.suffix.lower()
+    if extension not in READ_ONLY:
+        return None
+    return (
+        f"{extension[1:].upper()} can be read, not written; give format='FLAC', or name an output such as .m4a, "
+        ".mkv or .wav"
+    )
+
+
 def describe_missing_extra(entry: Format | None) -> str | None:
     """Return the error of a media format where PyAV is not installed."""
     if entry is None or not entry.is_media or find_spec("av") is not None:
         return None
-    return f"{entry.name} needs PyAV; install it with: pip install 'nmf-audio[media]'"
+    return f"{entry.name} needs PyAV; install it with: pip install av"

@@ -30,6 +30,7 @@ __all__ = [
     "Writer",
     "get_default_container",
     "is_media",
+    "is_recording",
     "open_reader",
     "open_stream",
     "open_stream_writer",
@@ -68,13 +69,23 @@ def is_media(path: Path) -> bool:
     ...     is_media(Path(file.name))
     True
     """
+    return is_media_head(_read_head(path))
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a file begins as a recording of any known format does; no if it can't be read."""
+    return is_recording_head(_read_head(path))
+
+
+def _read_head(path: Path) -> bytes:
+    """Return the first bytes of a file, or none if it can't be read."""
     try:
         if not path.is_file():
-            return False
+            return b""
         with path.open("rb", buffering=0) as file:
-            return is_media_head(file.read(_HEAD_BYTES))
+            return file.read(_HEAD_BYTES)
     except OSError:
-        return False
+        return b""
 
 
 @contextmanager
@@ -213,8 +224,8 @@ def open_writer(
         )
     if entry is None and media is not None:
         raise AudioFileError(
-            f"{target}: {reader.container.format} can be read, not written; name an output such as .m4a, .mkv or "
-            ".wav"
+            f"{target}: {reader.container.format} can be read, not written; give format='FLAC', or name an output "
+            "such as .m4a, .mkv or .wav"
         )
     n_values = math.ceil(n_samples * sr / reader.sr) * reader.n_channels
     container = choose_container(

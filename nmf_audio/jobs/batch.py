@@ -144,6 +144,8 @@ class FileWork(Generic[AnyReport]):
         Keywords of `process`.
     skip_existing : bool
         Leave it alone if all of `dst` exists.
+    refusal : Exception or None
+        Why it can't be processed, if that is known.
     """
 
     process: Callable[..., AnyReport]
@@ -152,11 +154,14 @@ class FileWork(Generic[AnyReport]):
     dst: Path | BinaryIO | dict[str, Path]
     options: dict[str, Any]
     skip_existing: bool = False
+    refusal: Exception | None = None
 
     def __call__(self, progress: Progress) -> AnyReport:
         """Do it."""
         if self.skip_existing and all(map(os.path.lexists, self._targets())):
             return self._make_report("skipped")
+        if self.refusal is not None:
+            return self.failed(self.refusal)
         try:
             return self.process(self.src, self.dst, progress=progress, **self.options)
         except Exception as error:

@@ -101,7 +101,7 @@ def denoise_file(
     Parameters
     ----------
     src : str, path or binary file
-        The recording, in any format that libsndfile reads; with PyAV (the extra ``media``) also m4a and videos. An
+        The recording, in any format that libsndfile reads; with PyAV also m4a and videos. An
         open file, such as ``sys.stdin.buffer``, is read from where it stands to its end: WAV and raw samples as they
         come, what else there is through a temporary file.
     dst : str, path or binary file, optional

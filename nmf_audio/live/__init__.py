@@ -1,6 +1,6 @@
 """Live: from the microphone to the headphones, block by block.
 
-The module ``sounddevice`` (extra ``live``) is loaded when devices are first asked for, never before.
+The module ``sounddevice`` is loaded when devices are first asked for, never before.
 """
 
 from nmf_audio.live.devices import Device, find_device, list_devices, load_sounddevice

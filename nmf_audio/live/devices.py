@@ -68,7 +68,7 @@ def load_sounddevice() -> Any:
         import sounddevice
     except ImportError as error:
         raise MissingExtraError(
-            "live sound needs the package sounddevice; install it with: pip install 'nmf-audio[live]'"
+            "live sound needs the package sounddevice; install it with: pip install sounddevice"
         ) from error
     except OSError as error:
         raise MissingExtraError(

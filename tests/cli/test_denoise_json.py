@@ -64,10 +64,10 @@ def test_the_page_describes_the_document(run: Run, tmp_path: Path, dictionary_fi
     truncate(write_noise(tmp_path / "4.wav", 2))
     write_noise(tmp_path / "5.wav")
     write_noise(tmp_path / "5.denoised.wav")
-    words = ["--skip-existing", "--noise-from", "0:0.5", "--end", "3", "--keep-noise", "{stem}.n{ext}"]
+    words = ["--skip-existing", "--noise-from", "0-0.5", "--end", "3", "--keep-noise", "{stem}.n{ext}"]
     code, out, _ = run("1.wav", "2.flac", "3.wav", "4.wav", "5.wav", *words, "--json", "r.json")
     assert code == 1
-    assert len(out) == 4
+    assert len(out) == 5
     document = json.loads((tmp_path / "r.json").read_text())
     check(document)
     assert (document["schema"], document["version"], document["complete"]) == (1, __version__, True)

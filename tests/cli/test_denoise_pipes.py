@@ -274,7 +274,7 @@ def test_the_input_is_never_the_output(options: list[str], tmp_path: Path) -> No
             ["a.wav", "-o", "-", "--raw", "s16le", "--subtype", "PCM_24"],
             ["subtype='PCM_24': raw=s16le says it already"],
         ),
-        (["-", "-o", "b.wav", "--noise-from", "50:61"], ["noise-from=(50.0, 61.0); of a stream it must end"]),
+        (["-", "-o", "b.wav", "--noise-from", "50-61"], ["noise-from=(50.0, 61.0); of a stream it must end"]),
         (["-", "-o", "none/b.wav"], ["none/b.wav: there is no folder none"]),
     ],
 )

@@ -20,7 +20,7 @@ def test_noise_reaches_the_denoiser(run: Run, tmp_path: Path) -> None:
     adaptive = ["a.wav", "--method", "adaptive", "-o"]
     assert run(*adaptive, "plain.wav")[0] == 0
     assert run(*adaptive, "room.wav", "--noise", "room.flac")[0] == 0
-    assert run(*adaptive, "from.wav", "--noise-from", "0:1.5")[0] == 0
+    assert run(*adaptive, "from.wav", "--noise-from", "0-1.5")[0] == 0
     assert run(*adaptive, "same.wav", "--noise-from", "0-0:01.5")[0] == 0
     outputs = [(tmp_path / f"{name}.wav").read_bytes() for name in ("plain", "room", "from", "same")]
     assert len(set(outputs)) == 3
@@ -35,11 +35,11 @@ def test_faults_of_the_noise_come_with_the_others(run: Run, tmp_path: Path) -> N
         (["--noise", "none.wav"], ["--noise none.wav: can't be read: No such file or directory"]),
         (["--noise", "text.wav", "--mix", "2"], ["--mix 2: ", "--noise text.wav: holds no audio"]),
         (
-            ["--noise", "room.wav", "--noise-from", "0:1"],
+            ["--noise", "room.wav", "--noise-from", "0-1"],
             ["noise='room.wav' and noise-from=(0.0, 1.0) are both"],
         ),
-        (["--noise-from", "2:1"], ["noise-from: from 2 s to 1 s; the start must be"]),
-        (["--noise-from", "soon"], ["--noise-from soon; START:END in seconds"]),
+        (["--noise-from", "2-1"], ["noise-from: from 2 s to 1 s; the start must be"]),
+        (["--noise-from", "soon"], ["--noise-from soon; START-END is needed"]),
         (["--noise-from", "1-x"], ["--noise-from x; seconds, m:s or h:m:s"]),
         (["-o", "room.wav", "-f", "--noise", "room.wav"], ["room.wav: is the input room.wav itself"]),
     ]:
@@ -49,7 +49,7 @@ def test_faults_of_the_noise_come_with_the_others(run: Run, tmp_path: Path) -> N
         for line, fault in zip(err, faults, strict=True):
             assert line.startswith(f"denoise: {fault}")
     assert names(tmp_path) == ["a.wav", "room.wav", "text.wav"]
-    code, _, err = run("a.wav", "--noise-from", "3:4")
+    code, _, err = run("a.wav", "--noise-from", "3-4")
     assert (code, err) == (1, ["denoise: a.wav: has no noise from 3 s on; it ends at 1 s"])
 
 

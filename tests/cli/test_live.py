@@ -180,7 +180,7 @@ def test_a_device_that_goes_ends_it_with_the_summary_and_the_recording(
 
 def test_a_missing_package_is_one_sentence(live: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    hint = "install it with: pip install 'nmf-audio[live]'"
+    hint = "install it with: pip install sounddevice"
     for words in ([], ["--list-devices"]):
         assert live(*words) == (
             2,

@@ -15,9 +15,7 @@ def load_pyav(what: str) -> Any:
     try:
         import av
     except ImportError as error:
-        raise MissingExtraError(
-            f"{what} needs PyAV; install it with: pip install 'nmf-audio[media]'"
-        ) from error
+        raise MissingExtraError(f"{what} needs PyAV; install it with: pip install av") from error
     return av
 
 
