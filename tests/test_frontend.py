@@ -159,6 +159,28 @@ def test_the_tilt_is_held_in_silence_and_forgotten_on_reset() -> None:
     np.testing.assert_array_equal(interrupted.process(x), first)
 
 
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("at", [0, 50])
+def test_level_and_tilt_forget_a_spike_and_follow_an_onset(at: int, n_frames: int) -> None:
+    x = np.random.default_rng(0).gamma(2.0, 1.0, (100, 6)).astype(np.float32)
+    spike = np.geomspace(1e4, 1e6, 6, dtype=np.float32) * x[:n_frames]
+    spectrum = np.linspace(2, 1, 6, dtype=np.float32)
+    expected = Normaliser(spectrum, 0.3).process(x)[at:]
+    after = Normaliser(spectrum, 0.3).process(np.concatenate([x[:at], spike, x[at:]]))[at + n_frames :]
+    if n_frames <= 4:
+        np.testing.assert_array_equal(after, expected)
+    else:
+        assert after.max() < 0.01 * expected.max()
+
+
+def test_digital_silence_does_not_end_a_spike() -> None:
+    x = np.random.default_rng(0).gamma(2.0, 1.0, (100, 6)).astype(np.float32)
+    spike, silence = np.full((1, 6), 1e9, np.float32), np.zeros((30, 6), np.float32)
+    normaliser, expected = Normaliser(np.ones(6, np.float32)), Normaliser(np.ones(6, np.float32)).process(x)
+    parts = [normaliser.process(part) for part in (x[:50], spike, silence, x[50:])]
+    np.testing.assert_array_equal(parts[3], expected[50:])
+
+
 def test_spec_survives_its_dict_and_refuses_others() -> None:
     spec = FrontEndSpec(n_high=20)
     assert FrontEndSpec.from_dict(spec.to_dict()) == spec

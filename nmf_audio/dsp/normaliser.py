@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +24,15 @@ LEAST_TILT = 1e-3
 SILENCE = 1e-6
 """A frame whose mean is below this part of the level is silence: it does not move the level."""
 
+SPIKE = 300.0
+"""A frame so many times above the level begins a spike: an onset after a pause, or a sample out of place."""
+
+SPIKE_FRAMES = 4
+"""A spike that has fallen by `SPIKE` after so many frames at most was no onset, and level and tilt forget it."""
+
+LOUDEST = 1e6
+"""At levels above this, far beyond full scale in whatever unit, spikes may be of any length."""
+
 
 class Normaliser:
     """Divides each frame by the long-term speech spectrum, by a running level and, in part, by a running tilt.
@@ -37,6 +44,10 @@ class Normaliser:
     Noise that is far louder in some bands, as in a car, would leave what lies in the others without weight. The tilt
     follows each band's own mean in the same way, ``c += max(1 / (count + 10), 0.01) * (x_t / spectrum / m - c)``
     from c = 1 on, and is divided out to the power of `whitening`.
+
+    A single sample of 1e6 among others of 0.1 would hold the level up for a quarter of a minute. So where a frame
+    far above the level is followed at once by one as far below it, level and tilt go back to what they were before;
+    until then they follow the frame, which might be an onset, as any other.
 
     Parameters
     ----------
@@ -55,6 +66,8 @@ class Normaliser:
         """Forget level and tilt."""
         self._level, self._count = 0.0, 0
         self._tilt, self._tilt_count = np.ones_like(self._weight), TILT_START
+        self._before_spike: tuple[float, int, Array, int] | None = None
+        self._peak, self._spike_frames = 0.0, 0
 
     @property
     def state(self) -> npt.NDArray[np.float64]:
@@ -64,31 +77,42 @@ class Normaliser:
     @state.setter
     def state(self, state: npt.NDArray[np.float64]) -> None:
         self._level, self._count, self._tilt_count = float(state[0]), int(state[1]), int(state[2])
-        self._tilt = state[3:].astype(np.float32)
+        self._tilt, self._before_spike = state[3:].astype(np.float32), None
 
     def process(self, bands: Array) -> Array:
         """Return v (n_frames, n_bands), float32, for the next frames x (n_frames, n_bands)."""
         v = bands * self._weight
-        levels, counted = [], []
+        tilts = np.ones_like(v)
         # float64 keeps the mean of a frame of any finite float32 input finite
-        for e in v.mean(axis=1, dtype=np.float64).tolist():
-            counted.append(e > SILENCE * self._level)
-            if counted[-1]:
+        for row, tilt, e in zip(v, tilts, v.mean(axis=1, dtype=np.float64).tolist(), strict=True):
+            self._watch_spikes(e)
+            counts = e > SILENCE * self._level
+            if counts:
                 self._count += 1
                 self._level += max(1 / self._count, LEVEL_RATE) * (e - self._level)
-            levels.append(self._level or 1.0)
-        v /= np.array(levels, np.float32)[:, None]
+            row /= np.float32(self._level or 1.0)
+            if self._whitening:
+                if counts:
+                    self._tilt_count += 1
+                    self._tilt += np.float32(max(1 / self._tilt_count, LEVEL_RATE)) * (row - self._tilt)
+                tilt[:] = self._tilt
         if self._whitening:
-            v /= self._track_tilt(v, counted) ** self._whitening
+            v /= np.maximum(tilts, np.float32(LEAST_TILT)) ** self._whitening
         v += np.float32(FLOOR)
         return v
 
-    def _track_tilt(self, v: Array, counted: Sequence[bool]) -> Array:
-        """Return the tilt at each of the next frames, with that frame in it if it is counted."""
-        tilts = np.empty_like(v)
-        for row, tilt, counts in zip(v, tilts, counted, strict=True):
-            if counts:
-                self._tilt_count += 1
-                self._tilt += np.float32(max(1 / self._tilt_count, LEVEL_RATE)) * (row - self._tilt)
-            tilt[:] = self._tilt
-        return np.maximum(tilts, np.float32(LEAST_TILT))
+    def _watch_spikes(self, e: float) -> None:
+        """Remember level and tilt before a spike, and go back to them after it."""
+        if e == 0:
+            return
+        if self._before_spike is not None:
+            self._peak = max(self._peak, e)
+            if SPIKE * e < self._peak:
+                self._level, self._count, self._tilt, self._tilt_count = self._before_spike
+                self._before_spike = None
+            elif self._spike_frames == SPIKE_FRAMES and self._level < LOUDEST:
+                self._before_spike = None
+            self._spike_frames = min(self._spike_frames + 1, SPIKE_FRAMES)
+        if self._before_spike is None and e > SPIKE * self._level:
+            self._before_spike = (self._level, self._count, self._tilt.copy(), self._tilt_count)
+            self._peak, self._spike_frames = e, 1
