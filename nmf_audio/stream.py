@@ -1,7 +1,8 @@
-"""Streams: a signal goes in block by block, and what is kept of it comes out; a file is a stream that ends."""
+"""Streams: signals processed block by block, with state."""
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -27,31 +28,48 @@ Observer = Callable[[Array, Array, Estimate, Array], None]
 
 
 class Masking(Protocol):
-    """Signal in, masked signals out: `Resynthesis`, or what works on longer segments."""
+    """Masks a signal, with state: `Resynthesis`, or a class that works on longer segments."""
 
     def reset(self) -> None:
-        """Put the clock and the buffers to the beginning of a signal."""
+        """Return to the beginning of a signal."""
 
     def advance(self, y: Array) -> tuple[Array, Array]:
         """Take the next samples (n_channels, n); return those that are complete, and each source's share of them."""
 
 
+class _Entrance:
+    """A context that one thread at a time may be in; others don't wait, but are refused."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            raise ParameterError(
+                "a call of this stream has not returned yet: one stream, one thread at a time; make a stream for "
+                "each thread"
+            )
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class BlockStream(ABC, Generic[Output]):
-    """An endless signal, block by block: the clock, types, channels and delays of all streams.
+    """A signal of any length, block by block: the clock, types, channels and delays of all streams.
 
     Blocks may have any length, 0 and 1 included; the output does not depend on how the signal is cut. A stream
-    belongs to one signal and one thread.
+    processes one signal, and one thread at a time may call it: a call while another is running raises ParameterError.
 
     Parameters
     ----------
     masking : Masking
-        Gives the sources.
+        Separates the sources.
     sr : int
         Sample rate in Hz.
     n_channels : int
         Channels of the signal.
     latency : int
-        Samples after which the masking has let any sample go.
+        The delay of the masking in samples.
 
     Attributes
     ----------
@@ -65,15 +83,19 @@ class BlockStream(ABC, Generic[Output]):
 
     def __init__(self, masking: Masking, sr: int, n_channels: int, latency: int) -> None:
         self.sr, self.n_channels, self.latency = sr, n_channels, latency
-        self._masking = masking
-        self.reset()
+        self._masking, self._entrance = masking, _Entrance()
+        self._reset()
 
     def __repr__(self) -> str:
         name = f"{type(self).__name__} of {self.n_channels} channels"
         return f"<{name} at {self.sr} Hz, latency {self.latency} samples>"
 
     def reset(self) -> None:
-        """Forget everything that came in; the same input then gives the same output to the bit."""
+        """Forget all input, but not the noise given to `Stream.prime`; the same input gives the same output again."""
+        with self._entrance:
+            self._reset()
+
+    def _reset(self) -> None:
         self._masking.reset()
         self._n_in = self._n_out = 0
         self._dtype: np.dtype[Any] = np.dtype(np.float32)
@@ -102,9 +124,31 @@ class BlockStream(ABC, Generic[Output]):
         Raises
         ------
         ParameterError
-            If the block has a wrong type or shape or holds NaN or Inf (nothing of it is then taken), or if `fixed`
-            or, with several sources, the type changed.
+            If the block has a wrong type or shape, or holds NaN, Inf or a sample beyond 1e9 (no sample of it is then
+            taken), or if `fixed` or, with several sources, the type changed.
         """
+        with self._entrance:
+            return self._process(block, fixed)
+
+    def flush(self) -> Output:
+        """End the signal, return the rest of the output, and reset.
+
+        Returns
+        -------
+        ndarray (m,) or (n_channels, m), or a dict of such
+            The rest, at most `latency` samples, of the last block's type.
+        """
+        with self._entrance:
+            missing = self._n_in - self._n_out
+            silence = np.zeros((self.n_channels, self.latency), self._dtype)
+            rest = self._advance(silence)[:, :, :missing]
+            if self._delayed is not None:
+                rest = np.concatenate([self._delayed, rest], axis=2)
+            result = self._shape(rest)
+            self._reset()
+            return result
+
+    def _process(self, block: Samples, fixed: bool) -> Output:
         y = check_block(block, self.n_channels, self._n_in)
         if self._fixed not in (None, fixed):
             raise ParameterError(f"fixed={fixed}; it was {self._fixed} before; call reset() to change it")
@@ -120,23 +164,6 @@ class BlockStream(ABC, Generic[Output]):
             ready, self._delayed = np.split(self._delayed, [y.shape[1]], axis=2)
         return self._shape(ready)
 
-    def flush(self) -> Output:
-        """End the signal and return the rest of it, so that all that came in has come out; then reset.
-
-        Returns
-        -------
-        ndarray (m,) or (n_channels, m), or a dict of such
-            The rest, at most `latency` samples, of the last block's type.
-        """
-        missing = self._n_in - self._n_out
-        silence = np.zeros((self.n_channels, self.latency), self._dtype)
-        rest = self._advance(silence)[:, :, :missing]
-        if self._delayed is not None:
-            rest = np.concatenate([self._delayed, rest], axis=2)
-        result = self._shape(rest)
-        self.reset()
-        return result
-
     def _check_type(self, dtype: np.dtype[Any]) -> None:
         """Raise ParameterError if blocks of this type can't follow those before."""
 
@@ -150,7 +177,7 @@ class BlockStream(ABC, Generic[Output]):
 
 
 class Stream(BlockStream[Samples]):
-    """A `BlockStream` that keeps one source.
+    """A `BlockStream` of one source.
 
     `Denoiser.stream` makes these.
 
@@ -171,8 +198,8 @@ class Stream(BlockStream[Samples]):
     mix : float
         1 gives the kept source alone, 0 the signal as it came in.
     observer : callable or None
-        Is given what was found in every few frames: band magnitudes and normalised bands (n_frames, n_observed),
-        the estimate, and the gains (n_frames, n_freq) that are applied.
+        Called with the results of every few frames: band magnitudes and normalised bands (n_frames, n_observed), the
+        estimate, and the gains (n_frames, n_freq) that are applied.
 
     Examples
     --------
@@ -207,25 +234,10 @@ class Stream(BlockStream[Samples]):
         masking = Resynthesis(band_map.n_fft, n_channels, 1, self._compute_gains)
         super().__init__(masking, band_map.sr, n_channels, band_map.n_fft)
 
-    def reset(self) -> None:
-        """Forget everything that came in; the same input then gives the same output to the bit.
-
-        What `prime` was given is not forgotten.
-        """
-        self._analysis.reset()
-        if self._high is not None:
-            self._high.reset()
-        super().reset()
-        if self._noise is not None:
-            self._advance(self._noise)
-            # the noise is known now, the signal's level is not: it may be far above the noise's
-            self._analysis.reset_normaliser()
-            super().reset()
-
     def prime(self, noise: Samples) -> None:
-        """Let the stream hear the noise alone before the signal begins, so that it knows it from the first word on.
+        """Learn the noise before the signal begins, so that it is removed from the first word on.
 
-        Call it before the first block, or after `reset`; it holds until it is called again.
+        Call it before the first block, or after `reset`; the noise is kept until the next call.
 
         Parameters
         ----------
@@ -236,7 +248,8 @@ class Stream(BlockStream[Samples]):
         Raises
         ------
         ParameterError
-            If the noise has a wrong type or shape or holds NaN or Inf, or if the signal has begun.
+            If the noise has a wrong type or shape, or holds NaN, Inf or a sample beyond 1e9, or if the signal has
+            begun.
 
         Examples
         --------
@@ -245,13 +258,25 @@ class Stream(BlockStream[Samples]):
         >>> stream = Denoiser().stream(16000)
         >>> stream.prime(0.1 * np.random.default_rng(0).standard_normal(16000).astype(np.float32))
         """
-        if self._n_in:
-            raise ParameterError(
-                f"the signal has begun ({self._n_in} samples are in); call reset() before prime()"
-            )
-        y = check_block(noise, 1 if np.ndim(noise) == 1 else self.n_channels, 0)
-        self._noise = np.repeat(to_float(y), self.n_channels // len(y), axis=0)
-        self.reset()
+        with self._entrance:
+            if self._n_in:
+                raise ParameterError(
+                    f"the signal has begun ({self._n_in} samples are in); call reset() before prime()"
+                )
+            y = check_block(noise, 1 if np.ndim(noise) == 1 else self.n_channels, 0)
+            self._noise = np.repeat(to_float(y), self.n_channels // len(y), axis=0)
+            self._reset()
+
+    def _reset(self) -> None:
+        self._analysis.reset()
+        if self._high is not None:
+            self._high.reset()
+        super()._reset()
+        if self._noise is not None:
+            self._advance(self._noise)
+            # the noise is known now, the signal's level is not: it may be far above the noise's
+            self._analysis.reset_normaliser()
+            super()._reset()
 
     def _advance(self, y: Samples) -> Samples:
         dry, wet = self._masking.advance(to_float(y))

@@ -43,9 +43,8 @@ class PartsStream(BlockStream[Parts]):
         self.sources = tuple(sources)
         super().__init__(masking, sr, n_channels, latency)
 
-    def reset(self) -> None:
-        """Forget everything that came in; the same input then gives the same output to the bit."""
-        super().reset()
+    def _reset(self) -> None:
+        super()._reset()
         self._waiting: npt.NDArray[Any] | None = None
 
     def __repr__(self) -> str:
@@ -146,10 +145,9 @@ class SeparationStream(PartsStream):
         masking = Resynthesis(band_map.n_fft, n_channels, len(self._rows), self._compute_gains)
         super().__init__(masking, band_map.sr, n_channels, band_map.n_fft, sources=sources)
 
-    def reset(self) -> None:
-        """Forget everything that came in; the same input then gives the same output to the bit."""
+    def _reset(self) -> None:
         self._analysis.reset()
-        super().reset()
+        super()._reset()
 
     def _compute_gains(self, X: ComplexArray) -> Array:
         """Return the gains (n_sources, n_frames, n_freq) of the next frames X (n_channels, n_frames, n_freq)."""
