@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.decompose.base import Estimate
+from nmf_audio.decompose.analysis import Found
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import FLOOR
@@ -113,12 +113,17 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
     """
     y = check_samples(y)
     denoiser = Denoiser() if denoiser is None else denoiser
-    found: list[tuple[Array, Array, Estimate, Array]] = []
-    stream = denoiser.stream(sr, 1 if y.ndim == 1 else y.shape[0], observer=lambda *tile: found.append(tile))
+    tiles: list[tuple[Found, Array]] = []
+
+    def observe(found: Found, _: Array, gains: Array) -> None:
+        tiles.append((found, gains))
+
+    stream = denoiser.stream(sr, 1 if y.ndim == 1 else y.shape[0], observer=observe)
     ready = stream.process(y)
     denoised = np.concatenate([ready, stream.flush()], axis=-1)
     band_map = BandMap(denoiser.dictionary.spec, sr)
-    bands, normalised, estimates, gains = zip(*found, strict=True)
+    found, gains = zip(*tiles, strict=True)
+    _, bands, normalised, estimates = zip(*found, strict=True)
     n_frames = -(-y.shape[-1] // band_map.hop_length) + 1
     noisy = np.concatenate(bands)[:n_frames].T
     spectra = np.concatenate([e.spectra for e in estimates], axis=2)[:, :, :n_frames]

@@ -10,8 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.decompose.analysis import Analysis
-from nmf_audio.decompose.base import Decomposition, Estimate
+from nmf_audio.decompose.analysis import Analysis, Found
+from nmf_audio.decompose.base import Decomposition
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandGain
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
@@ -24,7 +24,8 @@ Array = npt.NDArray[np.float32]
 Samples = npt.NDArray[Any]
 Output = TypeVar("Output")
 
-Observer = Callable[[Array, Array, Estimate, Array], None]
+Observer = Callable[[Found, Array, Array], None]
+"""Takes what was found in the next frames, the gains of the kept source, and those that are applied."""
 
 
 class Masking(Protocol):
@@ -198,8 +199,8 @@ class Stream(BlockStream[Samples]):
     mix : float
         1 gives the kept source alone, 0 the signal as it came in.
     observer : callable or None
-        Called with the results of every few frames: band magnitudes and normalised bands (n_frames, n_observed), the
-        estimate, and the gains (n_frames, n_freq) that are applied.
+        Called with the results of every few frames (`Found`: magnitudes, bands, estimate), the gains (n_frames,
+        n_freq) of the kept source, and those that are applied: with the floor and the mix.
 
     Examples
     --------
@@ -273,7 +274,10 @@ class Stream(BlockStream[Samples]):
             self._high.reset()
         super()._reset()
         if self._noise is not None:
+            # this is no part of the signal
+            observer, self._observer = self._observer, None
             self._advance(self._noise)
+            self._observer = observer
             # the noise is known now, the signal's level is not: it may be far above the noise's
             self._analysis.reset_normaliser()
             super()._reset()
@@ -287,14 +291,16 @@ class Stream(BlockStream[Samples]):
 
     def _compute_gains(self, X: ComplexArray) -> Array:
         """Return the gains (1, n_frames, n_freq) that all channels X (n_channels, n_frames, n_freq) share."""
-        joint, bands, normalised, estimate = self._analysis.process(X)
-        mask = estimate.masks[self._source].T
+        found = self._analysis.process(X)
+        joint = found.joint
+        mask = found.estimate.masks[self._source].T
         gains = np.empty_like(joint)
         n = self._bands.n_covered
         gains[:, :n] = self._bands.spread(mask)
         if self._high is not None:
-            gains[:, n:] = self._high.process(joint[:, n:], bands, mask)
+            gains[:, n:] = self._high.process(joint[:, n:], found.bands, mask)
         floored: Array = np.maximum(gains, self._floor)
         if self._observer is not None:
-            self._observer(bands, normalised, estimate, floored)
+            applied = floored if self._mix == 1 else 1 + self._mix * (floored - 1)
+            self._observer(found, gains, applied)
         return floored[None]

@@ -62,7 +62,7 @@ def test_what_the_memory_did_is_told(noisy_speech: Array) -> None:
     n = len(found.atoms)
     memory = GatedMemory(dictionary.arrays, at=np.arange(n), n_activations=n, n_observed=100)
     seen: list[Array] = []
-    stream = Denoiser(dictionary).stream(16000, observer=lambda _b, V, _e, _g: seen.append(V))
+    stream = Denoiser(dictionary).stream(16000, observer=lambda found, *_: seen.append(found.normalised))
     stream.process(noisy_speech[:16000])
     # at the beginning the tracked floor is the frame
     memory.step(seen[0][0], seen[0][0])

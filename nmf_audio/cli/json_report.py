@@ -22,6 +22,8 @@ _VALUES = (
     *("elapsed_seconds", "real_time_factor", "level_before_db"),
 )
 
+_LEVELS = ("level_after_db", "noise_before_db", "noise_after_db", "noise_removed_db", "removed_db")
+
 
 def check(args: argparse.Namespace, targets: Iterable[Path], errors: list[str]) -> None:
     """Add to `errors` what keeps the document from being written; `targets` are written, too."""
@@ -91,7 +93,7 @@ def _entry(report: "AnyReport") -> dict[str, Any]:
     }
     if isinstance(report, Report):
         entry = {"src": entry["src"], "dst": str(report.dst), **entry}
-        entry |= values(*_VALUES, "level_after_db", "removed_db", "n_clipped")
+        entry |= values(*_VALUES, *_LEVELS, "n_clipped")
         entry["keep_noise"] = None if report.keep_noise is None else str(report.keep_noise)
     else:
         levels = {name: _finite(report.levels_db[name]) if written else None for name in report.parts}

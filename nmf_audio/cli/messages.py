@@ -30,9 +30,10 @@ def print_report(args: argparse.Namespace, report: "AnyReport") -> None:
         _print_warnings(args, report)
     detail = f"  {report.sr} Hz, {common.count_channels(report.n_channels)}, {report.format} {report.subtype}"
     if isinstance(report, Report):
-        removed = f"{report.removed_db:.1f} dB removed"
+        noise_db = report.noise_removed_db
+        removed = [] if noise_db is None else [f"{noise_db:.1f} dB removed in pauses"]
         dst = streams.display_name(report.dst, output=True)
-        facts = ", ".join([*_speed(report), removed, *_changes(report)])
+        facts = ", ".join([*_speed(report), *removed, *_changes(report)])
         common.print_message(args, f"{src} -> {dst}: {facts}")
         detail += f"; method {report.method}, dictionary {report.dictionary}"
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from nmf_audio.defaults import CHANNEL_MODES, DEFAULT_CHANNELS
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
+from nmf_audio.dsp.bands import frame_size
+from nmf_audio.dsp.pauses import NoiseLevels, PauseMeter
 from nmf_audio.errors import ParameterError
 from nmf_audio.io.noise_recording import MAX_SECONDS, read_noise
 from nmf_audio.io.open import Reader
@@ -21,7 +23,7 @@ from nmf_audio.io.section import check_section
 from nmf_audio.jobs.file_job import FileJob, PathLike, Progress, Target, errors_of
 from nmf_audio.jobs.outputs import default_output
 from nmf_audio.jobs.report import Report
-from nmf_audio.stream import Stream
+from nmf_audio.stream import Observer
 
 __all__ = ["Report", "check_noise_options", "choose_denoiser", "default_output", "denoise_file"]
 
@@ -188,11 +190,13 @@ def denoise_file(
     )
     check_noise_options(noise=noise, noise_from=noise_from, channels=channels, streamed=streamed)
 
+    opened: list[_ChannelStreams] = []
+
     def prepare(reader: Reader, _: Iterator[npt.NDArray[Any]]) -> _ChannelStreams:
         n_each = reader.n_channels if channels == "linked" else 1
         with errors_of(reader):
-            streams = [chosen.stream(reader.sr, n_each) for _ in range(reader.n_channels // n_each)]
-        stream = _ChannelStreams(streams)
+            stream = _ChannelStreams(chosen, reader.sr, reader.n_channels // n_each, n_each)
+        opened.append(stream)
         if noise is not None:
             stream.prime(read_noise(noise, reader.sr, reader.n_channels))
         elif noise_from is not None:
@@ -215,6 +219,7 @@ def denoise_file(
         progress=progress,
     )
     fields, levels = job.run(prepare)
+    noise_before_db, noise_after_db = opened[0].noise_levels() or (None, None)
     return Report(
         **fields,
         dst=get_report_path(dst),
@@ -223,20 +228,32 @@ def denoise_file(
         dictionary=chosen.dictionary.name,
         level_after_db=levels.after_db[SPEECH],
         removed_db=levels.removed_db(SPEECH),
+        noise_before_db=noise_before_db,
+        noise_after_db=noise_after_db,
     )
 
 
 class _ChannelStreams:
-    """One stream for all channels of a signal, or one for each."""
+    """One stream for all channels of a signal, or one for each, and the level of the noise in each."""
 
-    def __init__(self, streams: Sequence[Stream]) -> None:
-        self._streams = streams
+    def __init__(self, denoiser: Denoiser, sr: int, n_streams: int, n_channels: int) -> None:
+        n_fft = frame_size(sr, denoiser.dictionary.spec.frame_seconds)
+        self._meters = [PauseMeter(n_fft) for _ in range(n_streams)]
+        self._streams = [denoiser.stream(sr, n_channels, observer=_observer(meter)) for meter in self._meters]
 
     def prime(self, noise: npt.NDArray[Any]) -> None:
         """Let the streams hear noise, all of it (n,), or each its channels."""
         one_each = len(self._streams) > 1 and noise.ndim > 1
         for i, stream in enumerate(self._streams):
             stream.prime(noise[i] if one_each else noise)
+
+    def noise_levels(self) -> NoiseLevels | None:
+        """Return the mean power of the noise in the channels where pauses are found; None where there are none."""
+        found = [levels for meter in self._meters if (levels := meter.result()) is not None]
+        if not found:
+            return None
+        powers = np.mean(10 ** (np.array(found) / 10), axis=0)
+        return NoiseLevels(*(round(float(x), 2) for x in 10 * np.log10(powers)))
 
     def process(self, block: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Take the next block (n_channels, n) and return the speech that is ready."""
@@ -248,6 +265,10 @@ class _ChannelStreams:
     def flush(self) -> dict[str, npt.NDArray[Any]]:
         """End the signal and return the rest of the speech."""
         return {SPEECH: np.concatenate([np.atleast_2d(stream.flush()) for stream in self._streams])}
+
+
+def _observer(meter: PauseMeter) -> Observer:
+    return lambda found, speech_gains, gains: meter.add(found.joint, speech_gains, gains)
 
 
 def _noise_within(reader: Reader, start: float, end: float) -> npt.NDArray[Any]:

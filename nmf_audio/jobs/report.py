@@ -78,8 +78,12 @@ class Report(FileReport):
         How, and the name of the dictionary.
     level_after_db : float
         Level of what came out, as `level_before_db`.
+    noise_before_db, noise_after_db : float or None
+        Level of the noise in the pauses of the speech, in decibels below full scale, before and after: the median of
+        frames of 32 ms. None where no pauses are found, or nothing but noise.
     removed_db : float
-        Level of the input over that of the output, in decibels: 10 log10(sum x^2 / sum y^2). 0 for silence.
+        Level of the whole input over that of the output, in decibels: 10 log10(sum x^2 / sum y^2). 0 for silence.
+        Deprecated: it says little of the noise; use `noise_removed_db`.
     """
 
     src: Path
@@ -90,6 +94,15 @@ class Report(FileReport):
     dictionary: str = ""
     level_after_db: float = -math.inf
     removed_db: float = 0.0
+    noise_before_db: float | None = None
+    noise_after_db: float | None = None
+
+    @property
+    def noise_removed_db(self) -> float | None:
+        """By how many decibels the noise went down, in the pauses of the speech; None where it is not known."""
+        if self.noise_before_db is None or self.noise_after_db is None:
+            return None
+        return round(self.noise_before_db - self.noise_after_db, 2)
 
 
 @dataclass(frozen=True)
