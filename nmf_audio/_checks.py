@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numbers
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,12 +24,14 @@ __all__ = [
     "check_real",
     "check_shape",
     "check_whole",
+    "collect",
     "conflict",
     "invalid",
     "out_of_order",
 ]
 
 Choice = TypeVar("Choice")
+Result = TypeVar("Result")
 Array = npt.NDArray[Any]
 Shape = Sequence[int | str]
 """Lengths of an array: a number, or the name of one that may be anything from 1."""
@@ -49,7 +51,7 @@ def invalid(name: str, value: object, allowed: str, advice: str = "", *, given: 
     """
     value = _as_number(value)
     message = f"{given or f'{name}={value!r}'}; must be {allowed}" + (f"; {advice}" if advice else "")
-    return ParameterError(message, name=name, value=value, allowed=allowed, advice=advice)
+    return ParameterError(message, name=name, value=value, allowed=allowed, advice=advice, given=given)
 
 
 def conflict(given: Mapping[str, object], advice: str = "leave one of them out") -> ParameterError:
@@ -128,8 +130,10 @@ def check_whole(
     return int(number)
 
 
-def check_choice(name: str, value: Any, choices: Collection[Choice], *, advice: str = "") -> Choice:
-    """Return a value if it is one of some.
+def check_choice(
+    name: str, value: Any, choices: Collection[Choice], *, any_case: bool = False, advice: str = ""
+) -> Choice:
+    """Return the one of some choices that a value is; with `any_case`, a word in any case.
 
     Raises
     ------
@@ -148,8 +152,24 @@ def check_choice(name: str, value: Any, choices: Collection[Choice], *, advice: 
         alike = isinstance(given, float) and isinstance(choice, int) and not isinstance(choice, bool)
         if (type(given) is type(choice) or alike) and given == choice:
             return choice
+        if (
+            any_case
+            and isinstance(given, str)
+            and isinstance(choice, str)
+            and given.lower() == choice.lower()
+        ):
+            return choice
     *others, last = map(repr, choices)
     raise invalid(name, value, f"{', '.join(others)} or {last}" if others else last, advice)
+
+
+def collect(errors: list[Any], check: Callable[..., Result], *args: Any, **options: Any) -> Result | None:
+    """Return what a check returns; add its error to a list instead of raising it."""
+    try:
+        return check(*args, **options)
+    except ParameterError as error:
+        errors.append(error)
+        return None
 
 
 def check_array(name: str, value: Any, shape: Shape, *, low: float = 0.0, advice: str = "") -> Array:

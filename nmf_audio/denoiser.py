@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_number
+from nmf_audio._checks import check_choice, check_number
 from nmf_audio.decompose import METHODS, default_method, make_decomposition
 from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB
 from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
 from nmf_audio.dsp.gains import floor_from_db
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
-from nmf_audio.errors import DictionaryError, ParameterError
+from nmf_audio.errors import DictionaryError
 from nmf_audio.stream import Observer, Stream
 
 __all__ = ["Denoiser", "denoise"]
@@ -60,8 +60,8 @@ class Denoiser:
         reduction_db: float = DEFAULT_REDUCTION_DB,
         mix: float = DEFAULT_MIX,
     ) -> None:
-        if method is not None and method not in METHODS:
-            raise ParameterError(f"method={method!r}; allowed are {', '.join(METHODS)}")
+        if method is not None:
+            check_choice("method", method, METHODS)
         self.reduction_db = check_number("reduction_db", reduction_db, 0, 100)
         self.mix = check_number("mix", mix, 0, 1)
         if dictionary is None and method is not None:
@@ -70,7 +70,7 @@ class Denoiser:
         self.method = method or default_method(self.dictionary)
         if METHODS[self.method].kind != self.dictionary.kind:
             raise DictionaryError(
-                f"method={self.method!r} needs a dictionary of kind {METHODS[self.method].kind!r}; "
+                f"method {self.method!r} needs a dictionary of kind {METHODS[self.method].kind!r}; "
                 f"{self.dictionary.name!r} is of kind {self.dictionary.kind!r}"
             )
         missing = {"speech", "noise"} - set(self.dictionary.sources)

@@ -37,6 +37,8 @@ class ParameterError(NmfAudioError, ValueError):
         What was given; of an array its type, shape or first wrong entry; of several arguments a dict.
     allowed, advice : str
         What is allowed, as it stands after "must be"; what to do. Empty when the message alone says so.
+    given : str
+        What the message says in the place of ``name=value``; empty when it says that.
     """
 
     def __init__(
@@ -47,13 +49,29 @@ class ParameterError(NmfAudioError, ValueError):
         value: object = None,
         allowed: str = "",
         advice: str = "",
+        given: str = "",
     ) -> None:
         super().__init__(message)
-        self.name, self.value, self.allowed, self.advice = name, value, allowed, advice
+        self.name, self.value, self.allowed, self.advice, self.given = name, value, allowed, advice, given
 
 
 class AudioFileError(NmfAudioError, OSError):
-    """A recording can't be read or written."""
+    """A recording can't be read or written.
+
+    Attributes
+    ----------
+    problem : str
+        The message without the advice to give an argument.
+    argument, value, purpose : str, object, str
+        What to give, ``force=True``, and why, ``' to replace it'``; empty if no argument helps.
+    """
+
+    def __init__(
+        self, problem: str = "", *, argument: str = "", value: object = None, purpose: str = ""
+    ) -> None:
+        given = argument if value is None else f"{argument}={value!r}"
+        super().__init__(f"{problem}; give {given}{purpose}" if argument else problem)
+        self.problem, self.argument, self.value, self.purpose = problem, argument, value, purpose
 
 
 class DeviceError(NmfAudioError, OSError):

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import out_of_order
 from nmf_audio.decompose.analysis import Found
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.dsp.samples import check_samples
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.gated_memory import Priors
 
 __all__ = ["Explanation", "explain"]
@@ -77,7 +77,7 @@ class Explanation:
             When the dictionary has no memory.
         """
         if self.priors is None:
-            raise ParameterError("the dictionary has no gated memory; explain with one that has")
+            raise out_of_order("the dictionary has no gated memory", "explain with one that has")
         decibels: Array = 20 * np.log10(self.priors.factor / (1 + self.priors.inhibition))
         return decibels
 

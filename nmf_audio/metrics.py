@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import invalid
-from nmf_audio.errors import MissingExtraError, ParameterError
+from nmf_audio._checks import check_array, invalid
+from nmf_audio.errors import MissingExtraError
 
 __all__ = ["active_frames", "edge_windows", "estoi", "pesq", "segmental_snr", "si_sdr", "stoi"]
 
@@ -62,7 +62,7 @@ def si_sdr(reference: Signal, estimate: Signal) -> float:
     s, x = _check(reference, estimate)
     energy = float(s @ s)
     if energy == 0:
-        raise ParameterError("reference is silent; SI-SDR needs a reference that is not zero everywhere")
+        raise invalid("reference", 0, "above 0 somewhere", given="reference is silent")
     target = (float(x @ s) / energy) * s
     return _ratio_db(float(target @ target), float(np.sum((x - target) ** 2)))
 
@@ -103,9 +103,8 @@ def pesq(reference: Signal, estimate: Signal, sr: int = PESQ_SR) -> float:
     try:
         return float(package.pesq(PESQ_SR, s.astype(np.float32), x.astype(np.float32), "wb"))
     except (package.NoUtterancesError, package.BufferTooShortError) as error:
-        raise ParameterError(
-            f"PESQ found no utterance in {len(s)} samples ({error}); give at least 0.25 s with speech"
-        ) from error
+        given = f"reference of {len(s)} samples holds no utterance ({error})"
+        raise invalid("reference", len(s), "at least 0.25 s with speech", given=given) from error
 
 
 def stoi(reference: Signal, estimate: Signal, sr: int = PESQ_SR) -> float:
@@ -252,7 +251,8 @@ def active_frames(
     """
     energy = _frame_energy(np.asarray(reference, np.float64), sr, frame_seconds)
     if energy.size == 0 or energy.max() == 0:
-        raise ParameterError(f"reference of {len(reference)} samples; it holds no frame with sound")
+        given = f"reference of {len(reference)} samples has no frame with sound"
+        raise invalid("reference", len(reference), "a frame or longer, and not silent", given=given)
     return np.asarray(energy > energy.max() * 10 ** (-range_db / 10))
 
 
@@ -307,9 +307,8 @@ def _stoi(reference: Signal, estimate: Signal, sr: int, *, extended: bool) -> fl
         try:
             return float(package.stoi(s, x, sr, extended=extended))
         except RuntimeWarning as error:
-            raise ParameterError(
-                f"too little speech in {len(s)} samples at sr={sr}; STOI needs at least 0.4 s"
-            ) from error
+            given = f"reference of {len(s)} samples has too little speech"
+            raise invalid("reference", len(s), "at least 0.4 s of speech", given=given) from error
 
 
 def _extra(name: str) -> ModuleType:
@@ -322,14 +321,9 @@ def _extra(name: str) -> ModuleType:
 
 
 def _check(reference: Signal, estimate: Signal) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    s, x = np.asarray(reference, np.float64), np.asarray(estimate, np.float64)
-    if s.ndim != 1 or s.shape != x.shape or s.size == 0:
-        raise ParameterError(
-            f"reference has shape {s.shape}, estimate {x.shape}; both must be (n_samples,) and of equal length"
-        )
-    if not (np.isfinite(s).all() and np.isfinite(x).all()):
-        raise ParameterError("reference or estimate holds NaN or Inf; only finite samples can be compared")
-    return s, x
+    s = check_array("reference", reference, ("n_samples",), low=-np.inf)
+    x = check_array("estimate", estimate, s.shape, low=-np.inf, advice="that of the reference")
+    return s.astype(np.float64, copy=False), x.astype(np.float64, copy=False)
 
 
 def _frame_energy(y: npt.NDArray[np.float64], sr: int, frame_seconds: float) -> npt.NDArray[np.float64]:

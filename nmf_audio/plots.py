@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import invalid
+from nmf_audio._checks import check_array, check_number
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import band_edges, frame_size
 from nmf_audio.dsp.stft import stft
-from nmf_audio.errors import MissingExtraError, ParameterError
+from nmf_audio.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,8 +92,7 @@ def plot_atoms(
     >>> ax.get_xlabel()
     'atoms'
     """
-    if not range_db > 0:
-        raise invalid("range_db", range_db, "above 0 dB", "40 is the default")
+    check_number("range_db", range_db, 0, above=True, unit="dB", advice="40 is the default")
     ax = new_axes() if ax is None else ax
     columns, starts, names, position = [], [], [], 0
     for wanted in dictionary.sources if source is None else (source,):
@@ -157,11 +156,10 @@ def plot_spectrogram(y: Array, sr: int, *, range_db: float = 80.0, ax: Axes | No
     >>> plot_spectrogram(y, 16000).get_ylabel()
     'kHz'
     """
-    y = np.asarray(y, dtype=np.float32)
-    if y.ndim != 1 or not y.size:
-        raise ParameterError(f"y has shape {y.shape}; must be (n_samples,) and not empty; give one channel")
-    if not range_db > 0:
-        raise invalid("range_db", range_db, "above 0 dB", "80 is the default")
+    y = check_array("y", y, ("n_samples",), low=-np.inf, advice="give one channel").astype(
+        np.float32, copy=False
+    )
+    check_number("range_db", range_db, 0, above=True, unit="dB", advice="80 is the default")
     n_fft = frame_size(sr)
     ax = new_axes() if ax is None else ax
     S = np.abs(stft(y, n_fft))
@@ -231,13 +229,10 @@ def plot_cells(
     >>> ax.get_ylabel()
     'Hz'
     """
-    if values.shape != (len(hz), len(times)) or not values.size:
-        raise ParameterError(
-            f"values has shape {values.shape}; ({len(hz)}, {len(times)}) is needed, not empty"
-        )
+    values = check_array("values", values, (len(hz) or "n_bands", len(times) or "n_frames"), low=-np.inf)
     ax = new_axes() if ax is None else ax
     half = (times[-1] - times[0]) / max(len(times) - 1, 1) / 2
-    shades, low, high = np.asarray(values), 0.0, reference
+    shades, low, high = values, 0.0, reference
     if range_db is not None:
         shades = 20 * np.log10(np.maximum(values, 1e-12) / max(reference, 1e-12))
         low, high = -range_db, 0.0
@@ -302,8 +297,7 @@ def plot_activations(
     >>> [label.get_text() for label in ax.get_yticklabels()]
     ['speech 1', 'rain 2']
     """
-    if H.shape != (len(names), len(times)) or not H.size:
-        raise ParameterError(f"H has shape {H.shape}; ({len(names)}, {len(times)}) is needed, not empty")
+    H = check_array("H", H, (len(names) or "n_components", len(times) or "n_frames"), low=-np.inf)
     ax = new_axes() if ax is None else ax
     half = (times[-1] - times[0]) / max(len(times) - 1, 1) / 2
     shown = H / np.maximum(H.max(axis=1, keepdims=True), 1e-12) if limit is None else H

@@ -10,13 +10,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import invalid, out_of_order
 from nmf_audio.decompose.analysis import Analysis, Found
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandGain
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
-from nmf_audio.dsp.samples import check_block, from_float, to_float
-from nmf_audio.errors import ParameterError
+from nmf_audio.dsp.samples import check_block, check_samples, from_float, to_float
 
 __all__ = ["BlockStream", "Masking", "Observer", "Stream"]
 
@@ -46,10 +46,8 @@ class _Entrance:
 
     def __enter__(self) -> None:
         if not self._lock.acquire(blocking=False):
-            raise ParameterError(
-                "a call of this stream has not returned yet: one stream, one thread at a time; make a stream for "
-                "each thread"
-            )
+            busy = "a call of this stream has not returned yet: one stream, one thread at a time"
+            raise out_of_order(busy, "make a stream for each thread")
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
@@ -152,7 +150,7 @@ class BlockStream(ABC, Generic[Output]):
     def _process(self, block: Samples, fixed: bool) -> Output:
         y = check_block(block, self.n_channels, self._n_in)
         if self._fixed not in (None, fixed):
-            raise ParameterError(f"fixed={fixed}; it was {self._fixed} before; call reset() to change it")
+            raise invalid("fixed", fixed, f"{self._fixed}, as it was before", "call reset() to change it")
         self._check_type(y.dtype)
         self._fixed, self._dtype, self._ndim = fixed, y.dtype, block.ndim
         self._n_in += y.shape[1]
@@ -261,10 +259,10 @@ class Stream(BlockStream[Samples]):
         """
         with self._entrance:
             if self._n_in:
-                raise ParameterError(
-                    f"the signal has begun ({self._n_in} samples are in); call reset() before prime()"
-                )
-            y = check_block(noise, 1 if np.ndim(noise) == 1 else self.n_channels, 0)
+                begun = f"the signal has begun ({self._n_in} samples are in)"
+                raise out_of_order(begun, "call reset() before prime()")
+            n_channels = None if np.ndim(noise) == 1 else self.n_channels
+            y = np.atleast_2d(check_samples(noise, n_channels, name="noise"))
             self._noise = np.repeat(to_float(y), self.n_channels // len(y), axis=0)
             self._reset()
 

@@ -99,9 +99,9 @@ def test_the_scores_of_the_demo(clean_speech: Array, noisy_speech: Array) -> Non
 def test_refuses_signals_that_do_not_fit(metric: Callable[[Array, Array], float]) -> None:
     y = np.ones(SR, np.float32)
     for reference, estimate in [(y, y[1:]), (y.reshape(1, -1), y.reshape(1, -1)), (y[:0], y[:0])]:
-        with pytest.raises(ParameterError, match="equal length"):
+        with pytest.raises(ParameterError, match=r"(estimate|reference) has shape .*; must be of shape"):
             metric(reference, estimate)
-    with pytest.raises(ParameterError, match="NaN"):
+    with pytest.raises(ParameterError, match=r"estimate\[0\]=nan; must be finite"):
         metric(y, np.full(SR, np.nan, np.float32))
 
 

@@ -72,8 +72,8 @@ def test_the_coding_of_libsndfile_and_ours_agree() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("s8",), "raw='s8'; allowed are u8, s16le"),
-        (("s16le", 100), "sr=100; sample rates from"),
+        (("s8",), "coding='s8'; must be 'u8', 's16le'"),
+        (("s16le", 100), "sr=100; must be a whole number from 4000 to 384000 Hz"),
         (("s16le", 16000, 0), "n_channels=0; must be a whole number from 1 to 64"),
         (("s16le", 16000, "2"), "n_channels='2'"),
     ],

@@ -196,11 +196,11 @@ def test_streams_that_end_too_early(head: WavHead, n_bytes: int, n_frames: int, 
     ("content", "message"),
     [
         (b"", "the stream: is empty"),
-        (b"no recording", "the stream: holds no audio that can be read; WAV, .* raw="),
+        (b"no recording", "the stream: holds no audio that can be read; WAV, .* can; give raw to read"),
         (b"fLaC and no more", "the stream: holds no audio that can be read"),
         (write_head(WavHead(SR, 1, "PCM_16"))[:30], "the stream: ended before the first sample"),
-        (write_head(WavHead(SR, 65, "PCM_16")) + bytes(260), "the stream: n_channels=65"),
-        (write_head(WavHead(10, 1, "PCM_16")) + bytes(260), "the stream: sr=10; sample rates"),
+        (write_head(WavHead(SR, 65, "PCM_16")) + bytes(260), "the stream: number of channels 65; must be"),
+        (write_head(WavHead(10, 1, "PCM_16")) + bytes(260), "the stream: sample rate 10; must be"),
         (
             write_head(WavHead(SR, 1, "FLOAT")) + np.array([0, 1, np.nan], "<f4").tobytes(),
             "the stream: sample 2 .* of channel 1 is NaN",
@@ -220,13 +220,16 @@ def test_faults_of_streams(tmp_path: Path, content: bytes, message: str) -> None
 def test_faults_of_arguments(tmp_path: Path) -> None:
     pipe = Pipe()
     for options, message in [
-        ({"src": pipe}, "dst=None; an open file has no name"),
-        ({"src": pipe, "dst": pipe, "raw": RawFormat("s16le")}, "raw: sr is None"),
-        ({"src": pipe, "dst": Pipe(), "noise_from": (50, 61)}, "must end within the first 60 s"),
-        ({"src": pipe, "dst": Pipe(), "format": "FLAC"}, "a stream is WAV, WAVEX, or raw"),
-        ({"src": pipe, "dst": Pipe(), "sr": 44.1}, "sr=44.1; a whole number of Hz"),
-        ({"src": None, "dst": pipe}, "None is neither the path of a file nor an open binary file"),
-        ({"src": pipe, "dst": 3}, "3 is neither"),
+        ({"src": pipe}, "dst=None; must be given beside an open file"),
+        (
+            {"src": pipe, "dst": pipe, "raw": RawFormat("s16le")},
+            "; must be a format with the sample rate",
+        ),
+        ({"src": pipe, "dst": Pipe(), "noise_from": (50, 61)}, "must be within the first 60 s"),
+        ({"src": pipe, "dst": Pipe(), "format": "FLAC"}, "must be 'WAV' or 'WAVEX'; a stream is"),
+        ({"src": pipe, "dst": Pipe(), "sr": 44.1}, "sr=44.1; must be a whole number"),
+        ({"src": None, "dst": pipe}, "file=None; must be a path or an open binary file"),
+        ({"src": pipe, "dst": 3}, "file=3; must be a path"),
     ]:
         with pytest.raises(ParameterError, match=message):
             denoise_file(**options, **OPTIONS)  # type: ignore[arg-type]

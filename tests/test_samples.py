@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nmf_audio import ParameterError
-from nmf_audio.dsp.samples import check_finite, check_samples, from_float, to_float
+from nmf_audio.dsp.samples import check_samples, from_float, to_float
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
@@ -55,8 +55,8 @@ def test_the_first_bad_sample_is_named() -> None:
     y[1, 4] = np.nan
     y[0, 7] = np.inf
     with pytest.raises(ParameterError, match="sample 104 of channel 2 is NaN") as caught:
-        check_finite(y, 100)
+        check_samples(y, first_sample=100)
     assert caught.value.name == "y"
-    with pytest.raises(ParameterError, match=r"noise: sample 0 of channel 1 is -1e\+300; only"):
-        check_finite(np.array([[-1e300, 0]]), name="noise")
-    check_finite(np.full((1, 2), -(2**31), np.int32))
+    with pytest.raises(ParameterError, match=r"noise: sample 0 of channel 1 is -1e\+300; must be finite"):
+        check_samples(np.array([-1e300, 0]), name="noise")
+    check_samples(np.full((1, 2), -(2**31), np.int32))

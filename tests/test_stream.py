@@ -147,7 +147,7 @@ def test_a_refused_block_leaves_the_stream_as_it_was(
     parts = [stream.process(y[:3000])]
     bad = y[3000:4000].copy()
     bad[123] = value
-    with pytest.raises(ParameterError, match=f"y: sample 3123 of channel 1 is {shown}; only"):
+    with pytest.raises(ParameterError, match=f"block: sample 3123 of channel 1 is {shown}; must be"):
         stream.process(bad)
     with pytest.raises(ParameterError, match="shape"):
         stream.process(np.zeros((3, 100), np.float32))

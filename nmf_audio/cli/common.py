@@ -5,11 +5,11 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from nmf_audio.errors import NmfAudioError
+from nmf_audio.errors import AudioFileError, NmfAudioError, ParameterError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,18 +26,22 @@ EXIT_PIPE = 141
 
 STDOUT = "-"
 
-_ADVICE = {
-    "give force=True to": "give --force to",
-    "is a folder; name a file": "is a folder; name a file, or the folder as --output-dir",
-    "without a header if raw= says": "without a header if --raw says",
-    "or raw samples (raw=)": "or raw samples (--raw)",
-    "CAF and FLAC (format=)": "CAF and FLAC (--format)",
-    "give sr= with one of": "give --rate with one of",
-    "give format='FLAC'": "give --format FLAC",
-    "train both with the same beta": "train both with the same --beta",
-    "train them with beta=": "train them with --beta ",
+_OPTIONS = {
+    "coding": "--raw",
+    "example": "--example",
+    "l1_H": "--sparsity",
+    "latency_ms": "--latency",
+    "max_iter": "--iterations",
+    "n_channels": "--channels",
+    "n_components": "--components",
+    "n_frames": "--frames",
+    "n_sources": "--blind",
+    "n_steps": "--steps",
+    "places": "--by-place",
+    "reduction_db": "--reduction",
+    "sr": "--rate",
 }
-"""What functions advise about their arguments, and what commands say in its place."""
+"""Options that have other names than the arguments that they set."""
 
 
 class UsageError(Exception):
@@ -116,6 +120,14 @@ def parse_whole(text: str) -> int | str:
     return int(text) if text.removeprefix("-").isdecimal() else text
 
 
+def parse_number(text: str) -> float | str:
+    """Return an argument as a number; other words stay, and are refused by who knows the range."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def count_channels(n: int) -> str:
     """Return how messages call a number of channels."""
     return "1 channel" if n == 1 else f"{n} channels"
@@ -163,7 +175,11 @@ def print_message(args: argparse.Namespace, text: str, *, level: int = 1) -> Non
 
 def describe(error: BaseException) -> str:
     """Put an exception into one sentence; one that is not meant for the person is an error of the program."""
-    if isinstance(error, NmfAudioError):
+    if isinstance(error, ParameterError):
+        text = describe_argument(error)
+    elif isinstance(error, AudioFileError) and error.argument:
+        text = f"{error.problem}; give {_option(error.argument, {}, error.value)}{error.purpose}"
+    elif isinstance(error, NmfAudioError):
         text = str(error)
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
@@ -171,14 +187,28 @@ def describe(error: BaseException) -> str:
         text = "not enough memory"
     else:
         text = f"fault of the program ({type(error).__name__}: {error}); --debug shows where"
-    return _with_options(" ".join(text.split()))
+    return " ".join(text.split())
 
 
-def _with_options(text: str) -> str:
-    """Return a message with options in the place of the arguments that it advises to give."""
-    for arguments, options in _ADVICE.items():
-        text = text.replace(arguments, options)
-    return text
+def describe_argument(error: ParameterError, **own: str) -> str:
+    """Return an error of arguments in terms of the options that set them; `own` are those of one command alone."""
+    if error.name is None and isinstance(error.value, dict):
+        both = " and ".join(_option(name, own, value) for name, value in error.value.items())
+        return f"{both} do not go together; {error.advice}"
+    if error.name is None:
+        return str(error)
+    is_option = not error.given or error.name in own or error.name in _OPTIONS
+    given = f"{_option(error.name, own, error.value)}:" if is_option else f"{error.given};"
+    return f"{given} must be {error.allowed}" + (f"; {error.advice}" if error.advice else "")
+
+
+def _option(name: str, own: Mapping[str, str], value: object = None) -> str:
+    """Return the option that sets an argument, with its value as one writes it."""
+    option = own.get(name) or _OPTIONS.get(name) or f"--{name.replace('_', '-')}"
+    if value is None or value is True:
+        return option
+    parts = value if isinstance(value, tuple) else (value,)
+    return f"{option} {'-'.join(f'{part:g}' if isinstance(part, float) else str(part) for part in parts)}"
 
 
 def report_error(args: argparse.Namespace, error: str | BaseException, *, about: object = "") -> None:
@@ -193,8 +223,6 @@ def report_error(args: argparse.Namespace, error: str | BaseException, *, about:
             with _beside_bar(args):
                 write_line("".join(traceback.format_exception(error)).rstrip(), sys.stderr)
         error = describe(error)
-    else:
-        error = _with_options(error)
     where = "" if str(about) in error else f"{about}: "
     with _beside_bar(args):
         write_line(escape(f"{args.prog}: {where}{error}"), sys.stderr)

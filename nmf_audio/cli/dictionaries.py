@@ -110,7 +110,7 @@ def _plot(args: argparse.Namespace) -> int:
     try:
         plot_atoms(dictionary, source=args.source, ax=ax)
     except ParameterError as error:
-        raise common.UsageError([str(error)]) from error
+        raise common.UsageError([common.describe(error)]) from error
     pictures.save(args, figure, sources, dpi=150)
     common.print_message(args, f"{args.output}: {_atoms(dictionary)}")
     return common.EXIT_DONE
@@ -123,7 +123,7 @@ def _load(args: argparse.Namespace, errors: list[str]) -> "Dictionary":
     try:
         dictionary = load_dictionary(args.dictionary)
     except DictionaryError as error:
-        raise common.UsageError([*errors, str(error)]) from error
+        raise common.UsageError([*errors, common.describe(error)]) from error
     if errors:
         raise common.UsageError(errors)
     return dictionary

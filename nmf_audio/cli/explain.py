@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     common.UsageError
         If names or options are wrong; nothing is written then.
     """
+    from nmf_audio._checks import check_number, collect
     from nmf_audio.denoiser import Denoiser
     from nmf_audio.explanation import explain
     from nmf_audio.plots import new_axes
@@ -63,15 +64,15 @@ def run(args: argparse.Namespace) -> int:
     figure.clear()
     errors: list[str] = []
     pictures.check(args, figure, [args.input], errors)
-    if not 0 <= args.start < float("inf"):
-        errors.append(f"--start {args.start:g}: must be 0 or more")
-    if not 0 < args.seconds <= MAX_SECONDS:
-        errors.append(f"--seconds {args.seconds:g}: must be above 0 and at most {MAX_SECONDS:g}")
     denoiser = None
+    refused: list[NmfAudioError] = []
+    collect(refused, check_number, "start", args.start, 0)
+    collect(refused, check_number, "seconds", args.seconds, 0, MAX_SECONDS, above=True)
     try:
         denoiser = Denoiser(args.dictionary, method=args.method)
     except NmfAudioError as error:
-        errors.append(str(error))
+        refused.append(error)
+    errors.extend(map(common.describe, refused))
     if errors or denoiser is None:
         raise common.UsageError(errors)
     y, sr = _read(args.input, args.start, args.seconds)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio.cli import common, json_report, messages, plan, settings, streams
-from nmf_audio.errors import AudioFileError
 
 if TYPE_CHECKING:
     from nmf_audio.io.pcm import RawFormat
@@ -90,8 +89,7 @@ def _with_refusals(
     works: "Sequence[FileWork[AnyReport]]", plans: Sequence[plan.Plan]
 ) -> "list[FileWork[AnyReport]]":
     """Return works of which those fail at once whose outputs can't be written."""
-    refusals = [None if planned.refusal is None else AudioFileError(planned.refusal) for planned in plans]
-    return [replace(work, refusal=refusal) for work, refusal in zip(works, refusals, strict=True)]
+    return [replace(work, refusal=planned.refusal) for work, planned in zip(works, plans, strict=True)]
 
 
 def _run_works(

@@ -45,7 +45,7 @@ def check(args: argparse.Namespace, targets: Iterable[Path], errors: list[str]) 
     try:
         check_target(args.json, force=args.force or args.earlier is not None)
     except AudioFileError as error:
-        errors.append(str(error))
+        errors.append(common.describe(error))
     if os.path.realpath(args.json) in map(os.path.realpath, targets):
         errors.append(f"--json {args.json}: is an output too; name another")
 

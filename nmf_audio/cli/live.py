@@ -153,7 +153,7 @@ def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
                 args.record, sources=[args.noise] if args.noise is not None else [], force=args.force
             )
         except AudioFileError as error:
-            errors.append(str(error))
+            errors.append(common.describe(error))
     sounddevice = _load(errors)
     if sounddevice is not None:
         _check_names(args, sounddevice, errors)
@@ -174,7 +174,8 @@ def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
             sounddevice=sounddevice,
         )
     except ParameterError as error:
-        raise common.UsageError([settings.describe_argument(error)]) from error
+        described = common.describe_argument(error, n_channels="--input-channels")
+        raise common.UsageError([described]) from error
     return live, numbers.get("seconds", math.inf)
 
 
@@ -185,7 +186,7 @@ def _load(errors: list[str]) -> Any:
     try:
         return load_sounddevice()
     except MissingExtraError as error:
-        errors.append(str(error))
+        errors.append(common.describe(error))
         return None
 
 
@@ -197,11 +198,11 @@ def _check_names(args: argparse.Namespace, sounddevice: Any, errors: list[str]) 
     try:
         find_device(devices, "input", args.input)
     except ParameterError as error:
-        errors.append(str(error))
+        errors.append(common.describe(error))
     try:
         find_device(devices, "output", args.output)
     except ParameterError as error:
-        errors.append(str(error))
+        errors.append(common.describe(error))
 
 
 def _latency(text: str) -> float | str:

@@ -129,7 +129,7 @@ def print_plans(args: argparse.Namespace, plans: Iterable[Plan]) -> bool:
             common.print_message(args, f"{src}: would be skipped, {plan.targets[0]} exists")
             continue
         if plan.refusal is not None:
-            refused.append(f"{src}: {plan.refusal}")
+            refused.append(f"{src}: {common.describe(plan.refusal)}")
             continue
         if plan.src == streams.DASH:
             common.print_message(args, f"{src} -> {targets}")
@@ -139,7 +139,7 @@ def print_plans(args: argparse.Namespace, plans: Iterable[Plan]) -> bool:
                 seconds = f"{reader.n_samples / reader.sr:.1f} s, " if reader.n_samples is not None else ""
                 what = f"{seconds}{reader.sr} Hz, {common.count_channels(reader.n_channels)}"
         except (AudioFileError, MissingExtraError) as error:
-            refused.append(str(error))
+            refused.append(common.describe(error))
             continue
         common.print_message(args, f"{src} -> {targets} ({what})")
     for refusal in refused:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nmf_audio.cli import common
 from nmf_audio.errors import AudioFileError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], e
     try:
         check_target(args.output, sources=sources, force=args.force)
     except AudioFileError as error:
-        errors.append(str(error))
+        errors.append(common.describe(error))
 
 
 def save(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], *, dpi: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nmf_audio import defaults
 from nmf_audio.cli import common, streams
 from nmf_audio.cli.inputs import Input, find_inputs
-from nmf_audio.errors import AudioFileError
+from nmf_audio.errors import AudioFileError, MissingExtraError
 
 if TYPE_CHECKING:
     from nmf_audio.separation.stream import SourceSeparator
@@ -32,14 +32,14 @@ class Plan:
         Where each signal goes.
     skip : bool
         There is nothing to do, since the outputs exist.
-    refusal : str or None
+    refusal : Exception or None
         Why outputs like this recording can't be written.
     """
 
     src: Path
     outputs: dict[str, Path]
     skip: bool = False
-    refusal: str | None = None
+    refusal: Exception | None = None
 
     @property
     def targets(self) -> tuple[Path, ...]:
@@ -104,11 +104,12 @@ def _list_usual(src: Path) -> list[Path]:
     return [default_output(src, name=name) for name in (defaults.DEFAULT_NAME, defaults.DEFAULT_NOISE_NAME)]
 
 
-def _find_refusal(like: Path) -> str | None:
+def _find_refusal(like: Path) -> Exception | None:
     """Return why no file of this extension can be written, if that is so; `like` is one that has it."""
-    from nmf_audio.io.formats import describe_missing_extra, describe_read_only, find_format
+    from nmf_audio.io.formats import describe_missing_extra, find_format, find_read_only, refuse_read_only
 
-    return describe_read_only(like) or describe_missing_extra(find_format(like))
+    kind, missing = find_read_only(like), describe_missing_extra(find_format(like))
+    return refuse_read_only(kind) if kind else MissingExtraError(missing) if missing else None
 
 
 def plan_separation(
@@ -230,7 +231,7 @@ def _check_targets(
                 try:
                     check_target(dst, sources=sources, force=args.force)
                 except AudioFileError as error:
-                    errors.append(str(error))
+                    errors.append(common.describe(error))
 
 
 def _check_folder(folder: Path, errors: list[str]) -> bool:

@@ -2,9 +2,12 @@
 
 import argparse
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-Range = tuple[Callable[[str], float], float, float]
+from nmf_audio.cli import common
+from nmf_audio.errors import ParameterError
+
+Range = tuple[type[int] | type[float], float, float]
 """Type of a number, and the lowest and highest that are allowed."""
 
 
@@ -12,17 +15,19 @@ def read_numbers(
     args: argparse.Namespace, ranges: Mapping[str, Range], errors: list[str]
 ) -> dict[str, float]:
     """Return the options in `ranges` that were given, by name; add to `errors` those that are no such numbers."""
-    numbers = {}
+    from nmf_audio._checks import check_number, check_whole
+
+    numbers: dict[str, float] = {}
     for name, (kind, low, high) in ranges.items():
         text = getattr(args, name.replace("-", "_"))
         if text is None:
             continue
         try:
-            numbers[name] = kind(text)
-        except ValueError:
-            errors.append(f"--{name} {text}: must be a {'whole ' if kind is int else ''}number")
-            continue
-        if not low <= numbers[name] <= high:
-            upper = "" if high == math.inf else f" and at most {high:g}"
-            errors.append(f"--{name} {text}: must be at least {low:g}{upper}")
+            if kind is int:
+                highest = None if high == math.inf else int(high)
+                numbers[name] = check_whole(name, common.parse_whole(text), int(low), highest)
+            else:
+                numbers[name] = check_number(name, common.parse_number(text), low, high)
+        except ParameterError as error:
+            errors.append(common.describe(error))
     return numbers

@@ -80,7 +80,7 @@ def make_separator(
     for name in ("beta", "mask_power"):
         text = getattr(args, name)
         if text is not None:
-            options[name] = settings.parse_number(text)
+            options[name] = common.parse_number(text)
     method = _choose_method(args, errors)
     if method is None:
         return None
@@ -121,7 +121,10 @@ def _with_dictionaries(
         try:
             loaded = name_dictionaries([given] if called_by is None else {called_by: given})
         except (ParameterError, DictionaryError) as error:
-            errors.append(f"--sources {word}: {error}")
+            about = (
+                common.describe_argument(error, source="NAME") if isinstance(error, ParameterError) else error
+            )
+            errors.append(f"--sources {word}: {about}")
             continue
         for called, dictionary in loaded.items():
             if called_by is not None and len(dictionary.sources) > 1:
@@ -161,7 +164,7 @@ def _without_dictionaries(
     for name in ("continuity", "group_sparsity"):
         text = getattr(args, name)
         if text is not None:
-            options[name] = settings.parse_number(text)
+            options[name] = common.parse_number(text)
     # `_choose_method` refused the others
     options = {name: value for name, value in options.items() if method in _GOES_WITH.get(name, METHODS)}
     if method == "percussive":
@@ -207,4 +210,4 @@ def hear_together(
         try:
             return hear_files(separator, sources, progress=bar, **part)
         except (ParameterError, AudioFileError, MissingExtraError) as error:
-            raise common.UsageError([str(error)]) from error
+            raise common.UsageError([common.describe(error)]) from error

@@ -18,21 +18,6 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-_OPTIONS = {
-    "reduction_db": "reduction",
-    "noise_from": "noise-from",
-    "sr": "rate",
-    "block_size": "block-size",
-    "latency_ms": "latency",
-    "n_channels": "input-channels",
-    "mask_power": "mask-power",
-    "n_sources": "blind",
-    "group_sparsity": "group-sparsity",
-    "places": "by-place",
-    "n_steps": "steps",
-    "n_components": "components",
-}
-
 
 class _ShowPresets(argparse.Action):
     """``--show-preset``: what the presets stand for."""
@@ -141,18 +126,10 @@ def make_denoiser(args: argparse.Namespace, errors: list[str]) -> "Denoiser | No
         **(defaults.PRESETS[args.preset] if args.preset else {}),
     }
     if args.reduction is not None:
-        options["reduction_db"] = parse_number(args.reduction)
+        options["reduction_db"] = common.parse_number(args.reduction)
     if args.mix is not None:
-        options["mix"] = parse_number(args.mix)
+        options["mix"] = common.parse_number(args.mix)
     return build(functools.partial(Denoiser, args.dictionary), options, errors)
-
-
-def parse_number(text: str) -> float | str:
-    """Return an argument as a number; other words stay, and are refused by who knows the range."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def build(make: Callable[..., Value], options: Mapping[str, Any], errors: list[str]) -> Value | None:
@@ -170,13 +147,13 @@ def build(make: Callable[..., Value], options: Mapping[str, Any], errors: list[s
     try:
         return make(**options)
     except (ParameterError, DictionaryError) as error:
-        found = {describe_argument(error): None}
+        found = {common.describe(error): None}
     # the first error hid the others: each option alone shows its own
     for alone in ({}, *({name: value} for name, value in options.items())):
         try:
             make(**alone)
         except (ParameterError, DictionaryError) as error:
-            found[describe_argument(error)] = None
+            found[common.describe(error)] = None
     errors.extend(found)
     return None
 
@@ -188,7 +165,7 @@ def read_jobs(args: argparse.Namespace, errors: list[str]) -> int:
     try:
         return check_jobs(common.parse_whole(args.jobs))
     except ParameterError as error:
-        errors.append(describe_argument(error))
+        errors.append(common.describe(error))
         return 1
 
 
@@ -204,7 +181,7 @@ def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str
     try:
         check_noise_options(**options, streamed="-" in args.inputs)
     except ParameterError as error:
-        errors.append(describe_argument(error))
+        errors.append(common.describe(error))
     options |= read_part_options(args, errors)
     check_noise(args, errors)
     return options
@@ -219,9 +196,9 @@ def read_part_options(args: argparse.Namespace, errors: list[str]) -> dict[str, 
         "end": _read(args.end, "--end", parse_time, errors),
     }
     try:
-        check_section("start and end", part["start"], part["end"])
+        check_section(part["start"], part["end"])
     except ParameterError as error:
-        errors.append(str(error))
+        errors.append(common.describe(error))
         return dict.fromkeys(part)
     return part
 
@@ -263,14 +240,14 @@ def read_output_options(
         "subtype": args.subtype,
         "sr": None if args.rate is None else common.parse_whole(args.rate),
     }
-    found = []
+    found: list[Exception] = []
     for target in targets:
         if target == streams.DASH:
             found += list_stream_errors(raw=raw, **options)
         else:
             found += list_output_errors(target, **options)
     # many outputs have the same error
-    errors.extend(dict.fromkeys(map(with_option_names, found)))
+    errors.extend(dict.fromkeys(map(common.describe, found)))
     return options
 
 
@@ -280,20 +257,3 @@ def _read(text: str | None, option: str, parse: Callable[[str], Value], errors: 
     except ValueError as error:
         errors.append(f"{option} {error}")
         return None
-
-
-def describe_argument(error: Exception) -> str:
-    """Return an error of a function's argument in terms of the option that sets it."""
-    name = getattr(error, "name", None)
-    if not isinstance(error, ParameterError) or not error.allowed or name is None:
-        return with_option_names(str(error))
-    option = _OPTIONS.get(name, name)
-    value = f"{error.value:g}" if isinstance(error.value, float) else error.value
-    return f"--{option} {value}: must be {error.allowed}" + (f"; {error.advice}" if error.advice else "")
-
-
-def with_option_names(text: str) -> str:
-    """Return an error of a function with the options of the command in the place of its arguments."""
-    for name, option in _OPTIONS.items():
-        text = text.replace(f"{name}=", f"{option}=").replace(f"{name}:", f"{option}:")
-    return text

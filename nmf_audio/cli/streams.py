@@ -129,8 +129,5 @@ def read_raw_format(args: argparse.Namespace, errors: list[str]) -> "RawFormat |
     try:
         return RawFormat(args.raw, **options)
     except ParameterError as error:
-        told = str(error).replace("sr=", "rate=")
-        if error.allowed:
-            told = f"--channels {error.value}: must be {error.allowed}"
-        errors.append(told)
+        errors.append(common.describe(error))
         return None

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from nmf_audio.cli import common, train_common, train_denoiser, train_separator
 from nmf_audio.cli.ranges import Range, read_numbers
-from nmf_audio.cli.settings import describe_argument
 from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
 
@@ -173,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
                     progress=progress,
                 )
             except ParameterError as error:
-                raise common.UsageError([describe_argument(error)]) from error
+                raise common.UsageError([common.describe(error)]) from error
     commands = [_command(args)]
     if other is not None:
         dictionary = merge(dictionary, other, replace=args.replace)
@@ -202,7 +201,7 @@ def _source_name(args: argparse.Namespace, errors: list[str]) -> str:
     try:
         return check_source_name(args.name)
     except ParameterError as error:
-        errors.append(str(error).replace("source=", "NAME "))
+        errors.append(common.describe_argument(error, source="NAME"))
         return ""
 
 

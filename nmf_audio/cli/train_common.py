@@ -93,7 +93,7 @@ def read_origins(args: argparse.Namespace, errors: list[str]) -> "dict[Path, Ori
     try:
         return read_manifest(args.manifest)
     except ParameterError as error:
-        errors.append(str(error))
+        errors.append(common.describe(error))
         return None
 
 
@@ -110,7 +110,7 @@ def check_output(
         try:
             check_target(target, sources=inputs, force=args.force if force is None else force)
         except AudioFileError as error:
-            errors.append(str(error))
+            errors.append(common.describe(error))
 
 
 @contextmanager
@@ -277,8 +277,6 @@ class TrainingMessages:
 @contextmanager
 def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
     """Yield what a training calls after every step; say where its state is if it is interrupted."""
-    from nmf_audio.cli.settings import describe_argument
-
     with common.progress_bar(args, "training", unit="%") as bar:
         messages = TrainingMessages(args, bar)
         before = signal.signal(signal.SIGINT, messages.interrupt)
@@ -290,7 +288,7 @@ def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
                 common.report_error(args, f"{state} keeps the training; --resume goes on from there")
             raise
         except ParameterError as error:
-            raise common.UsageError([describe_argument(error)]) from error
+            raise common.UsageError([common.describe_argument(error, n_components="--atoms")]) from error
         finally:
             signal.signal(signal.SIGINT, before)
 

@@ -110,7 +110,7 @@ def _sources(words: list[str], errors: list[str]) -> dict[str, list[Path]]:
         try:
             sources.setdefault(check_source_name(name), []).append(Path(path))
         except ParameterError as error:
-            errors.append(f"{word}: {error}")
+            errors.append(f"{word}: {common.describe_argument(error, source='NAME')}")
     if len(sources) == 1 and not errors:
         errors.append(f"{next(iter(sources))}: is the only source; at least two are needed")
     return sources

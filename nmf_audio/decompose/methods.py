@@ -71,7 +71,7 @@ def default_method(dictionary: Dictionary) -> str:
             return name
     raise DictionaryError(
         f"dictionary {dictionary.name!r} is a {dictionary.kind}: it separates its sources, and denoises nothing; "
-        "nmf-audio separate takes it"
+        "use it to separate"
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import check_choice, invalid
 from nmf_audio.dictionary.folders import home_folder, own_dictionaries
 from nmf_audio.dictionary.npz_file import read_arrays, write_arrays
 from nmf_audio.dictionary.schema import check_separator_arrays, check_trained_arrays
@@ -143,8 +144,7 @@ class Dictionary:
         ParameterError
             If the dictionary has no such source.
         """
-        if source not in self.sources:
-            raise ParameterError(f"source={source!r}; dictionary {self.name!r} has {', '.join(self.sources)}")
+        check_choice("source", source, self.sources, advice=f"dictionary {self.name!r} has no other")
         W = self.arrays["W"] if self.kind == "plain" else self.arrays["W_out"]
         return np.concatenate([W[:, g.start : g.stop] for g in self.groups if g.source == source], axis=1)
 
@@ -338,14 +338,14 @@ def load_dictionary(dictionary: Dictionary | str | os.PathLike[str] | None = Non
     if isinstance(dictionary, str) and dictionary in shipped:
         return Dictionary.load(shipped[dictionary])
     if not isinstance(dictionary, str | os.PathLike):
-        raise ParameterError(f"dictionary={dictionary!r}; give a name, a path or a Dictionary")
+        raise invalid("dictionary", dictionary, "a Dictionary, a name or a path")
     own = own_dictionaries() if isinstance(dictionary, str) else {}
     if dictionary in own:
         return Dictionary.load(own[str(dictionary)])
     if not Path(dictionary).is_file():
         mine = f" or of your own in {home_folder()}: {', '.join(own)}" if own else ""
         raise DictionaryError(
-            f"dictionary={os.fspath(dictionary)!r} is neither a file nor one of the shipped: "
+            f"dictionary {os.fspath(dictionary)!r} is neither a file nor one of the shipped: "
             f"{', '.join(shipped)}{mine}"
         )
     return Dictionary.load(dictionary)

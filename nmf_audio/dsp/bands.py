@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_number, check_whole, invalid
 
 __all__ = ["BandMap", "FrontEndSpec", "band_edges", "band_matrix", "check_rate", "frame_size"]
 
@@ -36,6 +36,11 @@ class FrontEndSpec:
     whitening : float
         How far the signal's own long-term spectrum is evened out, 0 (not at all) to 1.
 
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+
     Examples
     --------
     >>> FrontEndSpec().n_bands
@@ -47,6 +52,20 @@ class FrontEndSpec:
     linear_to_hz: float = 2000.0
     n_high: int = 36
     whitening: float = 0.0
+
+    def __post_init__(self) -> None:
+        checked = {
+            "sr": check_rate(self.sr),
+            "frame_seconds": check_number("frame_seconds", self.frame_seconds, 0.004, 0.25, unit="s"),
+            "linear_to_hz": check_number("linear_to_hz", self.linear_to_hz, 0, self.sr / 2, unit="Hz"),
+            "n_high": check_whole("n_high", self.n_high, 1, 512),
+            "whitening": check_number("whitening", self.whitening, 0, 1),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        if self.n_linear < 2 or self.linear_to_hz == self.top_hz:
+            allowed = f"below {self.top_hz:g} Hz, and room for two bins of {1 / self.frame_seconds:g} Hz"
+            raise invalid("linear_to_hz", self.linear_to_hz, allowed)
 
     @property
     def top_hz(self) -> float:
@@ -75,36 +94,13 @@ class FrontEndSpec:
             # older dictionaries have none
             values = {"whitening": 0.0} | values
         if not isinstance(values, dict) or set(values) != names:
-            raise ParameterError(
-                f"front-end spec={values!r}; it must have exactly the fields {sorted(names)}"
-            )
-        numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in values.values())
-        if not numbers or not isinstance(values["sr"], int) or not isinstance(values["n_high"], int):
-            raise ParameterError(
-                f"front-end spec={values!r}; all fields must be numbers, sr and n_high whole"
-            )
-        spec = cls(**values)
-        if not (
-            MIN_SR <= spec.sr <= MAX_SR
-            and 0.004 <= spec.frame_seconds <= 0.25
-            and 1 <= spec.n_high <= 512
-            and spec.n_linear >= 2
-            and spec.linear_to_hz < spec.top_hz
-            and 0 <= spec.whitening <= 1
-        ):
-            raise ParameterError(f"front-end spec={values!r}; a field is out of its range")
-        return spec
+            raise invalid("spec", values, f"a dict of exactly {', '.join(sorted(names))}")
+        return cls(**values)
 
 
 def check_rate(sr: Any) -> int:
     """Return `sr` as an int, or raise ParameterError when it is no sample rate that the front end can take."""
-    if isinstance(sr, bool) or not isinstance(sr, int | np.integer):
-        raise ParameterError(f"sr={sr!r}; the sample rate must be a whole number of Hz, for example 16000")
-    if not MIN_SR <= sr <= MAX_SR:
-        raise ParameterError(
-            f"sr={sr}; sample rates from {MIN_SR} to {MAX_SR} Hz are supported; convert the recording first"
-        )
-    return int(sr)
+    return check_whole("sr", sr, MIN_SR, MAX_SR, unit="Hz", advice="convert the recording first")
 
 
 def frame_size(sr: int, frame_seconds: float = 0.032) -> int:

@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_whole, invalid
 
 __all__ = [
     "MAX_CHANNELS",
+    "USABLE",
     "check_block",
     "check_channels",
-    "check_finite",
     "check_samples",
     "describe_unusable",
     "from_float",
@@ -35,6 +34,7 @@ __all__ = [
 MAX_CHANNELS = 64
 LARGEST = 1e9
 """Full scale is 1; the square of this, summed over a frame, is far below the largest float32."""
+USABLE = f"finite, and at most {LARGEST:g} in size"
 BLOCK = 1 << 16
 FULL_SCALE = {np.float32: 1.0, np.float64: 1.0, np.int16: 2.0**15, np.int32: 2.0**31}
 """By the type of a sample: the name of a type is put together anew, and takes memory, each time it is asked for."""
@@ -50,36 +50,41 @@ def in_blocks(y: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     return [y[..., start : start + BLOCK] for start in range(0, max(y.shape[-1], 1), BLOCK)]
 
 
-def check_samples(y: Any, n_channels: int | None = None) -> npt.NDArray[Any]:
+def check_samples(
+    y: Any, n_channels: int | None = None, *, name: str = "y", first_sample: int = 0
+) -> npt.NDArray[Any]:
     """Return `y` if it is an array of samples that can be processed, (n_samples,) or (n_channels, n_samples).
 
     Raises
     ------
     ParameterError
-        If type, shape or number of channels are not allowed; if `n_channels` is given and differs.
+        If type, shape or number of channels are not allowed; if `n_channels` is given and differs; at the first
+        sample that is NaN, infinite or too large. Samples are counted from `first_sample` on, channels from 1.
     """
     if not isinstance(y, np.ndarray) or y.dtype.type not in FULL_SCALE:
         given = y.dtype.name if isinstance(y, np.ndarray) else type(y).__name__
         allowed = ", ".join(kind.__name__ for kind in FULL_SCALE)
-        raise ParameterError(f"y is of type {given}; a numpy array of {allowed} is needed")
-    if y.ndim not in (1, 2):
-        raise ParameterError(f"y has shape {y.shape}; (n_samples,) or (n_channels, n_samples) is needed")
-    channels = 1 if y.ndim == 1 else y.shape[0]
+        raise invalid(name, given, f"a numpy array of {allowed}", given=f"{name} is of type {given}")
+    shape = "of shape (n_samples,) or (n_channels, n_samples)"
+    channels = 1 if y.ndim == 1 else y.shape[0] if y.ndim == 2 else 0
+    advice = f"pass {name}.T" if y.ndim == 2 and 1 <= y.shape[1] <= MAX_CHANNELS < channels else ""
     if n_channels is not None and channels != n_channels:
-        hint = "; pass y.T" if y.ndim == 2 and y.shape[1] == n_channels else ""
-        raise ParameterError(
-            f"y has shape {y.shape}; {n_channels} channels, so ({n_channels}, n) is needed{hint}"
-        )
-    if not 1 <= channels <= MAX_CHANNELS:
-        hint = "; the channels are the first axis: pass y.T" if channels > MAX_CHANNELS else ""
-        raise ParameterError(f"y has shape {y.shape}; 1 to {MAX_CHANNELS} channels are allowed{hint}")
-    return y
+        shape = "of shape (n_samples,)" if n_channels == 1 else f"of shape ({n_channels}, n_samples)"
+        advice = f"pass {name}.T" if y.ndim == 2 and y.shape[1] == n_channels else ""
+    elif 1 <= channels <= MAX_CHANNELS:
+        problem = describe_unusable(np.atleast_2d(y), first_sample)
+        if problem is not None:
+            raise invalid(name, problem, USABLE, given=f"{name}: {problem}")
+        return y
+    elif y.ndim == 2:
+        shape += f" with 1 to {MAX_CHANNELS} channels"
+    raise invalid(name, y.shape, shape, advice, given=f"{name} has shape {y.shape}")
 
 
 def describe_unusable(y: npt.NDArray[Any], first_sample: int = 0, sr: int | None = None) -> str | None:
     """Describe the first sample in `y` (n_channels, n_samples) with which float32 can't do arithmetic.
 
-    That is NaN, infinity, or any value beyond `LARGEST`; None if there is none. Channels are counted from 1.
+    That is, what is not `USABLE`; None if there is none. Samples are counted from `first_sample`, channels from 1.
     """
     # integers are always in range; NaN is neither below nor above
     if y.dtype.kind != "f" or y.size == 0 or (y.max() <= LARGEST and y.min() >= -LARGEST):
@@ -88,24 +93,12 @@ def describe_unusable(y: npt.NDArray[Any], first_sample: int = 0, sr: int | None
     value = y[channel, n]
     kind = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else f"{value:g}"
     when = "" if sr is None else f" ({(first_sample + n) / sr:.3f} s)"
-    return (
-        f"sample {first_sample + n}{when} of channel {channel + 1} is {kind}; "
-        f"only finite samples up to {LARGEST:g} can be processed"
-    )
-
-
-def check_finite(y: npt.NDArray[Any], first_sample: int = 0, *, name: str = "y") -> None:
-    """Raise ParameterError with the position of the first sample of `y` (n_channels, n_samples) that is unusable."""
-    problem = describe_unusable(y, first_sample)
-    if problem is not None:
-        raise ParameterError(f"{name}: {problem}", name=name)
+    return f"sample {first_sample + n}{when} of channel {channel + 1} is {kind}"
 
 
 def check_block(block: Any, n_channels: int, first_sample: int) -> npt.NDArray[Any]:
     """Return the next block of a signal as (n_channels, n); raise ParameterError if it can't be processed."""
-    y = np.atleast_2d(check_samples(block, n_channels))
-    check_finite(y, first_sample)
-    return y
+    return np.atleast_2d(check_samples(block, n_channels, name="block", first_sample=first_sample))
 
 
 def to_float(y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -46,11 +46,13 @@ def check_target(
                 if source.exists() and source.samefile(real):
                     raise AudioFileError(f"{target}: is the input {source} itself; name another output")
             if stat.S_ISDIR(mode):
-                raise AudioFileError(f"{target}: is a folder; name a file")
+                raise AudioFileError(f"{target}: is a folder; name a file in it")
             if not stat.S_ISREG(mode):
                 raise AudioFileError(f"{target}: is no regular file; it is left alone")
             if not force:
-                raise AudioFileError(f"{target}: exists; give force=True to replace it")
+                raise AudioFileError(
+                    f"{target}: exists", argument="force", value=True, purpose=" to replace it"
+                )
         if not os.access(real.parent, os.W_OK | os.X_OK):
             raise AudioFileError(
                 f"{target}: can't be written: no permission to write to the folder {target.parent}"

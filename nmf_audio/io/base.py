@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.dsp.samples import describe_unusable
+from nmf_audio.dsp.samples import USABLE, describe_unusable
 from nmf_audio.errors import AudioFileError
 
 __all__ = ["ReaderContext", "Samples", "WriterContext", "check_values", "choose_block_length"]
@@ -36,7 +36,7 @@ def check_values(block: Samples, first: int, sr: int, label: str) -> None:
     """
     problem = describe_unusable(block, first, sr)
     if problem is not None:
-        raise AudioFileError(f"{label}: {problem}")
+        raise AudioFileError(f"{label}: {problem}; must be {USABLE}")
 
 
 class ReaderContext:

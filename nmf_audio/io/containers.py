@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nmf_audio._checks import check_choice, check_whole, collect, invalid
 from nmf_audio.dsp.bands import MAX_SR, MIN_SR
-from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
+from nmf_audio.errors import AudioFileError, MissingExtraError, NmfAudioError
 from nmf_audio.io.formats import (
     CODINGS,
     FORMATS,
     Coding,
     Format,
     describe_missing_extra,
-    describe_read_only,
     find_format,
+    find_read_only,
     list_subtypes,
+    refuse_read_only,
 )
 
 __all__ = [
@@ -91,62 +93,55 @@ def check_output(
     >>> check_output(Path("clean.opus"), sr=44100)
     Traceback (most recent call last):
         ...
-    nmf_audio.errors.ParameterError: sr=44100; OPUS takes 8000, 12000, 16000, 24000, 48000 Hz
+    nmf_audio.errors.ParameterError: sr=44100; must be 8000, 12000, 16000, 24000 or 48000; OPUS has no other
     """
-    for error in _list_errors(target, format, subtype, sr):
-        raise ParameterError(error)
-    missing = _describe_missing(target, format)
-    if missing is not None:
-        raise MissingExtraError(missing)
+    for error in list_output_errors(target, format=format, subtype=subtype, sr=sr):
+        raise error
     entry = _find_named(format)
     coding = subtype.upper() if subtype is not None else None
     if coding is None and entry is not None and entry.codings is not None and len(entry.codings) == 1:
         coding = entry.codings[0]
-    return Wanted(None if entry is None else entry.container, coding, sr)
+    return Wanted(None if entry is None else entry.container, coding, None if sr is None else int(sr))
 
 
-def list_output_errors(target: Path, *, format: Any = None, subtype: Any = None, sr: Any = None) -> list[str]:
-    """Return all that is wrong with what an output is asked to be, a sentence each; see `check_output`."""
-    missing = _describe_missing(target, format)
-    return _list_errors(target, format, subtype, sr) + ([] if missing is None else [missing])
-
-
-def _describe_missing(target: Path, format: Any) -> str | None:
-    entry = _find_named(format)
-    return describe_missing_extra(find_format(target, None if entry is None else entry.container))
-
-
-def _list_errors(target: Path, format: Any, subtype: Any, sr: Any) -> list[str]:
-    errors = []
+def list_output_errors(
+    target: Path, *, format: Any = None, subtype: Any = None, sr: Any = None
+) -> list[NmfAudioError]:
+    """Return all that is wrong with what an output is asked to be; see `check_output`."""
+    errors: list[NmfAudioError] = []
     extension = target.suffix.lower()
     by_name = entry = find_format(target)
     if format is not None:
+        collect(errors, check_choice, "format", format, FORMATS, any_case=True)
         entry = _find_named(format)
         if entry is None:
-            return [f"format={format!r}; allowed are {', '.join(FORMATS)}"]
+            return errors
         if by_name is not None and extension not in entry.extensions:
+            allowed = f"{by_name.name}, as {target} is named"
             errors.append(
-                f"format={entry.name}: {target} is named as {by_name.name}; leave the format out, or name a "
-                f"{entry.extensions[0]}"
+                invalid("format", format, allowed, f"leave it out, or name a {entry.extensions[0]}")
             )
-    elif (read_only := describe_read_only(target)) is not None:
-        errors.append(f"{target}: {read_only}")
+    elif (kind := find_read_only(target)) is not None:
+        errors.append(refuse_read_only(kind, f"{target}: "))
     coding = None
     if subtype is not None:
-        coding = subtype.upper() if isinstance(subtype, str) else None
-        allowed = list_subtypes() if entry is None else entry.subtypes
-        if coding not in allowed:
-            where = "" if entry is None else f"for {entry.name} "
-            errors.append(f"subtype={subtype!r}; allowed {where}are {', '.join(allowed)}")
+        subtypes = list_subtypes() if entry is None else entry.subtypes
+        only = "" if entry is None else _only(entry.name)
+        coding = collect(errors, check_choice, "subtype", subtype, subtypes, any_case=True, advice=only)
     elif entry is not None and len(entry.subtypes) == 1:
         coding = entry.subtypes[0]
     if sr is not None:
         rates = CODINGS.get(coding or "", Coding()).rates
-        if isinstance(sr, bool) or not isinstance(sr, int) or not MIN_SR <= sr <= MAX_SR:
-            errors.append(f"sr={sr!r}; a whole number of Hz from {MIN_SR} to {MAX_SR} is allowed")
-        elif rates and sr not in rates:
-            errors.append(f"sr={sr}; {coding} takes {', '.join(map(str, rates))} Hz")
-    return errors
+        rate = collect(errors, check_whole, "sr", sr, MIN_SR, MAX_SR, unit="Hz")
+        if rate is not None and rates:
+            collect(errors, check_choice, "sr", rate, rates, advice=_only(str(coding)))
+    named = _find_named(format)
+    missing = describe_missing_extra(find_format(target, None if named is None else named.container))
+    return [*errors, MissingExtraError(missing)] if missing is not None else errors
+
+
+def _only(name: str) -> str:
+    return f"{name} has no other"
 
 
 def _find_named(format: Any) -> Format | None:
@@ -248,7 +243,7 @@ def describe_size_limit(label: str, container: Container) -> str:
     """Return the error of a file that can't hold more, which names the formats that can."""
     return (
         f"{label}: {container.format} with {container.subtype} can't hold more than 4 GB; "
-        "formats that can are RF64, W64, CAF and FLAC (format=)"
+        "formats that can are RF64, W64, CAF and FLAC"
     )
 
 

@@ -9,6 +9,8 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
+from nmf_audio.errors import AudioFileError
+
 __all__ = [
     "CODINGS",
     "FORMATS",
@@ -16,13 +18,14 @@ __all__ = [
     "Coding",
     "Format",
     "describe_missing_extra",
-    "describe_read_only",
     "find_format",
+    "find_read_only",
     "is_media_head",
     "is_recording_head",
     "list_readable_extensions",
     "list_subtypes",
     "pcm_bits",
+    "refuse_read_only",
 ]
 
 
@@ -315,21 +318,23 @@ def list_subtypes() -> tuple[str, ...]:
     return tuple(dict.fromkeys(subtype for entry in FORMATS.values() for subtype in entry.subtypes))
 
 
-def describe_read_only(target: Path) -> str | None:
-    """Return the error of an output whose name says a format that can be read, not written.
+def find_read_only(target: Path) -> str | None:
+    """Return what an output would be whose name says a format that can be read, not written.
 
     Examples
     --------
-    >>> describe_read_only(Path("talk.mp2"))
-    "MP2 can be read, not written; give format='FLAC', or name an output such as .m4a, .mkv or .wav"
+    >>> find_read_only(Path("talk.mp2")), find_read_only(Path("talk.mp3"))
+    ('MP2', None)
     """
     extension = target.suffix.lower()
-    if extension not in READ_ONLY:
-        return None
-    return (
-        f"{extension[1:].upper()} can be read, not written; give format='FLAC', or name an output such as .m4a, "
-        ".mkv or .wav"
-    )
+    return extension[1:].upper() if extension in READ_ONLY else None
+
+
+def refuse_read_only(kind: str, label: str = "") -> AudioFileError:
+    """Return the error of an output in a format that can be read, not written."""
+    problem = f"{label}{kind} can be read, not written"
+    purpose = ", or name an output such as .m4a, .mkv or .wav"
+    return AudioFileError(problem, argument="format", value="FLAC", purpose=purpose)
 
 
 def describe_missing_extra(entry: Format | None) -> str | None:

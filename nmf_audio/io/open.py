@@ -11,9 +11,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
-from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio._checks import invalid
+from nmf_audio.errors import AudioFileError
 from nmf_audio.io.containers import Container, Wanted, choose_container
-from nmf_audio.io.formats import FORMATS, Format, find_format, is_media_head, is_recording_head
+from nmf_audio.io.formats import (
+    FORMATS,
+    Format,
+    find_format,
+    is_media_head,
+    is_recording_head,
+    refuse_read_only,
+)
 from nmf_audio.io.media.reader import MediaReader
 from nmf_audio.io.media.writer import MediaWriter
 from nmf_audio.io.pcm import RawFormat
@@ -117,7 +125,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
     if raw is None:
         head = None if whole else source.read_head()
     elif raw.sr is None:
-        raise ParameterError("raw: sr is None; the sample rate of the input is needed")
+        raise invalid("raw", raw, "a format with the sample rate of the input")
     else:
         head = WavHead(raw.sr, raw.n_channels, raw.subtype)
     if head is not None:
@@ -132,8 +140,9 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
     # others are refused before an endless stream fills the disk
     if not is_recording_head(beginning):
         raise AudioFileError(
-            f"{label}: holds no audio that can be read; WAV, FLAC, OGG, MP3, AIFF and others can, and samples "
-            "without a header if raw= says what they are"
+            f"{label}: holds no audio that can be read; WAV, FLAC, OGG, MP3, AIFF and others can",
+            argument="raw",
+            purpose=" to read samples without a header",
         )
     with tempfile.TemporaryDirectory() as folder:
         spooled = Path(folder) / "stream"
@@ -223,10 +232,7 @@ def open_writer(
             bit_rate=media.bit_rate,
         )
     if entry is None and media is not None:
-        raise AudioFileError(
-            f"{target}: {reader.container.format} can be read, not written; give format='FLAC', or name an output "
-            "such as .m4a, .mkv or .wav"
-        )
+        raise refuse_read_only(reader.container.format, f"{target}: ")
     n_values = math.ceil(n_samples * sr / reader.sr) * reader.n_channels
     container = choose_container(
         target, get_default_container(reader), n_values, format=wanted.container, subtype=wanted.subtype

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import check_choice
 from nmf_audio.dsp.bands import check_rate
 from nmf_audio.dsp.samples import check_channels
-from nmf_audio.errors import ParameterError
 from nmf_audio.io.base import Samples
 from nmf_audio.io.formats import CODINGS, pcm_bits
 
@@ -54,11 +54,10 @@ class RawFormat:
     n_channels: int = 1
 
     def __post_init__(self) -> None:
-        if self.coding not in RAW_CODINGS:
-            raise ParameterError(f"raw={self.coding!r}; allowed are {', '.join(RAW_CODINGS)}")
+        check_choice("coding", self.coding, RAW_CODINGS)
         if self.sr is not None:
-            check_rate(self.sr)
-        check_channels(self.n_channels)
+            object.__setattr__(self, "sr", check_rate(self.sr))
+        object.__setattr__(self, "n_channels", check_channels(self.n_channels))
 
     @property
     def subtype(self) -> str:

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio._checks import invalid
+from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, check_values, choose_block_length
 from nmf_audio.io.containers import Container
 from nmf_audio.io.pcm import decode
@@ -42,7 +43,7 @@ def get_report_path(what: str | os.PathLike[str] | BinaryIO) -> Path:
         return Path(what)
     if hasattr(what, "read") or hasattr(what, "write"):
         return STREAM
-    raise ParameterError(f"{what!r} is neither the path of a file nor an open binary file")
+    raise invalid("file", what, "a path or an open binary file")
 
 
 class ByteSource:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from nmf_audio.errors import AudioFileError
+from nmf_audio._checks import check_choice, collect, conflict
+from nmf_audio.errors import AudioFileError, NmfAudioError
 from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container, list_output_errors
 from nmf_audio.io.formats import FORMATS
@@ -27,23 +28,25 @@ _FORMATS = tuple(entry.name for entry in FORMATS.values() if entry.is_streamed)
 
 def list_stream_errors(
     *, raw: RawFormat | None = None, format: Any = None, subtype: Any = None, sr: Any = None
-) -> list[str]:
-    """Return all that is wrong with what an output stream is asked to be, a sentence each.
+) -> list[NmfAudioError]:
+    """Return all that is wrong with what an output stream is asked to be.
 
     `raw` is what it is made of if it has no header; for the others see `list_output_errors`.
 
     Examples
     --------
     >>> list_stream_errors(format="FLAC")
-    ["format='FLAC'; a stream is WAV, WAVEX, or raw samples (raw=)"]
+    [ParameterError("format='FLAC'; must be 'WAV' or 'WAVEX'; a stream is one of these, or raw samples")]
     """
-    errors = []
-    if format is not None and str(format).upper() not in _FORMATS:
-        errors.append(f"format={format!r}; a stream is {', '.join(_FORMATS)}, or raw samples (raw=)")
+    errors: list[NmfAudioError] = []
+    if format is not None:
+        only = "a stream is one of these, or raw samples"
+        collect(errors, check_choice, "format", format, _FORMATS, any_case=True, advice=only)
     if subtype is not None and raw is not None and format is None:
-        errors.append(f"subtype={subtype!r}: raw={raw.coding} says it already; leave one of them out")
-    elif subtype is not None and str(subtype).upper() not in PCM_BYTES:
-        errors.append(f"subtype={subtype!r}; allowed for a stream are {', '.join(PCM_BYTES)}")
+        errors.append(conflict({"subtype": subtype, "raw": raw.coding}))
+    elif subtype is not None:
+        only = "a stream has plain numbers"
+        collect(errors, check_choice, "subtype", subtype, PCM_BYTES, any_case=True, advice=only)
     return errors + list_output_errors(STREAM, sr=sr)
 
 

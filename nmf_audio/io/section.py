@@ -6,18 +6,16 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_number, conflict, invalid
 from nmf_audio.io.base import Samples
 
 __all__ = ["check_section", "cut"]
 
 
-def check_section(name: str, start: Any, end: Any) -> tuple[float, float]:
+def check_section(start: Any, end: Any, *, name: str = "") -> tuple[float, float]:
     """Return start and end of a part of a recording in seconds, if they are such; None is its beginning or end.
 
-    `name` is that of the part in messages.
+    `name` is that of an argument that holds both.
 
     Raises
     ------
@@ -26,18 +24,16 @@ def check_section(name: str, start: Any, end: Any) -> tuple[float, float]:
 
     Examples
     --------
-    >>> check_section("section", 0.5, None)
+    >>> check_section(0.5, None)
     (0.5, inf)
     """
-    first, last = (0.0 if start is None else start), (math.inf if end is None else end)
-    for value in (first, last):
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            raise ParameterError(f"{name}={value!r}; a number of seconds is needed")
-    if not (0 <= first < last and first < math.inf):
-        raise ParameterError(
-            f"{name}: from {first:g} s to {last:g} s; the start must be 0 s or later, the end after the start"
-        )
-    return float(first), float(last)
+    first = 0.0 if start is None else check_number(name or "start", start, 0, unit="s")
+    last = math.inf if end in (None, math.inf) else check_number(name or "end", end, 0, unit="s")
+    if first < last:
+        return first, last
+    if name:
+        raise invalid(name, (first, last), "a start and an end after it, in seconds")
+    raise conflict({"start": first, "end": last}, "the end must come after the start")
 
 
 def cut(blocks: Iterable[Samples], first: int, last: float) -> Iterator[Samples]:
@@ -48,6 +44,7 @@ def cut(blocks: Iterable[Samples], first: int, last: float) -> Iterator[Samples]
 
     Examples
     --------
+    >>> import numpy as np
     >>> [block.tolist() for block in cut([np.array([[1, 2]]), np.array([[3, 4]])], 1, 3)]
     [[[2]], [[3]]]
     """

@@ -26,7 +26,7 @@ class SectionReader:
 
     def __init__(self, reader: Reader, start: float | None, end: float | None) -> None:
         self._reader = reader
-        self._start, self._end = check_section("start and end", start, end)
+        self._start, self._end = check_section(start, end)
         self._first, self._last = round(self._start * reader.sr), self._end * reader.sr
         if math.isfinite(self._last):
             self._last = round(self._last)

@@ -105,11 +105,14 @@ class AudioWriter(WriterContext):
         except soundfile.LibsndfileError as error:
             self._abandon()
             rates = CODINGS.get(container.subtype, Coding()).rates
-            advice = "" if not rates or sr in rates else f" sr= with one of {', '.join(map(str, rates))} or"
+            can_convert = rates and sr not in rates
             raise AudioFileError(
                 f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} "
-                f"channels at {sr} Hz ({error.error_string.rstrip('.')}); give{advice} an output of another "
-                "format"
+                f"channels at {sr} Hz ({error.error_string.rstrip('.')})",
+                argument="sr" if can_convert else "format",
+                purpose=f" as one of {', '.join(map(str, rates))}, or another format"
+                if can_convert
+                else " as another",
             ) from error
         if container.format == "MP3":
             # libsndfile hands UTF-8 to its Latin-1 fields, and knows some of them only

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
-from nmf_audio._checks import check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_whole, invalid
 from nmf_audio.io.pipe_reader import get_report_path
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
 from nmf_audio.jobs.outputs import default_output
@@ -96,7 +95,8 @@ def denoise_files(
     for src, dst in pairs:
         other = taken.setdefault(os.path.realpath(dst), src)
         if other is not src:
-            raise ParameterError(f"files: {other} and {src} have the same output {dst}; name others")
+            given = f"{other} and {src} have the same output {dst}"
+            raise invalid("files", str(dst), "written to different files", given=given)
     works = [work_on(src, dst, skip_existing=skip_existing, **options) for src, dst in pairs]
     return run_files(works, jobs=jobs, progress=in_total(len(works), progress))
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import check_choice, conflict, invalid
 from nmf_audio.defaults import CHANNEL_MODES, DEFAULT_CHANNELS
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import frame_size
 from nmf_audio.dsp.pauses import NoiseLevels, PauseMeter
-from nmf_audio.errors import ParameterError
 from nmf_audio.io.noise_recording import MAX_SECONDS, read_noise
 from nmf_audio.io.open import Reader
 from nmf_audio.io.pcm import RawFormat
@@ -36,11 +36,9 @@ def choose_denoiser(denoiser: Denoiser | None, **options: Any) -> Denoiser:
     if denoiser is None:
         return Denoiser(**given)
     if not isinstance(denoiser, Denoiser):
-        raise ParameterError(f"denoiser={denoiser!r}; a Denoiser is needed")
+        raise invalid("denoiser", denoiser, "a Denoiser")
     if given:
-        raise ParameterError(
-            f"denoiser and {' and '.join(given)} are both given; make the denoiser with them"
-        )
+        raise conflict({"denoiser": denoiser, **given}, "make the denoiser with them")
     return denoiser
 
 
@@ -58,22 +56,17 @@ def check_noise_options(
     ParameterError
         If one of them is not allowed, or not beside another.
     """
-    if channels not in CHANNEL_MODES:
-        raise ParameterError(f"channels={channels!r}; allowed are {', '.join(CHANNEL_MODES)}")
+    check_choice("channels", channels, CHANNEL_MODES)
     if noise_from is None:
         return
     if noise is not None:
-        raise ParameterError(
-            f"noise={os.fspath(noise)!r} and noise_from={noise_from} are both given; give one"
-        )
+        raise conflict({"noise": os.fspath(noise), "noise_from": noise_from})
     if not isinstance(noise_from, tuple) or len(noise_from) != 2:
-        raise ParameterError(f"noise_from={noise_from!r}; (start, end) in seconds is needed")
-    _, last = check_section("noise_from", *noise_from)
+        raise invalid("noise_from", noise_from, "(start, end) in seconds")
+    _, last = check_section(*noise_from, name="noise_from")
     if streamed and last > MAX_SECONDS:
-        raise ParameterError(
-            f"noise_from={noise_from}; of a stream it must end within the first {MAX_SECONDS:g} s, "
-            "which are held back until they are heard"
-        )
+        allowed = f"within the first {MAX_SECONDS:g} s of a stream, which are held back until they are heard"
+        raise invalid("noise_from", noise_from, allowed)
 
 
 def denoise_file(
@@ -182,7 +175,7 @@ def denoise_file(
     """
     if dst is None:
         if not isinstance(src, str | os.PathLike):
-            raise ParameterError("dst=None; an open file has no name to make the output's from: give dst")
+            raise invalid("dst", None, "given beside an open file, which has no name to make another from")
         dst = default_output(src, format=format)
     streamed = get_report_path(src) is STREAM
     chosen = choose_denoiser(

@@ -56,7 +56,9 @@ def errors_of(reader: Reader) -> Iterator[None]:
     try:
         yield
     except ParameterError as error:
-        raise AudioFileError(f"{reader.label}: {error}") from error
+        what = {"sr": "sample rate", "n_channels": "number of channels"}.get(error.name or "")
+        about = f"{what} {error.value}; must be {error.allowed}; {error.advice}" if what else str(error)
+        raise AudioFileError(f"{reader.label}: {about.removesuffix('; ')}") from error
 
 
 @dataclass(frozen=True)
@@ -167,14 +169,14 @@ class FileJob:
 
     def _check(self) -> dict[Path, Wanted]:
         """Check all that names and numbers show; return what each output file is to be."""
-        check_section("start and end", self.start, self.end)
+        check_section(self.start, self.end)
         asked: dict[str, Any] = {"format": self.format, "subtype": self.subtype, "sr": self.sr}
         wanted = {}
         for target in map(get_report_path, self.outputs.values()):
             if target is not STREAM:
                 wanted[target] = check_output(target, **asked)
             elif errors := list_stream_errors(raw=self.raw, **asked):
-                raise ParameterError(errors[0])
+                raise errors[0]
         sources = [get_report_path(source) for source in (self.src, *self.others) if is_path(source)]
         for target in wanted:
             check_target(target, sources=sources, force=self.force)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy.typing as npt
 
+from nmf_audio._checks import invalid
 from nmf_audio.defaults import RESIDUAL
-from nmf_audio.errors import ParameterError
 from nmf_audio.io.open import Reader
 from nmf_audio.jobs.file_job import FileJob, PathLike, Progress, Target, errors_of
 from nmf_audio.jobs.outputs import source_files
@@ -91,13 +91,11 @@ def separate_file(
     names = (*separator.sources, RESIDUAL)
     if parts is None:
         if not isinstance(src, str | os.PathLike):
-            raise ParameterError(
-                "parts=None; an open file has no name to make those of its parts from: give parts"
-            )
+            raise invalid("parts", None, "given beside an open file, which has no name to make others from")
         parts = source_files(src, separator.sources, format=format)
     targets = {name: Path(part) for name, part in parts.items()}
     if set(targets) != set(names):
-        raise ParameterError(f"parts={sorted(targets)}; a file for each of {', '.join(names)} is needed")
+        raise invalid("parts", sorted(targets), f"a file for each of {', '.join(names)}")
 
     def prepare(reader: Reader, blocks: Iterator[npt.NDArray[Any]]) -> PartsStream:
         with errors_of(reader):

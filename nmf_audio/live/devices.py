@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nmf_audio.errors import DeviceError, MissingExtraError, ParameterError
+from nmf_audio._checks import invalid
+from nmf_audio.errors import DeviceError, MissingExtraError
 
 __all__ = ["Device", "check_settings", "choose_rate", "find_device", "list_devices", "load_sounddevice"]
 
@@ -159,13 +161,10 @@ def find_device(devices: Sequence[Device], kind: Kind, wanted: int | str | None)
         if not chosen:
             raise DeviceError(f"the system has no default {kind} device; name one of: {choice}")
         return chosen[0]
-    if isinstance(wanted, int) or wanted.isdecimal():
-        chosen = [device for device in devices if device.number == int(wanted)]
-        if chosen and chosen[0] not in able:
-            raise ParameterError(
-                f"{kind}={wanted}: {chosen[0].name} is no {kind} device; allowed are {choice}"
-            )
-    else:
+    chosen = []
+    if isinstance(wanted, numbers.Integral) or (isinstance(wanted, str) and wanted.isdecimal()):
+        chosen = [device for device in able if device.number == int(wanted)]
+    elif isinstance(wanted, str):
         words = wanted.lower().split()
         chosen = [
             device for device in able if all(word in f"{device.name} {device.host}".lower() for word in words)
@@ -173,12 +172,10 @@ def find_device(devices: Sequence[Device], kind: Kind, wanted: int | str | None)
         exact = [device for device in chosen if device.name.lower() == wanted.lower()]
         chosen = exact if len(exact) == 1 else chosen
     if not chosen:
-        raise ParameterError(f"{kind}={wanted!r}: there is no such {kind} device; allowed are {choice}")
+        raise invalid(kind, wanted, f"one of the {kind} devices: {choice}")
     if len(chosen) > 1:
         candidates = "; ".join(map(str, chosen))
-        raise ParameterError(
-            f"{kind}={wanted!r} may mean {candidates}; give the number, or more of the name or host"
-        )
+        raise invalid(kind, wanted, f"one of {candidates}", "give the number, or more of the name or host")
     return chosen[0]
 
 
@@ -215,10 +212,8 @@ def choose_rate(
         if reason is None:
             return sr
     if wanted is not None:
-        raise ParameterError(
-            f"sr={wanted}: {reason}; their own rates are {source.sr} Hz ({source.name}) "
-            f"and {target.sr} Hz ({target.name})"
-        )
+        own = f"{source.sr} Hz of {source.name} or {target.sr} Hz of {target.name}"
+        raise invalid("sr", wanted, f"a rate that both devices can do, such as {own}", str(reason))
     tried = ", ".join(map(str, rates))
     raise DeviceError(f"{source} and {target} have no sample rate in common ({tried} Hz tried; {reason})")
 

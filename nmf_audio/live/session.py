@@ -11,12 +11,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from nmf_audio._checks import check_whole, invalid
+from nmf_audio._checks import check_number, check_whole, collect, conflict, invalid, out_of_order
 from nmf_audio.defaults import DEFAULT_LIVE_LATENCY
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dsp.bands import check_rate
 from nmf_audio.dsp.samples import check_channels
-from nmf_audio.errors import DeviceError, ParameterError
+from nmf_audio.errors import DeviceError
 from nmf_audio.io.noise_recording import read_noise
 from nmf_audio.live.devices import Device, choose_rate, find_device, list_devices, load_sounddevice
 from nmf_audio.live.recorder import Recorder
@@ -108,9 +108,9 @@ class LiveDenoiser:
         force: bool = False,
         sounddevice: Any = None,
     ) -> None:
-        check_channels(n_channels)
+        n_channels = check_channels(n_channels)
         if block_size is not None:
-            check_whole("block_size", block_size, MIN_BLOCK, MAX_BLOCK)
+            block_size = check_whole("block_size", block_size, MIN_BLOCK, MAX_BLOCK)
         self._latency = _latency(latency_ms)
         self._sounddevice = load_sounddevice() if sounddevice is None else sounddevice
         devices = list_devices(self._sounddevice)
@@ -154,7 +154,7 @@ class LiveDenoiser:
 
     def __enter__(self) -> Self:
         if self._sound is not None:
-            raise ParameterError("a LiveDenoiser runs once; make another one")
+            raise out_of_order("a LiveDenoiser runs once", "make another one")
         with ExitStack() as stack:
             if self._recorder is not None:
                 stack.enter_context(self._recorder)
@@ -289,9 +289,8 @@ def _count_outputs(source: Device, target: Device, n_channels: int) -> int:
     if n_channels > target.n_outputs:
         raise invalid("n_channels", n_channels, f"at most {target.n_outputs}, what {target.name} plays")
     if source.host != target.host:
-        raise ParameterError(
-            f"input {source} and output {target} belong to different sound interfaces; choose two of one"
-        )
+        advice = "they belong to different sound interfaces, choose two of one"
+        raise conflict({"input": str(source), "output": str(target)}, advice)
     return min(target.n_outputs, 2) if n_channels == 1 else n_channels
 
 
@@ -299,10 +298,10 @@ def _latency(latency_ms: Any) -> float | str:
     """Return it as ``sounddevice`` takes it: a word, or seconds."""
     if isinstance(latency_ms, str) and latency_ms in ("low", "high"):
         return latency_ms
-    is_number = isinstance(latency_ms, int | float | np.integer | np.floating)
-    if not is_number or isinstance(latency_ms, bool) or not 0 <= latency_ms <= MAX_LATENCY_MS:
+    number = collect([], check_number, "latency_ms", latency_ms, 0, MAX_LATENCY_MS)
+    if number is None:
         raise invalid("latency_ms", latency_ms, f"'low', 'high' or a number from 0 to {MAX_LATENCY_MS:g}")
-    return float(latency_ms) / 1000
+    return number / 1000
 
 
 def _decibels(power: float) -> float:

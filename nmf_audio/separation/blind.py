@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_whole
+from nmf_audio._checks import check_whole, conflict
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means
 from nmf_audio.separation.atoms_masker import AtomsMasker
 from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight
@@ -101,10 +100,6 @@ class BlindSeparator(RecordingSeparator):
         n_sources = check_whole("n_sources", n_sources, 2, MAX_SOURCES)
         if n_components is None:
             n_components = ATOMS_PER_SOURCE * n_sources + MORE_ATOMS
-        if isinstance(n_components, bool) or not isinstance(n_components, int) or n_components < n_sources:
-            raise ParameterError(
-                f"n_components={n_components!r}; at least one for each of {n_sources} sources is needed"
-            )
         super().__init__(
             [f"source{i + 1}" for i in range(n_sources)],
             frame_seconds=FRAME_SECONDS,
@@ -114,10 +109,11 @@ class BlindSeparator(RecordingSeparator):
         )
         self.group_sparsity = check_weight("group_sparsity", group_sparsity)
         if places and self.group_sparsity:
-            raise ParameterError(
-                f"places=True and group_sparsity={self.group_sparsity:g} do not go together; leave one of them out"
-            )
-        self.n_components, self.places = n_components, places
+            raise conflict({"places": True, "group_sparsity": self.group_sparsity})
+        self.n_components = check_whole(
+            "n_components", n_components, n_sources, advice="each source has one or more"
+        )
+        self.places = bool(places)
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_whole
+from nmf_audio._checks import check_number, check_whole, invalid
 from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError
-from nmf_audio.io.section import check_section
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.separation.atoms_masker import AtomsMasker
 from nmf_audio.separation.frame_sampling import RunSampler, thin
@@ -89,18 +88,17 @@ class ExampleSeparator(RecordingSeparator):
         mask_power: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.start, self.end = check_section("example", start, end)
-        if not math.isfinite(self.end):
-            raise ParameterError("example: its end must be given")
-        self.origin, _ = check_section("origin", origin, None)
+        self.start, self.end = (
+            check_number("start", start, 0, unit="s"),
+            check_number("end", end, 0, unit="s"),
+        )
+        if self.start >= self.end:
+            raise self._refuse("a stretch whose end comes after its start")
+        self.origin = check_number("origin", origin, 0, unit="s")
         if self.start < self.origin:
-            raise ParameterError(
-                f"example: from {self.start:g} s to {self.end:g} s; the part that is taken apart begins later, at "
-                f"{self.origin:g} s"
-            )
-        for name, n in (("n_example", n_example), ("n_rest", n_rest)):
-            check_whole(name, n, 1, MAX_ATOMS)
-        self.n_example, self.n_rest = n_example, n_rest
+            raise self._refuse(f"in the part that is taken apart, which begins at {self.origin:g} s")
+        self.n_example = check_whole("n_example", n_example, 1, MAX_ATOMS)
+        self.n_rest = check_whole("n_rest", n_rest, 1, MAX_ATOMS)
         super().__init__(
             ("example", "rest"), frame_seconds=FRAME_SECONDS, beta=beta, mask_power=mask_power, seed=seed
         )
@@ -110,6 +108,10 @@ class ExampleSeparator(RecordingSeparator):
         """What was chosen, for reports."""
         own = {"example": [self.start, self.end], "n_example": self.n_example, "n_rest": self.n_rest}
         return {**own, **super().parameters}
+
+    def _refuse(self, allowed: str) -> ParameterError:
+        stretch = f"the example from {self.start:g} s to {self.end:g} s"
+        return invalid("example", (self.start, self.end), allowed, given=stretch)
 
     def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
         example, rest = self._split_frames(recordings, sr, n_fft)
@@ -139,10 +141,7 @@ class ExampleSeparator(RecordingSeparator):
         start, end = self.start - self.origin, self.end - self.origin
         first, last = math.ceil(start * sr / hop) + 1, math.floor(end * sr / hop)
         if last - first < MIN_FRAMES:
-            raise ParameterError(
-                f"example: from {self.start:g} s to {self.end:g} s; at least "
-                f"{(MIN_FRAMES + 2) * hop / sr:.2f} s are needed"
-            )
+            raise self._refuse(f"at least {(MIN_FRAMES + 2) * hop / sr:.2f} s long")
         kept: list[Array] = []
         rests: list[Array] = []
         example = np.zeros((n_fft // 2 + 1, 0), np.float32)
@@ -163,14 +162,12 @@ class ExampleSeparator(RecordingSeparator):
             analyse_blocks(recording.blocks, n_fft, recording.n_channels, receive)
             if i == 0:
                 if position < last:
-                    raise ParameterError(
-                        f"example: it ends at {self.end:g} s, the recording at "
-                        f"{self.origin + max(position - 1, 0) * hop / sr:.1f} s"
-                    )
+                    ends = self.origin + max(position - 1, 0) * hop / sr
+                    raise self._refuse(f"in the recording, which ends at {ends:.1f} s")
                 example = np.concatenate(kept, axis=1)
                 example = example[:, example.any(axis=0)]
                 if not example.shape[1]:
-                    raise ParameterError(f"example: from {self.start:g} s to {self.end:g} s there is silence")
+                    raise self._refuse("a stretch with sound, not silence")
             rest = sampler.frames()[0]
             if not rest.shape[1]:
                 continue

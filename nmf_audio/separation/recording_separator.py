@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_number
+from nmf_audio._checks import check_choice, check_number, invalid
 from nmf_audio.defaults import DEFAULT_MASK_POWER
 from nmf_audio.dsp.bands import check_rate, frame_size
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.separation.frame_sampling import RunSampler, thin
 from nmf_audio.separation.segment_masking import Masker, SegmentMasking, analyse_blocks, join_channels
@@ -64,11 +63,7 @@ class RecordingSeparator(ABC):
         seed: int,
     ) -> None:
         self.sources = tuple(sources)
-        if beta not in (0, 1, 2):
-            raise ParameterError(
-                f"beta={beta!r}; allowed: 0, 1, 2 (1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean)"
-            )
-        self.beta = float(beta)
+        self.beta = float(check_choice("beta", beta, (0, 1, 2)))
         self.mask_power = check_mask_power(DEFAULT_MASK_POWER if mask_power is None else mask_power)
         self.seed = check_seed(seed)
         self._frame_seconds = frame_seconds
@@ -124,7 +119,7 @@ class RecordingSeparator(ABC):
         ParameterError
             If `y` or `sr` is not allowed, or `y` holds NaN or Inf (the message says where).
         """
-        return separate_takes([y], sr, self)[0]
+        return separate_takes([check_samples(y)], sr, self)[0]
 
     def _collect_frames(self, recordings: Iterable[Recording], n_fft: int) -> Array:
         """Return frames (n_channels, n_freq, n_frames) of all signals, each divided by its mean."""
@@ -138,8 +133,9 @@ class RecordingSeparator(ABC):
                 kept.append(S / S.mean(dtype=np.float64).astype(np.float32))
                 thin(kept)
         if any(len(S) != len(kept[0]) for S in kept):
-            raise ParameterError(
-                "the recordings have different numbers of channels; by place they must be equal"
+            given = "the recordings have different numbers of channels"
+            raise invalid(
+                "recordings", [len(S) for S in kept], "of one number to be told apart by place", given=given
             )
         return np.concatenate(kept, axis=2) if kept else np.zeros((1, n_fft // 2 + 1, 0), np.float32)
 
@@ -163,9 +159,7 @@ class FittedSeparator:
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
         """Return the stream that separates one of the signals; arguments as of `RecordingSeparator.learn`."""
         if sr != self.sr:
-            raise ParameterError(
-                f"sr={sr}; what was learned from has {self.sr} Hz: recordings must have one rate"
-            )
+            raise invalid("sr", sr, f"{self.sr} Hz, the rate of what was learned from")
         check_channels(n_channels)
         masking = SegmentMasking(self._masker, len(self.sources), self._n_fft, n_channels)
         return PartsStream(masking, sr, n_channels, masking.latency, sources=self.sources)
@@ -193,7 +187,7 @@ def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: Recording
     ParameterError
         If an argument is not allowed.
     """
-    checked = [check_samples(y) for y in ys]
+    checked = [check_samples(y, name=f"ys[{i}]") for i, y in enumerate(ys)]
     recordings = [Recording(in_blocks(y), 1 if y.ndim == 1 else len(y)) for y in checked]
     fitted = separator.fit(recordings, sr)
     return [

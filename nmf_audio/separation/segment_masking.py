@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import invalid
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
 from nmf_audio.dsp.samples import check_block, to_float
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.blas import single_blas
 
 __all__ = ["Masker", "SegmentMasking", "analyse_blocks", "join_channels"]
@@ -126,7 +126,7 @@ def analyse_blocks(
     for block in blocks:
         y = check_block(block, n_channels, n_in)
         if dtype not in (None, y.dtype):
-            raise ParameterError(f"block is of type {y.dtype}; the signal began with {dtype}")
+            raise invalid("block", y.dtype, f"{dtype} as before", given=f"block is of type {y.dtype}")
         dtype, n_in = y.dtype, n_in + y.shape[1]
         analysis.advance(to_float(y))
     analysis.advance(np.zeros((n_channels, n_fft), np.float32))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_number
+from nmf_audio._checks import check_number, check_whole, invalid, out_of_order
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.decompose.fixed import SourcesDecomposition, normalise_atoms
@@ -17,7 +17,6 @@ from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
-from nmf_audio.errors import ParameterError
 from nmf_audio.separation.free_atoms import FrameSampler, learn_free_atoms
 from nmf_audio.separation.sources import Given, check_source_name, name_dictionaries, plain_sources
 from nmf_audio.separation.stream import Parts, SeparationStream, check_mask_power, check_seed, separate_blocks
@@ -87,7 +86,7 @@ class Separator:
             mask_power = check_mask_power(mask_power)
         self.dictionaries = name_dictionaries(sources)
         if not self.dictionaries:
-            raise ParameterError("sources: none are given; give at least one dictionary")
+            raise invalid("sources", sources, "at least one dictionary")
         self.free_source, self.n_free = _read_free(free)
         self.seed = check_seed(seed)
         self._trained: Dictionary | None = None
@@ -95,10 +94,8 @@ class Separator:
         if first.kind != "plain" and len(self.dictionaries) == 1:
             for name, value in (("beta", beta), ("mask_power", mask_power), ("free", free)):
                 if value is not None:
-                    raise ParameterError(
-                        f"{name}={value!r} goes with plain dictionaries; {first.name!r} is {first.kind}: it was "
-                        "trained with its own"
-                    )
+                    allowed = f"left out beside {first.name!r}, a dictionary that was trained with its own"
+                    raise invalid(name, value, allowed)
             self._trained = first
             self.sources = first.sources
             self._spec, self._spectrum = first.spec, first.spectrum
@@ -106,9 +103,7 @@ class Separator:
             return
         plain = plain_sources(self.dictionaries, beta)
         if self.free_source in plain.atoms:
-            raise ParameterError(
-                f"free: {self.free_source!r} has a dictionary; free atoms are for what has none"
-            )
+            raise invalid("free", self.free_source, "the name of a source without a dictionary")
         self._atoms, self._power = plain.atoms, plain.power
         self._spec, self._spectrum = plain.spec, plain.spectrum
         self.beta = plain.beta
@@ -158,9 +153,10 @@ class Separator:
             If a value is not allowed, or atoms are to be learned on the signal itself.
         """
         if self.n_free:
-            raise ParameterError(
-                f"free={self.n_free}: these atoms are learned from the whole signal before its first sample can come "
-                "out, so there is no stream; use separate(), or leave free out"
+            raise out_of_order(
+                f"free={self.n_free} learns from the whole signal before its first sample can come out, so there is "
+                "no stream",
+                "use separate(), or leave free out",
             )
         return self._make_stream(sr, n_channels, {})
 
@@ -315,15 +311,11 @@ def _read_free(free: Free) -> tuple[str, int]:
     name, n = RESIDUAL, free
     if isinstance(free, Mapping):
         if len(free) != 1:
-            raise ParameterError(
-                f"free={dict(free)!r}; one name and its number of atoms is needed: two sources without dictionaries "
-                "can't be told apart"
-            )
+            advice = "two sources without dictionaries can't be told apart"
+            raise invalid("free", dict(free), "one name and its number of atoms", advice)
         name, n = next(iter(free.items()))
         check_source_name(name)
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 1 <= n <= MAX_FREE:
-        raise ParameterError(f"free={n!r}; a whole number of atoms from 1 to {MAX_FREE} is needed")
-    return name, int(n)
+    return name, check_whole("free", n, 1, MAX_FREE)
 
 
 def _make_band_map(spec: Any, sr: int, n_channels: int) -> BandMap:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import invalid
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.dsp.bands import FrontEndSpec
@@ -27,12 +28,10 @@ _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 def check_source_name(name: object) -> str:
     """Return a name if a source may be called so: it becomes a part of file names. Raises ParameterError if not."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ParameterError(
-            f"source={name!r}; a name of letters, digits, - and _, at most 64, that starts with a letter or digit "
-            "is needed"
-        )
+        allowed = "a name of letters, digits, - and _, at most 64, that starts with a letter or digit"
+        raise invalid("source", name, allowed)
     if name == RESIDUAL:
-        raise ParameterError(f"source={name!r} is what remains besides all sources; choose another name")
+        raise invalid("source", name, "another name, since this is what remains besides all sources")
     return name
 
 
@@ -61,9 +60,13 @@ def name_dictionaries(sources: Mapping[str, Given] | Iterable[Given] | Given) ->
         if len(dictionary.sources) == 1:
             check_source_name(name)
         if name in named:
-            raise ParameterError(f"sources: two are called {name!r}; give them names of their own")
+            raise _two_called(name)
         named[name] = dictionary
     return named
+
+
+def _two_called(name: str) -> ParameterError:
+    return invalid("sources", name, "called differently", given=f"two sources are called {name!r}")
 
 
 @dataclass(frozen=True)
@@ -116,17 +119,16 @@ def plain_sources(named: Mapping[str, Dictionary], beta: float | None) -> PlainS
             )
         if beta is None and dictionary.beta != first.beta:
             raise DictionaryError(
-                f"{name!r} was learned with beta={dictionary.beta:g}, {first_name!r} with {first.beta:g}; "
+                f"{name!r} was learned with beta {dictionary.beta:g}, {first_name!r} with {first.beta:g}; "
                 "choose one by beta, or train both alike"
             )
     if beta is None:
         beta = first.beta
     # as training chooses it: Itakura-Saito is a divergence of powers
     elif (beta < 0.5) != (first.power > 1.5):
-        wanted, have = (("powers", "magnitudes"), ("magnitudes", "powers"))[beta >= 0.5]
-        raise ParameterError(
-            f"beta={beta:g} compares {wanted}, but the dictionaries describe {have}; train them with beta={beta:g}"
-        )
+        have, allowed = ("magnitudes", "0.5 or more") if first.power < 1.5 else ("powers", "below 0.5")
+        advice = f"the dictionaries describe {have}; train others with {beta:g}"
+        raise invalid("beta", beta, allowed, advice)
     spectra = np.stack([d.spectrum for d in named.values()])
     spectrum = spectra.mean(axis=0, dtype=np.float64).astype(np.float32)
     atoms: dict[str, Array] = {}
@@ -135,6 +137,6 @@ def plain_sources(named: Mapping[str, Dictionary], beta: float | None) -> PlainS
         for source in dictionary.sources:
             called = name if len(dictionary.sources) == 1 else check_source_name(source)
             if called in atoms:
-                raise ParameterError(f"sources: two are called {called!r}; give them names of their own")
+                raise _two_called(called)
             atoms[called] = dictionary.columns(source) * ratio[:, None]
     return PlainSources(atoms, first.spec, spectrum, beta, first.power)

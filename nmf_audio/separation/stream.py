@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_number, check_whole
+from nmf_audio._checks import check_number, check_whole, invalid
 from nmf_audio.decompose.analysis import Analysis
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.defaults import RESIDUAL
@@ -16,7 +16,6 @@ from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandShares
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
 from nmf_audio.dsp.samples import from_float, to_float
-from nmf_audio.errors import ParameterError
 from nmf_audio.stream import BlockStream, Masking
 
 __all__ = [
@@ -52,9 +51,8 @@ class PartsStream(BlockStream[Parts]):
 
     def _check_type(self, dtype: np.dtype[Any]) -> None:
         if self._waiting is not None and dtype != self._dtype:
-            raise ParameterError(
-                f"block is of type {dtype}; the signal began with {self._dtype}; call reset() to change it"
-            )
+            allowed = f"{self._dtype} as before"
+            raise invalid("block", dtype, allowed, "or call reset()", given=f"block is of type {dtype}")
 
     def _advance(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
         wet = self._masking.advance(to_float(y))[1]

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from nmf_audio import denoise_file
-from nmf_audio.errors import ParameterError
+from nmf_audio.errors import AudioFileError
 from tests.cli.helpers import Run, names
 from tests.separation.material import Mixture
 from tests.tiny import write_noise
@@ -120,7 +120,7 @@ def test_mp2_is_read_not_written(run: Run, talks: Path) -> None:
         "denoise: x.mp2: MP2 can be read, not written; give --format FLAC, or name an output such as .m4a, .mkv or "
         ".wav"
     ]
-    with pytest.raises(ParameterError, match="MP2 can be read, not written; give format='FLAC'"):
+    with pytest.raises(AudioFileError, match="MP2 can be read, not written; give format='FLAC'"):
         denoise_file(talks / "x.mp2")
     for output in ("x.mp3", "x.wav"):
         assert run("x.mp2", "-o", output)[0] in (0, 1)

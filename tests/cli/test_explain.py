@@ -22,9 +22,9 @@ def test_it_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "message"),
     [
         (["--start", "100"], "has only 8.1 s"),
-        (["--start", "-1"], "--start -1: must be 0 or more"),
-        (["--seconds", "1000"], "--seconds 1000: must be above 0 and at most 60"),
-        (["--method", "magic"], "method='magic'"),
+        (["--start", "-1"], "--start -1: must be a number of at least 0"),
+        (["--seconds", "1000"], "--seconds 1000: must be a number above 0 and at most 60"),
+        (["--method", "magic"], "--method magic: must be 'trained'"),
         (["-o", "why.xyz"], "the name must end in one of"),
     ],
 )

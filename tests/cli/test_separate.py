@@ -119,7 +119,7 @@ def test_all_that_names_and_options_show_is_listed_and_nothing_is_written(run: R
     for part in (
         "--beta 7: must be a number from 0 to 3",
         "--mask-power x: must be a number from 0.1",
-        "free=0; a whole number of atoms from 1",
+        "--free 0: must be a whole number from 1",
         "--seed -1: must be a whole number from 0",
         "none.npz' is neither a file nor",
         "--sources x=plain: plain has several sources",

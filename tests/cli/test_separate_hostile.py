@@ -95,8 +95,8 @@ def test_what_can_not_costs_that_file_only_in_one_sentence(run_separate: Run, wa
         [
             "sample 20000 (1.250 s) of channel 1 is NaN",
             "sample 20000 (1.250 s) of channel 1 is infinite",
-            "sr=3000; sample rates from 4000",
-            "n_channels=65; must be a whole number from 1 to 64",
+            "sample rate 3000; must be a whole number from 4000",
+            "number of channels 65; must be a whole number from 1 to 64",
             "is empty (0 bytes)",
         ],
         strict=True,

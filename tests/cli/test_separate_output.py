@@ -70,7 +70,10 @@ def test_the_example_is_a_stretch_of_the_recording_of_which_a_part_is_heard(
     code, _, err = run_separate("mix.wav", "--start", "1.5", "--example", "1.6-2.5", "-f")
     assert (code, err) == (
         1,
-        ["nmf-audio separate: mix.wav: example: it ends at 2.5 s, the recording at 2.0 s"],
+        [
+            "nmf-audio separate: mix.wav: the example from 1.5 s to 2.5 s; must be in the recording, "
+            "which ends at 2.0 s"
+        ],
     )
 
 

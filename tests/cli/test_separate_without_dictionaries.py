@@ -130,13 +130,13 @@ def test_the_report_says_what_was_chosen(run: Run) -> None:
         (("--blind", "2", "--percussive"), ["--blind, --percussive are given; give one of"]),
         (("--blind", "1"), ["--blind 1: must be a whole number from 2 to 16"]),
         (("--blind", "two"), ["--blind two: must be a whole number from 2 to 16"]),
-        (("--blind", "2", "--beta", "0.5"), ["beta=0.5; allowed: 0, 1, 2"]),
+        (("--blind", "2", "--beta", "0.5"), ["--beta 0.5: must be 0, 1 or 2"]),
         (
             ("--blind", "2", "--by-place", "--group-sparsity", "1"),
-            ["by-place=True and group-sparsity=1 do not go together"],
+            ["--by-place and --group-sparsity 1 do not go together"],
         ),
         (("--example", "0-x"), ["--example x;"]),
-        (("--example", "3-1"), ["example: from 3 s to 1 s"]),
+        (("--example", "3-1"), ["--example 3-1: must be a stretch whose end comes after its start"]),
         (("--percussive", "--continuity", "-1"), ["--continuity -1: must be a number from 0 to 1e+06"]),
         (
             ("--percussive", "--joint", "--by-place", "--free", "3", "--beta", "1", "--mask-power", "wide"),
@@ -164,7 +164,7 @@ def test_the_report_says_what_was_chosen(run: Run) -> None:
                 "nan",
             ),
             [
-                *("beta='x'; allowed: 0, 1, 2", "--group-sparsity 1e+300: must be a number from 0 to 1e+06"),
+                *("--beta x: must be 0, 1 or 2", "--group-sparsity 1e+300: must be a number from 0 to 1e+06"),
                 *("--seed 1.5: must be a whole number from 0", "--mask-power nan: must be a number from 0.1"),
             ],
         ),
@@ -187,5 +187,5 @@ def test_a_stretch_beyond_the_end_costs_that_file_only(run: Run, sources: Any) -
     code, _, err = run("short.wav", "mix.wav", "--example", "1.5-2.5", "-o", "parts")
     assert code == 1
     assert len(err) == 1
-    assert "short.wav: example: it ends at 2.5 s, the recording at 1.0 s" in err[0]
+    assert "must be in the recording, which ends at 1.0 s" in err[0]
     assert len(names(Path("parts"))) == 3

@@ -54,13 +54,13 @@ def test_a_whole_name_wins_over_parts() -> None:
         (
             "input",
             "usb",
-            r"^input='usb' may mean 2 USB Headset \(ALSA\); 3 USB Interface \(ALSA\); 4 USB Interface \(JACK\); "
-            "give the number, or more of the name or host$",
+            r"^input='usb'; must be one of 2 USB Headset \(ALSA\); 3 USB Interface \(ALSA\); 4 USB Interface "
+            r"\(JACK\); give the number, or more of the name or host$",
         ),
-        ("input", "USB Interface", r"may mean 3 USB Interface \(ALSA\); 4 USB Interface \(JACK\);"),
-        ("output", "tuba", "output='tuba': there is no such output device; allowed are 1 Built-in Output"),
-        ("input", "7", "input='7': there is no such input device; allowed are 0 Built-in Mic"),
-        ("input", 1, "input=1: Built-in Output is no input device; allowed are 0 Built-in Mic"),
+        ("input", "USB Interface", r"must be one of 3 USB Interface \(ALSA\); 4 USB Interface \(JACK\);"),
+        ("output", "tuba", "output='tuba'; must be one of the output devices: 1 Built-in Output"),
+        ("input", "7", "input='7'; must be one of the input devices: 0 Built-in Mic"),
+        ("input", 1, "input=1; must be one of the input devices: 0 Built-in Mic"),
     ],
 )
 def test_what_is_refused(kind: Any, wanted: int | str, message: str) -> None:

@@ -179,12 +179,15 @@ def test_what_was_heard_has_one_rate() -> None:
         (lambda: BlindSeparator(2, mask_power=0), "mask_power=0"),
         (lambda: BlindSeparator(2, mask_power="2"), "mask_power='2'"),  # type: ignore[arg-type]
         (lambda: BlindSeparator(2, seed=1.5), "seed=1.5"),  # type: ignore[arg-type]
-        (lambda: ExampleSeparator(0, 1, origin=0.5), "begins later, at 0.5 s"),
+        (
+            lambda: ExampleSeparator(0, 1, origin=0.5),
+            "in the part that is taken apart, which begins at 0.5 s",
+        ),
         (lambda: BlindSeparator(2, places=True, group_sparsity=1), "places=True"),
         (lambda: BlindSeparator(2, group_sparsity=-1), "group_sparsity=-1"),
         (lambda: PercussiveSeparator(continuity=-1), "continuity=-1"),
         (lambda: ExampleSeparator(1, 1), "example"),
-        (lambda: ExampleSeparator(0, None), "end must be given"),  # type: ignore[arg-type]
+        (lambda: ExampleSeparator(0, None), "end=None; must be a number of at least 0 s"),  # type: ignore[arg-type]
         (lambda: ExampleSeparator(0, 1, n_rest=0), "n_rest=0"),
     ],
 )
@@ -195,7 +198,7 @@ def test_faults_are_named(make: Any, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("start", "end", "message"),
-    [(0.0, 0.05, "at least"), (0.5, 3.0, "the recording at 1.0 s"), (0.0, 0.4, "silence")],
+    [(0.0, 0.05, "at least"), (0.5, 3.0, "in the recording, which ends at 1.0 s"), (0.0, 0.4, "silence")],
 )
 def test_faults_of_a_stretch_are_named(start: float, end: float, message: str) -> None:
     y = np.add(*_music(1.0))

@@ -124,7 +124,7 @@ def test_listening_gives_the_stft() -> None:
     assert not found[..., S.shape[2] :].any()
     with pytest.raises(ParameterError, match="sample 3 of channel 1 is NaN"):
         analyse_blocks([np.zeros(3, np.float32), np.full(2, np.nan, np.float32)], N_FFT, 1, heard.append)
-    with pytest.raises(ParameterError, match="began with float32"):
+    with pytest.raises(ParameterError, match="must be float32 as before"):
         analyse_blocks([np.zeros(3, np.float32), np.zeros(3, np.int16)], N_FFT, 1, heard.append)
 
 
