@@ -11,11 +11,12 @@ import numpy.typing as npt
 from nmf_audio.dsp.samples import USABLE, describe_unusable
 from nmf_audio.errors import AudioFileError
 
-__all__ = ["ReaderContext", "Samples", "WriterContext", "check_values", "choose_block_length"]
+__all__ = ["ReaderContext", "Samples", "WriterContext", "check_values", "choose_block_length", "name_first"]
 
 Samples = npt.NDArray[np.floating[Any]]
 
 _MAX_BLOCK_VALUES = 2**20
+_MOST_NAMED = 3
 
 
 def choose_block_length(sr: int, n_channels: int) -> int:
@@ -37,6 +38,18 @@ def check_values(block: Samples, first: int, sr: int, label: str) -> None:
     problem = describe_unusable(block, first, sr)
     if problem is not None:
         raise AudioFileError(f"{label}: {problem}; must be {USABLE}")
+
+
+def name_first(things: list[str]) -> str:
+    """Return the first of some things in words, and how many more there are.
+
+    Examples
+    --------
+    >>> name_first(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 times more'
+    """
+    named = ", ".join(things[:_MOST_NAMED])
+    return named if len(things) <= _MOST_NAMED else f"{named} and {len(things) - _MOST_NAMED} times more"
 
 
 class ReaderContext:

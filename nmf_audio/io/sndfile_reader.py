@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import stat
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,22 @@ import numpy as np
 import soundfile
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length
+from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length, name_first
 from nmf_audio.io.containers import Container
+from nmf_audio.io.interrupts import deferring_interrupts
+from nmf_audio.io.joined import Part, find_flac, find_mp3_frames, find_parts
 from nmf_audio.io.output_file import OutputFile
-from nmf_audio.io.truncation import describe_truncation
+from nmf_audio.io.window import Window
 
 __all__ = ["AudioReader", "create_sound", "open_sound"]
 
 # libsndfile's words for these codes name causes that are not the ones
 _MISLEADING_CODES = (1, 7)
+_UNKNOWN = 2**62
+# where a FLAC states the samples of its longest frame
+_FLAC_BLOCK_AT, _LEAST_FLAC_BLOCK = 10, 16
+# a decoder reads no further ahead
+_READ_AHEAD = 2**17
 
 
 class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
@@ -43,33 +52,14 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
         try:
             super().close()
         finally:
-            if isinstance(self._source, io.FileIO):
+            if isinstance(self._source, io.IOBase):
                 self._source.close()
-
-
-class _Bw64(io.FileIO):
-    """A BW64, which libsndfile reads under the older name of the same thing."""
-
-    def readinto(self, buffer: Any) -> int:
-        start, n = self.tell(), super().readinto(buffer) or 0
-        front = b"RF64"[start : start + n]
-        buffer[: len(front)] = front
-        return n
 
 
 def open_sound(path: Path) -> _Sequential:
     """Open a sound file as `soundfile.SoundFile` does, to be read from start to end."""
     # soundfile can't encode names that are no text; bytes pass
-    name = os.fsencode(path) if os.name == "posix" else path
-    try:
-        return _Sequential(name)
-    except soundfile.LibsndfileError:
-        file = _Bw64(name)
-        if file.read(4) == b"BW64":
-            file.seek(0)
-            return _Sequential(file)
-        file.close()
-        raise
+    return _Sequential(os.fsencode(path) if os.name == "posix" else path)
 
 
 def create_sound(file: OutputFile, sr: int, n_channels: int, container: Container) -> _Sequential:
@@ -98,7 +88,7 @@ class AudioReader(ReaderContext):
     n_channels : int
         Channels.
     n_samples : int or None
-        Length in samples as the header has it; None if it does not say.
+        Length in samples as far as the file tells before all of it is read; None if it does not.
     container : Container
         Container, subtype and byte order.
     tags : dict of str
@@ -136,7 +126,7 @@ class AudioReader(ReaderContext):
                 raise AudioFileError(f"{self.label}: is {kind}; name an audio file")
             if status.st_size == 0:
                 raise AudioFileError(f"{self.label}: is empty (0 bytes)")
-            self.damage = describe_truncation(self.path)
+            self._parts, self.damage = find_parts(self.path)
         except OSError as error:
             if isinstance(error, AudioFileError):
                 raise
@@ -145,24 +135,41 @@ class AudioReader(ReaderContext):
             raise AudioFileError(
                 f"{self.label}: has no header that says rate and channels; convert it to WAV first"
             )
+        self._file: _Sequential | None = None
         try:
-            self._file = open_sound(self.path)
+            first = self._enter(0)
         except soundfile.LibsndfileError as error:
             raise AudioFileError(f"{self.label}: {self._unreadable(error)}") from error
-        self.sr: int = self._file.samplerate
-        self.n_channels: int = self._file.channels
-        declared: int = self._file.frames
-        self.n_samples = declared if declared < 2**62 else None
+        self.sr: int = first.samplerate
+        self.n_channels: int = first.channels
+        self._lengths = [first.frames]
+        self._silence = 0
+        self._silences: list[str] = []
+        self._is_over = False
+        if len(self._parts) > 1:
+            joined, self._parts = self._parts[1:], self._parts[:1]
+            all(self._add(part) for part in joined)
+            self._enter(0)
+        n_samples = sum(self._lengths)
+        self.n_samples = n_samples if n_samples < _UNKNOWN else None
 
     @cached_property
     def container(self) -> Container:
         """Container, subtype and byte order."""
+        assert self._file is not None
         return Container(self._file.format, self._file.subtype, self._file.endian)
 
     @cached_property
     def tags(self) -> dict[str, str]:
-        """Title, artist and so on, as libsndfile knows them; to be asked for before the file is closed."""
-        return {name: text for name, text in self._file.copy_metadata().items() if text}
+        """Title, artist and so on, as libsndfile knows them; to be asked for before anything is read."""
+        if self._parts[0].is_sized:
+            assert self._file is not None
+            tags = self._file.copy_metadata()
+        else:
+            # they stand before the first frame
+            with open_sound(self.path) as sound:
+                tags = sound.copy_metadata()
+        return {name: text for name, text in tags.items() if text}
 
     def _unreadable(self, error: soundfile.LibsndfileError) -> str:
         if self.damage:
@@ -172,7 +179,8 @@ class AudioReader(ReaderContext):
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
         """Yield the samples in blocks of about a second; the memory needed does not grow with the file.
@@ -193,14 +201,8 @@ class AudioReader(ReaderContext):
             If a sample is NaN, infinite, or too large for float32 arithmetic; the message says which.
         """
         n_block = choose_block_length(self.sr, self.n_channels)
-        failed = False
-        while not failed:
-            block, failed = self._read_block(n_block, dtype)
-            if block.shape[1]:
-                yield block
-            elif not failed:
-                self._note_end(0)
-                return
+        while (block := self._read_block(n_block, dtype)) is not None:
+            yield block
 
     def read(self, start: int, stop: int) -> Samples:
         """Return samples from `start` up to `stop`, float32; fewer at the end.
@@ -208,38 +210,154 @@ class AudioReader(ReaderContext):
         What decoders keep from before has no influence: the file is opened anew. Raises `AudioFileError` as `blocks`.
         """
         if start or self.n_read:
-            self._file.close()
-            self._file = open_sound(self.path)
-            self._file.seek(start)
-            self.n_read = start
-        block, failed = self._read_block(stop - start, np.float32)
-        if block.shape[1] < stop - start and not failed:
-            self._note_end(0)
-        return block
+            ends = list(accumulate(self._lengths))
+            number = min(bisect_right(ends, start), len(ends) - 1)
+            self._enter(number, start - (ends[number] - self._lengths[number]))
+            self.n_read, self._silence, self._is_over = start, 0, False
+        blocks = [np.zeros((self.n_channels, 0), np.float32)]
+        while self.n_read < stop and (block := self._read_block(stop - self.n_read, np.float32)) is not None:
+            blocks.append(block)
+        return np.concatenate(blocks, axis=1)
 
-    def _read_block(self, n: int, dtype: type[np.floating[Any]]) -> tuple[Samples, bool]:
-        """Return the next n samples, fewer at the end, and whether the decoder failed behind them."""
-        block = np.full((n, self.n_channels), np.nan, dtype)
-        failed = False
+    def _enter(self, number: int, sample: int = 0) -> _Sequential:
+        """Open one of the recordings in the file, and go to one of its samples."""
+        part = self._parts[number]
+        self.close()
+        with deferring_interrupts():
+            self._window = None if part.stop is None else Window(self.path, *part)
+            sound = open_sound(self.path) if self._window is None else _Sequential(self._window)
+            self._file, self._number = sound, number
+            if sample:
+                sound.seek(sample)
+        return sound
+
+    def _add(self, part: Part) -> bool:
+        """Go on with a recording that was joined; return whether it fits."""
+        n_before = sum(self._lengths)
+        self._parts.append(part)
         try:
-            n = len(self._file.read(out=block))
+            sound = self._enter(len(self._parts) - 1)
         except soundfile.LibsndfileError as error:
-            failed = True
-            # what the decoder wrote before it failed is good
-            n = int(np.isfinite(block).all(axis=1).argmin())
-            self._note_end(n, str(error.error_string).removeprefix("Error : ").rstrip("."))
-        y = np.ascontiguousarray(block[:n].T)
-        check_values(y, self.n_read, self.sr, self.label)
-        self.n_read += n
-        return y, failed
+            rest = f"can't be read ({error.error_string.rstrip('.')})"
+        else:
+            if (sound.samplerate, sound.channels) == (self.sr, self.n_channels):
+                self._lengths.append(sound.frames)
+                return True
+            rest = f"has {sound.channels} channels at {sound.samplerate} Hz"
+        self._parts.pop()
+        self.damage = self.damage or f"is joined of several: what follows {n_before / self.sr:.2f} s {rest}"
+        return False
 
-    def _note_end(self, n_more: int, reason: str = "") -> None:
-        n_read = self.n_read + n_more
-        # an MP3 may lack its last two frames of padding without a loss
-        slack = 2304 if self.container.format == "MP3" else 0
-        short = self.n_samples is not None and n_read + slack < self.n_samples
-        if self.damage or not (reason or short):
+    def _read_block(self, n: int, dtype: type[np.floating[Any]]) -> Samples | None:
+        """Return the next samples, n at most, silence for those that can't be decoded; None at the end."""
+        while not self._is_over:
+            if self._silence:
+                n = min(n, self._silence)
+                self._silence -= n
+                self.n_read += n
+                return np.zeros((self.n_channels, n), dtype)
+            y, error = self._decode(n, dtype)
+            check_values(y, self.n_read, self.sr, self.label)
+            self.n_read += y.shape[1]
+            if error or not y.shape[1]:
+                self._pass(error)
+            if y.shape[1]:
+                return y
+        return None
+
+    def _decode(self, n: int, dtype: type[np.floating[Any]]) -> tuple[Samples, str]:
+        """Return the next n samples, fewer at the end, and why the decoder failed behind them, if it did."""
+        assert self._file is not None
+        block = np.full((n, self.n_channels), np.nan, dtype)
+        error = ""
+        try:
+            if self._window is None:
+                n = len(self._file.read(out=block))
+            else:
+                with deferring_interrupts():
+                    n = len(self._file.read(out=block))
+        except soundfile.LibsndfileError as failure:
+            error = str(failure.error_string).removeprefix("Error : ").rstrip(".")
+            # what the decoder wrote before it failed is good
+            good = np.isfinite(block).all(axis=1)
+            n = n if good.all() else int(good.argmin())
+        return np.ascontiguousarray(block[:n].T), error
+
+    def _pass(self, error: str) -> None:
+        """Go on behind what can't be decoded, or behind the end of one recording with the next."""
+        n_left = sum(self._lengths[: self._number + 1]) - self.n_read
+        if n_left <= 0:
+            # it is all there; what follows is something else
+            error = ""
+        if n_left > 0 and self.container.format == "FLAC" and self._find_good(n_left):
             return
-        promised = f" of {self.n_samples / self.sr:.2f} s" if self.n_samples is not None and short else ""
-        because = f" ({reason})" if reason else ""
-        self.damage = f"is truncated or damaged: {n_read / self.sr:.2f} s{promised} could be read{because}"
+        if self._number + 1 < len(self._parts):
+            if 0 < n_left < _UNKNOWN:
+                self._fill(n_left)
+            self._enter(self._number + 1)
+        elif error or not self._find_more():
+            self._is_over = True
+            self._note_end(error)
+
+    def _find_good(self, n_left: int) -> bool:
+        """Find the next good frame of a FLAC, and let silence stand for what is before it; return whether one was."""
+        with self.path.open("rb") as file:
+            file.seek(self._parts[self._number].start + _FLAC_BLOCK_AT)
+            step = max(int.from_bytes(file.read(2), "big"), _LEAST_FLAC_BLOCK)
+        done = self._lengths[self._number] - n_left
+
+        def is_good(n_blocks: int) -> bool:
+            try:
+                return len(self._enter(self._number, done + n_blocks * step).read(1)) == 1
+            except soundfile.LibsndfileError:
+                return False
+
+        last_bad, n = 0, 1
+        while n * step < n_left and not is_good(n):
+            last_bad, n = n, 2 * n
+        if n * step >= n_left:
+            return False
+        while n - last_bad > 1:
+            middle = (last_bad + n) // 2
+            last_bad, n = (last_bad, middle) if is_good(middle) else (middle, n)
+        self._enter(self._number, done + n * step)
+        self._fill(n * step)
+        return True
+
+    def _find_more(self) -> bool:
+        """Find a recording that was joined to the last, which shows only at its end; return whether one was."""
+        part = self._parts[-1]
+        if self._window is None or part.stop is None:
+            return False
+        place, is_flac = self._window.get_place(), self.container.format == "FLAC"
+        found = (
+            find_flac(self.path, max(place - _READ_AHEAD, part.start + 1))
+            if is_flac
+            else find_mp3_frames(self.path, place)
+        )
+        if found is None or not self._add(Part(found, part.stop, is_sized=is_flac)):
+            return False
+        if self.n_samples is not None:
+            self.n_samples += self._lengths[-1]
+        return True
+
+    def _fill(self, n: int) -> None:
+        """Let silence stand for the next n samples."""
+        self._silence = n
+        self._silences.append(f"{self.n_read / self.sr:.2f} s to {(self.n_read + n) / self.sr:.2f} s")
+
+    def _note_end(self, error: str) -> None:
+        # an MP3 may lack its last two frames of padding without a loss
+        slack = 2304 if self.container.subtype.startswith("MPEG_LAYER") else 0
+        short = self.n_samples is not None and self.n_read + slack < self.n_samples
+        found = [self.damage] if self.damage else []
+        if self._silences:
+            found.append(f"is damaged: no sound from {name_first(self._silences)}; silence stands there")
+        if not self.damage and (error or short):
+            promised = f" of {self.n_samples / self.sr:.2f} s" if self.n_samples is not None and short else ""
+            because = f" ({error})" if error else ""
+            found.append(
+                f"is truncated or damaged: {self.n_read / self.sr:.2f} s{promised} could be read{because}"
+            )
+        self.damage = ", and ".join(found) or None
+        self._silences = []

@@ -6,13 +6,13 @@ libsndfile and FFmpeg open most of these without a message, and read what is the
 from __future__ import annotations
 
 import os
-import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from nmf_audio.io.extent import find_extent
 from nmf_audio.io.formats import FORMATS
-from nmf_audio.io.riff import LAYOUTS, Cursor, walk_chunks
+from nmf_audio.io.joined import scan_ogg
 
 __all__ = ["describe_truncation"]
 
@@ -42,56 +42,15 @@ def describe_truncation(path: Path) -> str | None:
         size = os.fstat(file.fileno()).st_size
         head = file.read(12)
         if FORMATS["OGG"].matches(head):
-            return None if _ogg_has_end(file, size) else "is truncated: its last page is missing"
+            return scan_ogg(path).describe_damage()
         if FORMATS["MKV"].matches(head):
             return _check_matroska(file, size)
         if FORMATS["MP4"].matches(head):
             return _check_boxes(file, size)
         with suppress(EOFError):
-            found = _find_samples(file, head)
-            return None if found is None else _check_samples(file, size, *found)
+            found = find_extent(file)
+            return None if found is None else found.damage
     return None
-
-
-def _find_samples(file: BinaryIO, head: bytes) -> tuple[int, int] | None:
-    """Return where the samples start and their bytes as declared; None if the header does not say."""
-    if FORMATS["AU"].matches(head) and len(head) == 12:
-        start, declared = struct.unpack(">II", head[4:])
-        return None if declared == 0xFFFFFFFF else (start, declared)
-    layout = LAYOUTS.get(head[:4])
-    if layout is not None:
-        for chunk in walk_chunks(Cursor(file.read, 12, seek=file.seek), layout):
-            if chunk.name == layout.samples:
-                return None if chunk.is_unknown else (chunk.start, chunk.n_bytes)
-    return None
-
-
-def _check_samples(file: BinaryIO, size: int, start: int, declared: int) -> str | None:
-    there = size - start
-    if declared == 0 and there > 0:
-        file.seek(start)
-        name = file.read(4)
-        # tags may follow no samples
-        if len(name) < 4 or not all(0x20 <= byte < 0x7F for byte in name):
-            return f"was never finished: its header says no samples, {there} bytes follow"
-    if there < declared:
-        return f"is truncated: {max(there, 0)} of {declared} bytes of its samples are there"
-    return None
-
-
-def _ogg_has_end(file: BinaryIO, size: int) -> bool:
-    """Whether the last page of an Ogg file carries the end-of-stream flag and is whole."""
-    n_page = 27 + 255 + 255 * 255
-    start = max(0, size - 2 * n_page)
-    file.seek(start)
-    tail = file.read()
-    page = tail.rfind(b"OggS")
-    if page < 0 or len(tail) < page + 27:
-        return False
-    n_segments = tail[page + 26]
-    segments = tail[page + 27 : page + 27 + n_segments]
-    whole = len(segments) == n_segments and len(tail) >= page + 27 + n_segments + sum(segments)
-    return whole and bool(tail[page + 5] & 4)
 
 
 def _check_boxes(file: BinaryIO, size: int) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length
+from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length, name_first
 from nmf_audio.io.containers import Container
 from nmf_audio.io.media.pyav import load_pyav, open_to_read
 from nmf_audio.io.truncation import describe_truncation
@@ -26,7 +26,6 @@ _SLACK_AFTER_DAMAGE = 0.003
 _LONGEST_GAP_SECONDS, _LONGEST_OVERLAP_SECONDS = 600, 1
 # silence beyond that of one gap, as a multiple of the sound: a few kilobytes may claim gaps of hours
 _MOST_SILENCE = 9
-_GAPS_NAMED = 3
 
 _CODECS = {
     "aac": "AAC",
@@ -277,9 +276,9 @@ class MediaReader(ReaderContext):
         """Return a sentence on the gaps of what was read that are silent now, and one on those that are closed."""
         found = []
         if self._gaps:
-            found.append(f"has no sound from {_enumerate(self._gaps)}; silence stands there")
+            found.append(f"has no sound from {name_first(self._gaps)}; silence stands there")
         if self._jumps:
-            found.append(f"its clock jumps by {_enumerate(self._jumps)}; the gap is closed")
+            found.append(f"its clock jumps by {name_first(self._jumps)}; the gap is closed")
         return found
 
     def _all_frames(self) -> Iterator[Any]:
@@ -290,12 +289,6 @@ class MediaReader(ReaderContext):
         if self._n_bad and not self.damage:
             gap = f"; {self._gap / self.sr:.2f} s are silent now" if self._gap else ""
             self.damage = f"is damaged: {self._n_bad} pieces of its sound can't be decoded{gap}"
-
-
-def _enumerate(things: list[str]) -> str:
-    """Name the first of some things, and count the others."""
-    named = ", ".join(things[:_GAPS_NAMED])
-    return named if len(things) <= _GAPS_NAMED else f"{named} and {len(things) - _GAPS_NAMED} times more"
 
 
 def _format_name(name: str, path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from nmf_audio.io.atomic import replace_front
 
-__all__ = ["build_tag", "put_tag", "read_tag"]
+__all__ = ["build_tag", "count_tag_bytes", "put_tag", "read_tag"]
 
 _FRAMES = {
     "title": b"TIT2",
@@ -53,8 +53,18 @@ def read_tag(path: Path) -> bytes:
 
 def _tag_bytes(file: BinaryIO) -> int:
     file.seek(0)
-    head = file.read(_HEAD)
-    if len(head) < _HEAD or head[:3] != b"ID3" or max(head[6:]) > 0x7F:
+    return count_tag_bytes(file.read(_HEAD))
+
+
+def count_tag_bytes(head: bytes) -> int:
+    """Return how long the tag is that begins with these bytes, ten at least; 0 if none does.
+
+    Examples
+    --------
+    >>> count_tag_bytes(build_tag({"title": "talk"})[:10])
+    25
+    """
+    if len(head) < _HEAD or head[:3] != b"ID3" or max(head[6:_HEAD]) > 0x7F:
         return 0
     size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
     return _HEAD + size + (_HEAD if head[5] & _HAS_FOOTER else 0)

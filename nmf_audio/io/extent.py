@@ -1,0 +1,196 @@
+"""The bytes of a file that are samples: what its header states, and what is there.
+
+Recorders that lose power leave 0 where the size belongs; sizes of 32 bits wrap around beyond 4 GB. The first bytes
+behind the stated end tell whether more of the samples stand there, or something else.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import BinaryIO, NamedTuple
+
+from nmf_audio.io.formats import FORMATS
+from nmf_audio.io.riff import LAYOUTS, Chunk, Cursor, Layout, walk_chunks
+
+__all__ = ["Extent", "find_extent", "is_joined", "is_other_than_samples"]
+
+_WRAP = 2**32
+_MOST = _WRAP - 1
+# more of the head than this is not held in memory
+_MAX_HEAD = 2**24
+# recorders fill the last block of a card with zeros
+_MAX_PADDING = 2**20
+_AU = Layout(24, struct.Struct(">4sI"))
+# the bytes of a chunk of samples before the first of them: AIFF, CAF
+_BEFORE = {b"FORM": 8, b"caff": 4}
+_BEHIND = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN")
+_CHUNKS = (
+    *(
+        b"LIST",
+        b"id3 ",
+        b"ID3 ",
+        b"bext",
+        b"iXML",
+        b"axml",
+        b"umid",
+        b"cue ",
+        b"smpl",
+        b"JUNK",
+        b"fact",
+        b"PEAK",
+    ),
+    *(b"NAME", b"AUTH", b"ANNO", b"(c) ", b"MARK", b"COMT", b"INST", b"info"),
+)
+
+
+class Extent(NamedTuple):
+    """The place of the samples in a file.
+
+    `start` is the place of the first, and `stop` that behind the last, or behind all that belongs to them;
+    `damage` says what is missing or doubtful, half a sentence. `head` is what should stand before `start`, empty
+    if it stands there. At `joined` another recording begins that was joined to this one.
+    """
+
+    start: int
+    stop: int
+    head: bytes = b""
+    damage: str | None = None
+    joined: int | None = None
+
+
+def find_extent(file: BinaryIO, base: int = 0) -> Extent | None:
+    r"""Return the place of the samples of a WAV or one of its relatives that begins at `base`; None if not found.
+
+    Raises EOFError if the file ends before the first sample.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryFile() as file:
+    ...     _ = file.write(b".snd" + (24).to_bytes(4, "big") + bytes(4) + bytes(12) + b"samples.")
+    ...     file.flush()
+    ...     found = find_extent(file)
+    >>> found.damage, found.head[8:12]
+    ('was never finished: its header says no samples, 8 bytes follow', b'\x00\x00\x00\x08')
+    """
+    size = os.fstat(file.fileno()).st_size
+    file.seek(base)
+    magic = file.read(12)
+    if FORMATS["AU"].matches(magic):
+        start, stated = struct.unpack(">II", magic[4:])
+        layout, chunk = _AU, Chunk(b".snd", start, stated)
+    else:
+        found = LAYOUTS.get(magic[:4])
+        if found is None:
+            return None
+        cursor = Cursor(file.read, 12, seek=lambda position: file.seek(base + position))
+        chunks = (chunk for chunk in walk_chunks(cursor, found) if chunk.name == found.samples)
+        layout, first = found, next(chunks, None)
+        if first is None:
+            return None
+        chunk = first
+    before = _BEFORE.get(magic[:4], 0)
+    start, stated = base + chunk.start + before, chunk.n_bytes - before
+    there = size - start
+    if not chunk.is_unknown and there < stated:
+        return Extent(
+            start, size, damage=f"is truncated: {max(there, 0)} of {stated} bytes of its samples are there"
+        )
+    is_long = magic[:4] in (b"RF64", b"BW64", b"riff", b"caff")
+    n, damage, joined = there, None, None
+    if not chunk.is_unknown:
+        n, joined = _find_end(file, layout, magic, start, stated, size, wraps=not is_long)
+        if stated <= 0 < n:
+            damage = f"was never finished: its header says no samples, {n} bytes follow"
+        elif n != stated and (is_long or (n - stated) % _WRAP):
+            damage = f"is doubtful: its header states {stated} bytes of samples, {n} follow"
+    # libsndfile reads up to the end what is stated to be longer, not what is stated in 64 bits
+    is_wrong = n != stated and (is_long or not chunk.is_unknown or n > stated)
+    head = b""
+    if (is_wrong or magic[:4] == b"BW64") and start - base <= _MAX_HEAD:
+        file.seek(base)
+        head = _state(file.read(start - base), chunk, n + before)
+        if n > _MOST and magic[:4] in (b"FORM", b"RIFX"):
+            damage = f"is larger than its format allows; what lies beyond 4 GB of its {n} bytes can't be read"
+    if magic[:4] == b"riff" and joined is None:
+        # of these libsndfile reads all that follows as samples
+        size = start + n
+    return Extent(start, size if joined is None else joined, head, damage, joined)
+
+
+def _find_end(
+    file: BinaryIO, layout: Layout, magic: bytes, start: int, stated: int, size: int, *, wraps: bool
+) -> tuple[int, int | None]:
+    """Return how many bytes of samples there are, and where another recording begins, if one was joined."""
+    stated = max(stated, 0)
+    for n in range(
+        stated + (size - start - stated) // _WRAP * _WRAP if wraps else stated, stated - 1, -_WRAP
+    ):
+        position = start + -(-n // layout.alignment) * layout.alignment
+        file.seek(position)
+        if is_joined(file.read(12), magic):
+            return n, position
+        if is_other_than_samples(file, layout, position, size):
+            return n, None
+    return size - start, None
+
+
+def is_joined(head: bytes, magic: bytes) -> bool:
+    """Return whether another recording of the format that began with `magic` begins with `head`."""
+    return head[:4] == magic[:4] and (magic[:4] == b".snd" or head[8:12] == magic[8:12])
+
+
+def is_other_than_samples(file: BinaryIO, layout: Layout, position: int, size: float) -> bool:
+    """Return whether what stands at a position behind samples is none: the end, chunks, a tag, or padding."""
+    if size - position < layout.head.size:
+        return True
+    file.seek(position)
+    head = file.read(layout.head.size)
+    if head.startswith(_BEHIND):
+        return True
+    if size - position <= _MAX_PADDING:
+        file.seek(position)
+        if not any(file.read(_MAX_PADDING)):
+            return True
+    return layout is not _AU and _are_chunks(file, layout, position, size)
+
+
+def _are_chunks(file: BinaryIO, layout: Layout, position: int, size: float) -> bool:
+    """Return whether chunks stand there: known ones, or any up to the end of the file."""
+    file.seek(position)
+    cursor = Cursor(file.read, position, seek=file.seek)
+    try:
+        for chunk in walk_chunks(cursor, layout._replace(first=position)):
+            if chunk.name in _CHUNKS:
+                return True
+            if chunk.n_bytes < 0 or not all(0x20 <= byte < 0x7F for byte in chunk.name):
+                return False
+            if chunk.start + chunk.n_bytes > size:
+                return False
+    except EOFError:
+        return True
+    return False
+
+
+def _state(head: bytes, chunk: Chunk, n_bytes: int) -> bytes:
+    """Return the head of a file with its bytes of samples stated as `n_bytes`."""
+    magic, most = head[:4], min(n_bytes, _MOST)
+    if magic == b".snd":
+        return head[:8] + struct.pack(">I", most) + head[12:]
+    if magic == b"riff":
+        at = chunk.start - 8
+        return head[:at] + struct.pack("<Q", n_bytes + 24) + head[at + 8 :]
+    if magic == b"caff":
+        at = chunk.start - 8
+        return head[:at] + struct.pack(">q", n_bytes) + head[at + 8 :]
+    if magic in (b"RF64", b"BW64"):
+        sizes = struct.pack("<QQ", len(head) + n_bytes - 8, n_bytes)
+        return b"RF64" + head[4:20] + sizes + head[36:-4] + struct.pack("<I", _MOST)
+    if magic == b"RIFF" and n_bytes > _MOST - len(head):
+        sizes = struct.pack("<4sIQQQI", b"ds64", 28, len(head) + 28 + n_bytes, n_bytes, 0, 0)
+        return b"RF64\xff\xff\xff\xffWAVE" + sizes + head[12:-4] + struct.pack("<I", _MOST)
+    order = "<" if magic == b"RIFF" else ">"
+    at = chunk.start - 4
+    total = struct.pack(order + "I", min(len(head) - 8 + n_bytes, _MOST))
+    return magic + total + head[8:at] + struct.pack(order + "I", most) + head[at + 4 :]
