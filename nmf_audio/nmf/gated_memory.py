@@ -17,7 +17,10 @@ and at the global state::
 GRU(x, z) is the gated recurrent unit (Cho et al. 2014). With the thirds u, r, t of i = x @ in + bias and of
 s = z @ back::
 
-    u, r = sigmoid(i_u + s_u), sigmoid(i_r + s_r);  t = tanh(i_t + r * s_t);  z <- u * z + (1 - u) * t
+    u, r = 0.995 sigmoid(i_u + s_u), sigmoid(i_r + s_r);  t = tanh(i_t + r * s_t);  z <- u * z + (1 - u) * t
+
+The 0.995, which is not in the original, makes the units forget: their past fades with a time constant of at most 200
+frames (3.2 s).
 
 All states start at 0, and the memory runs on every frame, silent ones, too.
 
@@ -47,6 +50,7 @@ OFFSET, EXPONENT = (
     np.array(constants.COMPRESSION, np.float32),
 )
 HALF, ONE = np.array(0.5, np.float32), np.array(1, np.float32)
+HALF_KEEP = np.array(constants.LARGEST_KEEP / 2, np.float32)
 LOWEST = np.array(-LARGEST_LOG_FACTOR, np.float32)
 # for factor and inhibition: softplus(x) is x long before exp(x) leaves the range
 HIGHEST = LARGEST_LOG_FACTOR, 80
@@ -183,8 +187,8 @@ class _GatedUnits:
         np.multiply(r, s_t, s_t)
         np.add(t, s_t, t)
         np.tanh(t, t)
-        np.multiply(u, HALF, u)
-        np.add(u, HALF, u)
+        np.multiply(u, HALF_KEEP, u)
+        np.add(u, HALF_KEEP, u)
         np.subtract(z, t, z)
         np.multiply(z, u, z)
         np.add(z, t, z)

@@ -10,6 +10,7 @@ __all__ = [
     "EPS",
     "FLOOR_RISE",
     "GROUP",
+    "LARGEST_KEEP",
     "LARGEST_LOG_FACTOR",
     "MARGIN",
     "SMOOTHING",
@@ -37,6 +38,11 @@ GROUP, MARGIN = 4, 4
 
 COMPRESSION, COMPRESSION_OFFSET = 0.3, 1e-4
 """It sees (band + COMPRESSION_OFFSET) ** COMPRESSION."""
+
+LARGEST_KEEP = 0.995
+"""Largest share of a state that its units keep in a frame: the past fades with a time constant of at most 200 frames
+(3.2 s). Without this limit half of the units of a trained global memory never changed after the first seconds, and
+all of a recording depended on how it had begun."""
 
 LARGEST_LOG_FACTOR = 6
 """Limit of the logarithm of its factor, in either direction."""

@@ -144,7 +144,7 @@ class GatedMemory:
     def _gru(self, x: Array, z: Array, name: str, bias: Array) -> Array:
         i_u, i_r, i_t = np.split(x @ self.p[f"{name}_in"] + bias, 3)
         s_u, s_r, s_t = np.split(z @ self.p[f"{name}_back"], 3)
-        u, r = 1 / (1 + np.exp(-(i_u + s_u))), 1 / (1 + np.exp(-(i_r + s_r)))
+        u, r = 0.995 / (1 + np.exp(-(i_u + s_u))), 1 / (1 + np.exp(-(i_r + s_r)))
         new: Array = u * z + (1 - u) * np.tanh(i_t + r * s_t)
         return new
 

@@ -82,3 +82,18 @@ def test_a_band_reaches_its_own_and_the_next_groups_and_through_the_second_memor
         logits = [run(make(arrays), x, V)[0][2].reshape(-1, 4) for x in (V, changed)]
         heard = (logits[0] != logits[1]).any(axis=1)
         assert heard.tolist() == [g <= reach for g in range(N_BANDS // 4)]
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_what_was_heard_long_ago_is_forgotten(second: bool) -> None:
+    arrays = memory_arrays(N_BANDS, K, second=second)
+    for unit in ("local", "global", "second"):
+        if f"{unit}_bias" in arrays:
+            arrays[f"{unit}_bias"][..., : len(arrays[f"{unit}_back"])] = 30  # as open to the past as can be
+    V = frames(5000)
+    whole = run(
+        make(arrays), np.concatenate([frames(50, seed=2), V]), np.concatenate([frames(50, seed=3), V])
+    )
+    for a, b in zip(whole[-1], run(make(arrays), V, V)[-1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    assert np.abs(whole[50][2] - run(make(arrays), V, V)[0][2]).max() > 1e-3

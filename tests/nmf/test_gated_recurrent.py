@@ -13,14 +13,14 @@ T, N, n = 7, 5, 3
 
 
 def naive_states(x: npt.NDArray[np.float64], back: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Row by row, frame by frame, in float64, straight from Cho et al. (2014)."""
+    """Row by row, frame by frame, in float64, as Cho et al. (2014), but that a unit keeps at most 0.995."""
     states = np.zeros((T, N, n))
     for row in range(N):
         z = np.zeros(n)
         for t in range(T):
             x_u, x_r, x_c = np.split(x[t, row], 3)
             s_u, s_r, s_c = np.split(z @ back, 3)
-            u, r = 1 / (1 + np.exp(-x_u - s_u)), 1 / (1 + np.exp(-x_r - s_r))
+            u, r = 0.995 / (1 + np.exp(-x_u - s_u)), 1 / (1 + np.exp(-x_r - s_r))
             z = u * z + (1 - u) * np.tanh(x_c + r * s_c)
             states[t, row] = z
     return states

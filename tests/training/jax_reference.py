@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 EPS, STEP_FLOOR, ATOM_FLOOR, START, FLOOR = 1e-6, 1e-5, 1e-3, 0.1, 1e-4
-SCALE, GROUP, MARGIN, LARGEST = 0.3, 4, 4, 6.0
+SCALE, GROUP, MARGIN, LARGEST, KEEP = 0.3, 4, 4, 6.0, 0.995
 
 Free = Mapping[str, Any]
 
@@ -24,7 +24,8 @@ def gru(x: Any, back: Any) -> Any:
 
     def step(z: Any, x: Any) -> tuple[Any, Any]:
         s = z @ back
-        u, r = jax.nn.sigmoid(x[..., :n] + s[..., :n]), jax.nn.sigmoid(x[..., n : 2 * n] + s[..., n : 2 * n])
+        u = KEEP * jax.nn.sigmoid(x[..., :n] + s[..., :n])
+        r = jax.nn.sigmoid(x[..., n : 2 * n] + s[..., n : 2 * n])
         z = u * z + (1 - u) * jnp.tanh(x[..., 2 * n :] + r * s[..., 2 * n :])
         return z, z
 

@@ -2,7 +2,7 @@
 
 With x what the input brings to the three gates and s = z @ back what the state brings::
 
-    u = sigmoid(x_u + s_u);  r = sigmoid(x_r + s_r);  c = tanh(x_c + r * s_c)
+    u = 0.995 sigmoid(x_u + s_u);  r = sigmoid(x_r + s_r);  c = tanh(x_c + r * s_c)
     z = u * z + (1 - u) * c
 
 All arrays are float32 and time-major: T frames, N rows, n units; the gates stand side by side in the order u, r, c.
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from nmf_audio.nmf.kernels._jit import jit
 from nmf_audio.nmf.kernels.log_exp import exp
+from nmf_audio.nmf.unrolled_constants import LARGEST_KEEP
 
 Array = NDArray[Any]
 
 ONE = np.float32(1)
 TWO = np.float32(2)
+KEEP = np.float32(LARGEST_KEEP)
 
 
 @jit
@@ -43,7 +45,8 @@ def forward(gates: Array, candidate: Array, back: Array, states: Array) -> None:
                 y = gates[t, i, 2 * n + k] + gates[t, i, n + k] * x
                 c = ONE - TWO / (ONE + exp(TWO * y))
                 gates[t, i, 2 * n + k] = c
-                u = gates[t, i, k]
+                u = KEEP * gates[t, i, k]
+                gates[t, i, k] = u
                 states[t + 1, i, k] = u * states[t, i, k] + (ONE - u) * c
 
 
@@ -66,7 +69,7 @@ def backward(gates: Array, candidate: Array, back: Array, states: Array, d_state
                 u, r, c = gates[t, i, k], gates[t, i, n + k], gates[t, i, 2 * n + k]
                 dz = d[i, k] + d_states[t, i, k]
                 d_c = dz * (ONE - u) * (ONE - c * c)
-                d_u = dz * (states[t, i, k] - c) * u * (ONE - u)
+                d_u = dz * (states[t, i, k] - c) * u * (ONE - u / KEEP)
                 d_r = d_c * candidate[t, i, k] * r * (ONE - r)
                 d[i, k] = dz * u
                 gates[t, i, k] = d_u
