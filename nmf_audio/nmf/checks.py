@@ -1,6 +1,7 @@
-"""Checks of arguments, and the data in the form that the kernels want."""
+"""Argument checks of NMF, and its data in the form that the kernels take."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nmf_audio._checks import check_array, check_entries, check_number, check_real, check_shape, invalid
+from nmf_audio._checks import (
+    LARGEST,
+    check_array,
+    check_entries,
+    check_number,
+    check_real,
+    check_shape,
+    invalid,
+)
+from nmf_audio.errors import ParameterError
 
 Array = NDArray[Any]
 Free = slice | Sequence[int] | Sequence[bool] | Array | None
@@ -16,10 +26,16 @@ Free = slice | Sequence[int] | Sequence[bool] | Array | None
 EPS = 1e-10
 """What is added to the model, relative to the mean of the data."""
 
+LARGEST_LOG_SCALE = {np.float32: 120, np.float64: 1000}
+"""With these bounds, which hold nearly all numbers of a type, neither the scale nor its inverse overflows."""
+
+LARGEST_LOG_COST = 1000
+"""A unit of the cost, in that of the data, is at most 2 to this power."""
+
 
 @dataclass(frozen=True)
 class Problem:
-    """Data as the kernels want them: frame-major, with a mean near 1, so that float32 powers stay in range.
+    """Data as the kernels take them: frame-major, with a mean near 1, so that float32 powers stay in range.
 
     The scale is a power of two: dividing by it costs no rounding.
     """
@@ -66,7 +82,14 @@ class Problem:
     def l1(self, value: ArrayLike, n_components: int, name: str) -> Array:
         """Penalty per atom in the problem's scale; those of W and H differ by one factor `scale`."""
         power = -self.beta if name == "l1_W" else 1.0 - self.beta
-        penalty: Array = (per_atom(value, n_components, name) * self.scale**power).astype(self.dtype)
+        given = per_atom(value, n_components, name)
+        with np.errstate(over="ignore"):
+            unit = np.float64(self.scale) ** power
+            penalty: Array = np.where(given > 0, given * min(unit, LARGEST), 0).astype(self.dtype)
+        if not np.isfinite(penalty).all():
+            raise invalid(
+                name, value, f"at most {np.finfo(self.dtype).max / unit:.1g} for data of this level"
+            )
         return penalty
 
     def start(self, W: Array, profile: Array) -> Array:
@@ -111,18 +134,70 @@ def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
         if not known.any():
             raise invalid("weights", 0, "above 0 for at least one entry of V", given="weights are all 0")
         check_entries("V", np.where(known, v, 0))
-        level = float(v[known].mean(dtype=np.float64))
+        level = _mean(v[known])
         v = np.where(known, v, v.dtype.type(level))
         M = np.ascontiguousarray(m.T)
     else:
         check_entries("V", v)
-        level = float(v.mean(dtype=np.float64))
-    # the bounds hold all of float32; with them no power of the scale overflows
-    scale = 2.0 ** min(max(round(math.log2(level)), -120), 120) if level > 0 else 1.0
+        level = _mean(v)
+    largest = LARGEST_LOG_SCALE[v.dtype.type]
+    power = min(max(round(math.log2(level)), -largest), largest) if level > 0 else 0
+    if power * beta > LARGEST_LOG_COST:
+        allowed = f"{'at most' if beta > 0 else 'at least'} {2.0 ** (LARGEST_LOG_COST / beta):.0e}"
+        raise invalid("V", level, f"{allowed} for beta={beta:g}", given=f"V has a mean of {level:g}")
+    scale = 2.0**power
     v = v.T * v.dtype.type(1.0 / scale)
     if beta <= 0:
+        _warn_of_zeros(v, beta)
         np.maximum(v, v.dtype.type(eps), out=v)  # the cost is infinite at zero
     return Problem(np.ascontiguousarray(v), M, scale, beta, eps)
+
+
+def _mean(v: Array) -> float:
+    with np.errstate(over="ignore"):
+        mean = float(v.mean(dtype=np.float64))
+    return mean if math.isfinite(mean) else float((v * 2.0**-64).mean()) * 2.0**64
+
+
+def _warn_of_zeros(v: Array, beta: float) -> None:
+    # frames and features that are all zero do no harm: the model is zero there, too
+    scattered = (v == 0) & v.any(axis=1, keepdims=True) & v.any(axis=0)
+    if scattered.any():
+        warnings.warn(
+            f"V has {np.count_nonzero(scattered)} scattered zeros, of which the divergence with beta={beta:g} is "
+            "infinite, so that the model may leave the range of the data; give them weights of 0, add a small "
+            "number to V, or take beta > 0",
+            stacklevel=4,
+        )
+
+
+def has_sound(V: ArrayLike, weights: ArrayLike | None) -> bool:
+    """Return whether any known entry of checked data is above 0."""
+    return bool(np.any(V) if weights is None else np.any(np.where(np.asarray(weights) > 0, V, 0)))
+
+
+def convert(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return a checked array as float32 or float64, if its entries are in the range of that."""
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype, copy=False)
+    if not np.array_equal(np.isfinite(converted), np.isfinite(array)):
+        largest = float(np.nanmax(array))
+        raise invalid(name, largest, f"within {dtype}, the type of V", given=f"{name} holds {largest:g}")
+    return converted
+
+
+def power_of_two(a: Array) -> float:
+    """Return a power of two near the largest magnitude in an array, 1 for zeros: dividing by it costs no rounding."""
+    largest = float(np.abs(a).max(initial=0))
+    return 2.0 ** math.floor(math.log2(largest)) if largest > 0 else 1.0
+
+
+def check_result(name: str, result: Array | float) -> None:
+    """Refuse a result that left the range of its type; data, starts and penalties were too far apart."""
+    if not np.isfinite(result).all():
+        raise ParameterError(
+            f"{name} leaves the range of {np.asarray(result).dtype}; scale V, the start and the penalties towards 1"
+        )
 
 
 def per_atom(value: ArrayLike, n_components: int, name: str) -> Array:

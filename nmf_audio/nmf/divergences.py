@@ -13,6 +13,9 @@ from nmf_audio._checks import check_real, check_shape
 
 __all__ = ["beta_divergence"]
 
+LARGEST = 1e30
+"""Larger entries are scaled down first: of differences of their powers nothing but infinity and NaN might be left."""
+
 
 def beta_divergence(
     V: ArrayLike, L: ArrayLike, beta: float = 1.0, *, weights: ArrayLike | None = None
@@ -40,7 +43,7 @@ def beta_divergence(
     -------
     float
         The divergence, computed in float64. It is infinite where beta <= 0 and V is zero, or where beta <= 1
-        and L is zero and V is not.
+        and L is zero and V is not, and where it leaves the range of float64.
 
     Raises
     ------
@@ -56,6 +59,12 @@ def beta_divergence(
     """
     v, m = (check_real(name, a).astype(np.float64, copy=False) for name, a in (("V", V), ("L", L)))
     check_shape("L", m, v.shape, advice="that of V")
+    largest = max(v.max(initial=0), m.max(initial=0))
+    if LARGEST < largest < np.inf:
+        scale = 2.0 ** np.floor(np.log2(largest))
+        with np.errstate(over="ignore"):
+            scaled = beta_divergence(v / scale, m / scale, beta, weights=weights)
+            return float(scaled * scale**beta) if scaled > 0 else scaled
     if weights is None:
         return float(_entries(v, m, float(beta)).sum())
     w = check_real("weights", weights).astype(np.float64, copy=False)
@@ -77,4 +86,6 @@ def _entries(v: NDArray[Any], m: NDArray[Any], beta: float) -> NDArray[Any]:
             # where a model of zero meets data of zero stands 0 * inf: the divergence is 0 for beta > 0
             cross = np.where((v == 0) & (beta > 0), 0.0, v * m ** (beta - 1.0))
             out = (v**beta + (beta - 1.0) * m**beta - beta * cross) / (beta * (beta - 1.0))
+            if beta < 0:
+                out[(v == 0) | (m == 0)] = np.inf
     return out

@@ -9,13 +9,13 @@ from numpy.typing import ArrayLike
 from nmf_audio._checks import check_array, check_choice, check_number, check_whole, invalid
 from nmf_audio.nmf.alternation import Alternation
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, prepare
+from nmf_audio.nmf.checks import Array, Free, Problem, check_result, free_atoms, prepare
 from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.updates import NORMS, Norm, scale_to_unit, to_frame_major, to_public
 from nmf_audio.nmf.workers import Workers
 
-__all__ = ["Factorization", "factorize", "first_factors"]
+__all__ = ["Factorization", "factorize", "first_factors", "make_result"]
 
 COARSEST = 32
 """Largest stride, chosen here, of the frames from which atoms are learned first."""
@@ -73,7 +73,8 @@ def factorize(
     Parameters
     ----------
     V : array_like (n_features, n_frames), >= 0
-        Data: one column is one frame (scikit-learn has the transpose).
+        Data: one column is one frame (scikit-learn has the transpose). For beta <= 0 zeros are raised as in
+        `update_H`.
     n_components : int, optional
         Number of atoms; may be left out when `W` or `H` is given.
     beta : float, optional
@@ -152,7 +153,15 @@ def factorize(
             first = both.cost() if tol > 0 else None
             both.start_coarsely(stride)
         n_iter, cost = both.run(max_iter, tol, problem.scale_callback(callback), first)
-    return Factorization(atoms.T.copy(), to_public(problem, h), n_iter, cost * problem.unit_of_cost)
+    return make_result(problem, atoms, h, n_iter, cost)
+
+
+def make_result(problem: Problem, atoms: Array, h: Array, n_iter: int, cost: float) -> Factorization:
+    """The factors as the caller knows them, if they are finite."""
+    cost *= problem.unit_of_cost
+    check_result("W", atoms)
+    check_result("the cost", cost)
+    return Factorization(atoms.T.copy(), to_public(problem, h), n_iter, cost)
 
 
 def _stride(coarse: int | None, n_frames: int, n_components: int, started: bool) -> int:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_number, check_whole
 from nmf_audio.nmf import kernels
-from nmf_audio.nmf.checks import Array, exponent, per_atom
+from nmf_audio.nmf.checks import Array, check_result, convert, exponent, per_atom
 
 __all__ = ["FrameSolver"]
 
@@ -144,12 +144,14 @@ class FrameSolver:
         n_components, n_features = self._atoms.shape
         if np.shape(V) == (n_features, 0):
             return np.empty((n_components, 0), self.dtype)
-        v = check_array("V", V, (n_features, "n_frames")).astype(self.dtype, copy=False)
+        v = convert("V", check_array("V", V, (n_features, "n_frames")), self.dtype)
         if H is None:
             h = np.ones((v.shape[1], n_components), self.dtype)
         else:
-            h = np.array(check_array("H", H, (n_components, v.shape[1])).T, self.dtype, order="C")
+            given = convert("H", check_array("H", H, (n_components, v.shape[1])), self.dtype)
+            h = np.array(given.T, order="C")
         self._run(np.ascontiguousarray(v.T), h)
+        check_result("H", h)
         return np.ascontiguousarray(h.T)
 
     def _run(self, V: Array, H: Array) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_whole
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array
+from nmf_audio.nmf.checks import Array, power_of_two
 
 __all__ = ["k_means"]
 
@@ -61,8 +61,10 @@ def k_means(
     True
     """
     x = check_array("X", X, ("n_items", "n_features"), low=-np.inf).astype(np.float64, copy=False)
+    x = x / power_of_two(x)
     n_clusters = check_whole("n_clusters", n_clusters, 1, len(x), advice="X has no more items")
     w = np.ones(len(x)) if weights is None else check_array("weights", weights, (len(x),)).astype(np.float64)
+    w = w / power_of_two(w)
     w = w / w.sum() if w.any() else np.full(len(x), 1 / len(x))
     generator = np.random.default_rng(rng)
     found = [

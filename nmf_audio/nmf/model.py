@@ -16,7 +16,7 @@ from nmf_audio._checks import (
     out_of_order,
 )
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free
+from nmf_audio.nmf.checks import Array, Free, has_sound, prepare
 from nmf_audio.nmf.factorization import factorize
 from nmf_audio.nmf.init import INITS
 from nmf_audio.nmf.online import OnlineAtoms
@@ -255,10 +255,10 @@ class NMF:
         return model
 
     def partial_fit(self, V: ArrayLike, *, weights: ArrayLike | None = None) -> Self:
-        """Take in one more batch of frames and move the atoms, as `OnlineAtoms` says.
+        """Learn from one more batch of frames, as `OnlineAtoms` does.
 
-        The first batch makes the start, after `fit` its atoms are. `norm` and `l1_W` have no exact online
-        form: atoms keep the sums that they start with.
+        Atoms start from the first batch that is not silent, or from those of `fit`. `norm` and `l1_W` have no exact
+        online form: atoms keep the sums that they start with.
 
         Parameters
         ----------
@@ -280,6 +280,9 @@ class NMF:
         self._check()
         if self._online is None:
             if not hasattr(self, "W_"):
+                prepare(V, self.beta, weights)
+                if not has_sound(V, weights):
+                    return self
                 self.W_ = factorize(
                     V, self.n_components, self.beta, init=self.init, l1_H=self.l1_H, weights=weights,
                     max_iter=1, tol=0.0, coarse=1, rng=self.rng,

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_number, check_real
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, exponent, free_atoms, prepare
+from nmf_audio.nmf.checks import Array, Free, check_result, convert, exponent, free_atoms, has_sound, prepare
 from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, to_frame_major
 
 __all__ = ["OnlineAtoms"]
@@ -84,7 +84,7 @@ class OnlineAtoms:
 
     @single_blas
     def update(self, V: ArrayLike, H: ArrayLike, *, weights: ArrayLike | None = None) -> None:
-        """Take in a batch (one frame or many).
+        """Learn from a batch of frames; silence is passed over, and nothing is forgotten meanwhile.
 
         Parameters
         ----------
@@ -101,9 +101,10 @@ class OnlineAtoms:
             When shapes do not fit or entries are negative, NaN or infinite.
         """
         beta = self._beta
-        problem = prepare(check_real("V", V).astype(self._atoms.dtype, copy=False), beta, weights)
+        v = convert("V", check_real("V", V), self._atoms.dtype)
+        problem = prepare(v, beta, weights)
         _, h = to_frame_major(problem, self._atoms.T, H)
-        if not len(self._free):
+        if not len(self._free) or not has_sound(v, weights):
             return
         num, den = (
             part.astype(np.float64) * problem.scale**beta
@@ -111,17 +112,20 @@ class OnlineAtoms:
         )
         old = self._atoms[self._free]
         w = old.astype(np.float64)
-        self._A = self._rho * self._A + (w ** (2.0 - beta) * num if beta <= 2 else num)
-        self._B = self._rho * self._B + (_power(w, 1.0 - beta) * den if beta > 1 else den)
-        new = np.divide(self._A, self._B, out=np.power(w, 1.0 / exponent(beta)), where=self._B > 0)
+        A = self._rho * self._A + (w ** (2.0 - beta) * num if beta <= 2 else num)
+        B = self._rho * self._B + (_power(w, 1.0 - beta) * den if beta > 1 else den)
+        new = np.divide(A, B, out=np.power(w, 1.0 / exponent(beta)), where=B > 0)
         if exponent(beta) != 1:
             new **= exponent(beta)
         sums = new.sum(axis=1, keepdims=True)
         s = np.where((sums > 0) & (self._sums > 0), sums / np.where(self._sums > 0, self._sums, 1.0), 1.0)
         new /= s
-        self._A *= s if beta > 2 else s ** (beta - 1.0)
-        self._B *= s**beta if beta > 1 else s
-        self._atoms[self._free] = keep_above_floor(old, new.astype(old.dtype))
+        A *= s if beta > 2 else s ** (beta - 1.0)
+        B *= s**beta if beta > 1 else s
+        atoms = keep_above_floor(old, new.astype(old.dtype))
+        for name, result in (("W", atoms), ("the memory of earlier batches", np.stack([A, B]))):
+            check_result(name, result)
+        self._A, self._B, self._atoms[self._free] = A, B, atoms
 
 
 def _power(w: Array, exponent: float) -> Any:

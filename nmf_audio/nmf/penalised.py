@@ -36,9 +36,8 @@ from nmf_audio._checks import check_choice, check_number, check_whole, invalid
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, per_atom, prepare
-from nmf_audio.nmf.factorization import Factorization, first_factors
+from nmf_audio.nmf.factorization import Factorization, first_factors, make_result
 from nmf_audio.nmf.minimisers import find_root, minimum_of_sum_one
-from nmf_audio.nmf.updates import to_public
 
 __all__ = ["Penalty", "factorize_penalised"]
 
@@ -157,7 +156,7 @@ def factorize_penalised(
     n_iter, cost = descend(
         update, objective, max_iter=max_iter, tol=tol, callback=problem.scale_callback(callback)
     )
-    return Factorization(atoms.T.copy(), to_public(problem, h), n_iter, cost * problem.unit_of_cost)
+    return make_result(problem, atoms, h, n_iter, cost)
 
 
 class _Weights:

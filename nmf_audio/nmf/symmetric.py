@@ -1,16 +1,20 @@
 """Clustering by symmetric NMF: A ~= G @ G.T, with G >= 0 telling how much each item belongs to each cluster."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_whole, invalid
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array
+from nmf_audio.nmf.checks import Array, check_result, power_of_two
 
 __all__ = ["cluster", "factorize_symmetric"]
 
 N_STARTS = 20
 MAX_ITER = 300
+LARGEST_SCALE = 1e150
+"""Of similarities: the squared error has to be in the range of float64."""
 
 
 @single_blas
@@ -66,24 +70,36 @@ def factorize_symmetric(
     >>> cost < 1e-6
     True
     """
-    a = _check_similarities(A)
+    a, scale = _check_similarities(A)
+    if scale > LARGEST_SCALE:
+        raise invalid(
+            "A",
+            a.max() * scale,
+            f"at most {LARGEST_SCALE:g}",
+            "scale it",
+            given=f"A holds {a.max() * scale:g}",
+        )
     n_clusters, max_iter = check_whole("n_clusters", n_clusters, 1), check_whole("max_iter", max_iter, 1)
     if G is None:
         g = np.random.default_rng(rng).random((len(a), n_clusters)) + 0.1
         g *= np.sqrt(a.sum() / (g @ g.T).sum())
     else:
-        g = check_array("G", G, (len(a), n_clusters)).astype(np.float64)
+        g = check_array("G", G, (len(a), n_clusters)) / math.sqrt(scale)
     for _ in range(max_iter):
         below = g @ (g.T @ g)
         g *= np.cbrt(np.divide(a @ g, below, out=np.zeros_like(g), where=below > 0))
-    return g, float(((a - g @ g.T) ** 2).sum())
+    cost = float(((a - g @ g.T) ** 2).sum())
+    check_result("G", g)
+    return g * math.sqrt(scale), cost * scale * scale
 
 
-def _check_similarities(A: ArrayLike) -> Array:
+def _check_similarities(A: ArrayLike) -> tuple[Array, float]:
+    """Return A over a scale that is a power of four, whose root divides without rounding, too, and that scale."""
     a = check_array("A", A, ("n", "n")).astype(np.float64, copy=False)
     if len(a) != len(a.T) or not np.allclose(a, a.T):
         raise invalid("A", a.shape, "square, and symmetric", given=f"A of shape {a.shape} is not symmetric")
-    return a
+    scale = 4.0 ** (math.frexp(power_of_two(a))[1] // 2)
+    return a / scale, scale
 
 
 def cluster(
@@ -118,7 +134,7 @@ def cluster(
     >>> bool(labels[0] == labels[1] != labels[2])
     True
     """
-    a = _check_similarities(A)
+    a, _ = _check_similarities(A)
     if not (alike := np.diagonal(a) > 0).all():
         i = int(np.argmin(alike))
         raise invalid("A", 0, "above 0, since every item is like itself", given=f"A[{i}, {i}]=0")

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from nmf_audio._checks import check_array, check_number, check_real, check_shape, check_whole, invalid
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Problem, prepare
+from nmf_audio.nmf.checks import Array, Problem, check_result, convert, prepare
 from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, run_updates, to_public
 
@@ -118,9 +118,10 @@ def factorize_tensor(
     sizes = [place.sum(axis=1, keepdims=True), np.sqrt((w * w).sum(axis=1, keepdims=True))]
     shares, spectra = (a / np.where(size > 0, size, 1) for a, size in zip((place, w), sizes, strict=True))
     h = h * (sizes[0] * sizes[1])[:, 0]
-    return TensorFactorization(
-        shares.T.copy(), spectra.T.copy(), to_public(problem, h), n_iter, cost * problem.unit_of_cost
-    )
+    cost *= problem.unit_of_cost
+    for name, result in (("Q", shares), ("W", spectra), ("the cost", cost)):
+        check_result(name, result)
+    return TensorFactorization(shares.T.copy(), spectra.T.copy(), to_public(problem, h), n_iter, cost)
 
 
 def _update(problem: Problem, place: Array, w: Array, h: Array) -> None:
@@ -168,7 +169,7 @@ def _make_start(
     n = check_array("Q", given[0], (n_channels, n_components or "n_components")).shape[1]
     shapes = ((n_channels, n), (n_features, n), (n, problem.n_frames))
     q, w, h = (
-        check_array(name, factor, shape).astype(problem.dtype, copy=False)
+        convert(name, check_array(name, factor, shape), problem.dtype)
         for name, factor, shape in zip("QWH", given, shapes, strict=True)
     )
     scaled = h.T * problem.dtype.type(1.0 / problem.scale)

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_array, check_choice, check_number, check_whole
+from nmf_audio._checks import check_array, check_choice, check_number, check_whole, invalid
 from nmf_audio.nmf import kernels
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, prepare
+from nmf_audio.nmf.checks import Array, Free, Problem, check_result, convert, free_atoms, prepare
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.workers import Workers
 
@@ -54,7 +54,8 @@ def update_H(
     Parameters
     ----------
     V : array_like (n_features, n_frames), >= 0
-        Data. For beta <= 0, where the cost of a zero is infinite, entries are raised to 1e-10 of the mean.
+        Data. For beta <= 0, where the cost of a zero is infinite, entries are raised to 1e-10 of the mean;
+        a warning says so if they are scattered among others, since the model may then leave the range of the data.
     W : array_like (n_features, n_components), >= 0
         Atoms.
     H : array_like (n_components, n_frames), >= 0
@@ -163,6 +164,7 @@ def update_W(
         atoms[chosen] = scale_to_unit(atoms[chosen])
     for _ in range(check_whole("n_iter", n_iter, 1)):
         update_atoms(problem, atoms, h, chosen, l1, norm)
+    check_result("W", atoms)
     return atoms.T.copy()
 
 
@@ -238,16 +240,22 @@ def activations(
 
 def to_frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[Array, Array]:
     """Copies of W and H, checked, in the kernels' form (activations in the problem's scale)."""
-    atoms = np.array(check_array("W", W, (problem.n_features, "n_components")).T, problem.dtype, order="C")
+    w = convert("W", check_array("W", W, (problem.n_features, "n_components")), problem.dtype)
+    if not w.any():
+        # updates multiply: zeros stay zero
+        raise invalid("W", 0, "above 0 for at least one entry", given="W is all 0")
+    atoms = np.array(w.T, order="C")
     if H is None:
         return atoms, problem.start(atoms, np.ones(len(atoms)))
-    given = check_array("H", H, (len(atoms), problem.n_frames)).astype(problem.dtype, copy=False)
+    given = convert("H", check_array("H", H, (len(atoms), problem.n_frames)), problem.dtype)
     return atoms, np.array(given.T * problem.dtype.type(1.0 / problem.scale), order="C")
 
 
 def to_public(problem: Problem, h: Array) -> Array:
     """Activations as the caller knows them: (n_components, n_frames), in the scale of the data."""
-    return np.ascontiguousarray(h.T * problem.dtype.type(problem.scale))
+    activations = np.ascontiguousarray(h.T * problem.dtype.type(problem.scale))
+    check_result("H", activations)
+    return activations
 
 
 def run_updates(
