@@ -313,3 +313,28 @@ def test_a_full_pipe_that_does_not_wait() -> None:
     thread.join()
     assert was_full.is_set()
     assert b"".join(came) == y.tobytes()
+
+
+def test_the_first_write_is_enough_to_recognise_the_format() -> None:
+    class Counted(io.RawIOBase):
+        def __init__(self) -> None:
+            self.sizes: list[int] = []
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            self.sizes.append(len(data))
+            return len(data)
+
+    # SoX reads as much at once, and can't go back for more in a pipe
+    file = Counted()
+    with StreamWriter(file, SR, 1, Container("WAV", "PCM_16")) as writer:  # type: ignore[arg-type]
+        for _ in range(20):
+            writer.write(np.zeros((1, 50), np.float32))
+    assert file.sizes[0] >= 256
+    assert sum(file.sizes) == 44 + 2 * 20 * 50
+    file = Counted()
+    with StreamWriter(file, SR, 1, Container("WAV", "PCM_16")):  # type: ignore[arg-type]
+        pass
+    assert file.sizes == [44]

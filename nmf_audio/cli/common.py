@@ -14,7 +14,7 @@ from nmf_audio.errors import AudioFileError, NmfAudioError, ParameterError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+    Subparsers = argparse._SubParsersAction[Any]
 else:
     Subparsers = Any
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nmf_audio import defaults
 from nmf_audio.cli import common, completion, settings
+from nmf_audio.cli.parser import Parser
 
 if TYPE_CHECKING:
     from nmf_audio.jobs.batch import FileWork
@@ -113,7 +114,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the command ``denoise``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="denoise",
         description=DESCRIPTION,
         epilog=EPILOG,

@@ -35,14 +35,16 @@ def add_parser(subparsers: common.Subparsers) -> None:
     settings.add_method_arguments(parser.add_argument_group("sound"))
     part = parser.add_argument_group("part")
     part.add_argument(
-        "--start", metavar="SECONDS", type=float, default=0.0, help="where to begin (default: %(default)g)"
+        "--start",
+        metavar="TIME",
+        default="0",
+        help="where to begin, in seconds, m:s or h:m:s (default: %(default)s)",
     )
     part.add_argument(
         "--seconds",
-        metavar="SECONDS",
-        type=float,
-        default=20.0,
-        help=f"how much to draw, at most {MAX_SECONDS:g} (default: %(default)g)",
+        metavar="TIME",
+        default="20",
+        help=f"how much to draw, at most {MAX_SECONDS:g} s (default: %(default)s)",
     )
     common.add_verbosity(parser)
 
@@ -64,18 +66,19 @@ def run(args: argparse.Namespace) -> int:
     figure.clear()
     errors: list[str] = []
     pictures.check(args, figure, [args.input], errors)
+    start, seconds = settings.read_time(args, "start", errors), settings.read_time(args, "seconds", errors)
     denoiser = None
     refused: list[NmfAudioError] = []
-    collect(refused, check_number, "start", args.start, 0)
-    collect(refused, check_number, "seconds", args.seconds, 0, MAX_SECONDS, above=True)
+    if seconds is not None:
+        collect(refused, check_number, "seconds", seconds, 0, MAX_SECONDS, above=True)
     try:
         denoiser = Denoiser(args.dictionary, method=args.method)
     except NmfAudioError as error:
         refused.append(error)
     errors.extend(map(common.describe, refused))
-    if errors or denoiser is None:
+    if errors or denoiser is None or start is None or seconds is None:
         raise common.UsageError(errors)
-    y, sr = _read(args.input, args.start, args.seconds)
+    y, sr = _read(args.input, start, seconds)
     found = explain(y, sr, denoiser)
     _draw(found, figure)
     figure.suptitle(f"{args.input.name}, {denoiser!r}")

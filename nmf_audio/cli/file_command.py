@@ -27,8 +27,10 @@ def check(
         If there are errors, these or earlier ones.
     """
     args.n_jobs = settings.read_jobs(args, errors)
-    targets = [target for planned in plans if planned.refusal is None for target in planned.targets]
-    options = settings.read_output_options(args, targets, raw, errors)
+    targets = {
+        target: planned.src for planned in plans if planned.refusal is None for target in planned.targets
+    }
+    options = settings.read_output_options(args, targets.items(), raw, errors)
     json_report.check(args, targets, errors)
     if errors:
         raise common.UsageError(errors)

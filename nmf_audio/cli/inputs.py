@@ -1,5 +1,6 @@
 """Inputs: the files that names, patterns and folders on a command line stand for."""
 
+import errno
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -75,6 +76,11 @@ def _in_folder(root: Path, errors: list[str]) -> Iterator[Input]:
             # a .ts is more often a program; what an output can't be is no recording by its name alone
             if extension not in READ_ONLY or is_recording(path):
                 yield Input(path, Path(folder).relative_to(root))
+
+
+def describe_missing(path: str) -> str:
+    """Return the error of an input that is not there."""
+    return f"{path}: {os.strerror(errno.ENOENT)}"
 
 
 def _find_error(path: Path) -> str | None:

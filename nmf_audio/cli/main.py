@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from nmf_audio.cli import common
+from nmf_audio.cli.parser import Parser
 
 COMMANDS = {
     "denoise": "nmf_audio.cli.denoise",
@@ -36,7 +37,7 @@ def load_command(name: str) -> Command:
 
 def build_parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """Build the parser of ``nmf-audio`` with some of `COMMANDS`, of which only these modules are imported."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="nmf-audio",
         description="Denoise speech, take mixtures apart, and learn and look at the dictionaries that do it.",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nmf_audio import defaults
 from nmf_audio.cli import common, streams
-from nmf_audio.cli.inputs import Input, find_inputs
+from nmf_audio.cli.inputs import Input, describe_missing, find_inputs
 from nmf_audio.errors import AudioFileError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Plan:
 def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
     """Find the recordings and their outputs ``speech`` and ``noise``, without touching anything."""
     inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
+    if args.output is None and args.output_dir is None:
+        _suggest_output(args.inputs, errors, file="-o", folder="--output-dir")
     streams.check(args, [entry.path for entry in inputs], errors)
     for other in ("output-dir", "name"):
         if args.output is not None and getattr(args, other.replace("-", "_")) is not None:
@@ -79,6 +81,16 @@ def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
     check = not one_output and not one_noise
     _check_targets(plans if check else [], args, [] if args.noise is None else [args.noise], errors)
     return plans
+
+
+def _suggest_output(words: Sequence[str], errors: list[str], *, file: str | None, folder: str) -> None:
+    """Ask whether the last word was meant as the output, if all others are there; the options are for one."""
+    last = words[-1]
+    if len(words) < 2 or errors != [describe_missing(last)]:
+        return
+    option = folder if not Path(last).suffix else file if len(words) == 2 else None
+    if option is not None:
+        errors[:] = [f"{last}: is not there; did you mean {option} {last}?"]
 
 
 def _plan_one(entry: Input, args: argparse.Namespace) -> Plan:
@@ -128,6 +140,8 @@ def plan_separation(
     if str(args.output_dir) == "-":
         errors.append("-o -: the parts are several files; name a folder")
     inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
+    if args.output_dir is None:
+        _suggest_output(args.inputs, errors, file=None, folder="-o")
     streams.check_sources([entry.path for entry in inputs], errors)
     if len(inputs) > 1:
         inputs = [entry for entry in inputs if entry.path != streams.DASH]

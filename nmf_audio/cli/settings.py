@@ -175,7 +175,7 @@ def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str
 
     options: dict[str, Any] = {
         "noise": args.noise,
-        "noise_from": _read(args.noise_from, "--noise-from", parse_section, errors),
+        "noise_from": _read(args, "noise-from", parse_section, errors),
         "channels": args.channels,
     }
     try:
@@ -192,8 +192,8 @@ def read_part_options(args: argparse.Namespace, errors: list[str]) -> dict[str, 
     from nmf_audio.io.section import check_section
 
     part = {
-        "start": _read(args.start, "--start", parse_time, errors),
-        "end": _read(args.end, "--end", parse_time, errors),
+        "start": read_time(args, "start", errors),
+        "end": read_time(args, "end", errors),
     }
     try:
         check_section(part["start"], part["end"])
@@ -204,19 +204,22 @@ def read_part_options(args: argparse.Namespace, errors: list[str]) -> dict[str, 
 
 
 def check_noise(args: argparse.Namespace, errors: list[str]) -> None:
-    """Add to `errors` what keeps the recording from being read that ``--noise`` names."""
-    from nmf_audio.io.open import open_reader
+    """Add to `errors` what keeps the recording that ``--noise`` names from being of use."""
+    from nmf_audio.io.noise_recording import check_noise_file
 
     if args.noise is None:
         return
     try:
-        open_reader(args.noise).close()
+        check_noise_file(args.noise)
     except (AudioFileError, MissingExtraError) as error:
         errors.append(f"--noise {error}")
 
 
 def read_output_options(
-    args: argparse.Namespace, targets: "Iterable[Path]", raw: "RawFormat | None", errors: list[str]
+    args: argparse.Namespace,
+    targets: "Iterable[tuple[Path, Path]]",
+    raw: "RawFormat | None",
+    errors: list[str],
 ) -> dict[str, Any]:
     """Return the keywords of `denoise_file` for what outputs are: ``format``, ``subtype`` and ``sr``.
 
@@ -224,8 +227,8 @@ def read_output_options(
     ----------
     args : argparse.Namespace
         Has `format`, `subtype` and `rate`.
-    targets : iterable of Path
-        What is to be written.
+    targets : iterable of (Path, Path)
+        What is to be written, and the recording that it is like.
     raw : RawFormat or None
         What goes to standard output instead of WAV.
     errors : list of str
@@ -241,19 +244,27 @@ def read_output_options(
         "sr": None if args.rate is None else common.parse_whole(args.rate),
     }
     found: list[Exception] = []
-    for target in targets:
+    for target, src in targets:
         if target == streams.DASH:
             found += list_stream_errors(raw=raw, **options)
         else:
-            found += list_output_errors(target, **options)
+            found += list_output_errors(target, like=src, **options)
     # many outputs have the same error
     errors.extend(dict.fromkeys(map(common.describe, found)))
     return options
 
 
-def _read(text: str | None, option: str, parse: Callable[[str], Value], errors: list[str]) -> Value | None:
+def read_time(args: argparse.Namespace, option: str, errors: list[str]) -> float | None:
+    """Return the seconds that an option names, or None if it is not given, or is no time."""
+    return _read(args, option, parse_time, errors)
+
+
+def _read(
+    args: argparse.Namespace, option: str, parse: Callable[[str], Value], errors: list[str]
+) -> Value | None:
+    text: str | None = getattr(args, option.replace("-", "_"))
     try:
         return None if text is None else parse(text)
     except ValueError as error:
-        errors.append(f"{option} {error}")
+        errors.append(f"--{option} {error}")
         return None

@@ -35,6 +35,10 @@ def check_target(
     target = Path(target)
     try:
         real = Path(os.path.realpath(target))
+        if not real.parent.is_dir() and target.is_symlink():
+            raise AudioFileError(
+                f"{target}: is a link to {os.readlink(target)}, whose folder is missing; make it first"  # noqa: PTH115
+            )
         if not real.parent.is_dir():
             raise AudioFileError(f"{target}: there is no folder {target.parent}; make it first")
         try:

@@ -70,12 +70,18 @@ class Wanted:
 
 
 def check_output(
-    target: Path, *, format: str | None = None, subtype: str | None = None, sr: int | None = None
+    target: Path,
+    *,
+    like: Path | None = None,
+    format: str | None = None,
+    subtype: str | None = None,
+    sr: int | None = None,
 ) -> Wanted:
     """Return what an output is asked to be, if that is possible as far as names show.
 
     `format` is one of `FORMATS`, and `subtype` a coding, both in any case; the extension of the target may
-    mean something else than `format`.
+    mean something else than `format`. `like` is the recording: an unknown extension is allowed if it is that
+    of the recording, or if the recording has none and its name is the beginning.
 
     Raises
     ------
@@ -95,7 +101,7 @@ def check_output(
         ...
     nmf_audio.errors.ParameterError: sr=44100; must be 8000, 12000, 16000, 24000 or 48000; OPUS has no other
     """
-    for error in list_output_errors(target, format=format, subtype=subtype, sr=sr):
+    for error in list_output_errors(target, like=like, format=format, subtype=subtype, sr=sr):
         raise error
     entry = _find_named(format)
     coding = subtype.upper() if subtype is not None else None
@@ -105,7 +111,7 @@ def check_output(
 
 
 def list_output_errors(
-    target: Path, *, format: Any = None, subtype: Any = None, sr: Any = None
+    target: Path, *, like: Path | None = None, format: Any = None, subtype: Any = None, sr: Any = None
 ) -> list[NmfAudioError]:
     """Return all that is wrong with what an output is asked to be; see `check_output`."""
     errors: list[NmfAudioError] = []
@@ -123,6 +129,10 @@ def list_output_errors(
             )
     elif (kind := find_read_only(target)) is not None:
         errors.append(refuse_read_only(kind, f"{target}: "))
+    elif entry is None and extension and not _is_like(target, like):
+        problem = f"{target}: {target.suffix} is the extension of no format that can be written"
+        purpose = ", or name an output such as .flac, .m4a or .wav"
+        errors.append(AudioFileError(problem, argument="format", value="FLAC", purpose=purpose))
     coding = None
     if subtype is not None:
         subtypes = list_subtypes() if entry is None else entry.subtypes
@@ -142,6 +152,15 @@ def list_output_errors(
 
 def _only(name: str) -> str:
     return f"{name} has no other"
+
+
+def _is_like(target: Path, like: Path | None) -> bool:
+    """Whether the extension of an output comes from the name of its recording."""
+    if like is None:
+        return False
+    if like.suffix:
+        return target.suffix.lower() == like.suffix.lower()
+    return target.name.startswith(f"{like.name}.")
 
 
 def _find_named(format: Any) -> Format | None:

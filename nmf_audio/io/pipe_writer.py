@@ -23,6 +23,9 @@ from nmf_audio.io.riff import WavHead, write_head
 
 __all__ = ["StreamWriter", "choose_stream_container", "list_stream_errors"]
 
+_FIRST_BYTES = 256
+"""What the first read from a pipe must return, so that SoX can recognise the format without being told."""
+
 _FORMATS = tuple(entry.name for entry in FORMATS.values() if entry.is_streamed)
 
 
@@ -134,19 +137,19 @@ class StreamWriter(WriterContext):
             tags=tags or {},
         )
         self._start = file.tell() if name != "RAW" and _can_go_back(file) else None
-        if name != "RAW":
-            self._put(write_head(self._head))
+        self._held = b"" if name == "RAW" else write_head(self._head)
 
     def write(self, y: Samples) -> Samples:
         """Write a block at once; see `AudioWriter.write`."""
         data, stored, n_clipped = encode(y, self.container.subtype)
-        self._put(data)
+        self._write(data)
         self.n_clipped += n_clipped
         self.n_written += y.shape[1]
         return stored
 
     def close(self) -> None:
         """End the recording: put the length into the head, where that is possible; the file stays open."""
+        self._write(b"", at_once=True)
         n_bytes = self.n_written * self._head.frame_bytes
         if n_bytes % 2 and self.container.format != "RAW" and (self._start is not None or self._head.n_bytes):
             self._put(b"\0")
@@ -156,6 +159,15 @@ class StreamWriter(WriterContext):
         self._file.seek(self._start)
         self._put(write_head(replace(self._head, n_bytes=n_bytes)))
         self._file.seek(end)
+
+    def _write(self, data: bytes, *, at_once: bool = False) -> None:
+        """Write bytes, but the first not before there are enough of them."""
+        if self._held:
+            data, self._held = self._held + data, b""
+            if len(data) < _FIRST_BYTES and not at_once:
+                self._held = data
+                return
+        self._put(data)
 
     def _put(self, data: bytes) -> None:
         view = memoryview(data)

@@ -15,7 +15,7 @@ from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import frame_size
 from nmf_audio.dsp.pauses import NoiseLevels, PauseMeter
-from nmf_audio.io.noise_recording import MAX_SECONDS, read_noise
+from nmf_audio.io.noise_recording import MAX_SECONDS, is_silent, read_noise
 from nmf_audio.io.open import Reader
 from nmf_audio.io.pcm import RawFormat
 from nmf_audio.io.pipe_reader import STREAM, StreamReader, get_report_path
@@ -184,6 +184,7 @@ def denoise_file(
     check_noise_options(noise=noise, noise_from=noise_from, channels=channels, streamed=streamed)
 
     opened: list[_ChannelStreams] = []
+    silences: list[str] = []
 
     def prepare(reader: Reader, _: Iterator[npt.NDArray[Any]]) -> _ChannelStreams:
         n_each = reader.n_channels if channels == "linked" else 1
@@ -193,7 +194,12 @@ def denoise_file(
         if noise is not None:
             stream.prime(read_noise(noise, reader.sr, reader.n_channels))
         elif noise_from is not None:
-            stream.prime(_noise_within(reader, *noise_from))
+            heard = _noise_within(reader, *noise_from)
+            stream.prime(heard)
+            if is_silent(heard, reader.container.subtype):
+                silences.append(
+                    f"from {noise_from[0]:g} s to {noise_from[1]:g} s there is silence, no noise to learn from"
+                )
         return stream
 
     job = FileJob(
@@ -213,6 +219,7 @@ def denoise_file(
     )
     fields, levels = job.run(prepare)
     noise_before_db, noise_after_db = opened[0].noise_levels() or (None, None)
+    fields["warnings"] = (*fields["warnings"], *silences)
     return Report(
         **fields,
         dst=get_report_path(dst),
@@ -267,4 +274,4 @@ def _observer(meter: PauseMeter) -> Observer:
 def _noise_within(reader: Reader, start: float, end: float) -> npt.NDArray[Any]:
     if isinstance(reader, StreamReader):
         return reader.peek(start, end)
-    return read_noise(reader.path, reader.sr, reader.n_channels, start=start, end=end)
+    return read_noise(reader.path, reader.sr, reader.n_channels, start=start, end=end, may_be_silent=True)

@@ -171,10 +171,11 @@ class FileJob:
         """Check all that names and numbers show; return what each output file is to be."""
         check_section(self.start, self.end)
         asked: dict[str, Any] = {"format": self.format, "subtype": self.subtype, "sr": self.sr}
+        like = Path(self.src) if isinstance(self.src, str | os.PathLike) else None
         wanted = {}
         for target in map(get_report_path, self.outputs.values()):
             if target is not STREAM:
-                wanted[target] = check_output(target, **asked)
+                wanted[target] = check_output(target, like=like, **asked)
             elif errors := list_stream_errors(raw=self.raw, **asked):
                 raise errors[0]
         sources = [get_report_path(source) for source in (self.src, *self.others) if is_path(source)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from nmf_audio import AudioFileError, denoise_file
 from nmf_audio.cli.denoise import main
 from nmf_audio.defaults import PRESETS
 from tests.cli.helpers import Run, names
@@ -31,6 +32,8 @@ def test_faults_of_the_noise_come_with_the_others(run: Run, tmp_path: Path) -> N
     write_noise(tmp_path / "a.wav")
     write_noise(tmp_path / "room.wav")
     (tmp_path / "text.wav").write_text("no audio")
+    soundfile.write(tmp_path / "silent.wav", np.zeros(SR), SR)
+    soundfile.write(tmp_path / "dither.wav", np.tile([0, 1, 0, -1], SR).astype(np.int16), SR)
     for words, faults in [
         (["--noise", "none.wav"], ["--noise none.wav: can't be read: No such file or directory"]),
         (["--noise", "text.wav", "--mix", "2"], ["--mix 2: ", "--noise text.wav: holds no audio"]),
@@ -38,6 +41,9 @@ def test_faults_of_the_noise_come_with_the_others(run: Run, tmp_path: Path) -> N
             ["--noise", "room.wav", "--noise-from", "0-1"],
             ["--noise room.wav and --noise-from 0-1 do not go together"],
         ),
+        (["--noise", "silent.wav"], ["--noise silent.wav: is silent; give a recording of the noise alone"]),
+        (["--noise", "dither.wav"], ["--noise dither.wav: is silent; give a recording of the noise alone"]),
+        (["--noise-from", "1:30"], ["--noise-from 1:30; START-END is needed, each in seconds, m:s or h:m:s"]),
         (["--noise-from", "2-1"], ["--noise-from 2-1: must be a start and an end"]),
         (["--noise-from", "soon"], ["--noise-from soon; START-END is needed"]),
         (["--noise-from", "1-x"], ["--noise-from x; seconds, m:s or h:m:s"]),
@@ -48,9 +54,23 @@ def test_faults_of_the_noise_come_with_the_others(run: Run, tmp_path: Path) -> N
         assert len(err) == len(faults), err
         for line, fault in zip(err, faults, strict=True):
             assert line.startswith(f"denoise: {fault}")
-    assert names(tmp_path) == ["a.wav", "room.wav", "text.wav"]
+    assert names(tmp_path) == ["a.wav", "dither.wav", "room.wav", "silent.wav", "text.wav"]
     code, _, err = run("a.wav", "--noise-from", "3-4")
     assert (code, err) == (1, ["denoise: a.wav: has no noise from 3 s on; it ends at 1 s"])
+
+
+def test_a_silence_teaches_nothing_and_is_reported(run: Run, tmp_path: Path) -> None:
+    y = noise(2)
+    y[:SR] = 0
+    soundfile.write(tmp_path / "a.wav", y, SR)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(SR), SR)
+    assert run("a.wav", "--noise-from", "0-1")[::2] == (
+        0,
+        ["denoise: a.wav: warning: from 0 s to 1 s there is silence, no noise to learn from"],
+    )
+    assert run("a.wav", "--noise-from", "0-1.5", "-f")[::2] == (0, [])
+    with pytest.raises(AudioFileError, match=r"silent\.wav: is silent; give a recording of the noise alone"):
+        denoise_file(tmp_path / "a.wav", tmp_path / "b.wav", noise=tmp_path / "silent.wav")
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32"])

@@ -1,0 +1,140 @@
+"""Errors in a command line: one sentence each, which asks what was meant."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nmf_audio import __version__
+from nmf_audio.cli.denoise import build_parser as build_denoise
+from nmf_audio.cli.main import build_parser
+from tests.cli.helpers import Run
+from tests.tiny import write_noise
+
+
+@pytest.mark.parametrize(
+    ("words", "sentences"),
+    [
+        (["a.wav", "--redction", "9"], ["--redction: there is no such option; did you mean --reduction?"]),
+        (["a.wav", "--mixx=1"], ["--mixx=1: there is no such option; did you mean --mix?"]),
+        (["a.wav", "-z"], ["-z: there is no such option; denoise --help lists them"]),
+        (
+            ["a.wav", "--preset", "podcst"],
+            ["--preset podcst: must be one of speech, podcast, call, field; did"],
+        ),
+        (["a.wav", "--preset", "x"], ["--preset x: must be one of speech, podcast, call, field"]),
+        ([], ["FILE is missing; denoise --help shows what is needed"]),
+        (["a.wav", "-o"], ["--output: needs a value"]),
+        (["a.wav", "-q", "-v"], ["--verbose: not allowed with argument -q/--quiet"]),
+        (["-x.wav"], ["-x.wav: begins as an option does; give ./-x.wav for a file of that name"]),
+        (["a.wav", "-n.flac"], ["-n.flac: begins as an option does; give ./-n.flac for"]),
+        (["a.wav", "--talk.m4a"], ["--talk.m4a: begins as an option does; give ./--talk.m4a for"]),
+        (["-v-take"], ["-v-take: begins as an option does; give ./-v-take for"]),
+        (["-oclean.wav"], ["FILE is missing"]),
+        (["a.wav", "-q", "b.wav"], ["b.wav: stands apart; put it beside the other files"]),
+        (["a\x1b[2J.wav", "--\x1b[2J"], [r"--\x1b[2J: there is no such option"]),
+    ],
+)
+def test_denoise(
+    words: list[str],
+    sentences: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-v-take").touch()
+    with pytest.raises(SystemExit, match="2"):
+        build_denoise().parse_args(words)
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", len(sentences))
+    for line, sentence in zip(err.splitlines(), sentences, strict=True):
+        assert line.startswith(f"denoise: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "nmf-audio: COMMAND is missing; nmf-audio --help shows what is needed"),
+        (
+            ["denois"],
+            "nmf-audio: COMMAND denois: must be one of denoise, separate, train, dictionaries, explain",
+        ),
+        (
+            ["separate", "a.wav", "--source", "b.npz", "--blnd"],
+            "nmf-audio separate: --blnd: there is no such",
+        ),
+        (["train", "piano"], "nmf-audio train: SOURCE piano: must be one of speech, noise"),
+        (
+            ["train", "denoiser", "--speech", "a", "--noise", "b"],
+            "nmf-audio train denoiser: -o/--output is missing",
+        ),
+        (["explain", "a.wav", "b.wav", "-o", "c.png"], "nmf-audio explain: b.wav: is one argument too many"),
+    ],
+)
+def test_nmf_audio(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        build_parser().parse_args(words)
+    err = capsys.readouterr().err
+    assert err.startswith(sentence)
+    assert len(err.splitlines()) == 1
+
+
+def test_the_package_runs_as_the_command() -> None:
+    words = [sys.executable, "-m", "nmf_audio", "--version"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert said == f"nmf-audio {__version__}\n"
+
+
+def test_an_output_among_the_inputs(run: Run, run_separate: Run, tmp_path: Path) -> None:
+    write_noise(tmp_path / "a.wav", 0.1)
+    write_noise(tmp_path / "b.wav", 0.1)
+    sources = ("--sources", "low.npz", "high.npz")
+    for (code, out, err), name, sentence in [
+        (run("a.wav", "out.wav"), "denoise", "out.wav: is not there; did you mean -o out.wav?"),
+        (run("a.wav", "b.wav", "out"), "denoise", "out: is not there; did you mean --output-dir out?"),
+        (run("a.wav", "b.wav", "c.wav"), "denoise", "c.wav: No such file or directory"),
+        (run("a.wav", "c.wav", "-o", "d.wav"), "denoise", "c.wav: No such file or directory"),
+        (
+            run_separate("a.wav", "out", *sources),
+            "nmf-audio separate",
+            "out: is not there; did you mean -o out?",
+        ),
+    ]:
+        assert (code, out) == (2, [])
+        assert f"{name}: {sentence}" in err
+
+
+def test_unknown_extensions_are_refused(run: Run, tmp_path: Path) -> None:
+    write_noise(tmp_path / "a.wav", 0.1)
+    (tmp_path / "b.dat").write_bytes((tmp_path / "a.wav").read_bytes())
+    advice = (
+        "is the extension of no format that can be written; give --format FLAC, or name an output such as"
+    )
+    for words, target in (
+        (["a.wav", "-o", "q.xyz"], "q.xyz: .xyz"),
+        (["a.wav", "--keep-noise", "n.sph"], "n.sph: .sph"),
+        (["a.wav", "b.dat", "--name", "{stem}.clean"], "a.clean: .clean"),
+    ):
+        code, _, err = run(*words)
+        assert code == 2
+        assert err[0].startswith(f"denoise: {target} {advice}")
+    assert run("a.wav", "-o", "q.xyz", "--format", "wav")[0] == 0
+    assert run("a.wav", "-o", "clean")[0] == 0
+    assert run("b.dat")[0] == 0
+    (tmp_path / "c").write_bytes((tmp_path / "a.wav").read_bytes())
+    assert run("c")[0] == 0
+    assert run("c", "-o", "c2.xyz")[0] == 2
+    assert (tmp_path / "b.denoised.dat").read_bytes()[:4] == b"RIFF"
+
+
+def test_a_link_that_leads_nowhere(run: Run, tmp_path: Path) -> None:
+    write_noise(tmp_path / "a.wav", 0.1)
+    (tmp_path / "b.wav").symlink_to("nowhere/x.wav")
+    for output in ("b.wav", "./b.wav"):
+        code, _, err = run("a.wav", "-o", output)
+        assert code == 2
+        assert err == ["denoise: b.wav: is a link to nowhere/x.wav, whose folder is missing; make it first"]
