@@ -1,12 +1,13 @@
-"""Argument parser of all commands, whose errors are one sentence each."""
+"""Argument parser of all commands, whose errors are one sentence each.
+
+What an error alone needs is imported there: ``--help`` loads next to nothing.
+"""
 
 import argparse
-import difflib
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from nmf_audio.cli import common
@@ -79,7 +80,7 @@ class Parser(argparse.ArgumentParser):
             return True
         # `-oclean.wav` is an option with its value
         with_value = "=" in word or (action is not None and action.nargs != 0)
-        return not with_value and Path(word).suffix.lower() in list_readable_extensions()
+        return not with_value and os.path.splitext(word)[1].lower() in list_readable_extensions()  # noqa: PTH122
 
     def _end(self, sentences: Iterable[str], prog: str | None = None) -> NoReturn:
         for sentence in sentences:
@@ -101,6 +102,8 @@ def _describe_dashed(word: str) -> str:
 
 
 def _suggest(word: str, known: Sequence[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(word, known, 1)
     return f"; did you mean {close[0]}?" if close else ""
 
