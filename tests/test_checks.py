@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+import re
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import nmf_audio
 from nmf_audio._checks import (
     check_array,
     check_choice,
@@ -122,3 +126,44 @@ def test_choices_are_listed() -> None:
         assert str(caught.value) == message
     assert check_choice("beta", 1.0, (0, 1, 2)) == 1
     assert check_choice("norm", None, (None, "l2")) is None
+
+
+PACKAGE = Path(nmf_audio.__file__).parent
+TREES = {
+    str(path.relative_to(PACKAGE)): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_only_the_checker_words_refused_arguments(module: str) -> None:
+    calls = [
+        node.lineno
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "ParameterError"
+    ]
+    assert module == "_checks.py" or not calls, f"lines {calls}: raise what nmf_audio._checks makes"
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_messages_of_the_library_name_no_option_and_those_of_the_command_no_argument(module: str) -> None:
+    inner = PACKAGE / module
+    is_command = inner.parent.name == "cli"
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    python = re.compile(r"\b(force|format|sr|raw|beta|noise|n_\w+)=(?![%{])")
+    option = re.compile(r"(?<![\w-])--[a-z]{2}")
+    wrong = [
+        node.value
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+        and (python if is_command else option).search(node.value)
+    ]
+    assert not wrong

@@ -35,6 +35,8 @@ _OPTIONS = {
     "n_channels": "--channels",
     "n_components": "--components",
     "n_frames": "--frames",
+    "n_noise": "--noise-atoms",
+    "n_speech": "--speech-atoms",
     "n_sources": "--blind",
     "n_steps": "--steps",
     "places": "--by-place",

@@ -17,7 +17,6 @@ from nmf_audio._checks import check_number, check_whole, invalid
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec, band_matrix, frame_size
 from nmf_audio.dsp.normaliser import Normaliser
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import factorize
 from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
 from nmf_audio.training.frames import QUIET, SPECTRUM_RANGE
@@ -235,9 +234,8 @@ class Training(ABC):
         for name, wanted in self._facts.items():
             # those that older versions wrote do not say where they began
             if facts.get(name, wanted) != wanted:
-                raise ParameterError(
-                    f"checkpoint {path}: its {name} are not these; give the same {name}, or start anew"
-                )
+                given = f"checkpoint {path}: its {name} are not these"
+                raise invalid("checkpoint", str(path), f"of the same {name}", "or start anew", given=given)
         step = int(facts["step"])
         self.spectrum = arrays["spectrum"]
         self._adam.restore(arrays, step)
@@ -253,10 +251,8 @@ class Training(ABC):
                 "ask for more, or start anew",
             )
         if 0 < before[0] - before[1] < step and planned != before:
-            raise ParameterError(
-                f"checkpoint {path}: is from a cool-down of {before[1]} steps to step {before[0]}; go on with that "
-                "one, or from a checkpoint before it"
-            )
+            given = f"checkpoint {path}: is from a cool-down of {before[1]} steps to step {before[0]}"
+            raise invalid("checkpoint", str(path), "from before it", "or go on with that one", given=given)
         self.n_steps, self.cool_down = planned
         self.minutes = minutes or (facts.get("minutes") if planned == before else None)
         self.last_score = facts.get("score")
@@ -373,6 +369,7 @@ def first_atoms(
     spectrum: Array,
     n_components: int,
     *,
+    name: str = "n_components",
     floor: float = 0.0,
     rng: np.random.Generator,
     **options: Any,
@@ -387,6 +384,8 @@ def first_atoms(
         What frames are divided by.
     n_components : int
         Number of atoms.
+    name : str
+        What the caller calls this number.
     floor : float
         Added to all frames, whose mean is about 1.
     rng : Generator
@@ -406,7 +405,7 @@ def first_atoms(
     loud = rows[level > QUIET * level.mean()]
     if len(loud) < n_components:
         raise invalid(
-            "n_components",
+            name,
             n_components,
             f"at most {len(loud)}, the frames with sound that the recordings hold",
             "give more recordings",

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nmf_audio._checks import invalid
 from nmf_audio.dictionary import Dictionary
-from nmf_audio.errors import ParameterError
 from nmf_audio.io.atomic import saving
 
 __all__ = [
@@ -69,15 +69,13 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[Path, Origin]:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ParameterError(f"manifest={path}; can't be read ({error}); give a CSV file in UTF-8") from error
+        raise invalid("manifest", str(path), "a CSV file in UTF-8", f"it can't be read ({error})") from error
     origins = {}
     for row in rows:
         name, licence = row.get("source"), row.get("license") or row.get("licence")
         if not row.get("path") or not name or not licence:
-            raise ParameterError(
-                f"manifest={path}; must have the columns path, source and license, filled in; it has "
-                f"{', '.join(map(str, row))}"
-            )
+            allowed = "a table with the columns path, source and license, filled in"
+            raise invalid("manifest", str(path), allowed, f"it has {', '.join(map(str, row))}")
         origins[(table.parent / row["path"]).resolve()] = Origin(name, licence)
     return origins
 

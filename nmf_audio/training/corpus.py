@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
+from nmf_audio._checks import check_number, check_whole, invalid, out_of_order
+from nmf_audio.errors import AudioFileError, MissingExtraError
 from nmf_audio.training.recordings import Recording, find_audio_files, open_recording, read_clips
 
 __all__ = ["Clip", "Corpus", "CorpusWarning", "fair_shares", "find_recordings"]
@@ -124,12 +125,9 @@ class Corpus:
         ...     [len(clip.y) / 16000 for clip in corpus.clips(max_seconds=6, clip_seconds=3, rng=0)]
         [3.0, 3.0]
         """
-        if max_seconds is not None and not max_seconds > 0:
-            raise ParameterError(
-                f"max_seconds={max_seconds}; must be above 0; leave it out to read everything"
-            )
-        if not clip_seconds > 0:
-            raise ParameterError(f"clip_seconds={clip_seconds}; must be above 0; 10 is the default")
+        if max_seconds is not None:
+            check_number("max_seconds", max_seconds, 0, above=True, advice="leave it out to read everything")
+        check_number("clip_seconds", clip_seconds, 0, above=True, advice="10 is the default")
         return self._read(self._plan(max_seconds, clip_seconds, np.random.default_rng(rng)))
 
     def load(
@@ -175,15 +173,13 @@ class Corpus:
         ParameterError
             When the fraction is out of range, or there is only one thing to divide.
         """
-        if not 0 < fraction < 1:
-            raise ParameterError(f"fraction={fraction}; must lie between 0 and 1; 0.1 keeps a tenth aside")
+        if not 0 < check_number("fraction", fraction) < 1:
+            raise invalid("fraction", fraction, "between 0 and 1", "0.1 keeps a tenth aside")
         keys = [r.group if by_group else str(i) for i, r in enumerate(self.recordings)]
         names = sorted(set(keys))
         if len(names) < 2:
             what = "group" if by_group else "recording"
-            raise ParameterError(
-                f"fraction={fraction}; nothing to divide: there is only one {what}; add more"
-            )
+            raise out_of_order(f"there is only one {what}, and nothing to divide", "add more")
         n_held = min(max(1, round(fraction * len(names))), len(names) - 1)
         held = set(np.random.default_rng(rng).choice(names, n_held, replace=False).tolist())
         pairs = list(zip(keys, self.recordings, strict=True))
@@ -274,9 +270,8 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
     (['rain'], 1.0, (16000,))
     """
     if isinstance(paths, str | os.PathLike) or not paths:
-        raise ParameterError(f"paths={paths!r}; must be a list of files and folders; give at least one")
-    if not sr > 0:
-        raise ParameterError(f"sr={sr}; must be a sample rate above 0 Hz; 16000 is usual for speech")
+        raise invalid("paths", paths, "a list of files and folders", "give at least one")
+    sr = check_whole("sr", sr, 1, unit="Hz", advice="16000 is usual for speech")
     missing = [path for path in map(Path, paths) if not path.exists()]
     if missing:
         raise AudioFileError(f"{_listed(dict.fromkeys(missing, 'does not exist'))}; check the spelling")

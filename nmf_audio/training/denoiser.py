@@ -291,8 +291,8 @@ class DenoiserTraining(Training):
         )
         spectrum = unit_spectrum(speech.mean(axis=(0, 1), dtype=np.float64))
         first = [
-            first_atoms(magnitudes, spectrum, n, momentum=0.0, coarse=1, rng=rng)
-            for magnitudes, n in ((speech, settings.n_speech), (noise, settings.n_noise))
+            first_atoms(magnitudes, spectrum, getattr(settings, n), name=n, momentum=0.0, coarse=1, rng=rng)
+            for magnitudes, n in ((speech, "n_speech"), (noise, "n_noise"))
         ]
         free = initial(
             *first,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import invalid
+from nmf_audio._checks import check_whole, invalid
 from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import gated_recurrent
 from nmf_audio.nmf.unrolled_constants import (
@@ -56,6 +56,11 @@ class MemorySizes:
         Numbers that the second local memory sees of the global one.
     without : tuple of str
         Arrays that stay at zero, which leaves a part out: what that part is worth.
+
+    Raises
+    ------
+    ParameterError
+        When a size is out of its range.
     """
 
     n_local: int = N_LOCAL
@@ -64,6 +69,10 @@ class MemorySizes:
     n_second: int = N_SECOND
     n_up: int = 32
     without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("n_local", "n_global", "n_down", "n_second", "n_up"):
+            check_whole(name, getattr(self, name), 0 if name in ("n_second", "n_global") else 1)
 
 
 def has_memory(free: Mapping[str, Array]) -> bool:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from nmf_audio._checks import check_number, check_whole
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_number, check_whole, invalid
 from nmf_audio.training.base import Training
 
 __all__ = ["Progress", "run_training", "score_text"]
@@ -94,7 +93,7 @@ def run_training(
         check_number("minutes", minutes, 0, above=True, advice="leave it out to go by steps")
     check_whole("checkpoint_steps", checkpoint_steps, 1, advice="400 is the default")
     if resume is True and checkpoint is None:
-        raise ParameterError("resume=True; needs the checkpoint's file; give checkpoint=path")
+        raise invalid("checkpoint", None, "the file that the training is to go on from")
     kept = None if checkpoint is None else Path(checkpoint)
     cooling = None if kept is None else kept.with_name(f"{kept.name}.cool-down")
     restored = _go_on(training, resume, minutes, kept, cooling)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import soxr
 from scipy.signal import butter, lfilter, sosfilt
 
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import invalid
 from nmf_audio.training.sounds import Sounds
 from nmf_audio.training.synthetic import (
     chirps,
@@ -128,7 +128,7 @@ class Mixer:
     ) -> None:
         for name, sounds in (("speech", speech), ("noise", noise)):
             if not sounds:
-                raise ParameterError(f"{name}={{}}; needs at least one recording that is not silent")
+                raise invalid(name, {}, "at least one recording that is not silent")
         self._speech, self._noise = speech, noise
         self._speakers, self._kinds = sorted(speech), sorted(noise)
         self._all_noise = [sound for kind in self._kinds for sound in noise[kind]]

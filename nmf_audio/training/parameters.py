@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_array, check_whole
 from nmf_audio.training.gated_memory import MEMORY_PREFIXES, SCALE
 
 __all__ = ["Array", "Arrays", "from_arrays", "initial", "sigmoid", "to_arrays"]
@@ -75,12 +75,9 @@ def initial(
     ParameterError
         When the two dictionaries have different bands, or `n_layers` is below 1.
     """
-    if W_speech.ndim != 2 or W_noise.ndim != 2 or len(W_speech) != len(W_noise):
-        raise ParameterError(
-            f"W_speech and W_noise of shapes {W_speech.shape}, {W_noise.shape}; must have the same bands as rows"
-        )
-    if n_layers < 1:
-        raise ParameterError(f"n_layers={n_layers}; must be at least 1; 4 is the default")
+    check_array("W_speech", W_speech, ("n_bands", "n_components"))
+    check_array("W_noise", W_noise, (len(W_speech), "n_components"), advice="both have the same bands")
+    check_whole("n_layers", n_layers, 1, advice="4 is the default")
     generator = np.random.default_rng(rng)
     W = np.concatenate([W_speech, W_noise], axis=1)
     W = W / W.sum(axis=0)

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nmf_audio._checks import invalid
+from nmf_audio._checks import check_number, check_whole, invalid
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import factorize
 from nmf_audio.training import defaults
 from nmf_audio.training.card import Origin, trained_on
@@ -118,7 +117,17 @@ def train_plain(
         n_components = defaults.n_components(n_groups, one_group=one_group is not None)
     if l1_H is None:
         l1_H = defaults.l1_h(one_group=one_group is not None)
-    _check(corpus, spec, n_components, beta, l1_H, max_iter, n_frames)
+    if corpus.sr != spec.sr:
+        raise invalid(
+            "corpus",
+            corpus.sr,
+            f"found for {spec.sr} Hz, as the front end",
+            given=f"corpus at {corpus.sr} Hz",
+        )
+    n_components = check_whole("n_components", n_components, 1)
+    max_iter, n_frames = check_whole("max_iter", max_iter, 1), check_whole("n_frames", n_frames, 1)
+    beta = check_number("beta", beta, 0, 3, advice="1 is Kullback-Leibler, 0 Itakura-Saito")
+    l1_H = check_number("l1_H", l1_H, 0, advice="0.1 is a little")
     if one_group is None and n_components < n_groups:
         raise invalid(
             "n_components",
@@ -278,25 +287,3 @@ def _learn(
     n_frames = sum(part.V.shape[1] for part in frames.values())
     cost = sum(fits[name][1] * part.V.shape[1] for name, part in frames.items()) / n_frames
     return {name: W for name, (W, _) in fits.items()}, cost
-
-
-def _check(
-    corpus: Corpus,
-    spec: FrontEndSpec,
-    n_components: int,
-    beta: float,
-    l1_H: float,
-    max_iter: int,
-    n_frames: int,
-) -> None:
-    if corpus.sr != spec.sr:
-        raise ParameterError(
-            f"corpus at sr={corpus.sr}; must be that of the front end, {spec.sr}; find it again"
-        )
-    for name, value in (("n_components", n_components), ("max_iter", max_iter), ("n_frames", n_frames)):
-        if value < 1:
-            raise ParameterError(f"{name}={value}; must be at least 1")
-    if not 0 <= beta <= 3:
-        raise ParameterError(f"beta={beta}; must lie in 0 ... 3; 1 is Kullback-Leibler, 0 Itakura-Saito")
-    if not l1_H >= 0:
-        raise ParameterError(f"l1_H={l1_H}; must be at least 0; 0.1 is a little")

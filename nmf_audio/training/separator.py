@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import invalid
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
 from nmf_audio.training.card import Origin, trained_on
@@ -225,9 +225,9 @@ class SeparatorTraining(Training):
 def check_same_sources(start: Dictionary, names: Iterable[str]) -> None:
     """Raise ParameterError unless a dictionary has these sources and no others."""
     if set(start.sources) != set(names):
-        raise ParameterError(
-            f"start={start!r}: has the sources {', '.join(start.sources)}; give recordings of these"
-        )
+        sources = ", ".join(start.sources)
+        given = f"the dictionary to go on from has the sources {sources}"
+        raise invalid("start", sources, "of the same sources as the recordings", given=given)
 
 
 @single_blas

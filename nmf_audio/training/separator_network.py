@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import out_of_order
 from nmf_audio.dsp.normaliser import FLOOR
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.unrolled_constants import STEP_FLOOR
 from nmf_audio.nmf.unrolled_sources import SourceParameters, estimate_sources, infer_frame, make_blocks
 from nmf_audio.training.separator_parameters import free_gradients, separator_arrays
@@ -101,7 +101,7 @@ class SeparatorNetwork:
             When no forward pass went before.
         """
         if self._tape is None:
-            raise ParameterError("backward() needs the masks of a forward pass; call forward(V) first")
+            raise out_of_order("backward() needs the masks of a forward pass", "call forward(V) first")
         gradients, dH = self._through_masks(d_masks.swapaxes(1, 2))
         gradients |= self._through_time(self._tape, dH)
         return free_gradients(self.free, self._arrays, gradients)

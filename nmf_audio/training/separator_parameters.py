@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import check_array, check_whole, invalid
 
 __all__ = ["free_gradients", "initial_separator", "separator_arrays"]
 
@@ -50,12 +50,11 @@ def initial_separator(
     ParameterError
         When there are fewer than two sources, they have different bands, or `n_layers` is below 1.
     """
-    if len(atoms) < 2 or len({len(W) for W in atoms}) != 1:
-        raise ParameterError(
-            f"atoms of shapes {[W.shape for W in atoms]}; at least two sources with the same bands are needed"
-        )
-    if n_layers < 1:
-        raise ParameterError(f"n_layers={n_layers}; must be at least 1; 4 is the default")
+    if len(atoms) < 2:
+        raise invalid("atoms", len(atoms), "of two sources or more", given=f"atoms of {len(atoms)} sources")
+    for i, W in enumerate(atoms):
+        check_array(f"atoms[{i}]", W, (len(atoms[0]), "n_components"), advice="all have the same bands")
+    check_whole("n_layers", n_layers, 1, advice="4 is the default")
     generator = np.random.default_rng(rng)
     W = np.concatenate(atoms, axis=1)
     W = W / W.sum(axis=0)

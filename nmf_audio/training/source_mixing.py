@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from nmf_audio.errors import ParameterError
+from nmf_audio._checks import invalid
 from nmf_audio.training.synthetic import unit
 
 __all__ = ["Clips", "SourceBatch", "SourceMixer", "halve"]
@@ -89,11 +89,13 @@ class SourceMixer:
         plain: bool = False,
     ) -> None:
         if len(clips) < 2:
-            raise ParameterError(f"clips of {', '.join(clips) or 'nothing'}; at least two sources are needed")
+            given = f"clips of {', '.join(clips) or 'nothing'}"
+            raise invalid("clips", list(clips), "of two sources or more", given=given)
         self._clips = {name: [clip for clip in members if clip.any()] for name, members in clips.items()}
         for name, members in self._clips.items():
             if not members:
-                raise ParameterError(f"source {name!r} has no recording that is not silent; give it one")
+                given = f"the recordings of source {name!r} are silent"
+                raise invalid("clips", name, "at least one with sound", given=given)
         self._n, self._sr, self._plain, self.rng = n_samples, sr, plain, rng
 
     def batch(self, size: int) -> SourceBatch:

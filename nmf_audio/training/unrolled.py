@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import out_of_order
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE
-from nmf_audio.errors import ParameterError
 from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import unrolled_backward, unrolled_forward
 from nmf_audio.training.gated_memory import TrainedMemory, has_memory
@@ -228,7 +228,7 @@ class Network:
             When no forward pass went before; each serves once.
         """
         if self._last is None:
-            raise ParameterError("backward() needs the masks of a forward pass; call forward(V) first")
+            raise out_of_order("backward() needs the masks of a forward pass", "call forward(V) first")
         p, data, priors, saved, g = self._last
         self._last = None
         for x in (g.den, g.g, g.b, g.slow_rate, g.rates, g.run_gain, g.residual, g.p):

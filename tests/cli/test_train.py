@@ -133,10 +133,10 @@ def test_all_faults_of_names_and_options_are_listed_and_nothing_is_written(run: 
         "no-such",
         "no.csv",
         "--components many: must be a whole number",
-        "--beta -1: must be at least 0 and at most 3",
-        "--iterations 0: must be at least 1",
+        "--beta -1: must be a number from 0 to 3",
+        "--iterations 0: must be a whole number of at least 1",
         "--seed 1.5: must be a whole number",
-        "--sparsity nan: must be at least 0",
+        "--sparsity nan: must be a number of at least 0",
     ):
         assert fault in err
     assert len(err.splitlines()) == 9

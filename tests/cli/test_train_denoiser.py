@@ -100,16 +100,16 @@ def test_a_memory_can_be_left_out_and_added(folders: tuple[Path, Path], tmp_path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--steps", "0"], "--steps 0: must be at least 1"),
+        (["--steps", "0"], "--steps 0: must be a whole number from 1"),
         (["--steps", "many"], "--steps many: must be a whole number"),
-        (["--jobs", "0"], "--jobs 0: must be at least 1"),
+        (["--jobs", "0"], "--jobs 0: must be a whole number from 1"),
         (["--steps", "3", "--minutes", "1"], "give one of them"),
         (["--from", "nowhere"], "--from: dictionary 'nowhere'"),
         (["--from", "plain"], "only a trained dictionary"),
         (["--from", "shipped", "--layers", "2"], "--layers: --from has its own sizes"),
         (["--manifest", "nowhere.csv"], "nowhere.csv"),
         (["--steps", "3", "--cool-down", "4"], "--cool-down 4: must be at most --steps 3"),
-        (["--local-units", "-1"], "--local-units -1: must be at least 0"),
+        (["--local-units", "-1"], "--local-units -1: must be a whole number from 0"),
         (["--resume", "nowhere.checkpoint"], "--resume nowhere.checkpoint: is not there"),
     ],
 )

@@ -199,11 +199,11 @@ def test_arguments_are_checked(tmp_path: Path, noise_corpus: Corpus) -> None:
         ({"max_iter": 0}, "max_iter=0"),
         ({"n_frames": 0}, "n_frames=0"),
         ({"max_seconds": 0.0}, "max_seconds=0"),
-        ({"n_components": 10_000}, "hold only .* frames"),
+        ({"n_components": 10_000}, "at most .* frames with sound"),
     ):
         with pytest.raises(ParameterError, match=message):
             train_plain(noise_corpus, source="noise", **(QUICK | wrong))
-    with pytest.raises(ParameterError, match="corpus at sr=8000"):
+    with pytest.raises(ParameterError, match="corpus at 8000 Hz; must be found for 16000 Hz"):
         train_plain(Corpus(noise_corpus.recordings, 8000), source="noise", **QUICK)
     silent = find_recordings([write(tmp_path / "silent.wav", np.zeros(16000, np.float32))], sr=16000)
     with pytest.raises(AudioFileError, match="silent"):

@@ -108,9 +108,9 @@ def test_mixtures_are_the_sum_of_their_sources_and_never_silent() -> None:
     np.testing.assert_array_equal(batch.present, batch.sources.any(axis=2))
     assert batch.present.any(axis=0).all()
     assert 0.03 < 1 - batch.present.mean() < 0.2
-    with pytest.raises(ParameterError, match="at least two sources"):
+    with pytest.raises(ParameterError, match="clips of a; must be of two sources or more"):
         SourceMixer({"a": [np.ones(9, np.float32)]}, n_samples=9, sr=16000, rng=rng)
-    with pytest.raises(ParameterError, match="source 'b' has no recording that is not silent"):
+    with pytest.raises(ParameterError, match="the recordings of source 'b' are silent; must be"):
         SourceMixer(
             {"a": [np.ones(9, np.float32)], "b": [np.zeros(9, np.float32)]}, n_samples=9, sr=16000, rng=rng
         )
@@ -141,7 +141,7 @@ def test_training_raises_the_score_and_the_dictionary_separates(tmp_path: Path) 
         assert si_sdr(source, parts[name]) > si_sdr(source, y) + 5
     with pytest.raises(DictionaryError, match="denoises nothing; nmf-audio separate takes it"):
         Denoiser(loaded)
-    with pytest.raises(ParameterError, match="free=3 goes with plain dictionaries"):
+    with pytest.raises(ParameterError, match="free=3; must be left out beside"):
         Separator(loaded, free=3)
 
 
@@ -208,7 +208,9 @@ def test_training_goes_on_from_a_separator_of_the_same_sources(trained: Dictiona
     with pytest.raises(ParameterError, match="its first atoms are not these"):
         train_separator(turned, settings, checkpoint=tmp_path / "state", resume=True)
     two = {name: clips.learned[name] for name in ("low", "high")}
-    with pytest.raises(ParameterError, match="has the sources low, high, between; give recordings of these"):
+    with pytest.raises(
+        ParameterError, match="has the sources low, high, between; must be of the same sources"
+    ):
         SeparatorTraining(clips._replace(learned=two), settings, start=trained)
     with pytest.raises(ParameterError, match="must be a separator dictionary; leave it out"):
         SeparatorTraining(clips, settings, start=load_dictionary("plain"))
@@ -289,7 +291,7 @@ def test_the_command_trains_what_separate_takes(
         "low: NAME=PATH is needed",
         "a/b=low: source='a/b'; a name of letters",
         "no: does not exist",
-        "--steps 0: must be at least 1",
+        "--steps 0: must be a whole number from 1",
         "--minutes and --steps: give one",
         "two.checkpoint: exists; --resume goes on from it and replaces two.npz and its card",
     ):

@@ -244,7 +244,7 @@ def test_gradient_without_masks_is_refused() -> None:
 
 def test_start_needs_the_same_bands_and_a_layer() -> None:
     W = np.ones((4, 2), np.float32)
-    with pytest.raises(ParameterError, match="same bands"):
+    with pytest.raises(ParameterError, match=r"W_noise has shape .*; both have the same bands"):
         initial(W, np.ones((5, 2), np.float32))
     with pytest.raises(ParameterError, match="n_layers=0"):
         initial(W, W, n_layers=0)
