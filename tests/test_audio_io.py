@@ -10,6 +10,7 @@ import soundfile
 
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.containers import Container, choose_container
+from nmf_audio.io.extras import make_extras
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
 from nmf_audio.io.truncation import describe_truncation
@@ -286,7 +287,9 @@ def test_missing_folders_and_special_files_are_refused(tmp_path: Path) -> None:
 def test_tags_are_kept_or_missed(tmp_path: Path, name: str, subtype: str, lost: bool) -> None:
     path = tmp_path / "a"
     tags = {"title": "Talk", "artist": "Somebody"}
-    with AudioWriter(path, SR, 1, Container(name, subtype), tags=tags) as writer:
+    with AudioWriter(
+        path, SR, 1, Container(name, subtype), extras=make_extras(Container(name, subtype), tags=tags)
+    ) as writer:
         writer.write(np.zeros((1, SR), np.float32))
     with AudioReader(path) as reader:
         assert (reader.tags.items() >= tags.items()) is not lost
@@ -300,7 +303,13 @@ def test_tags_that_are_accepted_and_not_written_are_missed(
 ) -> None:
     """libsndfile takes them without an error; only reading the closed file again shows it."""
     tags = dict.fromkeys(("title", "album", "genre", "license"), "x")
-    with AudioWriter(tmp_path / "a", SR, 1, Container(name, "PCM_16"), tags=tags) as writer:
+    with AudioWriter(
+        tmp_path / "a",
+        SR,
+        1,
+        Container(name, "PCM_16"),
+        extras=make_extras(Container(name, "PCM_16"), tags=tags),
+    ) as writer:
         writer.write(np.zeros((1, SR), np.float32))
         assert writer.warnings == []
     assert writer.warnings == [f"tags that {name} does not keep here: {', '.join(lost)}"]
@@ -310,7 +319,13 @@ def test_mp3_tags_are_not_garbled(tmp_path: Path) -> None:
     path = tmp_path / "a.mp3"
     names = ("title", "artist", "album", "comment", "date", "genre")
     tags = dict.fromkeys(names, "Vortrag über Äpfel 林檎") | {"tracknumber": "3"}
-    with AudioWriter(path, SR, 1, Container("MP3", "MPEG_LAYER_III"), tags=tags) as writer:
+    with AudioWriter(
+        path,
+        SR,
+        1,
+        Container("MP3", "MPEG_LAYER_III"),
+        extras=make_extras(Container("MP3", "MPEG_LAYER_III"), tags=tags),
+    ) as writer:
         writer.write(np.zeros((1, SR), np.float32))
     with AudioReader(path) as reader:
         assert reader.tags.items() >= tags.items()

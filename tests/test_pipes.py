@@ -18,6 +18,7 @@ from nmf_audio.io.open import open_stream
 from nmf_audio.io.pcm import PCM_BYTES, RAW_CODINGS, RawFormat
 from nmf_audio.io.pipe_writer import StreamWriter
 from nmf_audio.io.riff import WavHead, read_head, write_head
+from nmf_audio.io.tags.info import build_info, read_texts
 from tests.pipe import Pipe
 from tests.tiny import SR, noise, tiny_dictionary, write_noise
 
@@ -158,11 +159,11 @@ def test_what_goes_out_may_be_something_else(tmp_path: Path) -> None:
 
 def test_tags_and_loudspeakers_stay() -> None:
     tags = {"title": "Talk", "artist": "Ä"}
-    head = WavHead(SR, 4, "PCM_16", extensible=True, channel_mask=0x33, tags=tags)
+    head = WavHead(SR, 4, "PCM_16", extensible=True, channel_mask=0x33, chunks=build_info(tags))
     out = Pipe()
     denoise_file(Pipe(write_head(head) + bytes(8000)), out, **OPTIONS)
     found, _ = samples_of(bytes(out.content))
-    assert (found.tags, found.channel_mask) == (tags, 0x33)
+    assert (read_texts(found.chunks), found.channel_mask) == (tags, 0x33)
 
 
 def test_what_follows_the_samples_is_taken_from_the_pipe(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "describe_no_samples",
     "describe_size_limit",
     "find_capacity",
+    "is_writable",
     "list_output_errors",
 ]
 
@@ -256,6 +257,13 @@ def choose_container(
     if soundfile.check_format(container.format, container.subtype, endian):
         container = Container(container.format, container.subtype, endian)
     return container
+
+
+def is_writable(container: Container) -> bool:
+    """Whether libsndfile writes such files."""
+    import soundfile
+
+    return bool(soundfile.check_format(container.format, container.subtype, container.endian))
 
 
 def describe_size_limit(label: str, container: Container) -> str:

@@ -7,13 +7,16 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
 from nmf_audio._checks import invalid
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.containers import Container, Wanted, choose_container
+from nmf_audio.io.containers import Container, Wanted, choose_container, is_writable
+from nmf_audio.io.extras import collect_extras, collect_head, must_state_speakers
+from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.formats import (
     FORMATS,
     Format,
@@ -27,11 +30,9 @@ from nmf_audio.io.media.writer import MediaWriter
 from nmf_audio.io.pcm import RawFormat
 from nmf_audio.io.pipe_reader import ByteSource, StreamReader, label_stream
 from nmf_audio.io.pipe_writer import StreamWriter
-from nmf_audio.io.riff import WavHead, read_chunks
+from nmf_audio.io.riff import WavHead
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
-from nmf_audio.io.tags.flac import read_metadata_blocks
-from nmf_audio.io.tags.id3 import read_tag
 
 __all__ = [
     "Reader",
@@ -173,18 +174,24 @@ def open_stream_writer(
     *,
     sr: int | None = None,
     n_samples: int | None = None,
+    is_part: bool = False,
 ) -> StreamWriter:
     """Open a stream for what a recording becomes.
 
-    `sr` is another rate than the recording's, `n_samples` the length of the part that is written, at the rate
-    of the recording, if it is known.
+    `sr` is another rate than the recording's, `n_samples` the length of what is written, at the rate of the
+    recording, if it is known; `is_part` if that is not the whole.
     """
     exact = sr in (None, reader.sr) and not isinstance(reader, MediaReader)
+    is_raw = container.format == "RAW"
+    is_whole = sr in (None, reader.sr) and not is_part
+    chunks, warnings = ([], []) if is_raw else collect_head(reader, container, is_whole=is_whole)
+    valid_bits = reader.form.valid_bits if container.subtype == reader.container.subtype else None
     return StreamWriter(
         *(target, sr or reader.sr, reader.n_channels, container),
         n_samples=n_samples if exact else None,
-        tags=reader.tags,
-        channel_mask=reader.channel_mask if isinstance(reader, StreamReader) else 0,
+        form=FormatChunk(reader.channel_mask, None if is_raw else valid_bits),
+        chunks=chunks,
+        warnings=warnings,
     )
 
 
@@ -237,30 +244,14 @@ def open_writer(
     container = choose_container(
         target, get_default_container(reader), n_values, format=wanted.container, subtype=wanted.subtype
     )
-    chunks = read_chunks(reader.path) if isinstance(reader, AudioReader) else []
-    # they count samples
-    is_whole = not is_part and sr == reader.sr
-    fit = is_whole and container.format in ("WAV", "WAVEX", "RF64") and container.endian != "BIG"
-    id3: bytes = b""
-    blocks: list[tuple[int, bytes]] = []
-    if isinstance(reader, AudioReader) and reader.container.format == container.format:
-        id3 = read_tag(reader.path) if container.format == "MP3" and not is_part else b""
-        blocks = read_metadata_blocks(reader.path, is_whole=is_whole) if container.format == "FLAC" else []
-    writer = AudioWriter(
-        temporary,
-        sr,
-        reader.n_channels,
-        container,
-        tags=reader.tags,
+    extensible = replace(container, format="WAVEX")
+    if container.format == "WAV" and must_state_speakers(reader) and is_writable(extensible):
+        container = extensible
+    return AudioWriter(
+        *(temporary, sr, reader.n_channels, container),
         label=str(target),
-        chunks=chunks if fit else (),
-        id3=id3,
-        blocks=blocks,
+        extras=collect_extras(reader, container, sr=sr, is_part=is_part),
     )
-    if chunks and not fit:
-        lost = dict.fromkeys(name.decode("latin-1").strip() for name, _ in chunks)
-        writer.warnings.append(f"left out, since it is for a whole WAV of the same rate: {', '.join(lost)}")
-    return writer
 
 
 def _subtype(entry: Format, wanted: Wanted, reader: Reader) -> str:

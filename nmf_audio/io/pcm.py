@@ -118,8 +118,10 @@ def decode(data: bytes, subtype: str, n_channels: int, dtype: npt.DTypeLike = np
     return np.ascontiguousarray(_from_integers(integers.reshape(-1, n_channels), dtype))
 
 
-def encode(y: Samples, subtype: str) -> tuple[bytes, Samples, int]:
+def encode(y: Samples, subtype: str, valid_bits: int | None = None) -> tuple[bytes, Samples, int]:
     r"""Return samples (n_channels, n) as bytes, what these stand for, and how many saturated; see `quantize`.
+
+    Integers are rounded to their highest `valid_bits`, if that is given.
 
     Examples
     --------
@@ -131,7 +133,9 @@ def encode(y: Samples, subtype: str) -> tuple[bytes, Samples, int]:
     if bits is None:
         floats = np.ascontiguousarray(y.T, "<f4" if subtype == "FLOAT" else "<f8")
         return floats.tobytes(), floats.T, 0
-    integers, stored, n_clipped = quantize(y, bits)
+    integers, stored, n_clipped = quantize(y, valid_bits or bits)
+    if bits > 16 and integers.dtype == np.int16:
+        integers = integers.astype(np.int32) << 16
     if subtype == "PCM_U8":
         data = ((integers >> 8) + 128).astype(np.uint8).tobytes()
     elif subtype == "PCM_24":

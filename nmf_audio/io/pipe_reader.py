@@ -15,8 +15,12 @@ from nmf_audio._checks import invalid
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, check_values, choose_block_length
 from nmf_audio.io.containers import Container
+from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.pcm import decode
 from nmf_audio.io.riff import WavHead, read_head
+from nmf_audio.io.tags.chunks import is_kept
+from nmf_audio.io.tags.info import read_texts
+from nmf_audio.io.tags.picture import Picture
 
 __all__ = ["STREAM", "ByteSource", "StreamReader", "get_report_path", "label_stream"]
 
@@ -119,10 +123,8 @@ class StreamReader:
 
     Attributes
     ----------
-    label, sr, n_channels, n_samples, container, tags, n_read, damage
-        As those of `AudioReader`.
-    channel_mask : int
-        Which loudspeaker each channel is for.
+    label, sr, n_channels, n_samples, container, tags, form, channel_mask, chunks, n_read, damage
+        As those of `AudioReader`; it has no `comments`, `pictures` and `others`.
     """
 
     def __init__(self, source: ByteSource, head: WavHead, label: str, *, raw: bool = False) -> None:
@@ -130,8 +132,13 @@ class StreamReader:
         name = "RAW" if raw else "RF64" if head.has_long_sizes else "WAVEX" if head.extensible else "WAV"
         self.container = Container(name, head.subtype)
         self.n_samples = None if head.n_bytes is None else head.n_bytes // head.frame_bytes
-        self.tags = dict(head.tags)
-        self.channel_mask = head.channel_mask
+        self.chunks = [chunk for chunk in head.chunks if is_kept(*chunk)]
+        self.tags = read_texts(self.chunks)
+        self.channel_mask = head.channel_mask if head.extensible else None
+        self.form = FormatChunk(self.channel_mask, head.valid_bits)
+        self.comments: list[bytes] | None = None
+        self.pictures: list[Picture] = []
+        self.others: list[str] = []
         self.n_read = 0
         self.damage: str | None = None
         self._source, self._frame_bytes, self._n_bytes = source, head.frame_bytes, head.n_bytes

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import select
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -16,10 +16,12 @@ from nmf_audio._checks import check_choice, collect, conflict
 from nmf_audio.errors import AudioFileError, NmfAudioError
 from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container, list_output_errors
+from nmf_audio.io.format_chunk import NOTHING, FormatChunk
 from nmf_audio.io.formats import FORMATS
 from nmf_audio.io.pcm import PCM_BYTES, RawFormat, encode
 from nmf_audio.io.pipe_reader import STREAM, label_stream
 from nmf_audio.io.riff import WavHead, write_head
+from nmf_audio.io.speakers import is_usual
 
 __all__ = ["StreamWriter", "choose_stream_container", "list_stream_errors"]
 
@@ -83,10 +85,12 @@ class StreamWriter(WriterContext):
         See `choose_stream_container`; more than two channels make a WAV a WAVEX.
     n_samples : int or None
         How many there will be, if known.
-    tags : mapping, optional
-        Title, artist and so on.
-    channel_mask : int
-        Which loudspeaker each channel is for.
+    form : FormatChunk
+        Loudspeakers and valid bits; a WAV that says loudspeakers becomes a WAVEX.
+    chunks : sequence of (bytes, bytes)
+        What else stands before the samples.
+    warnings : sequence of str
+        Sentences about what is left out.
 
     Attributes
     ----------
@@ -118,30 +122,33 @@ class StreamWriter(WriterContext):
         container: Container,
         *,
         n_samples: int | None = None,
-        tags: Mapping[str, str] | None = None,
-        channel_mask: int = 0,
+        form: FormatChunk = NOTHING,
+        chunks: Sequence[tuple[bytes, bytes]] = (),
+        warnings: Sequence[str] = (),
     ) -> None:
         subtype = container.subtype
-        extensible = container.format == "WAVEX" or n_channels > 2
+        extensible = container.format == "WAVEX" or n_channels > 2 or form.valid_bits is not None
+        extensible = extensible or not is_usual(form.channel_mask, n_channels)
         name = "RAW" if container.format == "RAW" else "WAVEX" if extensible else "WAV"
         self.container = Container(name, subtype)
         self.sr = sr
         self.n_written = self.n_clipped = 0
-        self.warnings: list[str] = []
+        self.warnings = [*warnings]
         self._file, self.label = file, label_stream(file)
         frame_bytes = n_channels * PCM_BYTES[subtype]
         self._head = WavHead(
             *(sr, n_channels, subtype, None if n_samples is None else n_samples * frame_bytes),
             extensible=extensible,
-            channel_mask=channel_mask,
-            tags=tags or {},
+            channel_mask=form.channel_mask or 0,
+            valid_bits=form.valid_bits,
+            chunks=chunks,
         )
         self._start = file.tell() if name != "RAW" and _can_go_back(file) else None
         self._held = b"" if name == "RAW" else write_head(self._head)
 
     def write(self, y: Samples) -> Samples:
         """Write a block at once; see `AudioWriter.write`."""
-        data, stored, n_clipped = encode(y, self.container.subtype)
+        data, stored, n_clipped = encode(y, self.container.subtype, self._head.valid_bits)
         self._write(data)
         self.n_clipped += n_clipped
         self.n_written += y.shape[1]

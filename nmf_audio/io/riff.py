@@ -1,18 +1,14 @@
-"""RIFF and its relatives: the walk over chunks, the head of a WAV stream, chunks that are carried over.
+"""RIFF and its relatives: the walk over chunks, and the head of a WAV stream.
 
-libsndfile reads and writes the head of files only, since it seeks, and carries over no origin, time code or markers.
-Layout: Microsoft's *Multimedia Programming Interface* (1991; RIFF, ``cue`` and what goes with it) and
-``WAVEFORMATEXTENSIBLE``; EBU Tech 3306 (RF64) and ITU-R BS.2088 (BW64); EBU Tech 3285 (``bext``), gallery.co.uk/ixml.
+libsndfile reads and writes the head of files only, since it seeks. Layout: Microsoft's *Multimedia Programming
+Interface* (1991) and ``WAVEFORMATEXTENSIBLE``; EBU Tech 3306 (RF64) and ITU-R BS.2088 (BW64).
 """
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nmf_audio.io.formats import pcm_bits
@@ -20,12 +16,11 @@ from nmf_audio.io.pcm import PCM_BYTES
 
 __all__ = [
     "LAYOUTS",
+    "OWN_CHUNKS",
     "Chunk",
     "Cursor",
     "Layout",
     "WavHead",
-    "append_chunks",
-    "read_chunks",
     "read_head",
     "walk_chunks",
     "write_head",
@@ -57,6 +52,13 @@ LAYOUTS = {
     b"caff": Layout(8, struct.Struct(">4sq"), alignment=1),
 }
 """First four bytes of a file -> layout of its chunks: WAV and its relatives, AIFF, W64, CAF."""
+
+# what any writer makes anew, what only fills, and what no longer holds once the samples are others
+OWN_CHUNKS = (
+    *(b"fmt ", b"data", b"fact", b"ds64", b"COMM", b"SSND", b"FVER", b"desc", b"pakt", b"kuki"),
+    *(b"JUNK", b"junk", b"PAD ", b"FLLR", b"fake", b"free"),
+    *(b"PEAK", b"peak", b"levl", b"ovvw", b"MD5 "),
+)
 
 _LITTLE_ENDIAN = (b"RIFF", b"RF64", b"BW64")
 
@@ -141,69 +143,6 @@ def _is_unknown_length(n_bytes: int) -> bool:
     return any(n_bytes in lengths for lengths in _UNKNOWN_LENGTHS)
 
 
-_KEPT = (b"bext", b"iXML", b"axml", b"umid", b"cue ", b"smpl", b"LIST")
-# the longest that a recorder has a use for; a hostile file may claim more
-_MAX_BYTES = 2**24
-_RIFF_LIMIT = 2**32 - 2**16
-
-
-def read_chunks(path: Path) -> list[tuple[bytes, bytes]]:
-    """Return names and contents of the chunks of a WAV that state its origin, or what is where in it.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile() as file:
-    ...     _ = file.write(b"RIFF" + struct.pack("<I", 18) + b"WAVE" + struct.pack("<4sI", b"iXML", 6) + b"<BWF/>")
-    ...     file.flush()
-    ...     read_chunks(Path(file.name))
-    [(b'iXML', b'<BWF/>')]
-    """
-    found: list[tuple[bytes, bytes]] = []
-    with path.open("rb") as file, suppress(EOFError):
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(12)
-        if head[:4] not in _LITTLE_ENDIAN or head[8:] != b"WAVE":
-            return []
-        n_left = _MAX_BYTES
-        for name, start, n_bytes, _ in walk_chunks(Cursor(file.read, 12, seek=file.seek), LAYOUTS[head[:4]]):
-            if name in _KEPT and start + n_bytes <= size and n_bytes <= n_left:
-                body = file.read(n_bytes)
-                # libsndfile writes the other lists, those of tags
-                if name != b"LIST" or body[:4] == b"adtl":
-                    found.append((name, body))
-                    n_left -= n_bytes
-    return found
-
-
-def append_chunks(path: Path, chunks: Iterable[tuple[bytes, bytes]]) -> None:
-    """Write chunks behind all that a finished WAV or RF64 has.
-
-    Raises
-    ------
-    ValueError
-        If it is no such file, or it would be larger than a WAV can be.
-    """
-    data = b"".join(_chunk(name, body) for name, body in chunks)
-    with path.open("r+b") as file:
-        head = file.read(12)
-        end = file.seek(0, os.SEEK_END)
-        padding = bytes(end % 2)
-        n_riff = end + len(padding) + len(data) - 8
-        if head[:4] not in (b"RIFF", b"RF64") or (head[:4] == b"RIFF" and n_riff > _RIFF_LIMIT):
-            raise ValueError(f"{path}: no WAV, or too large for one")
-        file.write(padding + data)
-        if head[:4] == b"RIFF":
-            file.seek(4)
-            file.write(struct.pack("<I", n_riff))
-            return
-        file.seek(12)
-        if file.read(4) != b"ds64":
-            raise ValueError(f"{path}: an RF64 without its sizes")
-        file.seek(20)
-        file.write(struct.pack("<Q", n_riff))
-
-
 _PCM, _IEEE_FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _SUBTYPES = {
     (_IEEE_FLOAT if pcm_bits(name) is None else _PCM, 8 * n_bytes): name
@@ -214,16 +153,6 @@ _GUID_REST = bytes.fromhex("000000001000800000aa00389b71")
 _MAX_BODY = 2**20
 # longer ones, with what stands beside the samples, are near what stands for an unknown length
 _MAX_KNOWN = 0xFFFF0000 - 2 * _MAX_BODY
-_TAGS = {
-    b"INAM": "title",
-    b"IART": "artist",
-    b"IPRD": "album",
-    b"ICMT": "comment",
-    b"ICRD": "date",
-    b"IGNR": "genre",
-    b"ITRK": "tracknumber",
-    b"ICOP": "copyright",
-}
 
 
 @dataclass(frozen=True)
@@ -244,8 +173,10 @@ class WavHead:
         Whether it is a ``WAVEFORMATEXTENSIBLE``, as it should be with more than two channels.
     channel_mask : int
         Which loudspeaker each channel is for; 0 for none in particular.
-    tags : mapping of str
-        Title, artist and so on.
+    valid_bits : int or None
+        Of each integer, the highest ones; None for all that are stored.
+    chunks : sequence of (bytes, bytes)
+        Names and contents of what else stands before the samples.
     has_long_sizes : bool
         Whether it was an RF64 or BW64; not written.
     """
@@ -256,7 +187,8 @@ class WavHead:
     n_bytes: int | None = None
     extensible: bool = False
     channel_mask: int = 0
-    tags: Mapping[str, str] = field(default_factory=dict)
+    valid_bits: int | None = None
+    chunks: Sequence[tuple[bytes, bytes]] = ()
     has_long_sizes: bool = False
 
     @property
@@ -283,7 +215,8 @@ def read_head(read: Callable[[int], bytes]) -> WavHead | None:
     (riff_bytes,) = struct.unpack("<I", start[4:8])
     cursor = Cursor(read, 12)
     head: WavHead | None = None
-    tags: dict[str, str] = {}
+    chunks: list[tuple[bytes, bytes]] = []
+    n_left = _MAX_BODY
     for chunk in walk_chunks(cursor, LAYOUTS[start[:4]]):
         if chunk.name == b"data":
             if head is None:
@@ -295,7 +228,7 @@ def read_head(read: Callable[[int], bytes]) -> WavHead | None:
                 head,
                 n_bytes=None if unknown else chunk.n_bytes,
                 has_long_sizes=start[:4] != b"RIFF",
-                tags=tags,
+                chunks=tuple(chunks),
             )
         if chunk.n_bytes > _MAX_BODY:
             if head is None:
@@ -304,10 +237,9 @@ def read_head(read: Callable[[int], bytes]) -> WavHead | None:
             head = _read_format(cursor.take(chunk.n_bytes))
             if head is None:
                 return None
-        elif chunk.name == b"LIST":
-            body = cursor.take(chunk.n_bytes)
-            if body[:4] == b"INFO":
-                tags |= _read_tags(body[4:])
+        elif chunk.name not in OWN_CHUNKS and chunk.n_bytes <= n_left:
+            chunks.append((chunk.name, cursor.take(chunk.n_bytes)))
+            n_left -= chunk.n_bytes
     return None
 
 
@@ -316,27 +248,20 @@ def _read_format(body: bytes) -> WavHead | None:
         return None
     tag, n_channels, sr, _, frame_bytes, bits = struct.unpack("<HHIIHH", body[:16])
     extensible = tag == _EXTENSIBLE and len(body) >= 40
-    channel_mask = 0
+    channel_mask, valid_bits = 0, bits
     if extensible:
-        channel_mask, tag, rest = struct.unpack("<IH14s", body[20:40])
+        valid_bits, channel_mask, tag, rest = struct.unpack("<HIH14s", body[18:40])
         if rest != _GUID_REST:
             return None
     subtype = _SUBTYPES.get((tag, bits))
     if subtype is None or n_channels == 0 or frame_bytes != n_channels * PCM_BYTES[subtype]:
         return None
-    return WavHead(sr, n_channels, subtype, extensible=extensible, channel_mask=channel_mask)
-
-
-def _read_tags(body: bytes) -> dict[str, str]:
-    tags = {}
-    position = 0
-    while position + 8 <= len(body):
-        name, n = struct.unpack("<4sI", body[position : position + 8])
-        text = body[position + 8 : position + 8 + n].split(b"\0")[0].decode("utf-8", "replace").strip()
-        if name in _TAGS and text:
-            tags[_TAGS[name]] = text
-        position += 8 + n + n % 2
-    return tags
+    return WavHead(
+        *(sr, n_channels, subtype),
+        extensible=extensible,
+        channel_mask=channel_mask,
+        valid_bits=valid_bits if tag == _PCM and 0 < valid_bits < bits else None,
+    )
 
 
 def write_head(head: WavHead) -> bytes:
@@ -354,7 +279,8 @@ def write_head(head: WavHead) -> bytes:
         *(n_channels, head.sr, min(head.sr * frame_bytes, _UNKNOWN), frame_bytes, bits),
     )
     if head.extensible:
-        form += struct.pack("<HHIH14s", 22, bits, head.channel_mask, tag, _GUID_REST)
+        valid_bits = head.valid_bits or bits
+        form += struct.pack("<HHIH14s", 22, valid_bits, head.channel_mask, tag, _GUID_REST)
     elif is_float:
         form += struct.pack("<H", 0)
     known = head.n_bytes is not None and head.n_bytes < _MAX_KNOWN
@@ -362,12 +288,7 @@ def write_head(head: WavHead) -> bytes:
     chunks = _chunk(b"fmt ", form)
     if is_float:
         chunks += _chunk(b"fact", struct.pack("<I", n_bytes // frame_bytes if known else 0))
-    names = {text: name for name, text in _TAGS.items()}
-    info = b"".join(
-        _chunk(names[name], text.encode() + b"\0") for name, text in head.tags.items() if name in names
-    )
-    if info and len(info) <= _MAX_BODY:
-        chunks += _chunk(b"LIST", b"INFO" + info)
+    chunks += b"".join(_chunk(name, body) for name, body in head.chunks)
     riff_bytes = 4 + len(chunks) + 8 + n_bytes + n_bytes % 2 if known else _UNKNOWN
     return (
         struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE") + chunks + struct.pack("<4sI", b"data", n_bytes)

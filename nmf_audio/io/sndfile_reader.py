@@ -16,11 +16,14 @@ import numpy as np
 import soundfile
 
 from nmf_audio.errors import AudioFileError
-from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length, name_first
+from nmf_audio.io.base import Samples, check_values, choose_block_length, name_first
 from nmf_audio.io.containers import Container
+from nmf_audio.io.extras_reader import ExtrasReader
 from nmf_audio.io.interrupts import deferring_interrupts
 from nmf_audio.io.joined import Part, find_flac, find_mp3_frames, find_parts
 from nmf_audio.io.output_file import OutputFile
+from nmf_audio.io.speakers import find_ogg_order
+from nmf_audio.io.tags.ogg import has_speakers
 from nmf_audio.io.window import Window
 
 __all__ = ["AudioReader", "create_sound", "open_sound"]
@@ -67,7 +70,7 @@ def create_sound(file: OutputFile, sr: int, n_channels: int, container: Containe
     return _Sequential(file, "w", sr, n_channels, container.subtype, container.endian, container.format)
 
 
-class AudioReader(ReaderContext):
+class AudioReader(ExtrasReader):
     """Reads an audio file block by block; a context manager.
 
     Parameters
@@ -91,8 +94,8 @@ class AudioReader(ReaderContext):
         Length in samples as far as the file tells before all of it is read; None if it does not.
     container : Container
         Container, subtype and byte order.
-    tags : dict of str
-        Title, artist and so on, as libsndfile knows them.
+    tags, form, channel_mask, chunks, comments, pictures, others
+        What stands beside the samples, see `ExtrasReader`.
     n_read : int
         Samples read so far.
     damage : str or None
@@ -142,6 +145,9 @@ class AudioReader(ReaderContext):
             raise AudioFileError(f"{self.label}: {self._unreadable(error)}") from error
         self.sr: int = first.samplerate
         self.n_channels: int = first.channels
+        self._order: list[int] | None = None
+        if self.container.format == "OGG" and has_speakers(self.path):
+            self._order = find_ogg_order(self.n_channels)
         self._lengths = [first.frames]
         self._silence = 0
         self._silences: list[str] = []
@@ -159,9 +165,7 @@ class AudioReader(ReaderContext):
         assert self._file is not None
         return Container(self._file.format, self._file.subtype, self._file.endian)
 
-    @cached_property
-    def tags(self) -> dict[str, str]:
-        """Title, artist and so on, as libsndfile knows them; to be asked for before anything is read."""
+    def _known_tags(self) -> dict[str, str]:
         if self._parts[0].is_sized:
             assert self._file is not None
             tags = self._file.copy_metadata()
@@ -281,7 +285,8 @@ class AudioReader(ReaderContext):
             # what the decoder wrote before it failed is good
             good = np.isfinite(block).all(axis=1)
             n = n if good.all() else int(good.argmin())
-        return np.ascontiguousarray(block[:n].T), error
+        y = block[:n].T
+        return np.ascontiguousarray(y if self._order is None else y[self._order]), error
 
     def _pass(self, error: str) -> None:
         """Go on behind what can't be decoded, or behind the end of one recording with the next."""

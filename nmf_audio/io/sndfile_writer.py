@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,22 @@ import soundfile
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container, describe_no_samples, describe_size_limit, find_capacity
+from nmf_audio.io.extras import NO_EXTRAS, Extras
 from nmf_audio.io.formats import CODINGS, Coding, pcm_bits
 from nmf_audio.io.output_file import OutputFile
 from nmf_audio.io.pcm import quantize
-from nmf_audio.io.riff import append_chunks
 from nmf_audio.io.sndfile_reader import create_sound, open_sound
-from nmf_audio.io.tags.flac import put_metadata_blocks
-from nmf_audio.io.tags.id3 import build_tag, put_tag
+from nmf_audio.io.speakers import find_ogg_order
 
 __all__ = ["AudioWriter"]
 
 # an encoder's own signature stands there, whatever was asked for
 _OWN_TAGS = ("software",)
+# those that libsndfile has
+_TAGS = (
+    *("title", "artist", "album", "comment", "date", "tracknumber", "genre", "copyright", "license"),
+    "software",
+)
 
 
 class AudioWriter(WriterContext):
@@ -42,16 +46,10 @@ class AudioWriter(WriterContext):
         Channels.
     container : Container
         Container, subtype and byte order.
-    tags : mapping, optional
-        Title, artist and so on; what the container can't hold is left out with a warning.
     label : str, optional
         Its name in messages; `path` by default.
-    chunks : sequence of (bytes, bytes)
-        What else a WAV says, see `read_chunks`.
-    id3 : bytes
-        The tag of an MP3, see `read_tag`; made of `tags` by default.
-    blocks : sequence of (int, bytes)
-        What else a FLAC says, see `read_metadata_blocks`.
+    extras : Extras
+        What it has beside the samples.
 
     Attributes
     ----------
@@ -81,17 +79,17 @@ class AudioWriter(WriterContext):
         n_channels: int,
         container: Container,
         *,
-        tags: Mapping[str, str] | None = None,
         label: str | None = None,
-        chunks: Sequence[tuple[bytes, bytes]] = (),
-        id3: bytes = b"",
-        blocks: Sequence[tuple[int, bytes]] = (),
+        extras: Extras = NO_EXTRAS,
     ) -> None:
-        self._blocks = blocks
-        self._chunks = chunks
         self.n_written = self.n_clipped = 0
-        self.warnings: list[str] = []
-        self._path, self.label, self._bits = path, label or str(path), pcm_bits(container.subtype)
+        self.warnings = [*extras.warnings]
+        self._additions = extras.additions
+        self._path, self.label = path, label or str(path)
+        self._bits = extras.valid_bits or pcm_bits(container.subtype)
+        self._order = None
+        if container.format == "OGG" and (order := find_ogg_order(n_channels)) is not None:
+            self._order = np.argsort(order)
         self.container, self.sr, self._n_channels = container, sr, n_channels
         self._room = find_capacity(container)
         self._bytes = OutputFile(path, self.label)
@@ -114,23 +112,19 @@ class AudioWriter(WriterContext):
                 if can_convert
                 else " as another",
             ) from error
-        if container.format == "MP3":
-            # libsndfile hands UTF-8 to its Latin-1 fields, and knows some of them only
-            kept = {name: text for name, text in (tags or {}).items() if name not in _OWN_TAGS}
-            self._id3, self._tags = id3 or build_tag(kept), {}
-        else:
-            self._id3, self._tags = b"", self._set_tags(tags or {})
+        self._tags = self._set_tags(extras.tags)
 
     def _set_tags(self, tags: Mapping[str, str]) -> dict[str, str]:
         kept = {}
-        lost = []
-        for name, value in tags.items():
-            try:
-                setattr(self._file, name, value)
-            except soundfile.LibsndfileError:
-                lost.append(name)
-            else:
-                kept[name] = value
+        lost = [name for name in tags if name not in _TAGS]
+        for name in _TAGS:
+            if name in tags:
+                try:
+                    setattr(self._file, name, tags[name])
+                except soundfile.LibsndfileError:
+                    lost.append(name)
+                else:
+                    kept[name] = tags[name]
         self._warn_of_tags(lost)
         return kept
 
@@ -162,7 +156,7 @@ class AudioWriter(WriterContext):
             return y
         if self._room is not None and self.n_written * self._n_channels + y.size > self._room:
             raise AudioFileError(describe_size_limit(self.label, self.container))
-        data: npt.NDArray[Any] = np.ascontiguousarray(y.T)
+        data: npt.NDArray[Any] = np.ascontiguousarray(y.T if self._order is None else y.T[:, self._order])
         if self._bits is not None:
             data, y, n_clipped = quantize(y, self._bits)
             self.n_clipped += n_clipped
@@ -206,12 +200,8 @@ class AudioWriter(WriterContext):
             raise self._write_error()
         self._warn_of_tags(name for name, value in self._tags.items() if tags.get(name) != value)
         try:
-            if self._chunks:
-                append_chunks(self._path, self._chunks)
-            if self._id3:
-                put_tag(self._path, self._id3)
-            if self._blocks:
-                put_metadata_blocks(self._path, self._blocks)
+            for add in self._additions:
+                add(self._path)
         except OSError as error:
             raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error
 

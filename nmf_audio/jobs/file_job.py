@@ -232,16 +232,19 @@ class FileJob:
         n_samples: int | None,
     ) -> Writer:
         target = self.outputs[name]
+        is_part = self.start is not None or self.end is not None
         if not isinstance(target, str | os.PathLike):
             container = choose_stream_container(
                 reader.container, raw=self.raw, format=self.format, subtype=self.subtype
             )
-            return open_stream_writer(target, reader, container, sr=self.sr, n_samples=n_samples)
+            return open_stream_writer(
+                target, reader, container, sr=self.sr, n_samples=n_samples, is_part=is_part
+            )
         path = Path(target)
         return open_writer(
             *(places[path], path, reader, wanted[path]),
             n_samples=n_samples or 0,
-            is_part=self.start is not None or self.end is not None,
+            is_part=is_part,
             sound_only=self.parts or name != next(iter(self.outputs)),
         )
 
@@ -254,7 +257,11 @@ class FileJob:
             if reader.n_tracks > 1:
                 found.append(f"sound track {reader.track} of {reader.n_tracks} was {self.what}, and no other")
             found += reader.describe_gaps()
-        if container.format == "RF64" and "RF64" not in (source.format, str(self.format).upper()):
+        asked = (
+            str(self.format).upper(),
+            get_report_path(next(iter(self.outputs.values()))).suffix[1:].upper(),
+        )
+        if container.format == "RF64" and "RF64" not in (source.format, *asked):
             found.append("this is more than a WAV can hold; it is now RF64")
         return found
 

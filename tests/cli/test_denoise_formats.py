@@ -20,6 +20,7 @@ from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
 from nmf_audio.io.tags.flac import put_metadata_blocks, read_metadata_blocks
 from nmf_audio.io.tags.id3 import build_tag, put_tag, read_tag
+from nmf_audio.io.tags.picture import Picture
 from tests.cli.helpers import Run, names
 from tests.test_flac import CUESHEET, PICTURE
 from tests.tiny import SR, noise, write_noise
@@ -283,12 +284,12 @@ def test_an_mp3_keeps_its_tag_to_the_byte(run: Run, tmp_path: Path) -> None:
     for name in ("a.denoised.mp3", "rest.mp3"):
         assert read_tag(tmp_path / name) == tag + cover
         assert soundfile.info(tmp_path / name).frames == 32000
-    # a part has no chapters of the whole: what libsndfile knows is kept
+    # a part has no chapters of the whole: tags and pictures are kept
     assert run("a.mp3", "--end", "1", "-o", "b.mp3")[::2] == (0, [])
-    assert read_tag(tmp_path / "b.mp3") == build_tag({"title": "Äpfel"})
+    assert read_tag(tmp_path / "b.mp3") == build_tag({"title": "Äpfel"}, [Picture(bytes(370))])
     assert run("a.mp3", "-o", "c.flac")[::2] == (0, [])
     assert run("c.flac", "-o", "d.mp3")[::2] == (0, [])
-    assert read_tag(tmp_path / "d.mp3") == build_tag({"title": "Äpfel"})
+    assert read_tag(tmp_path / "d.mp3") == build_tag({"title": "Äpfel"}, [Picture(bytes(370))])
 
 
 def test_a_flac_keeps_pictures_and_all_tags(run: Run, tmp_path: Path) -> None:
@@ -300,5 +301,9 @@ def test_a_flac_keeps_pictures_and_all_tags(run: Run, tmp_path: Path) -> None:
     for name in ("a.denoised.flac", "rest.flac"):
         assert read_metadata_blocks(tmp_path / name) == [tags, PICTURE, CUESHEET]
         assert soundfile.info(tmp_path / name).frames == 2 * SR
-    assert run("a.flac", "--end", "1", "--subtype", "pcm_24", "-o", "b.flac")[::2] == (0, [])
+    code, _, err = run("a.flac", "--end", "1", "--subtype", "pcm_24", "-o", "b.flac")
+    assert code == 0
+    assert err == [
+        "denoise: a.flac: warning: left out, since it is for a whole FLAC of the same rate: a cue sheet"
+    ]
     assert read_metadata_blocks(tmp_path / "b.flac") == [tags, PICTURE]

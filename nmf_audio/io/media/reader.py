@@ -14,7 +14,10 @@ import numpy as np
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length, name_first
 from nmf_audio.io.containers import Container
+from nmf_audio.io.format_chunk import NOTHING
 from nmf_audio.io.media.pyav import load_pyav, open_to_read
+from nmf_audio.io.speakers import get_mask
+from nmf_audio.io.tags.picture import Picture
 from nmf_audio.io.truncation import describe_truncation
 
 __all__ = ["MediaReader", "demux_packets", "find_sound_track", "is_cover", "open_media"]
@@ -96,6 +99,8 @@ class MediaReader(ReaderContext):
         See `AudioReader`. `n_samples` is what the file says, and may be some samples off.
     start : Fraction
         Seconds from the start of the file to the first sample.
+    form, channel_mask, chunks, comments, pictures, others
+        See `AudioReader`; there are no `chunks` and no `comments`.
     layout : str
         Which channel is which loudspeaker, in FFmpeg's words.
     bit_rate : int or None
@@ -151,6 +156,7 @@ class MediaReader(ReaderContext):
         self.track, self.n_tracks = tracks.index(track) + 1, len(tracks)
         self.sr: int = first.sample_rate
         self.layout: str = first.layout.name
+        self.channel_mask = get_mask([channel.name for channel in first.layout.channels]) or None
         self.n_channels: int = first.layout.nb_channels
         at = Fraction(first.pts) * first.time_base if first.pts is not None else Fraction(0)
         self.start = at - Fraction(self._file.start_time or 0, 1_000_000)
@@ -160,6 +166,9 @@ class MediaReader(ReaderContext):
         metadata = {name.lower(): text for name, text in self._file.metadata.items()}
         self.tags = {ours: metadata[theirs] for theirs, ours in _TAGS.items() if metadata.get(theirs)}
         self._ahead: Samples = np.zeros((self.n_channels, 0), np.float32)
+        self.form, self.chunks = NOTHING, list[tuple[bytes, bytes]]()
+        self.comments: list[bytes] | None = None
+        self.pictures, self.others = list[Picture](), list[str]()
         self._set_length()
 
     def _set_length(self) -> None:

@@ -5,16 +5,17 @@ Layout: RFC 9639.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from nmf_audio.io.atomic import replace_front
+from nmf_audio.io.tags.comments import build_comments, parse_comments
 
-__all__ = ["put_metadata_blocks", "read_metadata_blocks"]
+__all__ = ["COMMENT", "OTHERS", "PICTURE", "put_comment", "put_metadata_blocks", "read_metadata_blocks"]
 
-_COMMENT, _CUESHEET, _PICTURE = 4, 5, 6
+APPLICATION, COMMENT, CUESHEET, PICTURE = 2, 4, 5, 6
+OTHERS = {CUESHEET: "a cue sheet", APPLICATION: "blocks of other programs"}
 _LAST = 0x80
 # more than covers take; the length of one block has 24 bits
 _MAX_BYTES = 2**26
@@ -22,16 +23,18 @@ _MAX_BLOCKS = 1000
 
 
 def read_metadata_blocks(path: Path, *, is_whole: bool = True) -> list[tuple[int, bytes]]:
-    """Return types and contents of tags, pictures and cue sheet of a FLAC.
+    """Return types and contents of tags, pictures, cue sheet and blocks of other programs of a FLAC.
 
-    Without the cue sheet, which counts samples, unless they are for all of it at its own rate (`is_whole`),
+    Without the last two, which may count samples, unless they are for all of it at its own rate (`is_whole`),
     and without the tags of loudness (``REPLAYGAIN_...``), which no longer hold once the noise is removed.
     Empty if the file is no FLAC, or what stands before its sound is broken.
     """
     with path.open("rb") as file:
         blocks = _blocks(file)
-    kept = (_COMMENT, _PICTURE, _CUESHEET) if is_whole else (_COMMENT, _PICTURE)
-    return [(kind, _comments(body) if kind == _COMMENT else body) for kind, body in blocks if kind in kept]
+    kept = (COMMENT, PICTURE, CUESHEET, APPLICATION) if is_whole else (COMMENT, PICTURE)
+    return [
+        (kind, _without_loudness(body) if kind == COMMENT else body) for kind, body in blocks if kind in kept
+    ]
 
 
 def _blocks(file: BinaryIO) -> list[tuple[int, bytes]]:
@@ -55,25 +58,21 @@ def _blocks(file: BinaryIO) -> list[tuple[int, bytes]]:
     return []
 
 
-def _comments(body: bytes) -> bytes:
+def _without_loudness(body: bytes) -> bytes:
     """Leave the tags of loudness out of a block of tags; what can't be read stays as it is."""
-    try:
-        (n_vendor,) = struct.unpack_from("<I", body)
-        position = 4 + n_vendor
-        (n_comments,) = struct.unpack_from("<I", body, position)
-        position += 4
-        start, kept = position, []
-        for _ in range(n_comments):
-            (n,) = struct.unpack_from("<I", body, position)
-            comment = body[position : position + 4 + n]
-            if len(comment) < 4 + n:
-                return body
-            position += 4 + n
-            if not comment[4:].upper().startswith(b"REPLAYGAIN_"):
-                kept.append(comment)
-    except struct.error:
+    comments = parse_comments(body)
+    kept = [comment for comment in comments if not comment.upper().startswith(b"REPLAYGAIN_")]
+    if len(kept) == len(comments):
         return body
-    return body[: start - 4] + struct.pack("<I", len(kept)) + b"".join(kept)
+    n_vendor = int.from_bytes(body[:4], "little")
+    return build_comments(kept, body[4 : 4 + n_vendor])
+
+
+def put_comment(path: Path, comment: bytes) -> None:
+    """Put one more tag into a finished FLAC."""
+    bodies = [body for kind, body in read_metadata_blocks(path) if kind == COMMENT]
+    comments = [*(parse_comments(bodies[0]) if bodies else []), comment]
+    put_metadata_blocks(path, [(COMMENT, build_comments(comments))])
 
 
 def put_metadata_blocks(path: Path, blocks: Iterable[tuple[int, bytes]]) -> None:

@@ -1,18 +1,19 @@
 """The tag in front of an MP3: read as it is, made anew, put in its place.
 
 libsndfile garbles all but ASCII in it, and does not carry over pictures and chapters. Layout:
-id3.org/id3v2.4.0-structure.
+id3.org/id3v2.4.0-structure, and those of versions 2.3 and 2.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from nmf_audio.io.atomic import replace_front
+from nmf_audio.io.tags.picture import Picture
 
-__all__ = ["build_tag", "count_tag_bytes", "put_tag", "read_tag"]
+__all__ = ["build_tag", "count_tag_bytes", "find_pictures", "list_others", "put_tag", "read_tag"]
 
 _FRAMES = {
     "title": b"TIT2",
@@ -25,8 +26,36 @@ _FRAMES = {
     "software": b"TSSE",
 }
 _HEAD = 10
-_HAS_FOOTER = 0x10
+_HAS_FOOTER, _UNSYNCHRONISED, _HAS_EXTENSION = 0x10, 0x80, 0x40
 _UTF8 = b"\x03"
+_ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
+_WORDS = {
+    **dict.fromkeys(("USLT", "SYLT", "ULT", "SLT"), "lyrics"),
+    **dict.fromkeys(("CHAP", "CTOC"), "chapters"),
+}
+# the same as others, what an encoder says of itself, lengths, and who counts plays
+_SILENT = (
+    "APIC",
+    "PIC",
+    "TSSE",
+    "TENC",
+    "TSS",
+    "TEN",
+    "TLEN",
+    "TLE",
+    "PCNT",
+    "CNT",
+    "TFLT",
+    "TFT",
+    "MCDI",
+    "SEEK",
+)
+_READ_AS = {
+    **{frame.decode(): name for name, frame in _FRAMES.items()},
+    **{"TYER": "date", "TDAT": "date", "TIME": "date", "COMM": "comment", "WCOP": "license"},
+    **{"TT2": "title", "TP1": "artist", "TAL": "album", "TYE": "date", "TRK": "tracknumber"},
+    **{"TCO": "genre", "TCR": "copyright", "COM": "comment"},
+}
 # more than any cover; what a size can state is 256 MB
 _MAX_BYTES = 2**25
 
@@ -70,7 +99,92 @@ def count_tag_bytes(head: bytes) -> int:
     return _HEAD + size + (_HEAD if head[5] & _HAS_FOOTER else 0)
 
 
-def build_tag(tags: Mapping[str, str]) -> bytes:
+def find_pictures(tag: bytes) -> list[Picture]:
+    r"""Return the pictures in a tag.
+
+    Examples
+    --------
+    >>> find_pictures(build_tag({}, [Picture(b"...", description="of it")]))
+    [Picture(data=b'...', kind=3, description='of it')]
+    """
+    found = []
+    for name, body in _read_frames(tag):
+        if name not in ("APIC", "PIC") or len(body) < 6 or body[0] >= len(_ENCODINGS):
+            continue
+        # a type that ends with a zero, or three letters in version 2.2
+        n = body.find(b"\0", 1) if name == "APIC" else 3
+        mime, rest = body[1 : n + 1], body[n + 1 :]
+        text, data = _split_text(rest[1:], body[0])
+        if n > 0 and data and not mime.startswith(b"-->"):
+            found.append(Picture(data, rest[0], text.decode(_ENCODINGS[body[0]], "replace")))
+    return found
+
+
+def _split_text(data: bytes, encoding: int) -> tuple[bytes, bytes]:
+    """Split behind a text that ends with a zero, of two bytes in UTF-16."""
+    if encoding not in (1, 2):
+        text, _, rest = data.partition(b"\0")
+        return text, rest
+    for i in range(0, len(data) - 1, 2):
+        if data[i : i + 2] == b"\0\0":
+            return data[:i], data[i + 2 :]
+    return data, b""
+
+
+def list_others(tag: bytes, known: Collection[str]) -> list[str]:
+    """Return what a tag says that is neither a picture nor one of the `known` tags, by libsndfile's names.
+
+    Examples
+    --------
+    >>> list_others(build_tag({"title": "Talk", "mood": "calm"}), ["title"])
+    ['MOOD']
+    """
+    others: dict[str, None] = {}
+    for name, body in _read_frames(tag):
+        if name == "TXXX" and body and body[0] < len(_ENCODINGS):
+            others[_split_text(body[1:], body[0])[0].decode(_ENCODINGS[body[0]], "replace")] = None
+        elif name not in _SILENT and _READ_AS.get(name) not in known:
+            others[_WORDS.get(name, name)] = None
+    return [
+        name for name in others if not name.upper().startswith("REPLAYGAIN_") and name.lower() not in known
+    ]
+
+
+def _read_frames(tag: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield names and contents of the frames of a tag; those that are compressed or encrypted are empty."""
+    if len(tag) < _HEAD:
+        return
+    version, flags = tag[3], tag[5]
+    body = tag[_HEAD:]
+    if flags & _UNSYNCHRONISED and version < 4:
+        body = body.replace(b"\xff\0", b"\xff")
+    position = 0
+    if flags & _HAS_EXTENSION and version > 2:
+        n = _number(body[:4], version)
+        position = n if version == 4 else 4 + n
+    n_name, n_head = (3, 6) if version == 2 else (4, 10)
+    while position + n_head <= len(body) and body[position : position + 1].isalnum():
+        head = body[position : position + n_head]
+        n = _number(head[n_name : 2 * n_name], version)
+        content = body[position + n_head : position + n_head + n]
+        position += n_head + n
+        if version == 4:
+            if head[9] & 0x02:
+                content = content.replace(b"\xff\0", b"\xff")
+            content = b"" if head[9] & 0x0C else content[4:] if head[9] & 0x01 else content
+        elif version == 3 and head[9] & 0xC0:
+            content = b""
+        yield head[:n_name].decode("latin-1"), content
+
+
+def _number(data: bytes, version: int) -> int:
+    """Return a size: seven bits a byte in version 2.4, but for programs that write all eight."""
+    if version == 4 and max(data, default=0) < 0x80:
+        return data[0] << 21 | data[1] << 14 | data[2] << 7 | data[3] if len(data) == 4 else 0
+    return int.from_bytes(data, "big")
+
+
+def build_tag(tags: Mapping[str, str], pictures: Sequence[Picture] = ()) -> bytes:
     r"""Return a tag in UTF-8 with title, artist and so on, as libsndfile calls them; empty if there are none.
 
     Examples
@@ -86,7 +200,11 @@ def build_tag(tags: Mapping[str, str]) -> bytes:
         elif name in _FRAMES:
             frames += _frame(_FRAMES[name], _UTF8 + words)
         else:
-            frames += _frame(b"TXXX", _UTF8 + name.upper().encode() + b"\0" + words)
+            frames += _frame(b"TXXX", _UTF8 + name.upper().encode("utf-8", "replace") + b"\0" + words)
+    for picture in pictures:
+        shown = bytes([picture.kind & 0xFF]) + picture.description.encode("utf-8", "replace")
+        head = _UTF8 + picture.mime.encode() + b"\0" + shown + b"\0"
+        frames += _frame(b"APIC", head + picture.data)
     return b"ID3\x04\0\0" + _size(len(frames)) + frames if frames else b""
 
 
