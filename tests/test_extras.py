@@ -25,7 +25,7 @@ from tests.tiny import SR, tiny_dictionary, write_noise
 
 TINY = tiny_dictionary()
 COVER = Picture(b"\x89PNG" + bytes(range(256)) * 300, 3, "Ümschlag")
-OPUS_SR = 48000
+OPUS_SR = 16000
 
 
 def run(src: Path, dst: Path | io.BytesIO, **options: object) -> Report:
@@ -33,8 +33,8 @@ def run(src: Path, dst: Path | io.BytesIO, **options: object) -> Report:
 
 
 def tones(n_channels: int, sr: int = OPUS_SR) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Return a second of low tones (n, n_channels), each louder than the one before."""
-    t = np.arange(sr) / sr
+    """Return half a second of low tones (n, n_channels), each louder than the one before."""
+    t = np.arange(sr // 2) / sr
     return np.stack([0.1 * (c + 1) * np.sin(2 * np.pi * 60 * t) for c in range(n_channels)], axis=1)
 
 
@@ -62,7 +62,9 @@ LAYOUTS = [
 ]
 
 
-@pytest.mark.parametrize(("n_channels", "mask"), [*LAYOUTS, (2, 0x600), (1, 0x1), (6, 0), (2, 0x3F), (4, 0)])
+@pytest.mark.parametrize(
+    ("n_channels", "mask"), [(6, 0x60F), (8, 0xFF), (4, 0x107), (2, 0x600), (1, 0x1), (6, 0), (2, 0x3F)]
+)
 def test_loudspeakers_stay(tmp_path: Path, n_channels: int, mask: int) -> None:
     src = write_wavex(tmp_path / "a.wav", mask, n_channels)
     for name in ("b.wav", "b.rf64", "b.flac", "b.aiff", "b.caf"):
@@ -241,7 +243,7 @@ def test_covers_and_tags_go_over(tmp_path: Path, source: str, target: str) -> No
             kept = target == ".mp3"
             left_out = f"left out, since {report.format} does not keep it here: ALBUMARTIST"
             assert report.warnings == (() if kept else (left_out,))
-    assert soundfile.info(report.dst).frames == OPUS_SR
+    assert soundfile.info(report.dst).frames == OPUS_SR // 2
 
 
 @pytest.mark.parametrize("source", SUFFIXES)
