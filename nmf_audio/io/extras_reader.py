@@ -1,4 +1,4 @@
-"""What stands beside the samples of a sound file, and libsndfile does not tell: a part of its reader."""
+"""Tags, pictures, chunks and loudspeakers of a sound file: the part of its reader for all beside the samples."""
 
 from __future__ import annotations
 
