@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from nmf_audio.errors import AudioFileError, DictionaryError
+from nmf_audio.io.interrupts import deferring_interrupts
+from nmf_audio.io.temporary import TemporaryFile, remove_leftovers_beside
 
 __all__ = ["check_target", "replace_front", "replacing", "replacing_all", "saving"]
 
@@ -106,46 +107,52 @@ def replacing_all(
 
     If one can't be put in its place, those that were are taken back, and what they replaced is there again.
     """
+    remove_leftovers_beside(targets)
     for target in targets:
         check_target(target, force=force)
     reals = [Path(os.path.realpath(target)) for target in targets]
     sources = list(sources)
     modes = [_narrowest_mode([*sources, real]) for real in reals]
-    temporaries = tuple(real.with_name(f".{secrets.token_hex(8)}.part") for real in reals)
-    moved: list[tuple[Path, Path | None]] = []
-    backups: list[Path] = []
+    word = secrets.token_hex(8)
+    files: list[TemporaryFile] = []
+    with ExitStack() as stack:
+        with deferring_interrupts():
+            for target, real, mode in zip(targets, reals, modes, strict=True):
+                with _naming(target):
+                    # its owner may write it until it is done
+                    files.append(TemporaryFile(real, word, mode | _OWN_MODE))
+                stack.callback(files[-1].remove)
+        yield tuple(file.path for file in files)
+        for target, file, mode in zip(targets, files, modes, strict=True):
+            with _naming(target):
+                file.sync(mode)
+        with deferring_interrupts():
+            _place(targets, files, force=force)
+
+
+def _place(
+    targets: Sequence[str | os.PathLike[str]], files: Sequence[TemporaryFile], *, force: bool
+) -> None:
     try:
-        for target, temporary, mode in zip(targets, temporaries, modes, strict=True):
-            try:
-                # its owner may write it until it is done
-                os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode | _OWN_MODE))
-            except OSError as error:
-                raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
-        yield temporaries
-        for target, real, temporary, mode in zip(targets, reals, temporaries, modes, strict=True):
-            try:
-                # no way back is needed from the last one
-                is_last = len(moved) == len(targets) - 1
-                before = None if is_last or not force else _set_aside(real)
-                backups += [] if before is None else [before]
-                _move(temporary, real, force=force, mode=mode)
-                moved.append((real, before))
-            except FileExistsError as error:
-                raise AudioFileError(
-                    f"{target}: appeared while it was being written; it is left alone"
-                ) from error
-            except OSError as error:
-                raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
+        # the first, which stands for all, comes last
+        for target, file in reversed(list(zip(targets, files, strict=True))):
+            with _naming(target):
+                file.place(force=force, is_last=file is files[0])
     except BaseException:
-        for real, before in moved:
-            if before is None:
-                real.unlink()
-            else:
-                before.replace(real)
+        for file in files:
+            file.take_back()
         raise
-    finally:
-        for path in (*temporaries, *backups):
-            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(target: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors of the system into those of a target."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise AudioFileError(f"{target}: appeared while it was being written; it is left alone") from error
+    except OSError as error:
+        raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
 
 
 @contextmanager
@@ -171,37 +178,6 @@ def _narrowest_mode(files: Iterable[str | os.PathLike[str] | int]) -> int:
             status = os.stat(file)  # noqa: PTH116  # an open file is a number
             mode &= status.st_mode if stat.S_ISREG(status.st_mode) else _MODE
     return mode
-
-
-def _set_aside(real: Path) -> Path | None:
-    """Give what is there a second name, under which it can come back."""
-    if not real.exists():
-        return None
-    before = real.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        os.link(real, before)
-    except OSError:
-        # a file system without hard links
-        shutil.copy2(real, before)
-    return before
-
-
-def _move(temporary: Path, real: Path, *, force: bool, mode: int) -> None:
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.chmod(temporary.stat().st_mode & mode)
-    if force:
-        temporary.replace(real)
-        return
-    try:
-        os.link(temporary, real)
-    except FileExistsError:
-        raise
-    except OSError:
-        # a file system without hard links
-        if os.path.lexists(real):
-            raise FileExistsError(real) from None
-        temporary.replace(real)
 
 
 def replace_front(path: Path, n_old: int, front: bytes) -> None:
