@@ -3,6 +3,8 @@
 import errno
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io import temporary as temporary_files
 from nmf_audio.io.atomic import check_target, replacing, replacing_all
+from nmf_audio.io.temporary import remove_leftovers
 
 
 def names(folder: Path) -> list[str]:
@@ -226,3 +230,72 @@ def test_one_that_fails_takes_the_others_back(
     targets[2].rmdir()
     assert [path.name for path in tmp_path.iterdir()] == (["a"] if force else [])
     assert not force or targets[0].read_text() == "before"
+
+
+def test_a_folder_may_be_renamed_meanwhile(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    with replacing_all([before / "a", before / "b"]) as temporaries:
+        before.rename(after)
+        for temporary in temporaries:
+            temporary.write_text("new")
+    assert names(after) == ["a", "b"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_killed_between_two_files_is_taken_back_by_the_next(tmp_path: Path, force: bool) -> None:
+    targets = [tmp_path / name for name in ("a", "b", "c")]
+    if force:
+        for target in targets:
+            target.write_text("before")
+    end_in_a_process(tmp_path, "place", n_calls=2, force=force)
+    assert (tmp_path / "c").read_text() == "new"
+    assert len(names(tmp_path)) > len(targets)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == (["a", "b", "c"] if force else [])
+    assert all(target.read_text() == "before" for target in targets if force)
+
+
+def test_what_is_whole_stays_when_its_process_is_killed(tmp_path: Path) -> None:
+    end_in_a_process(tmp_path, "remove", n_calls=2, force=False)
+    assert len(names(tmp_path)) > 3
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == ["a", "b", "c"]
+
+
+def end_in_a_process(folder: Path, method: str, *, n_calls: int, force: bool) -> None:
+    """Write a, b and c in another process that ends at once in the n-th call of a method of `TemporaryFile`."""
+    code = f"""if True:
+        import os
+        from nmf_audio.io.atomic import replacing_all
+        from nmf_audio.io.temporary import TemporaryFile
+        calls, call = [], TemporaryFile.{method}
+        def counted(self, **options):
+            calls.append(1)
+            if len(calls) == {n_calls}:
+                os._exit(9)
+            call(self, **options)
+        TemporaryFile.{method} = counted
+        with replacing_all(["a", "b", "c"], force={force}) as temporaries:
+            for temporary in temporaries:
+                temporary.write_text("new")
+    """
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=os.environ | {"PYTHONPATH": str(root)}, check=False
+    )
+    assert done.returncode == 9
+
+
+def test_a_file_that_is_not_locked_yet_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks = []
+
+    def lock(file: int) -> bool:
+        locks.append(file)
+        return len(locks) > 1
+
+    monkeypatch.setattr(temporary_files, "_lock", lock)
+    with replacing(tmp_path / "a") as path:
+        path.write_text("new")
+    assert len(locks) == 2
+    assert names(tmp_path) == ["a"]

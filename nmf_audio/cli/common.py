@@ -1,6 +1,8 @@
 """Verbosity, messages, errors, exit codes and the progress bar of all commands."""
 
 import argparse
+import contextlib
+import errno
 import io
 import os
 import signal
@@ -21,7 +23,8 @@ else:
 EXIT_DONE = 0
 EXIT_ERROR = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
+EXIT_SIGNAL = 128
+"""More by the number of the signal that ended a command."""
 EXIT_PIPE = 141
 
 STDOUT = "-"
@@ -146,33 +149,58 @@ def escape(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
-def write_line(text: str, stream: TextIO) -> None:
-    """Write a line, or several; what the terminal can't show (a name from another encoding) is escaped."""
+def write_line(text: str, stream: TextIO | None) -> None:
+    """Write a line, or several; what the terminal can't show (a name from another encoding) is escaped.
+
+    Raises OSError if that can't be done; the stream then leads to nowhere.
+    """
+    if stream is None:
+        raise OSError(errno.EBADF, "is closed", "standard output")
     encoding = stream.encoding or "utf-8"
     shown = escape(text, keep="\n\t")
     stream.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    stream.flush()
+    _flush(stream)
+
+
+def _flush(stream: TextIO) -> None:
+    try:
+        stream.flush()
+    except OSError as error:
+        # what waits in its buffer must go somewhere when Python ends
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def print_line(text: str) -> None:
     """Write text to standard output, or to nowhere from the moment on that nobody reads it any more (``| head``)."""
-    try:
+    with contextlib.suppress(BrokenPipeError):
         write_line(text, sys.stdout)
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 def print_message(args: argparse.Namespace, text: str, *, level: int = 1) -> None:
-    """Write a line to standard output, or to standard error if that is taken, if `verbosity` is at least `level`."""
+    """Write a line to standard output, or to standard error if that is taken, if `verbosity` is at least `level`.
+
+    A standard output that takes none is an error that ends nothing: `args.output_failed` keeps it.
+    """
     if args.verbosity < level:
         return
     with _beside_bar(args):
         if getattr(args, "stdout_is_taken", False):
-            write_line(escape(text), sys.stderr)
-        else:
-            print_line(escape(text))
+            _write_error(escape(text))
+        elif sys.stdout is not None:
+            try:
+                print_line(escape(text))
+            except OSError as error:
+                args.output_failed = True
+                report_error(args, error)
+
+
+def _write_error(text: str) -> None:
+    """Write a line to standard error; the exit code says so, too, where that can't be done."""
+    with contextlib.suppress(OSError):
+        write_line(text, sys.stderr)
 
 
 def describe(error: BaseException) -> str:
@@ -223,11 +251,11 @@ def report_error(args: argparse.Namespace, error: str | BaseException, *, about:
             import traceback
 
             with _beside_bar(args):
-                write_line("".join(traceback.format_exception(error)).rstrip(), sys.stderr)
+                _write_error("".join(traceback.format_exception(error)).rstrip())
         error = describe(error)
     where = "" if str(about) in error else f"{about}: "
     with _beside_bar(args):
-        write_line(escape(f"{args.prog}: {where}{error}"), sys.stderr)
+        _write_error(escape(f"{args.prog}: {where}{error}"))
 
 
 @contextmanager
@@ -292,30 +320,79 @@ def _messages(args: argparse.Namespace) -> Iterator[None]:
 
 
 def run_guarded(
-    run: Callable[[argparse.Namespace], int], args: argparse.Namespace, *, last: bool = False
+    parse: Callable[[], argparse.Namespace],
+    run: Callable[[argparse.Namespace], int],
+    *,
+    last: bool = False,
 ) -> int:
     """Run a command and turn what it raises into sentences and an exit code.
 
     With `last` the process ends after it. Then Ctrl-C counts for nothing any more, once `run` is over: it would stop
     no work, and turn the exit code of what is done into that of a killed process.
     """
-    with _quiet_libraries(args), _messages(args):
+    from nmf_audio.io.interrupts import handling_signals
+
+    _open_standard_streams()
+    try:
+        args = parse()
+    except SystemExit:
+        if last and not _flush_last():
+            return EXIT_ERROR
+        raise
+    with _quiet_libraries(args), _messages(args), handling_signals(_interrupt) as handlers:
         try:
             try:
-                return run(args)
+                code = run(args)
             finally:
                 if last:
+                    handlers[signal.SIGINT] = signal.SIG_IGN
                     signal.signal(signal.SIGINT, signal.SIG_IGN)
         except UsageError as error:
             for message in error.errors:
                 report_error(args, message)
             return EXIT_USAGE
-        except KeyboardInterrupt:
-            report_error(args, "interrupted")
-            return EXIT_INTERRUPTED
+        except KeyboardInterrupt as interrupt:
+            number = signal.Signals(interrupt.args[0] if interrupt.args else signal.SIGINT)
+            report_error(args, "interrupted" if number == signal.SIGINT else f"ended by {number.name}")
+            return EXIT_SIGNAL + number
         except Exception as error:
             report_error(args, error)
             return EXIT_ERROR
+    return EXIT_ERROR if code == EXIT_DONE and getattr(args, "output_failed", False) else code
+
+
+def _interrupt(number: int, _: object) -> None:
+    """End a command as Ctrl-C does, whatever signal asks for that; while it cleans up, only Ctrl-C counts again."""
+    from nmf_audio.io.interrupts import SIGNALS
+
+    for other in set(SIGNALS) - {signal.SIGINT}:
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt(number)
+
+
+def _open_standard_streams() -> None:
+    """Let descriptors lead to nowhere that were closed when the process started: files would get their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # the lowest that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _flush_last() -> bool:
+    """Write what waits for standard output, such as a help text; False if it can't be written."""
+    try:
+        if sys.stdout is not None:
+            _flush(sys.stdout)
+    except BrokenPipeError:
+        return True
+    except OSError as error:
+        _write_error(describe(error))
+        return False
+    return True
 
 
 @contextmanager

@@ -176,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``denoise`` with arguments, by default those of the process, and return the exit code."""
-    return common.run_guarded(run, build_parser().parse_args(argv), last=argv is None)
+    return common.run_guarded(lambda: build_parser().parse_args(argv), run, last=argv is None)
 
 
 if __name__ == "__main__":

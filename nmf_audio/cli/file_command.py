@@ -2,7 +2,8 @@
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -72,9 +73,14 @@ def run(
     started = time.monotonic()
     reports: list[AnyReport] = []
     try:
-        for report in _run_works(args, _with_refusals(make_works(), plans), plans, called):
-            reports.append(report)
-            messages.print_report(args, report)
+        with closing(_run_works(args, _with_refusals(make_works(), plans), plans, called)) as results:
+            for report in results:
+                reports.append(report)
+                messages.print_report(args, report)
+    except KeyboardInterrupt:
+        # of what is done, nothing is interrupted
+        if len(reports) < len(plans):
+            raise
     finally:
         any_error = messages.print_errors(args, reports)
         if len(plans) > 1:
@@ -99,7 +105,7 @@ def _run_works(
     works: "Sequence[FileWork[AnyReport]]",
     plans: Sequence[plan.Plan],
     called: str,
-) -> "Iterator[AnyReport]":
+) -> "Generator[AnyReport]":
     """Do works, and yield their reports in order, with the progress of them all on the terminal."""
     from nmf_audio.jobs.batch import in_total, run_files
 

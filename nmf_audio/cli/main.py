@@ -52,8 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``nmf-audio`` with arguments, by default those of the process, and return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     parser = build_parser(words[:1] if words[:1] and words[0] in COMMANDS else tuple(COMMANDS))
-    args = parser.parse_args(words)
-    return common.run_guarded(load_command(args.command).run, args, last=argv is None)
+    return common.run_guarded(
+        lambda: parser.parse_args(words),
+        lambda args: load_command(args.command).run(args),
+        last=argv is None,
+    )
 
 
 if __name__ == "__main__":

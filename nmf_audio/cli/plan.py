@@ -53,7 +53,7 @@ class Plan:
 
 
 def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
-    """Find the recordings and their outputs ``speech`` and ``noise``, without touching anything."""
+    """Find the recordings and their outputs ``speech`` and ``noise``; touch nothing but leftovers."""
     inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
     if args.output is None and args.output_dir is None:
         _suggest_output(args.inputs, errors, file="-o", folder="--output-dir")
@@ -105,6 +105,7 @@ def _plan_one(entry: Input, args: argparse.Namespace) -> Plan:
             if _is_pattern(args.keep_noise, "{stem}")
             else common.parse_path(args.keep_noise)
         )
+    _remove_leftovers(args, outputs.values())
     skip = args.skip_existing and dst != streams.DASH and dst.is_file()
     like_input = args.output is None and "{ext}" in name and args.format is None
     return Plan(entry.path, outputs, skip, _find_refusal(dst) if like_input else None)
@@ -130,7 +131,7 @@ def plan_separation(
     dictionaries: Sequence[Path],
     errors: list[str],
 ) -> list[Plan]:
-    """Find the mixtures and their outputs, one for each source and for the residual, without touching anything.
+    """Find the mixtures and their outputs, one for each source and for the residual; touch nothing but leftovers.
 
     Without a separator, whose sources would be known, only the inputs are looked at. The files of its dictionaries
     must not be written over.
@@ -164,12 +165,21 @@ def plan_separation(
     for entry in inputs:
         like = Path("stream.wav") if entry.path == streams.DASH else entry.path
         parts = source_files(like, separator.sources, _folder(entry, args), name=name, format=args.format)
+        _remove_leftovers(args, parts.values())
         done = all(path.is_file() for path in parts.values())
         refusal = _find_refusal(like) if like_input else None
         plans.append(Plan(entry.path, parts, args.skip_existing and done, refusal))
     plans = _without_outputs(args, plans, lambda src: source_files(src, separator.sources).values())
     _check_targets(plans, args, dictionaries, errors)
     return plans
+
+
+def _remove_leftovers(args: argparse.Namespace, targets: Iterable[Path]) -> None:
+    """Remove what earlier runs left of outputs when they were killed, lest it be taken for what is done."""
+    from nmf_audio.io.temporary import remove_leftovers_beside
+
+    if not args.dry_run:
+        remove_leftovers_beside(target for target in targets if target != streams.DASH)
 
 
 def _folder(entry: Input, args: argparse.Namespace) -> Path:

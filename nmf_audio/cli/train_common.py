@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import signal
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -248,7 +247,7 @@ class TrainingMessages:
     def __init__(self, args: argparse.Namespace, bar: Callable[[float, float], None] | None) -> None:
         self._args, self._bar = args, bar
         self.n_steps = 0
-        self.is_interrupted = False
+        self.interrupt_number = 0
 
     def __call__(self, now: "Progress") -> None:
         """Show a step; raise KeyboardInterrupt if Ctrl-C was pressed in it."""
@@ -260,14 +259,14 @@ class TrainingMessages:
         if now.score is not None:
             text = f"step {now.step} of {now.n_steps}: held out: {score_text(now.score)}"
             common.print_message(self._args, text)
-        if self.is_interrupted:
-            raise KeyboardInterrupt
+        if self.interrupt_number:
+            raise KeyboardInterrupt(self.interrupt_number)
 
-    def interrupt(self, *_: object) -> None:
-        """Take Ctrl-C: it counts after a whole step, so that the state can be kept; a second one counts at once."""
-        if self.is_interrupted:
-            raise KeyboardInterrupt
-        self.is_interrupted = True
+    def interrupt(self, number: int, _: object) -> None:
+        """Take Ctrl-C or its like: it counts after a whole step, so that the state can be kept; a second at once."""
+        if self.interrupt_number:
+            raise KeyboardInterrupt(number)
+        self.interrupt_number = number
         common.report_error(
             self._args,
             "interrupted; the state is written after this step; press Ctrl-C again to stop at once",
@@ -277,11 +276,13 @@ class TrainingMessages:
 @contextmanager
 def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
     """Yield what a training calls after every step; say where its state is if it is interrupted."""
+    from nmf_audio.io.interrupts import handling_signals
+
     with common.progress_bar(args, "training", unit="%") as bar:
         messages = TrainingMessages(args, bar)
-        before = signal.signal(signal.SIGINT, messages.interrupt)
         try:
-            yield messages
+            with handling_signals(messages.interrupt):
+                yield messages
         except KeyboardInterrupt:
             state = _checkpoint_path(args)
             if messages.n_steps and state.exists():
@@ -289,8 +290,6 @@ def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
             raise
         except ParameterError as error:
             raise common.UsageError([common.describe_argument(error, n_components="--atoms")]) from error
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 def save_trained(

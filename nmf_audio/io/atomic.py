@@ -130,9 +130,7 @@ def replacing_all(
             _place(targets, files, force=force)
 
 
-def _place(
-    targets: Sequence[str | os.PathLike[str]], files: Sequence[TemporaryFile], *, force: bool
-) -> None:
+def _place(targets: Sequence[str | os.PathLike[str]], files: Sequence[TemporaryFile], *, force: bool) -> None:
     try:
         # the first, which stands for all, comes last
         for target, file in reversed(list(zip(targets, files, strict=True))):

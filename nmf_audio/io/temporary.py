@@ -110,7 +110,7 @@ class TemporaryFile:
 
 
 def remove_leftovers_beside(targets: Iterable[str | os.PathLike[str]]) -> None:
-    """Do for the folders of some targets what `remove_leftovers` does, once a process: they may hold very many files."""
+    """Call `remove_leftovers` for the folders of targets, for each once a process: they may hold very many files."""
     for folder in {os.path.dirname(os.path.realpath(target)) for target in targets}:  # noqa: PTH120
         _remove_leftovers_once(folder)
 

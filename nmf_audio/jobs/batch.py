@@ -15,9 +15,10 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 from nmf_audio._checks import check_whole, invalid
 from nmf_audio.io.pipe_reader import get_report_path
+from nmf_audio.io.temporary import remove_leftovers, remove_leftovers_beside
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
 from nmf_audio.jobs.outputs import default_output
-from nmf_audio.jobs.processes import Processes, Work
+from nmf_audio.jobs.processes import ProcessEndedError, Processes, Work
 from nmf_audio.jobs.report import Report, SeparationReport
 
 __all__ = ["FileWork", "check_jobs", "denoise_files", "in_total", "run_files", "run_in_order", "work_on"]
@@ -158,6 +159,8 @@ class FileWork(Generic[AnyReport]):
 
     def __call__(self, progress: Progress) -> AnyReport:
         """Do it."""
+        if self.skip_existing:
+            remove_leftovers_beside(self._targets())
         if self.skip_existing and all(map(os.path.lexists, self._targets())):
             return self._make_report("skipped")
         if self.refusal is not None:
@@ -170,6 +173,9 @@ class FileWork(Generic[AnyReport]):
 
     def failed(self, error: Exception) -> AnyReport:
         """Return the report of a recording that could not be processed."""
+        if isinstance(error, ProcessEndedError):
+            for folder in {target.parent for target in self._targets()}:
+                remove_leftovers(folder)
         return self._make_report("failed", error=error)
 
     def _targets(self) -> list[Path]:
@@ -218,7 +224,7 @@ def run_in_order(
     Parameters
     ----------
     works : iterable of callable
-        Each takes a callable (done, total) that it calls as it goes, and returns anything but a tuple.
+        Each takes a callable (done, total) that it calls as it goes, and returns anything but an exception.
     jobs : int
         How many at a time.
     progress : callable
@@ -226,37 +232,49 @@ def run_in_order(
     """
     works = list(works)
     stop = threading.Event()
-    events: queue.SimpleQueue[tuple[int, Result | BaseException | tuple[float, float]]] = queue.SimpleQueue()
+    outcomes: dict[int, Result | BaseException] = {}
+    events: queue.SimpleQueue[tuple[int, float, float]] = queue.SimpleQueue()
 
     def do(i: int) -> None:
         def advance(done: float, total: float) -> None:
             if stop.is_set():
                 raise _StoppedError
-            events.put((i, (done, total)))
+            events.put((i, done, total))
 
         try:
-            events.put((i, works[i](advance)))
+            outcomes[i] = works[i](advance)
         except BaseException as error:
-            events.put((i, error))
+            outcomes[i] = error
+        events.put((i, 1, 1))
 
-    finished: dict[int, Result] = {}
     n_yielded = 0
     pool = ThreadPoolExecutor(jobs)
     try:
         for i in range(len(works)):
             pool.submit(do, i)
         while n_yielded < len(works):
-            i, what = events.get()
-            if isinstance(what, BaseException):
-                raise what
-            if isinstance(what, tuple):
-                progress(i, *what)
-            else:
-                finished[i] = what
-                progress(i, 1, 1)
-            while n_yielded in finished:
-                yield finished.pop(n_yielded)
+            event, interrupt = None, None
+            try:
+                event = events.get()
+            except KeyboardInterrupt as error:
+                # what is past its last block still comes to its end
+                interrupt = error
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+            if event is not None:
+                outcome = outcomes.get(event[0])
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                progress(*event)
+            while n_yielded in outcomes:
+                outcome = outcomes[n_yielded]
+                if isinstance(outcome, BaseException):
+                    break
+                yield outcome
+                del outcomes[n_yielded]
                 n_yielded += 1
+            if interrupt is not None and n_yielded < len(works):
+                raise interrupt
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)

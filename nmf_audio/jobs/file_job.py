@@ -32,6 +32,7 @@ from nmf_audio.io.pipe_writer import choose_stream_container, list_stream_errors
 from nmf_audio.io.resample import Resampler
 from nmf_audio.io.section import check_section
 from nmf_audio.io.section_reader import SectionReader
+from nmf_audio.io.temporary import remove_leftovers_beside
 from nmf_audio.jobs.pump import Levels, Processor, pump
 
 __all__ = ["FileJob", "PathLike", "Progress", "Target", "errors_of", "is_path"]
@@ -178,6 +179,7 @@ class FileJob:
                 wanted[target] = check_output(target, like=like, **asked)
             elif errors := list_stream_errors(raw=self.raw, **asked):
                 raise errors[0]
+        remove_leftovers_beside(wanted)
         sources = [get_report_path(source) for source in (self.src, *self.others) if is_path(source)]
         for target in wanted:
             check_target(target, sources=sources, force=self.force)

@@ -23,6 +23,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TypeVar
 
+from nmf_audio.io.interrupts import handling_signals
+
 __all__ = ["ProcessEndedError", "Processes", "Work", "serve"]
 
 Result = TypeVar("Result", covariant=True)
@@ -160,6 +162,16 @@ class _Messages:
 
 def serve() -> None:
     """Do works from standard input until it ends: what a worker process runs."""
+    with handling_signals(_leave):
+        _serve()
+
+
+def _leave(number: int, _: object) -> None:
+    # no Exception, so that what is half done is removed
+    raise SystemExit(128 + number)
+
+
+def _serve() -> None:
     # whatever prints goes to standard error; the way to the other process is this one's alone
     messages = _Messages(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
