@@ -261,6 +261,14 @@ _TABLE = (
     _read_by_pyav("MPEGTS", ".ts", ".mts", ".m2ts", magic=(_packets(0, 188), _packets(4, 192))),
     _read_by_pyav("ASF", ".wma", ".wmv", magic=_at(0, b"0&\xb2u\x8ef\xcf\x11")),
     _read_by_pyav("WAVPACK", ".wv", magic=_at(0, b"wvpk")),
+    _read_by_pyav("TTA", ".tta", magic=_at(0, b"TTA1", b"TTA2")),
+    _read_by_pyav("TAK", ".tak", magic=_at(0, b"tBaK")),
+    _read_by_pyav("MPC", ".mpc", magic=_at(0, b"MP+", b"MPCK")),
+    _read_by_pyav("DTS", ".dts", magic=_at(0, b"\x7f\xfe\x80\x01")),
+    _read_by_pyav("MXF", ".mxf", magic=_at(0, b"\x06\x0e+4\x02\x05\x01\x01")),
+    _read_by_pyav("RM", ".rm", ".ra", magic=_at(0, b".RMF", b".ra\xfd")),
+    Format("OGV", "OGV", (".ogv",), (), (), is_output=False),
+    Format("SPX", "SPX", (".spx",), (), (), is_output=False),
 )
 
 FORMATS: dict[str, Format] = {entry.name: entry for entry in _TABLE if entry.is_output}

@@ -37,13 +37,15 @@ class Part(NamedTuple):
     """The bytes of one recording in a file: from `start` up to `stop`, behind a `head` that should stand there.
 
     Without an end it is the whole file, as it is. `is_sized` is no if its length shows only when all frames are
-    counted, which libsndfile does where the bytes have no known end, as in a pipe.
+    counted, which libsndfile does where the bytes have no known end, as in a pipe. What it can't read of a part that
+    `has_gaps` it leaves out, so that what follows comes too early.
     """
 
     start: int = 0
     stop: int | None = None
     head: bytes = b""
     is_sized: bool = True
+    has_gaps: bool = False
 
 
 def find_parts(path: Path) -> tuple[list[Part], str | None]:
@@ -53,7 +55,8 @@ def find_parts(path: Path) -> tuple[list[Part], str | None]:
         size = os.fstat(file.fileno()).st_size
         if FORMATS["OGG"].matches(magic):
             pages = scan_ogg(path)
-            return _join(pages.starts, size) if len(pages.starts) > 1 else [Part()], pages.describe_damage()
+            links = _join(pages.starts, size) if len(pages.starts) > 1 else [Part()]
+            return [link._replace(has_gaps=pages.n_gaps > 0) for link in links], pages.describe_damage()
         if FORMATS["FLAC"].matches(magic):
             return _join([0], size), None
         if FORMATS["MP3"].matches(magic):

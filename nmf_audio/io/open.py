@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nmf_audio._checks import invalid
-from nmf_audio.errors import AudioFileError
+from nmf_audio.errors import AudioFileError, MissingExtraError
 from nmf_audio.io.containers import Container, Wanted, choose_container, is_writable
 from nmf_audio.io.extras import collect_extras, collect_head, must_state_speakers
 from nmf_audio.io.format_chunk import FormatChunk
@@ -31,7 +31,7 @@ from nmf_audio.io.pcm import RawFormat
 from nmf_audio.io.pipe_reader import ByteSource, StreamReader, label_stream
 from nmf_audio.io.pipe_writer import StreamWriter
 from nmf_audio.io.riff import WavHead
-from nmf_audio.io.sndfile_reader import AudioReader
+from nmf_audio.io.sndfile_reader import AudioReader, UnknownFormatError
 from nmf_audio.io.sndfile_writer import AudioWriter
 
 __all__ = [
@@ -57,14 +57,37 @@ _HEAD_BYTES = 389
 def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> AudioReader | MediaReader:
     """Open a recording of any kind; what is in the file decides, not its name. Its name in messages is `label`.
 
+    What libsndfile can't read, or not in step behind damage, PyAV reads if it is there.
+
     Raises
     ------
     AudioFileError
         If the file is missing, empty, no regular file, or holds no audio that can be read.
     MissingExtraError
-        If it is a media file and PyAV is not installed.
+        If it can't be read without PyAV, and that is not installed.
     """
-    return (MediaReader if is_media(Path(path)) else AudioReader)(path, label=label)
+    path = Path(path)
+    head = _read_head(path)
+    if is_media_head(head):
+        return MediaReader(path, label=label)
+    try:
+        reader = AudioReader(path, label=label)
+        if not reader.is_out_of_step:
+            return reader
+        reader.close()
+        try:
+            return MediaReader(path, label=label)
+        except MissingExtraError:
+            return AudioReader(path, label=label)
+    except UnknownFormatError as error:
+        try:
+            return MediaReader(path, label=label)
+        except AudioFileError:
+            raise error from None
+        except MissingExtraError as missing:
+            if not is_recording_head(head):
+                raise error from None
+            raise MissingExtraError(f"{error}; PyAV reads more: install it with: pip install av") from missing
 
 
 def is_media(path: Path) -> bool:
@@ -238,7 +261,9 @@ def open_writer(
             layout=media.layout,
             bit_rate=media.bit_rate,
         )
-    if entry is None and media is not None:
+    if media is not None and (
+        entry is None or (media.has_picture and find_format(target, wanted.container) is None)
+    ):
         raise refuse_read_only(reader.container.format, f"{target}: ")
     n_values = math.ceil(n_samples * sr / reader.sr) * reader.n_channels
     container = choose_container(

@@ -26,7 +26,7 @@ from nmf_audio.io.speakers import find_ogg_order
 from nmf_audio.io.tags.ogg import has_speakers
 from nmf_audio.io.window import Window
 
-__all__ = ["AudioReader", "create_sound", "open_sound"]
+__all__ = ["AudioReader", "UnknownFormatError", "create_sound", "open_sound"]
 
 # libsndfile's words for these codes name causes that are not the ones
 _MISLEADING_CODES = (1, 7)
@@ -68,6 +68,10 @@ def open_sound(path: Path) -> _Sequential:
 def create_sound(file: OutputFile, sr: int, n_channels: int, container: Container) -> _Sequential:
     """Begin a sound file, to be written from start to end; it closes the file."""
     return _Sequential(file, "w", sr, n_channels, container.subtype, container.endian, container.format)
+
+
+class UnknownFormatError(AudioFileError):
+    """A file that libsndfile can't read."""
 
 
 class AudioReader(ExtrasReader):
@@ -142,7 +146,7 @@ class AudioReader(ExtrasReader):
         try:
             first = self._enter(0)
         except soundfile.LibsndfileError as error:
-            raise AudioFileError(f"{self.label}: {self._unreadable(error)}") from error
+            raise UnknownFormatError(f"{self.label}: {self._unreadable(error)}") from error
         self.sr: int = first.samplerate
         self.n_channels: int = first.channels
         self._order: list[int] | None = None
@@ -174,6 +178,11 @@ class AudioReader(ExtrasReader):
             with open_sound(self.path) as sound:
                 tags = sound.copy_metadata()
         return {name: text for name, text in tags.items() if text}
+
+    @property
+    def is_out_of_step(self) -> bool:
+        """Whether what stands behind damage comes too early."""
+        return self._parts[0].has_gaps
 
     def _unreadable(self, error: soundfile.LibsndfileError) -> str:
         if self.damage:
@@ -228,7 +237,11 @@ class AudioReader(ExtrasReader):
         part = self._parts[number]
         self.close()
         with deferring_interrupts():
-            self._window = None if part.stop is None else Window(self.path, *part)
+            self._window = (
+                None
+                if part.stop is None
+                else Window(self.path, part.start, part.stop, part.head, part.is_sized)
+            )
             sound = open_sound(self.path) if self._window is None else _Sequential(self._window)
             self._file, self._number = sound, number
             if sample:

@@ -19,15 +19,28 @@ def load_pyav(what: str) -> Any:
     return av
 
 
+# what holds sound, and names no other files or addresses, as playlists and session descriptions do
+_DEMUXERS = """
+    aa aac ac3 ac4 act adx aea aiff amr amrnb amrwb ape aptx asf asf_o ast au avi avr bonk caf codec2 dhav dsf
+    dss dts dtshd dv eac3 epaf flac flv g722 g723_1 g726 g726le g728 g729 gsm gxf hca hcom iamf iff ilbc ircam
+    kux lc3 live_flv loas lxf matroska mlp mmf mov mp3 mpc mpc8 mpeg mpegts mpegvideo msf mtaf mxf nistsphere
+    nsv nut nuv ogg oma osq paf pva pvf qcp qoa rka rm rso sbc sds sdr2 shn siff sln smjpeg sol sox spdif swf
+    tak truehd tta ty vag voc vqf w64 wav wavarc wsaud wsd wtv wv wve xa xwma
+"""
+
+
 def open_to_read(av: Any, path: str | os.PathLike[str]) -> Any:
-    """Open a media file; tags that are not text in UTF-8 come out with marks in place of what can't be read.
+    """Open a media file, and nothing else that it may name.
+
+    Tags that are not text in UTF-8 come out with marks in place of what can't be read.
 
     Raises
     ------
     av.error.FFmpegError, ValueError
         If it can't be opened.
     """
+    limits = {"protocol_whitelist": "file", "format_whitelist": ",".join(_DEMUXERS.split())}
     # before version 19 bytes that are no text are an error unless this says otherwise; since then they never are
     options = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
     # the prefix keeps a colon in a name from being taken for the end of a protocol
-    return av.open(f"file:{os.fspath(path)}", **options)
+    return av.open(f"file:{os.fspath(path)}", options=limits, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Generator, Iterator
@@ -52,7 +53,10 @@ def open_media(path: Path, *, label: str | None = None) -> Any:
     try:
         return open_to_read(av, path)
     except (av.error.FFmpegError, ValueError) as error:
-        reason = describe_truncation(path) or f"can't be read ({getattr(error, 'strerror', None) or error})"
+        # of kinds that are not to be opened FFmpeg says this
+        is_foreign = getattr(error, "errno", None) == errno.EINVAL
+        why = "" if is_foreign else f" ({getattr(error, 'strerror', None) or error})"
+        reason = describe_truncation(path) or f"holds no sound that can be read{why}"
         raise AudioFileError(f"{name}: {reason}") from error
 
 
@@ -163,7 +167,9 @@ class MediaReader(ReaderContext):
         self._origin = at
         self.container = Container(_format_name(self._file.format.name, self.path), _subtype(track))
         self.bit_rate: int | None = track.bit_rate or None
-        metadata = {name.lower(): text for name, text in self._file.metadata.items()}
+        # an Ogg has its tags in the track
+        said = track.metadata if self.container.format == "OGG" else self._file.metadata
+        metadata = {name.lower(): text for name, text in said.items()}
         self.tags = {ours: metadata[theirs] for theirs, ours in _TAGS.items() if metadata.get(theirs)}
         self._ahead: Samples = np.zeros((self.n_channels, 0), np.float32)
         self.form, self.chunks = NOTHING, list[tuple[bytes, bytes]]()
