@@ -114,7 +114,9 @@ class Denoiser:
         n_channels = check_channels(n_channels)
         band_map = BandMap(self.dictionary.spec, check_rate(sr))
         return Stream(
-            make_decomposition(self.method, self.dictionary, band_map.n_observed),
+            make_decomposition(
+                self.method, self.dictionary, band_map.n_observed, keep_priors=observer is not None
+            ),
             self.dictionary.spectrum,
             band_map,
             n_channels,

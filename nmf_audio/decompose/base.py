@@ -28,7 +28,7 @@ class Estimate:
     H : ndarray (n_components, n_frames), float32
         Activations: first those of the dictionary's atoms, in its order, then those of atoms that run.
     priors : Priors, optional
-        What a gated memory said of each frame, arrays with frames as their last axis; None without one.
+        The priors by a gated memory, with frames as the last axis, if they were to be kept and there is one.
     """
 
     spectra: Array

@@ -14,27 +14,27 @@ __all__ = ["METHODS", "Method", "default_method", "make_decomposition"]
 
 @dataclass(frozen=True)
 class Method:
-    """A way to decompose: what it does, which kind of dictionary it takes, and the shipped one of that kind."""
+    """A method: its summary, the kind of dictionary that it takes, and the shipped one of that kind."""
 
     summary: str
     kind: str
     shipped: str
-    make: Callable[[Dictionary, int], Decomposition]
+    make: Callable[[Dictionary, int, bool], Decomposition]
 
 
-def _make_trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
+def _make_trained(dictionary: Dictionary, n_observed: int, keep_priors: bool) -> Decomposition:
     from nmf_audio.decompose.trained import TrainedDecomposition
 
-    return TrainedDecomposition(dictionary, n_observed)
+    return TrainedDecomposition(dictionary, n_observed, keep_priors=keep_priors)
 
 
-def _make_adaptive(dictionary: Dictionary, n_observed: int) -> Decomposition:
+def _make_adaptive(dictionary: Dictionary, n_observed: int, keep_priors: bool) -> Decomposition:
     from nmf_audio.decompose.adaptive import AdaptiveDecomposition
 
     return AdaptiveDecomposition(dictionary, n_observed)
 
 
-def _make_classic(dictionary: Dictionary, n_observed: int) -> Decomposition:
+def _make_classic(dictionary: Dictionary, n_observed: int, keep_priors: bool) -> Decomposition:
     from nmf_audio.decompose.fixed import ClassicDecomposition
 
     return ClassicDecomposition(dictionary, n_observed)
@@ -75,6 +75,11 @@ def default_method(dictionary: Dictionary) -> str:
     )
 
 
-def make_decomposition(method: str, dictionary: Dictionary, n_observed: int) -> Decomposition:
-    """Return a new decomposition by a method's name, for the first `n_observed` of the dictionary's bands."""
-    return METHODS[method].make(dictionary, n_observed)
+def make_decomposition(
+    method: str, dictionary: Dictionary, n_observed: int, *, keep_priors: bool = False
+) -> Decomposition:
+    """Return a new decomposition by a method's name, for the first `n_observed` of the dictionary's bands.
+
+    With `keep_priors` its estimates have the priors of a gated memory, if the dictionary has one.
+    """
+    return METHODS[method].make(dictionary, n_observed, keep_priors)

@@ -20,15 +20,17 @@ Array = npt.NDArray[np.float32]
 class TrainedDecomposition:
     """The default method: causal, a fixed number of layers a frame, noise learned while it runs.
 
-    It takes a dictionary of kind ``trained`` and its first `n_observed` bands; the others are missing, not zero.
+    It takes a dictionary of kind ``trained`` and its first `n_observed` bands; the others are missing, not zero. With
+    `keep_priors` estimates have the priors of a gated memory.
     """
 
     sources = ("speech", "noise")
 
-    def __init__(self, dictionary: Dictionary, n_observed: int) -> None:
+    def __init__(self, dictionary: Dictionary, n_observed: int, *, keep_priors: bool = False) -> None:
         self._nmf = UnrolledNMF(
             dictionary.arrays, n_speech=dictionary.n_components("speech"), n_observed=n_observed
         )
+        self._keep_priors = keep_priors and self._nmf.has_memory
 
     def reset(self) -> None:
         """Forget all frames so far."""
@@ -38,7 +40,7 @@ class TrainedDecomposition:
         """Take the next frames V (n_bands, n_frames)."""
         frames = np.ascontiguousarray(V.T)
         priors = None
-        if self._nmf.has_memory:
+        if self._keep_priors:
             n, n_observed = self._nmf.n_components, frames.shape[1]
             priors = Priors(*(np.empty((len(frames), k), np.float32) for k in (n, n, n_observed)))
         spectra, masks, H = self._nmf.process(frames, SILENCE + FLOOR, FLOOR, priors)

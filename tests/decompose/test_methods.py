@@ -50,6 +50,23 @@ def test_masks_share_every_cell(method: str, noisy_speech: Array) -> None:
     np.testing.assert_allclose(estimate.masks.sum(axis=0), 1, atol=1e-5)
 
 
+def test_priors_are_kept_on_request_and_change_nothing(noisy_speech: Array) -> None:
+    dictionary = dictionary_with_memory()
+    V = bands_of(noisy_speech[:8000], dictionary.spectrum)
+    plain, kept = (
+        make_decomposition("trained", dictionary, len(V), keep_priors=keep).process(V)
+        for keep in (False, True)
+    )
+    assert plain.priors is None
+    assert kept.priors is not None
+    assert kept.priors.logit.shape == V.shape
+    np.testing.assert_array_equal(kept.masks, plain.masks)
+    assert (
+        make_decomposition("trained", load_dictionary("trained"), len(V), keep_priors=True).process(V).priors
+        is None
+    )
+
+
 @pytest.mark.parametrize("method", [*METHODS, MEMORY])
 def test_a_quieter_recording_gives_the_same_result_quieter(method: str, noisy_speech: Array) -> None:
     y = noisy_speech[:48000]
