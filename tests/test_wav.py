@@ -63,9 +63,9 @@ def test_heads_of_libsndfile(subtype: str, format_name: str) -> None:
     [
         (riff(FMT, data(0xFFFFFFFF)), None),
         (riff(FMT, listing(), data(0xFFFFFFFF)), None),
-        (riff(FMT, data(0), size=0), None),
-        (riff(FMT, data(0), size=36), None),
-        (riff(FMT, data(0)), None),
+        (riff(FMT, data(0), size=0), 0),
+        (riff(FMT, data(0), size=36), 0),
+        (riff(FMT, data(0)), 0),
         (riff(FMT, data(0x7FFFF000), size=0x7FFFF024), None),
         (riff(FMT, data(0x7FFFEFFC)), None),
         (riff(FMT, data(0x7FFFFFFF)), None),

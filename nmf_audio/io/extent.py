@@ -6,6 +6,7 @@ behind the stated end tell whether more of the samples stand there, or something
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from typing import BinaryIO, NamedTuple
@@ -13,14 +14,25 @@ from typing import BinaryIO, NamedTuple
 from nmf_audio.io.formats import FORMATS
 from nmf_audio.io.riff import LAYOUTS, Chunk, Cursor, Layout, walk_chunks
 
-__all__ = ["Extent", "find_extent", "is_joined", "is_other_than_samples"]
+__all__ = [
+    "MOST_PADDING",
+    "WRAP",
+    "Extent",
+    "describe_size",
+    "find_extent",
+    "is_joined",
+    "is_other_than_samples",
+]
 
-_WRAP = 2**32
-_MOST = _WRAP - 1
+WRAP = 2**32
+"""What a size of 32 bits can't state is left out of it, once or several times."""
+
+_MOST = WRAP - 1
 # more of the head than this is not held in memory
 _MAX_HEAD = 2**24
-# recorders fill the last block of a card with zeros
-_MAX_PADDING = 2**20
+MOST_PADDING = 2**20
+"""Recorders fill the last block of a card with zeros."""
+
 _AU = Layout(24, struct.Struct(">4sI"))
 # the bytes of a chunk of samples before the first of them: AIFF, CAF
 _BEFORE = {b"FORM": 8, b"caff": 4}
@@ -101,10 +113,8 @@ def find_extent(file: BinaryIO, base: int = 0) -> Extent | None:
     n, damage, joined = there, None, None
     if not chunk.is_unknown:
         n, joined = _find_end(file, layout, magic, start, stated, size, wraps=not is_long)
-        if stated <= 0 < n:
-            damage = f"was never finished: its header says no samples, {n} bytes follow"
-        elif n != stated and (is_long or (n - stated) % _WRAP):
-            damage = f"is doubtful: its header states {stated} bytes of samples, {n} follow"
+        if n != stated and (stated <= 0 < n or is_long or (n - stated) % WRAP):
+            damage = describe_size(stated, n)
     # libsndfile reads up to the end what is stated to be longer, not what is stated in 64 bits
     is_wrong = n != stated and (is_long or not chunk.is_unknown or n > stated)
     head = b""
@@ -119,14 +129,25 @@ def find_extent(file: BinaryIO, base: int = 0) -> Extent | None:
     return Extent(start, size if joined is None else joined, head, damage, joined)
 
 
+def describe_size(stated: int, n_bytes: int) -> str:
+    """Return what is wrong with a size that is not that of the samples, half a sentence.
+
+    Examples
+    --------
+    >>> describe_size(1000, 5000)
+    'is doubtful: its header states 1000 bytes of samples, 5000 follow'
+    """
+    if stated <= 0:
+        return f"was never finished: its header says no samples, {n_bytes} bytes follow"
+    return f"is doubtful: its header states {stated} bytes of samples, {n_bytes} follow"
+
+
 def _find_end(
     file: BinaryIO, layout: Layout, magic: bytes, start: int, stated: int, size: int, *, wraps: bool
 ) -> tuple[int, int | None]:
     """Return how many bytes of samples there are, and where another recording begins, if one was joined."""
     stated = max(stated, 0)
-    for n in range(
-        stated + (size - start - stated) // _WRAP * _WRAP if wraps else stated, stated - 1, -_WRAP
-    ):
+    for n in range(stated + (size - start - stated) // WRAP * WRAP if wraps else stated, stated - 1, -WRAP):
         position = start + -(-n // layout.alignment) * layout.alignment
         file.seek(position)
         if is_joined(file.read(12), magic):
@@ -149,9 +170,9 @@ def is_other_than_samples(file: BinaryIO, layout: Layout, position: int, size: f
     head = file.read(layout.head.size)
     if head.startswith(_BEHIND):
         return True
-    if size - position <= _MAX_PADDING:
+    if size - position <= MOST_PADDING:
         file.seek(position)
-        if not any(file.read(_MAX_PADDING)):
+        if not any(file.read(MOST_PADDING)):
             return True
     return layout is not _AU and _are_chunks(file, layout, position, size)
 
@@ -166,7 +187,8 @@ def _are_chunks(file: BinaryIO, layout: Layout, position: int, size: float) -> b
                 return True
             if chunk.n_bytes < 0 or not all(0x20 <= byte < 0x7F for byte in chunk.name):
                 return False
-            if chunk.start + chunk.n_bytes > size:
+            # of a stream that goes on nobody knows how far
+            if chunk.n_bytes > (size - chunk.start if math.isfinite(size) else _MAX_HEAD):
                 return False
     except EOFError:
         return True

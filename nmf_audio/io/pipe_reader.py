@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import select
@@ -15,9 +16,10 @@ from nmf_audio._checks import invalid
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, check_values, choose_block_length
 from nmf_audio.io.containers import Container
+from nmf_audio.io.extent import MOST_PADDING, WRAP, describe_size, is_joined, is_other_than_samples
 from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.pcm import decode
-from nmf_audio.io.riff import WavHead, read_head
+from nmf_audio.io.riff import LAYOUTS, WavHead, read_head
 from nmf_audio.io.tags.chunks import is_kept
 from nmf_audio.io.tags.info import read_texts
 from nmf_audio.io.tags.picture import Picture
@@ -28,6 +30,8 @@ STREAM = Path("-")
 """Path of a stream in reports."""
 
 _BLOCK_BYTES = 2**16
+# enough to recognise a chunk
+_FEW = 12
 # more of a head than this is not kept in memory for a second look
 _MAX_KEPT = 2**22
 
@@ -131,7 +135,6 @@ class StreamReader:
         self.label, self.sr, self.n_channels = label, head.sr, head.n_channels
         name = "RAW" if raw else "RF64" if head.has_long_sizes else "WAVEX" if head.extensible else "WAV"
         self.container = Container(name, head.subtype)
-        self.n_samples = None if head.n_bytes is None else head.n_bytes // head.frame_bytes
         self.chunks = [chunk for chunk in head.chunks if is_kept(*chunk)]
         self.tags = read_texts(self.chunks)
         self.channel_mask = head.channel_mask if head.extensible else None
@@ -142,28 +145,75 @@ class StreamReader:
         self.n_read = 0
         self.damage: str | None = None
         self._source, self._frame_bytes, self._n_bytes = source, head.frame_bytes, head.n_bytes
+        self._stated: int | None = None
+        if self._n_bytes == 0 and not self._ends():
+            self._stated, self._n_bytes = 0, None
+        self.n_samples = None if self._n_bytes is None else self._n_bytes // self._frame_bytes
 
     def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
         """Yield the samples as they come, in blocks of a second at most; see `AudioReader.blocks`."""
         n_block = self._frame_bytes * choose_block_length(self.sr, self.n_channels)
-        left = math.inf if self._n_bytes is None else self._n_bytes
-        rest = b""
-        while data := self._source.read_some(int(min(n_block - len(rest), left))) if left else b"":
-            left -= len(data)
-            rest += data
-            n_whole = len(rest) // self._frame_bytes * self._frame_bytes
-            if n_whole:
-                block = decode(rest[:n_whole], self.container.subtype, self.n_channels, dtype)
-                rest = rest[n_whole:]
-                check_values(block, self.n_read, self.sr, self.label)
-                self.n_read += block.shape[1]
-                yield block
-        n_came = self.n_read * self._frame_bytes + len(rest)
+        n_came, rest = 0, b""
+        while True:
+            left = math.inf if self._n_bytes is None else self._n_bytes - n_came
+            while data := self._source.read_some(int(min(n_block - len(rest), left))) if left else b"":
+                left -= len(data)
+                n_came += len(data)
+                rest += data
+                n_whole = len(rest) // self._frame_bytes * self._frame_bytes
+                if n_whole:
+                    block = decode(rest[:n_whole], self.container.subtype, self.n_channels, dtype)
+                    rest = rest[n_whole:]
+                    check_values(block, self.n_read, self.sr, self.label)
+                    self.n_read += block.shape[1]
+                    yield block
+            if self._n_bytes is None or left:
+                break
+            if self._is_joined():
+                if not self._join():
+                    return
+                n_came, rest = 0, b""
+            elif self._ends(self._n_bytes % 2):
+                break
+            else:
+                self._stated, self._n_bytes = self._n_bytes, None
         if self._n_bytes is not None and left:
             self.damage = f"is truncated: {n_came} of {self._n_bytes} bytes of its samples came"
+        elif self._stated is not None and (self._stated == 0 or (n_came - self._stated) % WRAP):
+            self.damage = describe_size(self._stated, n_came)
         elif len(rest) > 1 or (rest and (rest != b"\0" or n_came % 2)):
             # one zero after an odd number of bytes only makes it even
             self.damage = "is truncated: it ends within a sample"
+
+    def _ends(self, n_padding: int = 0) -> bool:
+        """Return whether the stream has no more samples behind those that are stated."""
+        # before the first sample, whoever plays them may wait for each
+        n_most = MOST_PADDING if self._n_bytes else _FEW
+        ahead = self._source.read_exactly(n_most)
+        self._source.give_back(ahead)
+        size = len(ahead) if len(ahead) < n_most else math.inf
+        return is_other_than_samples(io.BytesIO(ahead), LAYOUTS[b"RIFF"], n_padding, size)
+
+    def _is_joined(self) -> bool:
+        padding = self._source.read_exactly((self._n_bytes or 0) % 2)
+        head = self._source.read_exactly(12)
+        joined = is_joined(head, b"RIFF    WAVE")
+        self._source.give_back(head if joined else padding + head)
+        return joined
+
+    def _join(self) -> bool:
+        """Go on with a recording that was joined; return whether it fits."""
+        head = self._source.read_head()
+        if head is not None and (head.sr, head.n_channels, head.subtype) == (
+            self.sr,
+            self.n_channels,
+            self.container.subtype,
+        ):
+            self._n_bytes = head.n_bytes
+            return True
+        rest = "can't be read" if head is None else f"has {head.n_channels} channels at {head.sr} Hz"
+        self.damage = f"is joined of several: what follows {self.n_read / self.sr:.2f} s {rest}"
+        return False
 
     def peek(self, start: float, end: float) -> Samples:
         """Return a part (n_channels, n) that is yet to come, and will come again; in seconds.

@@ -161,6 +161,11 @@ class StreamWriter(WriterContext):
         if n_bytes % 2 and self.container.format != "RAW" and (self._start is not None or self._head.n_bytes):
             self._put(b"\0")
         if self._start is None or n_bytes == self._head.n_bytes:
+            if self._head.n_bytes is not None and n_bytes > self._head.n_bytes:
+                n_stated = self._head.n_bytes // self._head.frame_bytes
+                self.warnings.append(
+                    f"its head states {n_stated} samples, {self.n_written} were written; read it to its end"
+                )
             return
         end = self._file.tell()
         self._file.seek(self._start)

@@ -168,7 +168,7 @@ class WavHead:
     subtype : str
         Coding of the samples, a key of `PCM_BYTES`.
     n_bytes : int or None
-        Bytes of the samples; None if whoever wrote it did not know.
+        Bytes of the samples as stated; None if whoever wrote it did not know.
     extensible : bool
         Whether it is a ``WAVEFORMATEXTENSIBLE``, as it should be with more than two channels.
     channel_mask : int
@@ -212,7 +212,6 @@ def read_head(read: Callable[[int], bytes]) -> WavHead | None:
     start = read(12)
     if start[:4] not in _LITTLE_ENDIAN or start[8:12] != b"WAVE":
         return None
-    (riff_bytes,) = struct.unpack("<I", start[4:8])
     cursor = Cursor(read, 12)
     head: WavHead | None = None
     chunks: list[tuple[bytes, bytes]] = []
@@ -221,12 +220,9 @@ def read_head(read: Callable[[int], bytes]) -> WavHead | None:
         if chunk.name == b"data":
             if head is None:
                 return None
-            # some put 0, and leave it if they can't go back; a stream that ends there anyway has more chunks, or none
-            ends = chunk.start < riff_bytes + 8 and not _is_unknown_length(riff_bytes)
-            unknown = chunk.is_unknown or (chunk.n_bytes == 0 and not ends)
             return replace(
                 head,
-                n_bytes=None if unknown else chunk.n_bytes,
+                n_bytes=None if chunk.is_unknown else chunk.n_bytes,
                 has_long_sizes=start[:4] != b"RIFF",
                 chunks=tuple(chunks),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from nmf_audio.io.open import open_reader
+from nmf_audio.io.open import open_reader, open_stream
+from nmf_audio.io.pipe_reader import StreamReader
 from nmf_audio.io.truncation import describe_truncation
 
 SR = 16000
@@ -25,6 +27,14 @@ def noise(n: int = N, n_channels: int = 1, seed: int = 0) -> npt.NDArray[np.floa
 
 def read(path: Path) -> tuple[npt.NDArray[Any], str | None, int | None]:
     with open_reader(path) as reader:
+        n_samples = reader.n_samples
+        y = np.concatenate([np.zeros((reader.n_channels, 0)), *reader.blocks()], axis=1)
+        return y.T, reader.damage, n_samples
+
+
+def read_piped(content: bytes) -> tuple[npt.NDArray[Any], str | None, int | None]:
+    with open_stream(io.BytesIO(content)) as reader:
+        assert isinstance(reader, StreamReader)
         n_samples = reader.n_samples
         y = np.concatenate([np.zeros((reader.n_channels, 0)), *reader.blocks()], axis=1)
         return y.T, reader.damage, n_samples
@@ -115,6 +125,68 @@ def test_more_than_a_wav_can_state(tmp_path: Path, stated: int) -> None:
         assert (reader.n_samples, reader.damage) == (n // 2, None)
         np.testing.assert_array_equal(reader.read(0, 4) * 32768, [[3000, -3000, 5, 6]])
         assert reader.read(n // 2 - 10, n // 2 + 10).shape == (1, 10)
+
+
+@pytest.mark.parametrize("name", ["WAV", "WAVEX"])
+@pytest.mark.parametrize("stated", [0, 4000])
+def test_samples_behind_the_stated_end_through_a_pipe(tmp_path: Path, name: str, stated: int) -> None:
+    path = tmp_path / "a"
+    content = state(write(path, noise(), name, "PCM_16"), name, stated)
+    path.write_bytes(content)
+    by_name, piped = read(path), read_piped(content)
+    np.testing.assert_array_equal(by_name[0], piped[0])
+    assert by_name[1] == piped[1] is not None
+    assert piped[2] == (stated // 2 or None)
+
+
+TAILS = [b"", b"TAG" + bytes(125), b"LIST\x0c\0\0\0INFOINAM\0\0\0\0", b"abcd\x02\0\0\0xy"]
+
+
+# zeros behind nothing are silence
+@pytest.mark.parametrize(
+    ("stated", "tail"), [*((0, tail) for tail in TAILS), *((4000, tail) for tail in (*TAILS, bytes(3000)))]
+)
+def test_what_is_no_sample_is_none_through_a_pipe(tmp_path: Path, stated: int, tail: bytes) -> None:
+    content = write(tmp_path / "a", noise(stated // 2), "WAV", "PCM_16")
+    y, damage, n_samples = read_piped(content + tail)
+    assert (len(y), n_samples, damage) == (stated // 2, stated // 2, None)
+
+
+def test_recordings_joined_in_a_pipe(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", noise(seed=1), "WAV", "PCM_24")
+    second = write(tmp_path / "b", noise(4001, seed=2), "WAV", "PCM_24")
+    y, damage, _ = read_piped(first + second + first)
+    expected = np.concatenate([read(tmp_path / name)[0] for name in "aba"])
+    np.testing.assert_array_equal(y, expected)
+    assert damage is None
+    other = write(tmp_path / "c", noise(n_channels=2), "WAV", "PCM_24")
+    y, damage, _ = read_piped(first + other)
+    assert len(y) == N
+    assert damage == "is joined of several: what follows 2.00 s has 2 channels at 16000 Hz"
+
+
+class Wrapped(io.RawIOBase):
+    """A stream of more than 4 GB of zeros behind a head and some samples."""
+
+    def __init__(self, head: bytes, n_zeros: int) -> None:
+        self._head, self._left = head, n_zeros
+
+    def read(self, n: int = -1) -> bytes:
+        if self._head:
+            data, self._head = self._head[:n], self._head[n:]
+            return data
+        data = bytes(min(n, self._left))
+        self._left -= len(data)
+        return data
+
+
+@pytest.mark.slow
+def test_a_size_that_wrapped_around_in_a_pipe() -> None:
+    form = struct.pack("<HHIIHH", 1, 8, 192_000, 16 * 192_000, 16, 16)
+    head = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0" + form + b"data" + struct.pack("<I", 64000)
+    with open_stream(Wrapped(head, 2**32 + 64000)) as reader:  # type: ignore[arg-type]
+        n = sum(block.shape[1] for block in reader.blocks())
+    assert (n * 16, reader.damage) == (2**32 + 64000, None)
 
 
 LOSSY = {"OGG": "VORBIS", "OPUS": "OPUS", "MP3": "MPEG_LAYER_III"}
