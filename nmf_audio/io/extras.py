@@ -20,7 +20,16 @@ from nmf_audio.io.tags.info import build_info, list_other_texts
 from nmf_audio.io.tags.ogg import put_ogg_comments
 from nmf_audio.io.tags.picture import Picture, pack_picture
 
-__all__ = ["NO_EXTRAS", "Extras", "collect_extras", "collect_head", "make_extras", "must_state_speakers"]
+__all__ = [
+    "NO_EXTRAS",
+    "Extras",
+    "collect_extras",
+    "collect_head",
+    "describe_left_out",
+    "list_left_out",
+    "make_extras",
+    "must_state_speakers",
+]
 
 _WAVS = ("WAV", "WAVEX", "RF64")
 # of a stream: what its reader takes in one piece
@@ -45,14 +54,21 @@ class Extras:
         What is done to the finished file; each takes its path.
     valid_bits : int or None
         To which integers are rounded; None for all that are stored.
-    warnings : sequence of str
-        Sentences about what is left out.
+    timed : str
+        A sentence on what is left out since it holds for all samples of a recording only, or nothing.
+    left_out : sequence of str
+        Names of what else is left out.
     """
 
     tags: Mapping[str, str] = field(default_factory=dict)
     additions: Sequence[Callable[[Path], object]] = ()
     valid_bits: int | None = None
-    warnings: Sequence[str] = ()
+    timed: str = ""
+    left_out: Sequence[str] = ()
+
+    def list_warnings(self, container: Container) -> list[str]:
+        """Return sentences on what an output of a container leaves out."""
+        return [*filter(None, [self.timed]), *describe_left_out(container, self.left_out)]
 
 
 NO_EXTRAS = Extras()
@@ -92,8 +108,8 @@ def make_extras(
         blocks += [(flac.PICTURE, pack_picture(picture)) for picture in small]
         additions = [partial(flac.put_metadata_blocks, blocks=blocks)] if blocks else []
         too_large = ["a picture"] if len(small) < len(pictures) else []
-        return Extras(additions=additions, warnings=_list_left_out(container, too_large))
-    return Extras(tags, warnings=_list_left_out(container, ["a picture"] if pictures else []))
+        return Extras(additions=additions, left_out=too_large)
+    return Extras(tags, left_out=["a picture"] if pictures else [])
 
 
 def collect_extras(reader: AnyReader, container: Container, *, sr: int, is_part: bool) -> Extras:
@@ -127,7 +143,8 @@ def collect_extras(reader: AnyReader, container: Container, *, sr: int, is_part:
         extras.tags,
         [*extras.additions, *stated],
         valid_bits,
-        [*_list_timed(reader, timed), *extras.warnings, *_list_left_out(container, lost + speakers)],
+        _describe_timed(reader, timed),
+        [*extras.left_out, *lost, *speakers],
     )
 
 
@@ -146,7 +163,14 @@ def collect_head(
             n_left -= len(body)
         else:
             lost.append(_spell(name))
-    return kept, [*_list_timed(reader, timed), *_list_left_out(container, lost)]
+    extras = Extras(timed=_describe_timed(reader, timed), left_out=lost)
+    return kept, extras.list_warnings(container)
+
+
+def list_left_out(reader: AnyReader, container: Container) -> list[str]:
+    """Return names of what a media file does not take over from another recording, besides tags and pictures."""
+    _, timed, lost = _carry_chunks(reader, container, is_whole=False)
+    return [*timed, *lost, *reader.others]
 
 
 def _copy_head(
@@ -220,14 +244,14 @@ def must_state_speakers(reader: AnyReader) -> bool:
     )
 
 
-def _list_timed(reader: AnyReader, things: Iterable[str]) -> list[str]:
-    """Return a sentence on what holds for all samples of a recording only."""
+def _describe_timed(reader: AnyReader, things: Iterable[str]) -> str:
+    """Return a sentence on what holds for all samples of a recording only, or nothing."""
     named = ", ".join(dict.fromkeys(things))
     format = "WAV" if reader.container.format in _WAVS else reader.container.format
-    return [f"left out, since it is for a whole {format} of the same rate: {named}"] if named else []
+    return f"left out, since it is for a whole {format} of the same rate: {named}" if named else ""
 
 
-def _list_left_out(container: Container, things: Iterable[str]) -> list[str]:
+def describe_left_out(container: Container, things: Iterable[str]) -> list[str]:
     """Return a sentence on what an output has no place for."""
     named = ", ".join(dict.fromkeys(things))
     return [f"left out, since {container.format} does not keep it here: {named}"] if named else []

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from nmf_audio._checks import invalid
 from nmf_audio.errors import AudioFileError, MissingExtraError
 from nmf_audio.io.containers import Container, Wanted, choose_container, is_writable
-from nmf_audio.io.extras import collect_extras, collect_head, must_state_speakers
+from nmf_audio.io.extras import collect_extras, collect_head, list_left_out, must_state_speakers
 from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.formats import (
     FORMATS,
@@ -240,27 +240,24 @@ def open_writer(
     media = reader if isinstance(reader, MediaReader) else None
     if entry is not None and entry.muxer is not None:
         container = Container(entry.container, _subtype(entry, wanted, reader))
-        if media is None or sound_only:
-            return MediaWriter(
-                temporary, sr, reader.n_channels, container, tags=reader.tags, label=str(target)
-            )
-        if is_part and entry.has_picture and media.has_picture:
+        copied = None if is_part or sound_only else media
+        if copied is None and is_part and entry.has_picture and media is not None and media.has_picture:
             raise AudioFileError(
                 f"{target}: of a video the whole can be written only; leave start and end out, or name an output "
                 "for the sound alone, such as .m4a or .wav"
             )
-        return MediaWriter(
-            temporary,
-            sr,
-            reader.n_channels,
-            container,
+        writer = MediaWriter(
+            *(temporary, sr, reader.n_channels, container),
             tags=reader.tags,
+            pictures=reader.pictures,
             label=str(target),
-            source=None if is_part else media.path,
-            start=Fraction(0) if is_part else media.start,
-            layout=media.layout,
-            bit_rate=media.bit_rate,
+            source=None if copied is None else copied.path,
+            start=Fraction(0) if copied is None else copied.start,
+            channel_mask=reader.channel_mask,
+            bit_rate=None if media is None else media.bit_rate,
         )
+        writer.left_out += list_left_out(reader, container) if copied is None else []
+        return writer
     if media is not None and (
         entry is None or (media.has_picture and find_format(target, wanted.container) is None)
     ):

@@ -83,7 +83,7 @@ class AudioWriter(WriterContext):
         extras: Extras = NO_EXTRAS,
     ) -> None:
         self.n_written = self.n_clipped = 0
-        self.warnings = [*extras.warnings]
+        self.warnings = extras.list_warnings(container)
         self._additions = extras.additions
         self._path, self.label = path, label or str(path)
         self._bits = extras.valid_bits or pcm_bits(container.subtype)

@@ -17,12 +17,16 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io.containers import Container
 from nmf_audio.io.media.reader import MediaReader
 from nmf_audio.io.media.writer import MediaWriter
-from nmf_audio.io.open import is_media
+from nmf_audio.io.open import is_media, open_reader
+from nmf_audio.io.sndfile_reader import AudioReader
+from nmf_audio.io.speakers import get_mask, name_speakers
+from nmf_audio.io.tags.flac import PICTURE, put_metadata_blocks
+from nmf_audio.io.tags.picture import Picture, pack_picture
 from nmf_audio.io.truncation import describe_truncation
 from nmf_audio.jobs.denoise_file import denoise_file
 from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.separation.separator import Separator
-from tests.media.make import CLICK, SR, click, click_of, write_media
+from tests.media.make import CLICK, SR, click, click_of, jpeg, write_media, write_sound
 from tests.tiny import tiny_dictionary, write_noise
 
 TINY = tiny_dictionary()
@@ -94,7 +98,8 @@ def test_eight_channels(tmp_path: Path, codec: str, layout: str, suffix: str) ->
     )
     report = denoise_file(src, dictionary=TINY, method="classic", mix=0)
     with MediaReader(report.dst) as reader:
-        assert (reader.n_channels, reader.layout) == (8, layout)
+        assert reader.channel_mask is not None
+        assert (reader.n_channels, av.AudioLayout(name_speakers(reader.channel_mask)).name) == (8, layout)
     a, b = read(src), read(report.dst)
     assert a.shape == b.shape == (8, a.shape[1])
     np.testing.assert_allclose(a[0], b[0], atol=0.1 if codec == "aac" else 1e-9)
@@ -103,10 +108,13 @@ def test_eight_channels(tmp_path: Path, codec: str, layout: str, suffix: str) ->
 def test_loudspeakers_at_the_side_are_loudspeakers_behind(tmp_path: Path) -> None:
     src = write_media(tmp_path / "a.mkv", codec="ac3", layout="5.1(side)", seconds=2)
     report = denoise_file(src, dictionary=TINY, method="classic", mix=0)
-    assert report.warnings == ("AC3 can't be written; it is now AAC",)
+    assert report.warnings == (
+        "left out, since MKV does not keep it here: loudspeakers FL+FR+FC+LFE+SL+SR",
+        "AC3 can't be written; it is now AAC",
+    )
     assert click_of(report.dst) == pytest.approx(CLICK, abs=0.001)
     with MediaReader(src) as before, MediaReader(report.dst) as after:
-        assert (before.layout, after.layout) == ("5.1(side)", "5.1")
+        assert (before.channel_mask, after.channel_mask) == (0x60F, 0x3F)
 
 
 def test_a_clock_that_starts_again_loses_nothing(tmp_path: Path) -> None:
@@ -206,3 +214,111 @@ def test_what_can_not_be_put_together_leaves_no_file_open(tmp_path: Path) -> Non
         with pytest.raises(AudioFileError, match="can't hold 1 channels"):
             MediaWriter(tmp_path / "a", 16000, 1, Container("WEBM", "AAC"))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+LAYOUTS = [("7.1", 8), ("5.1", 6), ("quad", 4), ("4.0", 4), ("5.1(side)", 6), ("stereo", 2)]
+
+
+@pytest.mark.parametrize(("layout", "n_channels"), LAYOUTS)
+def test_loudspeakers_of_media_files_and_wav(tmp_path: Path, layout: str, n_channels: int) -> None:
+    src = write_media(
+        tmp_path / "a.mov", codec="pcm_s16le", layout=layout, sample_format="s16", video=None, seconds=1.6
+    )
+    mask = get_mask([channel.name for channel in av.AudioLayout(layout).channels])
+    report = denoise_file(src, tmp_path / "b.wav", dictionary=TINY, method="classic", mix=0)
+    assert report.warnings == ()
+    assert (report.format, report.n_channels) == ("WAVEX" if n_channels > 2 else "WAV", n_channels)
+    with open_reader(report.dst) as reader:
+        assert reader.channel_mask == (mask if n_channels > 2 else None)
+    report = denoise_file(report.dst, tmp_path / "c.mov", dictionary=TINY, method="classic", mix=0)
+    with MediaReader(report.dst) as reader:
+        assert (reader.channel_mask, report.warnings) == (mask, ())
+    # AAC has no loudspeakers at the side, ALAC none in two pairs
+    for subtype, odd in (("AAC", ["5.1(side)"]), ("ALAC_16", ["5.1(side)", "quad", "7.1"])):
+        report = denoise_file(
+            tmp_path / "b.wav",
+            tmp_path / f"{subtype}.m4a",
+            subtype=subtype,
+            dictionary=TINY,
+            method="classic",
+        )
+        lost = f"left out, since M4A does not keep it here: loudspeakers {name_speakers(mask)}"
+        assert report.warnings == ((lost,) if layout in odd else ())
+
+
+def test_what_is_beside_the_sound_is_named(tmp_path: Path) -> None:
+    src = write_media(
+        *(tmp_path / "a.mp4",),
+        n_tracks=2,
+        chapters=[(0.0, 1.0, "Begin"), (1.0, 3.0, "Rest")],
+        subtitles="mov_text",
+        cover=jpeg(),
+    )
+    beside = "moving pictures (mpeg4), another sound track (aac), subtitles (mov_text)"
+    other_track = "sound track 1 of 2 was {}, and no other"
+    report = denoise_file(src, tmp_path / "b.wav", dictionary=TINY, method="classic")
+    assert report.warnings == (
+        f"left out, since WAV does not keep it here: a picture, {beside}, chapters",
+        other_track.format("denoised"),
+    )
+    report = denoise_file(src, tmp_path / "b.m4a", dictionary=TINY, method="classic")
+    assert report.warnings == (
+        f"left out, since M4A does not keep it here: {beside}",
+        other_track.format("denoised"),
+    )
+    with MediaReader(report.dst) as reader:
+        assert ([picture.data for picture in reader.pictures], reader.others) == ([jpeg()], ["chapters"])
+    # one that is called so keeps what it has
+    src = src.rename(tmp_path / "c.m4a")
+    report = denoise_file(src, dictionary=TINY, method="classic")
+    assert report.warnings == (other_track.format("denoised"),)
+    with MediaReader(report.dst) as reader:
+        assert sorted(reader.others) == sorted([*beside.split(", "), "chapters"])
+    report = denoise_file(src, tmp_path / "part.m4a", end=1.0, dictionary=TINY, method="classic")
+    assert f"left out, since M4A does not keep it here: {beside}, chapters" in report.warnings
+    with MediaReader(report.dst) as reader:
+        assert [picture.data for picture in reader.pictures] == [jpeg()]
+    separated = separate_file(src, separator=Separator("plain"), format="FLAC")
+    assert f"left out, since FLAC does not keep it here: {beside}, chapters" in separated.warnings
+
+
+COVER = b"\x89PNG" + bytes(200)
+
+
+@pytest.mark.parametrize("cover", [jpeg(), COVER], ids=["jpeg", "png"])
+@pytest.mark.parametrize("name", ["a.m4a", "a.mkv", "a.mp4"])
+def test_covers_go_over_to_media_files_and_back(tmp_path: Path, name: str, cover: bytes) -> None:
+    src = write_noise(tmp_path / "a.flac")
+    put_metadata_blocks(src, [(PICTURE, pack_picture(Picture(cover)))])
+    there = denoise_file(src, tmp_path / name, dictionary=TINY, method="classic")
+    assert there.warnings == ()
+    for target in ("b.mp3", "b.opus", "b.flac"):
+        back = denoise_file(there.dst, tmp_path / target, dictionary=TINY, method="classic")
+        with AudioReader(back.dst) as reader:
+            assert ([picture.data for picture in reader.pictures], back.warnings) == ([cover], ())
+    report = denoise_file(src, tmp_path / "b.mov", dictionary=TINY, method="classic")
+    assert report.warnings == ("left out, since MOV does not keep it here: a picture",)
+
+
+@pytest.mark.parametrize(
+    ("target", "kept"), [("b.mov", True), ("b.mp4", True), ("b.mkv", True), ("b.wav", False)]
+)
+def test_a_time_code_is_named_only_where_it_is_lost(tmp_path: Path, target: str, kept: bool) -> None:
+    src = tmp_path / "a.mov"
+    with av.open(str(src), "w") as file:
+        picture = file.add_stream("mpeg4", rate=25, width=64, height=48)
+        picture.metadata["timecode"] = "01:00:00:00"
+        sound = file.add_stream("aac", rate=SR)
+        sound.layout = "mono"
+        for _ in range(25):
+            file.mux(picture.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")))
+        file.mux(picture.encode(None))
+        write_sound(file, sound, click(1.6, SR), SR, 0.0)
+    with MediaReader(src) as reader:
+        assert "a time code" in reader.others
+    report = denoise_file(src, tmp_path / target, dictionary=TINY, method="classic")
+    left_out = "left out, since WAV does not keep it here: moving pictures (mpeg4), a time code"
+    assert report.warnings == (() if kept else (left_out,))
+    if target == "b.mov":
+        with MediaReader(report.dst) as reader:
+            assert "a time code" in reader.others

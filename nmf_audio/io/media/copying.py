@@ -7,7 +7,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from nmf_audio.io.media.reader import demux_packets, find_sound_track, is_cover, open_media
+from nmf_audio.io.formats import Format
+from nmf_audio.io.media.reader import (
+    demux_packets,
+    find_sound_track,
+    get_media_format,
+    is_cover,
+    list_companions,
+    open_media,
+)
 
 __all__ = ["Companions"]
 
@@ -23,21 +31,18 @@ class Companions:
     ----------
     path : Path
         The file that they come from.
-    has_picture : bool
-        Whether the output takes moving pictures; cover pictures are copied in any case.
-
-    Attributes
-    ----------
-    left_out : list of str
-        What is not copied.
+    entry : Format
+        What the output is; one for sound alone takes tracks other than covers only from one of its kind.
     """
 
-    def __init__(self, path: Path, *, has_picture: bool) -> None:
-        self.left_out: list[str] = []
-        self._has_picture = has_picture
+    def __init__(self, path: Path, entry: Format) -> None:
+        self._left_out: list[str] = []
+        self._time_codes: set[str] = set()
         self._source = open_media(path)
+        self._takes_all = entry.has_picture or get_media_format(self._source, path) == entry.name
         self._replaced = find_sound_track(self._source)
         self._offset = Fraction(self._source.start_time or 0, 1_000_000)
+        self._has_chapters = False
         self._copies: dict[int, Any] = {}
         self._packets: Any = iter(())
         self._next: Any = None
@@ -54,7 +59,13 @@ class Companions:
         output.metadata.update(
             {name: text for name, text in self._source.metadata.items() if name.lower() not in _OWN_METADATA}
         )
+        chapters = [
+            {**chapter, **{end: chapter[end] - self._ticks(chapter["time_base"]) for end in ("start", "end")}}
+            for chapter in self._source.chapters()
+        ]
+        self._has_chapters = bool(chapters)
         sound = None
+        left_out = []
         for track in self._source.streams:
             if track is self._replaced:
                 sound = add_sound()
@@ -62,39 +73,41 @@ class Companions:
             else:
                 copy = self._copy_of(track, output)
                 if copy is None:
+                    left_out.append(track)
                     continue
                 self._copies[track.index] = copy
             copy.disposition = track.disposition
             copy.metadata.update(_described(track.metadata))
-        chapters = [
-            {**chapter, **{end: chapter[end] - self._ticks(chapter["time_base"]) for end in ("start", "end")}}
-            for chapter in self._source.chapters()
-        ]
         output.set_chapters(chapters)
+        self._time_codes = {code for track in left_out if (code := track.metadata.get("timecode"))}
+        left_out = [track for track in left_out if "timecode" not in track.metadata]
+        self._left_out = list_companions(left_out, has_chapters=self._has_chapters)
         moving = [track for track in self._source.streams if track.index in self._copies]
         if moving:
             self._packets = demux_packets(self._source, *moving)
         return sound
 
     def _copy_of(self, track: Any, output: Any) -> Any | None:
-        if not self._has_picture and not (track.type == "video" and is_cover(track)):
+        # FFmpeg takes data by no common rule
+        if track.type == "data" or not (self._takes_all or (track.type == "video" and is_cover(track))):
             return None
-        # chapters of MP4 are a track as well, which the output makes anew; FFmpeg takes other data by no common rule
-        if track.type == "data":
-            if not self._source.chapters():
-                self.left_out.append("a track of data")
-            return None
-        what = {"video": "a picture", "audio": "another sound track", "subtitle": "subtitles"}
         try:
             copy = output.add_stream_from_template(track, opaque=True)
         except ValueError:
-            codec = track.codec_context.name if track.codec_context is not None else "unknown"
-            self.left_out.append(f"{what.get(track.type, 'an attachment')} ({codec})")
             return None
         if track.codec_context is not None and _same_family(self._source, output):
             # players of one maker know HEVC under one of its two tags only
             copy.codec_context.codec_tag = track.codec_context.codec_tag
         return copy
+
+    def list_left_out(self, written: Any) -> list[str]:
+        """Return names of what a finished output does not have: FFmpeg makes time codes, and chapters, anew."""
+        places = (written, *written.streams)
+        codes = {
+            text for place in places for name, text in place.metadata.items() if name.lower() == "timecode"
+        }
+        found = self._left_out + ["a time code"] * bool(self._time_codes - codes)
+        return found + ["chapters"] * (self._has_chapters and not written.chapters())
 
     def _ticks(self, time_base: Fraction) -> int:
         return round(self._offset / time_base)

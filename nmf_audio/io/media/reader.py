@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import math
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,15 @@ from nmf_audio.io.speakers import get_mask
 from nmf_audio.io.tags.picture import Picture
 from nmf_audio.io.truncation import describe_truncation
 
-__all__ = ["MediaReader", "demux_packets", "find_sound_track", "is_cover", "open_media"]
+__all__ = [
+    "MediaReader",
+    "demux_packets",
+    "find_sound_track",
+    "get_media_format",
+    "is_cover",
+    "list_companions",
+    "open_media",
+]
 
 # time stamps of Matroska are whole milliseconds; what differs by more is a gap
 _SLACK_SECONDS = 0.1
@@ -39,6 +49,7 @@ _CODECS = {
     "libopus": "OPUS",
     "vorbis": "VORBIS",
 }
+_KINDS = {"video": "moving pictures", "audio": "another sound track", "subtitle": "subtitles"}
 _TAGS = {
     **{name: name for name in ("title", "artist", "album", "comment", "date", "genre", "copyright")},
     "track": "tracknumber",
@@ -78,10 +89,27 @@ def demux_packets(container: Any, *tracks: Any) -> Iterator[Any]:
         return
 
 
+def list_companions(tracks: Iterable[Any], *, has_chapters: bool) -> list[str]:
+    """Return names of tracks for messages; in a file with chapters, those may be a track as well."""
+    found = []
+    for track in tracks:
+        if track.type != "data":
+            codec = track.codec_context.name if track.codec_context is not None else "unknown"
+            kind = "a picture" if track.type == "video" and is_cover(track) else _KINDS.get(track.type)
+            found.append(f"{kind or 'an attachment'} ({codec})")
+        elif "timecode" in track.metadata:
+            found.append("a time code")
+        elif not has_chapters:
+            found.append("a track of data")
+        else:
+            has_chapters = False
+    return found
+
+
 def is_cover(track: Any) -> bool:
     """Whether a track of pictures is a single one that stands for the whole file."""
     disposition = track.disposition
-    return bool(disposition.value & type(disposition).attached_pic.value)
+    return bool(track.type == "video" and disposition.value & type(disposition).attached_pic.value)
 
 
 class MediaReader(ReaderContext):
@@ -105,8 +133,6 @@ class MediaReader(ReaderContext):
         Seconds from the start of the file to the first sample.
     form, channel_mask, chunks, comments, pictures, others
         See `AudioReader`; there are no `chunks` and no `comments`.
-    layout : str
-        Which channel is which loudspeaker, in FFmpeg's words.
     bit_rate : int or None
         Bits per second of the sound, if it is lossy and the file tells.
     track : int
@@ -159,13 +185,12 @@ class MediaReader(ReaderContext):
         tracks = self._file.streams.audio
         self.track, self.n_tracks = tracks.index(track) + 1, len(tracks)
         self.sr: int = first.sample_rate
-        self.layout: str = first.layout.name
         self.channel_mask = get_mask([channel.name for channel in first.layout.channels]) or None
         self.n_channels: int = first.layout.nb_channels
         at = Fraction(first.pts) * first.time_base if first.pts is not None else Fraction(0)
         self.start = at - Fraction(self._file.start_time or 0, 1_000_000)
         self._origin = at
-        self.container = Container(_format_name(self._file.format.name, self.path), _subtype(track))
+        self.container = Container(get_media_format(self._file, self.path), _subtype(track))
         self.bit_rate: int | None = track.bit_rate or None
         # an Ogg has its tags in the track
         said = track.metadata if self.container.format == "OGG" else self._file.metadata
@@ -174,7 +199,9 @@ class MediaReader(ReaderContext):
         self._ahead: Samples = np.zeros((self.n_channels, 0), np.float32)
         self.form, self.chunks = NOTHING, list[tuple[bytes, bytes]]()
         self.comments: list[bytes] | None = None
-        self.pictures, self.others = list[Picture](), list[str]()
+        others = [other for other in self._file.streams if other is not track and not is_cover(other)]
+        has_chapters = bool(self._file.chapters())
+        self.others = list_companions(others, has_chapters=has_chapters) + ["chapters"] * has_chapters
         self._set_length()
 
     def _set_length(self) -> None:
@@ -189,6 +216,16 @@ class MediaReader(ReaderContext):
         elif self._file.duration is not None:
             end = Fraction(self._file.duration, 1_000_000) - self.start
             self.n_samples = max(round(end * self.sr), 0)
+
+    @cached_property
+    def pictures(self) -> list[Picture]:
+        """Covers and the like."""
+        with open_media(self.path, label=self.label) as file:
+            covers = [track for track in file.streams.video if is_cover(track)]
+            packets = demux_packets(file, *covers) if covers else iter(())
+            # they come before all else
+            found = [bytes(packet) for packet in islice(packets, len(covers)) if packet.size]
+        return list(map(Picture, found))
 
     def close(self) -> None:
         """Close the file."""
@@ -306,7 +343,9 @@ class MediaReader(ReaderContext):
             self.damage = f"is damaged: {self._n_bad} pieces of its sound can't be decoded{gap}"
 
 
-def _format_name(name: str, path: Path) -> str:
+def get_media_format(container: Any, path: Path) -> str:
+    """Return our name of the format of an open media file."""
+    name: str = container.format.name
     suffix = path.suffix.lower()
     if name.startswith("mov,"):
         return {".m4a": "M4A", ".mov": "MOV"}.get(suffix, "MP4")

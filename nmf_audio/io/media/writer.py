@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,29 @@ import numpy.typing as npt
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container, describe_no_samples
+from nmf_audio.io.extras import describe_left_out
 from nmf_audio.io.formats import CODINGS, FORMATS, pcm_bits
 from nmf_audio.io.media.copying import Companions
 from nmf_audio.io.media.pyav import load_pyav, open_to_read
 from nmf_audio.io.output_file import OutputFile
 from nmf_audio.io.pcm import quantize
+from nmf_audio.io.speakers import get_mask, is_usual, name_speakers
+from nmf_audio.io.tags.picture import Picture
 from nmf_audio.io.truncation import describe_truncation
 
 __all__ = ["MediaWriter"]
 
 _PACKET = 1024
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+# what encoders take, and what players know from them, the best for each number of channels first; others take all
+_ALAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1(back)", "7.1(wide)")
+_ENCODER_LAYOUTS = {
+    "AAC": ("mono", "stereo", "3.0", "quad", "4.0", "5.0", "5.1", "6.1", "7.1"),
+    "OPUS": ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"),
+    "ALAC_16": _ALAC_LAYOUTS,
+    "ALAC_24": _ALAC_LAYOUTS,
+}
+_COVERS = {"image/jpeg": ("mjpeg", "yuvj420p"), "image/png": ("png", "rgb24")}
 # bits per second and channel; a frame of AAC takes six bits for each of its samples at most
 _AAC_BIT_RATE, _AAC_MOST = 64_000, 6
 _OPUS_BIT_RATE = 64_000
@@ -45,13 +57,18 @@ def _options(container: Container, sr: int) -> dict[str, str]:
     return options
 
 
-def _layout(subtype: str, layout: str | None, n_channels: int) -> str | None:
-    """Return the channels' places, as the encoder calls them; None if there is no name for them."""
+def _layout(av: Any, subtype: str, channel_mask: int | None, n_channels: int) -> str | None:
+    """Return the channels' places as the encoder calls them, others if it can't; None if none have a name."""
+    names = _ENCODER_LAYOUTS.get(subtype)
+    speakers = name_speakers(channel_mask or 0)
+    if speakers and speakers.count("+") + 1 == n_channels:
+        wanted: str = av.AudioLayout(speakers).name
+        if names is None or wanted in names:
+            return wanted
     usual = _LAYOUTS.get(n_channels)
-    if layout is None or layout.endswith("channels"):
+    if names is None or usual is None or usual in names:
         return usual
-    # these encoders know loudspeakers behind the listener only by this name; the order is the same
-    return usual if subtype in ("AAC", "OPUS") and layout.endswith("(side)") else layout
+    return next(name for name in names if av.AudioLayout(name).nb_channels == n_channels)
 
 
 class MediaWriter(WriterContext):
@@ -71,14 +88,16 @@ class MediaWriter(WriterContext):
         A media format of `FORMATS`, and one of its subtypes.
     tags : mapping, optional
         Title, artist and so on, if there is no `source`.
+    pictures : sequence of Picture
+        Covers, if there is no `source`.
     label : str, optional
         Its name in messages; `path` by default.
     source : Path or None
         A media file: all but the sound comes from it.
     start : Fraction
         Seconds from the start of the file to the first sample.
-    layout : str or None
-        Which channel is which loudspeaker, in FFmpeg's words; the usual one by default.
+    channel_mask : int or None
+        Which loudspeaker each channel is for, see `nmf_audio.io.speakers`; the usual ones by default.
     bit_rate : int or None
         Bits per second to use at least, for lossy codings.
 
@@ -86,6 +105,8 @@ class MediaWriter(WriterContext):
     ----------
     n_written, n_clipped, warnings, container, sr, label
         See `AudioWriter`.
+    left_out : list of str
+        What there is beside the sound that the container has no place for; a warning names it in the end.
 
     Raises
     ------
@@ -103,26 +124,29 @@ class MediaWriter(WriterContext):
         container: Container,
         *,
         tags: Mapping[str, str] | None = None,
+        pictures: Sequence[Picture] = (),
         label: str | None = None,
         source: Path | None = None,
         start: Fraction = Fraction(0),
-        layout: str | None = None,
+        channel_mask: int | None = None,
         bit_rate: int | None = None,
     ) -> None:
         self.n_written = self.n_clipped = 0
         self.warnings: list[str] = []
+        self.left_out: list[str] = []
         self.container, self.sr = container, sr
         self._path, self.label = path, label or str(path)
         self._av = load_pyav(f"{self.label}: writing it")
         encoder = CODINGS[container.subtype].encoder
         assert encoder is not None, container
         self._encoder, self._sample_format = encoder
-        self._layout = _layout(container.subtype, layout, n_channels)
+        self._layout = _layout(self._av, container.subtype, channel_mask, n_channels)
+        self._channel_mask = channel_mask
         self._n_channels = n_channels
         self._first = round(start * sr)
         entry = FORMATS[container.format]
         self._file: Any = None
-        self._companions = None if source is None else Companions(source, has_picture=entry.has_picture)
+        self._companions = None if source is None else Companions(source, entry)
         # a file of our own is closed in any case; PyAV leaves its own open if the head can't be written
         self._bytes = OutputFile(path, self.label)
         try:
@@ -132,7 +156,7 @@ class MediaWriter(WriterContext):
                 self._file = self._av.open(
                     self._bytes, "w", format=entry.muxer, container_options=_options(container, sr)
                 )
-                self._begin(tags or {}, bit_rate)
+                self._begin(tags or {}, pictures, bit_rate)
         except AudioFileError:
             self._abandon()
             raise
@@ -144,18 +168,37 @@ class MediaWriter(WriterContext):
                 f"at {sr} Hz, or what goes with them ({reason}); give an output of another format"
             ) from error
 
-    def _begin(self, tags: Mapping[str, str], bit_rate: int | None) -> None:
+    def _begin(self, tags: Mapping[str, str], pictures: Sequence[Picture], bit_rate: int | None) -> None:
+        covers: list[Any] = []
         if self._companions is None:
             self._file.metadata.update({_TAGS.get(name, name): text for name, text in tags.items()})
             self._track = self._add_sound(bit_rate)
+            covers = [packet for picture in pictures if (packet := self._add_cover(picture)) is not None]
         else:
             self._track = self._companions.add_to(self._file, lambda: self._add_sound(bit_rate))
         self._file.start_encoding()
+        for packet in covers:
+            self._file.mux(packet)
         # the muxer keeps what it knows of these
         self._metadata = dict(self._file.metadata)
-        left_out = [] if self._companions is None else self._companions.left_out
-        if left_out:
-            self.warnings.append(f"{self.container.format} does not take {', '.join(left_out)}: left out")
+
+    def _add_cover(self, picture: Picture) -> Any | None:
+        """Add a cover to the file; return the packet that it is, if it is one, once encoding starts."""
+        if self.container.format == "MKV":
+            extension = picture.mime.removeprefix("image/").replace("jpeg", "jpg")
+            self._file.add_attachment(f"cover.{extension}", picture.mime, picture.data)
+            return None
+        if self.container.format not in ("M4A", "MP4") or picture.mime not in _COVERS:
+            self.left_out.append("a picture")
+            return None
+        encoder, pixels = _COVERS[picture.mime]
+        track = self._file.add_stream(encoder, width=1, height=1, pix_fmt=pixels)
+        track.disposition = self._av.stream.Disposition.attached_pic
+        packet = self._av.Packet(picture.data)
+        packet.stream, packet.time_base = track, Fraction(1, 90_000)
+        packet.pts = packet.dts = 0
+        packet.is_keyframe = True
+        return packet
 
     def _add_sound(self, bit_rate: int | None) -> Any:
         track = self._file.add_stream(self._encoder, rate=self.sr)
@@ -218,6 +261,7 @@ class MediaWriter(WriterContext):
         try:
             with open_to_read(self._av, self._path) as written:
                 kept = {name.lower() for name in written.metadata}
+                self._compare(written)
         except self._av.error.FFmpegError as error:
             if self.n_written:
                 raise self._write_error(error) from error
@@ -225,6 +269,19 @@ class MediaWriter(WriterContext):
         lost = [name for name in self._metadata if name.lower() not in (*kept, *_OWN_TAGS)]
         if lost:
             self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(lost)}")
+
+    def _compare(self, written: Any) -> None:
+        """Warn of what the file does not have in the end."""
+        left_out = list(self.left_out)
+        if self._companions is not None:
+            left_out += self._companions.list_left_out(written)
+        mask = self._channel_mask
+        said = get_mask([channel.name for channel in written.streams.audio[0].layout.channels])
+        if mask != said and (self._n_channels > 2 or not is_usual(mask, self._n_channels)):
+            left_out += (
+                [] if mask is None else [f"loudspeakers {name_speakers(mask) or 'that have no names'}"]
+            )
+        self.warnings += describe_left_out(self.container, left_out)
 
     def _abandon(self) -> None:
         """Close what is open; of a file whose bytes are closed first, PyAV does not write the end."""
