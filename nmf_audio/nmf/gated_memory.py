@@ -51,13 +51,13 @@ OFFSET, EXPONENT = (
 )
 HALF, ONE = np.array(0.5, np.float32), np.array(1, np.float32)
 HALF_KEEP = np.array(constants.LARGEST_KEEP / 2, np.float32)
-LOWEST = np.array(-LARGEST_LOG_FACTOR, np.float32)
-# for factor and inhibition: softplus(x) is x long before exp(x) leaves the range
-HIGHEST = LARGEST_LOG_FACTOR, 80
+LOWEST, HIGHEST = np.array(-LARGEST_LOG_FACTOR, np.float32), np.array(LARGEST_LOG_FACTOR, np.float32)
+# softplus(x) is x long before exp(x) leaves the range
+HIGHEST_BEFORE_SOFTPLUS = np.array(80, np.float32)
 
 
 class Priors(NamedTuple):
-    """What a memory said of some frames.
+    """The priors of some frames.
 
     Attributes
     ----------
@@ -80,18 +80,11 @@ def allocate(*shape: int) -> Array:
 
 
 class GatedMemory:
-    """Priors of the next frame's decomposition from the frames so far, with state.
+    """Priors of the next frames' decompositions from the frames so far, with state.
 
-    As in `nmf_audio.nmf.unrolled`, views, constants and room for all results are made once, here. `at`
-    (n_components,) is where each of the dictionary's activations stands among the `n_activations` of the
-    decomposition; the others have a factor of 1. Of the bands the signal has the first `n_observed`.
-
-    Attributes
-    ----------
-    factor, inhibition : ndarray (n_activations,), float32
-        On the predicted activations, and in every update of them; `step` overwrites them.
-    logit : ndarray (n_observed,), float32
-        Addition to the mask's logit; likewise.
+    As in `nmf_audio.nmf.unrolled`, views, constants and room for results are made once, here. `at` (n_components,)
+    is where each of the dictionary's activations stands among the `n_activations` of the decomposition; the others
+    have a factor of 1. Of the bands the signal has the first `n_observed`.
     """
 
     def __init__(
@@ -118,7 +111,7 @@ class GatedMemory:
         self._global = _GatedUnits(global_in, arrays["global_back"], arrays["global_bias"][None], y)
         bands = self._global.input[0, : 2 * width].reshape(2, width)
         self._from_local = self._global.input[0, 2 * width :]
-        self._a, self._c = self._compressed = bands[:, MARGIN : MARGIN + n_observed]
+        self._compressed = bands[:, MARGIN : MARGIN + n_observed]
         self._windows = sliding_window_view(bands, GROUP + 2 * MARGIN, axis=1)[:, ::GROUP].swapaxes(0, 1)
         self._local_input = self._local.input.reshape(self._windows.shape)
 
@@ -131,9 +124,7 @@ class GatedMemory:
             self._from_neighbours, self._from_global = np.split(self._second.input, [3 * n_local], axis=1)
 
         self._heads = _Heads(arrays, at, n_activations, n_observed)
-        self.factor, self.inhibition = self._heads.priors
-        self._local_logit, self._second_logit = allocate(2, n_groups, GROUP)
-        self.logit = self._local_logit.reshape(-1)[:n_observed]
+        self._second_logit = allocate(n_groups, GROUP)
 
     def reset(self) -> None:
         """Forget all frames."""
@@ -141,24 +132,32 @@ class GatedMemory:
             if units:
                 units.states[:] = 0
 
-    def step(self, v: Array, floor: Array) -> None:
-        """Take the next frame, and the noise floor tracked up to it: ndarray (n_observed,), float32, both."""
-        np.add(v, OFFSET, self._a)
-        np.add(floor, OFFSET, self._c)
-        np.power(self._compressed, EXPONENT, self._compressed)
-        self._local_input[:] = self._windows
-        self._local.step()
-        np.dot(self._all_z, self._local_down, self._from_local)
-        self._global.step()
-        self._heads.step(self._y_and_one)
-        np.vecdot(self._local_head, self._z, self._local_logit)
-        if self._second:
-            self._from_neighbours[:] = self._neighbours
-            self._from_global[:] = self._heads.to_second
-            self._second.step()
-            np.vecdot(self._second_head, self._q, self._second_logit)
-            np.add(self._local_logit, self._second_logit, self._local_logit)
-        np.add(self.logit, self._heads.logit, self.logit)
+    def process(self, V: Array, floors: Array) -> Priors:
+        """Take the next frames, and the noise floor tracked up to each: (n_frames, n_observed), float32, both.
+
+        Only what one frame leaves for the next, and products, whose rounding depends on their width, are computed
+        frame by frame. Returns factors and inhibitions (n_frames, n_activations) and logits (n_frames, n_observed).
+        """
+        compressed = np.stack([V, floors], axis=1)
+        compressed += OFFSET
+        np.power(compressed, EXPONENT, compressed)
+        products = np.empty((len(V), self._heads.width), np.float32)
+        logits = np.empty((len(V), *self._second_logit.shape), np.float32)
+        for seen, product, logit in zip(compressed, products, logits, strict=True):
+            self._compressed[:] = seen
+            self._local_input[:] = self._windows
+            self._local.step()
+            np.dot(self._all_z, self._local_down, self._from_local)
+            self._global.step()
+            np.dot(self._y_and_one, self._heads.weights, product)
+            np.vecdot(self._local_head, self._z, logit)
+            if self._second:
+                self._from_neighbours[:] = self._neighbours
+                self._from_global[:] = product[self._heads.to_second]
+                self._second.step()
+                np.vecdot(self._second_head, self._q, self._second_logit)
+                np.add(logit, self._second_logit, logit)
+        return self._heads.read(products, logits.reshape(len(V), self._second_logit.size))
 
 
 class _GatedUnits:
@@ -195,35 +194,34 @@ class _GatedUnits:
 
 
 class _Heads:
-    """What is made of the global state, by one product: priors (2, n), a logit, and what the second memory sees."""
+    """Results from the global state, by one product: exponents of the priors, a logit, input of the second memory."""
 
     def __init__(
         self, arrays: Mapping[str, Array], at: npt.NDArray[np.intp], n: int, n_observed: int
     ) -> None:
         n_global, end = len(arrays["head_mask"]), 2 * n + n_observed
         up = arrays.get("second_up", allocate(n_global, 0))
-        self._weights = W = allocate(n_global + 1, end + up.shape[1])
+        self.width = end + up.shape[1]
+        self.weights = W = allocate(n_global + 1, self.width)
         W[:-1, at], W[:-1, n + at] = arrays["head_prior"], arrays["head_inhibit"]
         W[-1, n + at] = arrays["head_inhibit_bias"]
         W[:-1, 2 * n : end], W[:-1, end:] = arrays["head_mask"][:, :n_observed], up
-        self._product = allocate(W.shape[1])
-        self._exponents, self.logit, self.to_second = np.split(self._product, [2 * n, end])
-        self._exponents = self._exponents.reshape(2, n)
-        self._before_softplus = self._exponents[1]
-        self._highest = np.repeat(np.array(HIGHEST, np.float32)[:, None], n, axis=1)
-        self.priors = allocate(2, n)
-        self._factor, self._inhibition = self.priors
+        self._factor, self._inhibition, self._logit = slice(n), slice(n, 2 * n), slice(2 * n, end)
+        self.to_second = slice(end, None)
 
-    def step(self, y_and_one: Array) -> None:
-        """Take the next state, with a 1 after it."""
-        factor, inhibition = self._factor, self._inhibition
-        np.dot(y_and_one, self._weights, self._product)
-        np.minimum(self._exponents, self._highest, out=self.priors)
+    def read(self, products: Array, logits: Array) -> Priors:
+        """Return the priors of frames from the products, and from the other memories' logits (n_frames, n_bands)."""
+        factor = np.minimum(products[:, self._factor], HIGHEST)
         np.maximum(factor, LOWEST, out=factor)
-        np.exp(self.priors, self.priors)
+        np.exp(factor, factor)
+        before = products[:, self._inhibition]
+        inhibition = np.minimum(before, HIGHEST_BEFORE_SOFTPLUS)
+        np.exp(inhibition, inhibition)
         np.add(inhibition, ONE, inhibition)
         np.log(inhibition, inhibition)
-        np.maximum(inhibition, self._before_softplus, out=inhibition)
+        np.maximum(inhibition, before, out=inhibition)
+        logit = products[:, self._logit]
+        return Priors(factor, inhibition, logits[:, : logit.shape[1]] + logit)
 
 
 def _split_gates(columns: Array) -> Array:

@@ -24,7 +24,8 @@ the bands that exist at the signal's rate. Silent frames hold the running atoms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Never
 
 import numpy as np
@@ -110,14 +111,14 @@ class UnrolledNMF:
         self._exponents = np.stack([np.ones(n_observed, np.float32), -arrays["residual"][:n_observed]])
         self._exponents *= arrays["p"]
 
-        # the running averages, and the tracked floor last, which is none: its rate is 1
+        # the running averages, and the tracked floor last, which is none: it is set in each frame
         rates = np.concatenate([arrays["rate_speech"], arrays["rate_noise"], [1]]).astype(np.float32)
         self._rates = np.repeat(rates[:, None], n_observed, axis=1)
         self._newness = allocate(n_running, 2)
         self._newness[:n_run_speech, 0] = 1 - arrays["rate_speech"]
         self._newness[n_run_speech:-1, 1] = 1 - arrays["rate_noise"]
         self._averages, self._u, self._new = (allocate(n_running, n_observed) for _ in range(3))
-        self._floor, self._smooth = self._averages[-1], allocate(n_observed)
+        self._floor, self._smooth = allocate(2, n_observed)
 
         # the activations h and the inhibition d share one array: both are predicted by one product
         self._prediction = allocate(len(self._AC))
@@ -167,50 +168,66 @@ class UnrolledNMF:
         spectra, masks = (np.empty((2, *V.shape), np.float32) for _ in range(2))
         H = np.empty((len(V), len(self._h)), np.float32)
         levels = V.mean(axis=1).tolist()
-        above_floor, fresh = V + np.float32(floor), V * NEWNESS
-        for t, (v, level, above, new, S, N, m, h) in enumerate(
-            zip(V, levels, above_floor, fresh, *spectra, masks[0], H, strict=True)
+        silent = [level <= silence for level in levels]
+        n_before, floors = self._track_floor(V, silent)
+        memory: Iterable[tuple[Array | None, ...]] = itertools.repeat((None, None, None), len(V))
+        if self._gated:
+            # it sees nothing of the decomposition: run by itself, its weights stay in the cache
+            found = self._gated.process(V, floors)
+            memory = zip(*found, strict=True)
+            if priors is not None:
+                np.take(found.factor, self._at, axis=1, out=priors.factor)
+                np.take(found.inhibition, self._at, axis=1, out=priors.inhibition)
+                priors.logit[:] = found.logit
+        frames = zip(V, floors, V + np.float32(floor), *spectra, masks[0], H, strict=True)
+        for t, ((v, tracked, above, S, N, m, h), (factor, inhibition, logit)) in enumerate(
+            zip(frames, memory, strict=True)
         ):
-            silent = level <= silence
-            self._follow(v, new, level, silent)
-            self._infer(v)
+            if t < n_before:
+                self._averages[:] = START_LEVEL * levels[t]
+            self._set_running_atoms(tracked)
+            self._infer(v, factor, inhibition)
             h[:] = self._h
-            if self._gated and priors is not None:
-                np.take(self._gated.factor, self._at, out=priors.factor[t])
-                np.take(self._gated.inhibition, self._at, out=priors.inhibition[t])
-                priors.logit[t] = self._gated.logit
-            self._estimate(above, S, N, m)
-            if not silent:
+            self._estimate(above, S, N, m, logit)
+            if not silent[t]:
                 self._learn(v, m)
         np.subtract(1, masks[0], out=masks[1])
         return spectra, masks, H[:, self._at]
 
-    def _follow(self, v: Array, new: Array, level: float, silent: bool) -> None:
-        """Track the floor, or begin; set the running atoms."""
-        floor, smooth, u = self._floor, self._smooth, self._u
-        if not self._has_begun:
-            self._averages[:] = START_LEVEL * level
-            floor[:] = smooth[:] = v
-            self._has_begun = not silent
-        elif not silent:
-            np.multiply(smooth, SMOOTHING, smooth)
-            np.add(smooth, new, smooth)
-            np.multiply(floor, FLOOR_RISE, floor)
-            np.minimum(floor, smooth, out=floor)
+    def _track_floor(self, V: Array, silent: Sequence[bool]) -> tuple[int, Array]:
+        """Return how many of the next frames the signal begins with, and the noise floor (n_frames, n_observed)."""
+        floor, smooth = self._floor, self._smooth
+        floors, fresh = np.empty_like(V), V * NEWNESS
+        n_before = 0
+        for v, new, row, is_silent in zip(V, fresh, floors, silent, strict=True):
+            if not self._has_begun:
+                n_before += 1
+                floor[:] = smooth[:] = v
+                self._has_begun = not is_silent
+            elif not is_silent:
+                np.multiply(smooth, SMOOTHING, smooth)
+                np.add(smooth, new, smooth)
+                np.multiply(floor, FLOOR_RISE, floor)
+                np.minimum(floor, smooth, out=floor)
+            row[:] = floor
+        return n_before, floors
+
+    def _set_running_atoms(self, floor: Array) -> None:
+        u = self._u
+        self._averages[-1] = floor
         np.add(self._averages, ATOM_FLOOR, u)
         np.dot(u, self._ones, self._sums[:, 0])
         np.divide(u, self._sums, u)
         self._running_of_layers[:] = u
 
-    def _infer(self, v: Array) -> None:
+    def _infer(self, v: Array, factor: Array | None, inhibition: Array | None) -> None:
         """Predict the activations, update them layer by layer, remember them."""
         h, d, step, model = self._h, self._d, self._step, self._model
         np.dot(self._AC, self._memory, self._prediction)
-        if self._gated:
-            self._gated.step(v, self._floor)
-            np.multiply(h, self._gated.factor, h)
+        if factor is not None and inhibition is not None:
+            np.multiply(h, factor, h)
             # without C there is no other inhibition
-            d = np.add(d, self._gated.inhibition, d) if len(d) else self._gated.inhibition
+            d = np.add(d, inhibition, d) if len(d) else inhibition
         for half, (layers, plain, denominators) in enumerate(self._halves):
             if half and len(self._C_mid):
                 np.dot(self._C_mid, h, step)
@@ -231,7 +248,7 @@ class UnrolledNMF:
             np.multiply(h, self._fast_rate, self._atoms)
             np.add(self._slow, self._atoms, self._slow)
 
-    def _estimate(self, above: Array, S: Array, N: Array, m: Array) -> None:
+    def _estimate(self, above: Array, S: Array, N: Array, m: Array, logit: Array | None) -> None:
         """S, N, m <- the spectrum estimates of speech and noise, and the speech mask."""
         np.multiply(self._u, self._run_gain, self._running_out)
         (h_speech, h_noise), (speech, noise) = self._h_out, self._out
@@ -244,8 +261,8 @@ class UnrolledNMF:
         np.log(ratios, ratios)
         np.multiply(ratios, self._exponents, ratios)
         np.add(ratios[0], ratios[1], m)
-        if self._gated:
-            np.subtract(m, self._gated.logit, m)
+        if logit is not None:
+            np.subtract(m, logit, m)
         np.exp(m, m)
         np.add(m, ONE, m)
         np.divide(ONE, m, m)
