@@ -157,6 +157,7 @@ def run(args: argparse.Namespace) -> int:
             denoiser=denoiser,
             raw=raw,
             force=args.force,
+            jobs=args.n_jobs if len(plans) == 1 else 1,
             **options,
         )
 

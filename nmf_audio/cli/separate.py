@@ -122,7 +122,8 @@ def run(args: argparse.Namespace) -> int:
     def make_works() -> list[FileWork[SeparationReport]]:
         sources = [planned.src for planned in plans if not planned.skip]
         trained = separators.hear_together(args, separator, sources, part)
-        keywords = {"separator": trained, "force": args.force, **options}
+        n_jobs = args.n_jobs if len(plans) == 1 else 1
+        keywords = {"separator": trained, "force": args.force, "jobs": n_jobs, **options}
         return [
             FileWork(
                 *(separate_file, SeparationReport, streams.open_dash(planned.src), planned.outputs, keywords),

@@ -90,7 +90,7 @@ def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
         "--jobs",
         metavar="N",
         default="1",
-        help="files that are worked on at the same time (default: %(default)s)",
+        help="files, or pieces of a single long one, that are worked on at the same time (default: %(default)s)",
     )
     many.add_argument("--skip-existing", action="store_true", help=f"leave {skipped}")
     many.add_argument(
@@ -160,7 +160,7 @@ def build(make: Callable[..., Value], options: Mapping[str, Any], errors: list[s
 
 def read_jobs(args: argparse.Namespace, errors: list[str]) -> int:
     """Return how many recordings are worked on at a time."""
-    from nmf_audio.jobs.batch import check_jobs
+    from nmf_audio.jobs.processes import check_jobs
 
     try:
         return check_jobs(common.parse_whole(args.jobs))

@@ -70,6 +70,12 @@ class PauseMeter:
         for levels, power in zip(self._levels, (before, after), strict=True):
             np.add.at(levels, (rows, _cells(power, LEVEL_STEP_DB)), quiet)
 
+    def merge(self, other: PauseMeter) -> None:
+        """Take all frames that another meter of the same signal took."""
+        self._n_frames += other._n_frames
+        self._powers += other._powers
+        self._levels += other._levels
+
     def result(self) -> NoiseLevels | None:
         """Return the level of the noise; None if there are no pauses, or nothing but noise."""
         n, (before, speech) = self._n_frames, self._powers

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import queue
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,22 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
-from nmf_audio._checks import check_whole, invalid
+from nmf_audio._checks import invalid
 from nmf_audio.io.pipe_reader import get_report_path
 from nmf_audio.io.temporary import remove_leftovers, remove_leftovers_beside
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
 from nmf_audio.jobs.outputs import default_output
-from nmf_audio.jobs.processes import ProcessEndedError, Processes, Work
+from nmf_audio.jobs.processes import ProcessEndedError, Processes, Work, can_start_processes, check_jobs
 from nmf_audio.jobs.report import Report, SeparationReport
 
-__all__ = ["FileWork", "check_jobs", "denoise_files", "in_total", "run_files", "run_in_order", "work_on"]
+__all__ = ["FileWork", "denoise_files", "in_total", "run_files", "run_in_order", "work_on"]
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[float, float], None]
 Result = TypeVar("Result")
 AnyReport = TypeVar("AnyReport", Report, SeparationReport)
 
-MAX_JOBS = 256
 DENOISER_OPTIONS = ("denoiser", "dictionary", "method", "reduction_db", "mix")
 
 
@@ -100,11 +98,6 @@ def denoise_files(
             raise invalid("files", str(dst), "written to different files", given=given)
     works = [work_on(src, dst, skip_existing=skip_existing, **options) for src, dst in pairs]
     return run_files(works, jobs=jobs, progress=in_total(len(works), progress))
-
-
-def check_jobs(jobs: Any) -> int:
-    """Return a number of jobs if it is one; raise ParameterError if not."""
-    return check_whole("jobs", jobs, 1, MAX_JOBS)
 
 
 def in_total(
@@ -201,9 +194,7 @@ def run_files(
 
     Several works, if `jobs` is above 1, may have no open files. For `progress` see `run_in_order`.
     """
-    # a program that is packed with its Python has none that could be started
-    can_start = bool(sys.executable) and not getattr(sys, "frozen", False)
-    if jobs == 1 or len(works) == 1 or not can_start:
+    if jobs == 1 or len(works) == 1 or not can_start_processes():
         yield from run_in_order(works, jobs=jobs, progress=progress)
         return
     with Processes() as processes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,18 @@ from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import frame_size
 from nmf_audio.dsp.pauses import NoiseLevels, PauseMeter
+from nmf_audio.io.base import Samples
 from nmf_audio.io.noise_recording import MAX_SECONDS, is_silent, read_noise
 from nmf_audio.io.open import Reader
 from nmf_audio.io.pcm import RawFormat
 from nmf_audio.io.pipe_reader import STREAM, StreamReader, get_report_path
 from nmf_audio.io.section import check_section
+from nmf_audio.io.section_reader import SectionReader
 from nmf_audio.jobs.file_job import FileJob, PathLike, Progress, Target, errors_of
 from nmf_audio.jobs.outputs import default_output
+from nmf_audio.jobs.pieces import Pieces, Shape, is_worth_cutting
+from nmf_audio.jobs.processes import check_jobs
+from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import Report
 from nmf_audio.stream import Observer
 
@@ -89,6 +96,7 @@ def denoise_file(
     subtype: str | None = None,
     sr: int | None = None,
     force: bool = False,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> Report:
     """Denoise a recording into another file, by default of the same rate, channels, length, container and coding.
@@ -140,6 +148,9 @@ def denoise_file(
         converted, in step with the input.
     force : bool
         Replace `dst` and `keep_noise` if they exist.
+    jobs : int
+        How many processes share a recording of more than five minutes, 1 to 256. With more than one it is cut into
+        pieces, and the output differs from that of one by less than 1e-4 of the peak. An open `src` is not cut.
     progress : callable, optional
         Called after each block with the seconds done and the seconds there are. What it raises ends the work,
         and leaves nothing behind.
@@ -183,24 +194,37 @@ def denoise_file(
     )
     check_noise_options(noise=noise, noise_from=noise_from, channels=channels, streamed=streamed)
 
-    opened: list[_ChannelStreams] = []
+    check_jobs(jobs)
+    spec = chosen.dictionary.spec
+    streams: list[_ChannelStreams | Pieces] = []
     silences: list[str] = []
 
-    def prepare(reader: Reader, _: Iterator[npt.NDArray[Any]]) -> _ChannelStreams:
-        n_each = reader.n_channels if channels == "linked" else 1
-        with errors_of(reader):
-            stream = _ChannelStreams(chosen, reader.sr, reader.n_channels // n_each, n_each)
-        opened.append(stream)
+    def prepare(reader: Reader, blocks: Generator[Samples]) -> Processor:
+        heard = None
         if noise is not None:
-            stream.prime(read_noise(noise, reader.sr, reader.n_channels))
+            heard = read_noise(noise, reader.sr, reader.n_channels)
         elif noise_from is not None:
             heard = _noise_within(reader, *noise_from)
-            stream.prime(heard)
             if is_silent(heard, reader.container.subtype):
                 silences.append(
                     f"from {noise_from[0]:g} s to {noise_from[1]:g} s there is silence, no noise to learn from"
                 )
-        return stream
+        maker = _StreamMaker(chosen, reader.sr, reader.n_channels, channels == "linked", heard)
+        with errors_of(reader):
+            stream = maker.make()
+        n_samples = None if streamed else SectionReader(reader, start, end).n_samples
+        if jobs > 1 and is_worth_cutting(n_samples, reader.sr):
+            shape = Shape(reader.sr, reader.n_channels, n_samples, frame_size(reader.sr, spec.frame_seconds))
+            linked = channels == "linked"
+            pieces = Pieces(blocks, maker, (SPEECH,), shape, linked=linked, jobs=jobs, progress=progress)
+            streams.append(stack.enter_context(pieces))
+        else:
+            streams.append(stream)
+        return streams[0]
+
+    def advance(done: float, total: float) -> None:
+        if progress is not None and not isinstance(streams[0], Pieces):
+            progress(done, total)
 
     job = FileJob(
         src,
@@ -215,10 +239,12 @@ def denoise_file(
         subtype=subtype,
         sr=sr,
         force=force,
-        progress=progress,
+        progress=advance,
     )
-    fields, levels = job.run(prepare)
-    noise_before_db, noise_after_db = opened[0].noise_levels() or (None, None)
+    with ExitStack() as stack:
+        fields, levels = job.run(prepare)
+        meters = _merged(streams[0].measured) if isinstance(streams[0], Pieces) else streams[0].measured
+    noise_before_db, noise_after_db = _noise_levels(meters) or (None, None)
     fields["warnings"] = (*fields["warnings"], *silences)
     return Report(
         **fields,
@@ -233,13 +259,37 @@ def denoise_file(
     )
 
 
+@dataclass(frozen=True)
+class _StreamMaker:
+    """Makes streams for all channels of a signal; `noise` is heard by each first."""
+
+    denoiser: Denoiser
+    sr: int
+    n_channels: int
+    linked: bool
+    noise: npt.NDArray[Any] | None
+
+    def make(self) -> _ChannelStreams:
+        """Return streams at their beginning."""
+        n_each = self.n_channels if self.linked else 1
+        streams = _ChannelStreams(self.denoiser, self.sr, self.n_channels // n_each, n_each)
+        if self.noise is not None:
+            streams.prime(self.noise)
+        return streams
+
+
 class _ChannelStreams:
     """One stream for all channels of a signal, or one for each, and the level of the noise in each."""
 
     def __init__(self, denoiser: Denoiser, sr: int, n_streams: int, n_channels: int) -> None:
-        n_fft = frame_size(sr, denoiser.dictionary.spec.frame_seconds)
-        self._meters = [PauseMeter(n_fft) for _ in range(n_streams)]
-        self._streams = [denoiser.stream(sr, n_channels, observer=_observer(meter)) for meter in self._meters]
+        self._n_fft = frame_size(sr, denoiser.dictionary.spec.frame_seconds)
+        self._meters = [PauseMeter(self._n_fft) for _ in range(n_streams)]
+        self._streams = [
+            denoiser.stream(sr, n_channels, observer=self._observer(i)) for i in range(n_streams)
+        ]
+
+    def _observer(self, i: int) -> Observer:
+        return lambda found, speech_gains, gains: self._meters[i].add(found.joint, speech_gains, gains)
 
     def prime(self, noise: npt.NDArray[Any]) -> None:
         """Let the streams hear noise, all of it (n,), or each its channels."""
@@ -247,13 +297,14 @@ class _ChannelStreams:
         for i, stream in enumerate(self._streams):
             stream.prime(noise[i] if one_each else noise)
 
-    def noise_levels(self) -> NoiseLevels | None:
-        """Return the mean power of the noise in the channels where pauses are found; None where there are none."""
-        found = [levels for meter in self._meters if (levels := meter.result()) is not None]
-        if not found:
-            return None
-        powers = np.mean(10 ** (np.array(found) / 10), axis=0)
-        return NoiseLevels(*(round(float(x), 2) for x in 10 * np.log10(powers)))
+    def start_measuring(self) -> None:
+        """Forget what was measured up to here."""
+        self._meters = [PauseMeter(self._n_fft) for _ in self._streams]
+
+    @property
+    def measured(self) -> list[PauseMeter]:
+        """The meter of each stream."""
+        return self._meters
 
     def process(self, block: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Take the next block (n_channels, n) and return the speech that is ready."""
@@ -267,8 +318,22 @@ class _ChannelStreams:
         return {SPEECH: np.concatenate([np.atleast_2d(stream.flush()) for stream in self._streams])}
 
 
-def _observer(meter: PauseMeter) -> Observer:
-    return lambda found, speech_gains, gains: meter.add(found.joint, speech_gains, gains)
+def _merged(of_pieces: Sequence[Sequence[PauseMeter]]) -> Sequence[PauseMeter]:
+    """Return one meter for each stream, which has measured all pieces."""
+    first, *others = of_pieces
+    for meters in others:
+        for meter, other in zip(first, meters, strict=True):
+            meter.merge(other)
+    return first
+
+
+def _noise_levels(meters: Iterable[PauseMeter]) -> NoiseLevels | None:
+    """Return the mean power of the noise in the channels where pauses are found; None where there are none."""
+    found = [levels for meter in meters if (levels := meter.result()) is not None]
+    if not found:
+        return None
+    powers = np.mean(10 ** (np.array(found) / 10), axis=0)
+    return NoiseLevels(*(round(float(x), 2) for x in 10 * np.log10(powers)))
 
 
 def _noise_within(reader: Reader, start: float, end: float) -> npt.NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ PathLike = str | os.PathLike[str]
 Target = PathLike | BinaryIO
 Progress = Callable[[float, float], None]
 Samples = npt.NDArray[np.floating[Any]]
-Prepare = Callable[[Reader, Iterator[Samples]], Processor]
+Prepare = Callable[[Reader, Generator[Samples]], Processor]
 
 _WIDE_SUBTYPES = ("PCM_32", "DOUBLE")
 
@@ -214,7 +214,7 @@ class FileJob:
         except (OSError, AttributeError):
             return []
 
-    def _first_pass(self, reader: Reader, dtype: type[np.floating[Any]]) -> Iterator[Samples]:
+    def _first_pass(self, reader: Reader, dtype: type[np.floating[Any]]) -> Generator[Samples]:
         assert not isinstance(reader, StreamReader)
         with open_reader(reader.path, label=reader.label) as first:
             yield from SectionReader(first, self.start, self.end).blocks(dtype, self._progress(0))

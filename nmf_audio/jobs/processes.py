@@ -23,9 +23,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TypeVar
 
+from nmf_audio._checks import check_whole
 from nmf_audio.io.interrupts import handling_signals
 
-__all__ = ["ProcessEndedError", "Processes", "Work", "serve"]
+__all__ = ["ProcessEndedError", "Processes", "Work", "can_start_processes", "check_jobs", "serve"]
+
+MAX_JOBS = 256
 
 Result = TypeVar("Result", covariant=True)
 Progress = Callable[[float, float], None]
@@ -47,6 +50,16 @@ class Work(Protocol[Result]):
 
 class ProcessEndedError(RuntimeError):
     """The process that did a work ended before it was done."""
+
+
+def check_jobs(jobs: Any) -> int:
+    """Return a number of processes if it is one; raise ParameterError if not."""
+    return check_whole("jobs", jobs, 1, MAX_JOBS)
+
+
+def can_start_processes() -> bool:
+    """Return whether there is a Python to start; a program that is packed with its own has none."""
+    return bool(sys.executable) and not getattr(sys, "frozen", False)
 
 
 class Processes:

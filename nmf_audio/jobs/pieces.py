@@ -1,0 +1,417 @@
+"""One long recording on several processors: pieces that are processed side by side, in processes of their own.
+
+What a stream remembers fades, so a piece need not hear all that came before it: it hears the last `SETTLING_SECONDS`
+in which there was a sound. What comes out differs from what one stream gives by less than 1e-4 of the peak
+(docs/performance.md has measurements). A recording is cut only where that much was heard.
+
+A thread reads ahead and writes pieces into a temporary folder, processes turn them into others there, and `process`
+reads these in their order: memory does not grow with the length, and the folder holds a few pieces at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import shutil
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from nmf_audio.errors import AudioFileError
+from nmf_audio.jobs.processes import Processes, can_start_processes
+from nmf_audio.jobs.pump import Processor
+
+__all__ = [
+    "PieceStream",
+    "Pieces",
+    "Shape",
+    "StreamMaker",
+    "is_worth_cutting",
+]
+
+Samples = npt.NDArray[np.floating[Any]]
+Array = npt.NDArray[np.float32]
+Progress = Callable[[float, float], None]
+
+SETTLING_SECONDS = 60
+"""After these the largest difference was 2e-5 of the peak on recordings whose voice and noise change every 6 s, and
+2e-6 on stationary noise whose loudness does; after 30 s it was up to 3e-3 there."""
+
+SHORTEST_SECONDS = 300
+"""Shorter recordings are not cut."""
+
+LONGEST_SECONDS, LARGEST_BYTES = 1200, 2**28
+"""Of a piece: the longer, the less is heard twice, and the more room they need."""
+
+SILENT = 1e-6
+"""Peak of a second in which nothing settles: the level of the front end does not move in digital silence."""
+
+N_WAITING = 1
+"""Pieces that are ready before a process is."""
+
+
+class Shape(NamedTuple):
+    """What is known of a signal: rate, channels, length, and the frames that it is cut into."""
+
+    sr: int
+    n_channels: int
+    n_samples: int | None
+    frame_length: int
+
+
+class PieceStream(Processor, Protocol):
+    """A stream that measures what it hears."""
+
+    def start_measuring(self) -> None:
+        """Forget what was measured up to here."""
+
+    @property
+    def measured(self) -> Any:
+        """What was measured; it can be pickled."""
+
+
+class StreamMaker(Protocol):
+    """Makes streams, and can be pickled."""
+
+    def make(self) -> PieceStream:
+        """Return a stream at its beginning."""
+
+
+def is_worth_cutting(n_samples: int | None, sr: int) -> bool:
+    """Return whether a signal has more than one piece, and there are processes for them."""
+    return (n_samples is None or n_samples > SHORTEST_SECONDS * sr) and can_start_processes()
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What was measured in a piece, or why there is nothing."""
+
+    measured: Any = None
+    error: Exception | None = None
+
+
+@dataclass
+class _Piece:
+    """Samples on disk, interleaved: `n_before` to settle, `n_samples` that are wanted, and some more."""
+
+    folder: Path
+    n_before: int
+    n_samples: int = 0
+
+    @property
+    def source(self) -> Path:
+        """Return where the samples are."""
+        return self.folder / "in"
+
+    def target(self, name: str) -> Path:
+        """Return where an output's samples are."""
+        return self.folder / f"out.{name}"
+
+
+@dataclass(frozen=True)
+class _PieceWork:
+    """Sends a piece through a stream."""
+
+    piece: _Piece
+    maker: StreamMaker
+    names: tuple[str, ...]
+    n_channels: int
+    block_length: int
+
+    def __call__(self, progress: Progress) -> _Result:
+        """Do it."""
+        stream, piece = self.maker.make(), self.piece
+        to_skip, to_write, heard = piece.n_before, piece.n_samples, 0
+        with ExitStack() as stack:
+            source = stack.enter_context(piece.source.open("rb"))
+            targets = {name: stack.enter_context(piece.target(name).open("wb")) for name in self.names}
+
+            def emit(signals: Mapping[str, npt.NDArray[Any]]) -> None:
+                nonlocal to_skip, to_write
+                n = 0
+                for name, target in targets.items():
+                    y = np.atleast_2d(signals[name]).astype(np.float32, copy=False)
+                    n = y.shape[1]
+                    target.write(y[:, to_skip : to_skip + to_write].T.tobytes())
+                skipped = min(to_skip, n)
+                to_skip -= skipped
+                to_write -= min(to_write, n - skipped)
+
+            for block in _read_blocks(source, self.n_channels, self.block_length):
+                if heard == piece.n_before:
+                    stream.start_measuring()
+                emit(stream.process(block))
+                heard += block.shape[1]
+                progress(min(max(heard - piece.n_before, 0), piece.n_samples), piece.n_samples)
+            emit(stream.flush())
+        piece.source.unlink()
+        return _Result(stream.measured)
+
+    def failed(self, error: Exception) -> _Result:
+        """Return the result of a piece that could not be processed."""
+        return _Result(error=error)
+
+
+@dataclass
+class _Order:
+    """What the threads tell each other of the pieces, in their order."""
+
+    pieces: list[_Piece] = field(default_factory=list)
+    results: dict[int, _Result] = field(default_factory=dict)
+    heard: dict[int, float] = field(default_factory=dict)
+    is_complete: bool = False
+
+
+class Pieces:
+    """A signal that is processed in pieces, side by side; for `nmf_audio.jobs.pump.pump` it is a stream.
+
+    Parameters
+    ----------
+    blocks : generator of ndarray (n_channels, n)
+        The signal, once more: it is read ahead of what `process` is called with.
+    maker : StreamMaker
+        Makes a stream for each piece.
+    names : tuple of str
+        The signals that come out of a stream.
+    shape : Shape
+        Of the signal.
+    linked : bool
+        All channels are heard together; otherwise each must have been heard before the signal is cut.
+    jobs : int
+        Pieces that are processed at a time.
+    progress : callable or None
+        Called in the thread that calls `process`, with the seconds that are done, and those that there are.
+    """
+
+    def __init__(
+        self,
+        blocks: Generator[Samples],
+        maker: StreamMaker,
+        names: tuple[str, ...],
+        shape: Shape,
+        *,
+        linked: bool,
+        jobs: int,
+        progress: Progress | None,
+    ) -> None:
+        self._blocks, self._maker, self._names = blocks, maker, names
+        self._sr, self._n_channels, n_samples, frame_length = shape
+        # about a second, and whole frames, so that every piece has its frames where one stream would
+        self._block_length = frame_length * max(1, round(shape.sr / frame_length))
+        self._linked = linked
+        self._piece_length = _choose_length(shape, jobs)
+        self._n_settling = round(SETTLING_SECONDS * shape.sr / self._block_length)
+        self._progress, self._seconds = progress, (n_samples or 0) / shape.sr
+        self._order, self._events = _Order(), queue.SimpleQueue[Callable[[], None]]()
+        self._stop, self._free = threading.Event(), threading.Semaphore(jobs + N_WAITING)
+        self._stack = ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="nmf_audio_")))
+        self._processes = self._stack.enter_context(Processes())
+        self._pool = self._stack.enter_context(ThreadPoolExecutor(jobs))
+        self._reader = threading.Thread(target=self._read)
+        self._at, self._left = 0, 0
+        self._outputs: dict[str, Any] = {}
+        self._opened: _Piece | None = None
+
+    def __enter__(self) -> Self:
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._free.release()
+        self._reader.join()
+        self._close_outputs()
+        self._stack.close()
+
+    @property
+    def measured(self) -> list[Any]:
+        """Return what was measured in each piece, when all are done."""
+        return [result.measured for _, result in sorted(self._order.results.items())]
+
+    def process(self, block: npt.NDArray[Any]) -> dict[str, Array]:
+        """Return the outputs of the next samples (n_channels, n): all of them, once they are there."""
+        wanted, parts = block.shape[1], []
+        while wanted:
+            if not self._left:
+                self._open_next()
+            n = min(wanted, self._left)
+            parts.append({name: _read(file, self._n_channels, n) for name, file in self._outputs.items()})
+            wanted, self._left = wanted - n, self._left - n
+        return {name: np.concatenate([part[name] for part in parts], axis=1) for name in self._names}
+
+    def flush(self) -> dict[str, Array]:
+        """Return nothing more: `process` returned all."""
+        self._close_outputs()
+        return {name: np.zeros((self._n_channels, 0), np.float32) for name in self._names}
+
+    def _open_next(self) -> None:
+        """Wait for the next piece, and open its outputs."""
+        self._close_outputs()
+        while self._at not in self._order.results:
+            if self._order.is_complete and self._at == len(self._order.pieces):
+                raise AudioFileError("the recording grew while it was read; try again when it is finished")
+            self._events.get()()
+        result, piece = self._order.results[self._at], self._order.pieces[self._at]
+        if result.error is not None:
+            raise result.error
+        self._at += 1
+        self._left = piece.n_samples
+        self._opened = piece
+        self._outputs = {name: piece.target(name).open("rb") for name in self._names}
+        self._free.release()
+
+    def _close_outputs(self) -> None:
+        for file in self._outputs.values():
+            file.close()
+        self._outputs = {}
+        if self._opened is not None:
+            shutil.rmtree(self._opened.folder)
+            self._opened = None
+
+    def _read(self) -> None:
+        """Cut the signal into pieces, and have them processed."""
+        try:
+            with closing(self._blocks), closing(self._cut()) as pieces:
+                for i, piece in enumerate(pieces):
+                    self._order.pieces.append(piece)
+                    self._pool.submit(self._do, i, piece)
+                    self._free.acquire()
+                    if self._stop.is_set():
+                        return
+            self._events.put(self._complete)
+        except BaseException as error:
+            self._events.put(partial(_throw, error))
+
+    def _complete(self) -> None:
+        self._order.is_complete = True
+
+    def _do(self, i: int, piece: _Piece) -> None:
+        """Have a piece processed; what becomes of it goes to the thread that calls `process`."""
+
+        def advance(done: float, total: float) -> None:
+            if self._stop.is_set():
+                raise _StoppedError
+            self._events.put(lambda: self._advance(i, done))
+
+        if self._stop.is_set():
+            return
+        work = _PieceWork(piece, self._maker, self._names, self._n_channels, self._block_length)
+        try:
+            result = self._processes.remote(work)(advance)
+        except _StoppedError:
+            return
+        except BaseException as error:
+            self._events.put(partial(_throw, error))
+            return
+        self._events.put(lambda: self._order.results.update({i: result}))
+
+    def _advance(self, i: int, n_samples: float) -> None:
+        self._order.heard[i] = n_samples / self._sr
+        if self._progress is not None:
+            done = sum(self._order.heard.values())
+            self._progress(done, max(self._seconds, done))
+
+    def _cut(self) -> Generator[_Piece]:
+        """Write pieces, and yield each as soon as it is there, with a block that lies behind it."""
+        before: deque[Array] = deque()
+        n = 0
+        with ExitStack() as stack:
+            ended: tuple[_Piece, Any] | None = None
+            current, file = self._new_piece(stack, n, before)
+            for block in _reblock(self._blocks, self._block_length):
+                if ended is not None:
+                    ended[1].write(block.T.tobytes())
+                    ended[1].close()
+                    yield ended[0]
+                    ended = None
+                file.write(block.T.tobytes())
+                current.n_samples += block.shape[1]
+                before.append(block)
+                has_settled = self._trim(before)
+                if current.n_samples >= self._piece_length and has_settled:
+                    n += 1
+                    ended = current, file
+                    current, file = self._new_piece(stack, n, before)
+            if ended is not None:
+                ended[1].close()
+                yield ended[0]
+            file.close()
+            if current.n_samples:
+                yield current
+
+    def _new_piece(self, stack: ExitStack, n: int, before: Iterable[Array]) -> tuple[_Piece, Any]:
+        folder = self._folder / str(n)
+        folder.mkdir()
+        piece = _Piece(folder, sum(block.shape[1] for block in before))
+        file = stack.enter_context(piece.source.open("wb"))
+        for block in before:
+            file.write(block.T.tobytes())
+        return piece, file
+
+    def _trim(self, before: deque[Array]) -> bool:
+        """Drop the blocks that the next piece need not hear; return whether the others are enough."""
+        peaks = np.array([np.abs(block).max(axis=1) for block in before])
+        heard = (peaks.max(axis=1) if self._linked else peaks.min(axis=1)) > SILENT
+        later = heard[::-1].cumsum()[::-1] - heard
+        for _ in range(int(np.count_nonzero(later >= self._n_settling))):
+            before.popleft()
+        return bool(heard.sum() >= self._n_settling)
+
+
+def _choose_length(shape: Shape, jobs: int) -> int:
+    """Return the length of pieces in samples: as many for each process, and as long as may be."""
+    longest = min(LONGEST_SECONDS * shape.sr, LARGEST_BYTES // (4 * shape.n_channels))
+    if not shape.n_samples:
+        return longest
+    n_rounds = math.ceil(shape.n_samples / (jobs * longest))
+    return math.ceil(shape.n_samples / (jobs * n_rounds))
+
+
+class _StoppedError(BaseException):
+    """Ends a piece that nobody waits for any more."""
+
+
+def _throw(error: BaseException) -> None:
+    raise error
+
+
+def _read(file: Any, n_channels: int, n_samples: int) -> Array:
+    """Read samples (n_channels, n)."""
+    return np.fromfile(file, np.float32, n_samples * n_channels).reshape(-1, n_channels).T
+
+
+def _read_blocks(file: Any, n_channels: int, n_samples: int) -> Iterator[Array]:
+    """Read blocks (n_channels, n) to the end of a file."""
+    while (block := _read(file, n_channels, n_samples)).shape[1]:
+        yield block
+
+
+def _reblock(blocks: Iterable[Samples], n: int) -> Iterator[Array]:
+    """Yield the same samples as float32 in blocks of n; the last may be shorter."""
+    waiting: list[Array] = []
+    n_waiting = 0
+    for block in blocks:
+        waiting.append(block.astype(np.float32))
+        n_waiting += block.shape[1]
+        if n_waiting >= n:
+            joined = np.concatenate(waiting, axis=1)
+            end = n_waiting // n * n
+            for i in range(0, end, n):
+                yield np.ascontiguousarray(joined[:, i : i + n])
+            waiting, n_waiting = [joined[:, end:]], n_waiting - end
+    if n_waiting:
+        yield np.concatenate(waiting, axis=1)
