@@ -1,4 +1,4 @@
-"""Verbosity, messages, errors, exit codes and the progress bar of all commands."""
+"""Verbosity, messages, errors and exit codes of all commands."""
 
 import argparse
 import contextlib
@@ -393,34 +393,6 @@ def _flush_last() -> bool:
         _write_error(describe(error))
         return False
     return True
-
-
-@contextmanager
-def progress_bar(
-    args: argparse.Namespace, label: str, *, unit: str = "it"
-) -> Iterator[Callable[[float, float], None] | None]:
-    """Show a progress bar on standard error, if that is a terminal and ``-q`` was not given.
-
-    Yields what takes (done, total), or None where no bar is shown. The bar vanishes at the end, so that the next line
-    written stands in its place.
-    """
-    if args.verbosity == 0 or not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(desc=escape(label), unit=unit, unit_scale=True, leave=False, file=sys.stderr) as bar:
-
-        def update(done: float, total: float) -> None:
-            # of a pipe nobody knows how much there is to come
-            bar.total = total if total > done else None
-            bar.update(done - bar.n)
-
-        args.bar_is_shown = True
-        try:
-            yield update
-        finally:
-            args.bar_is_shown = False
 
 
 @contextmanager

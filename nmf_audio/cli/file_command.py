@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio.cli import common, json_report, messages, plan, settings, streams
+from nmf_audio.cli.progress import SoundTotal, progress_bar
 
 if TYPE_CHECKING:
     from nmf_audio.io.pcm import RawFormat
@@ -107,18 +108,18 @@ def _run_works(
     called: str,
 ) -> "Generator[AnyReport]":
     """Do works, and yield their reports in order, with the progress of them all on the terminal."""
-    from nmf_audio.jobs.batch import in_total, run_files
+    from nmf_audio.jobs.batch import run_files
 
     alone = len(plans) == 1
     src = plans[0].src
     label = streams.display_name(src) if src == streams.DASH else src.name
-    with common.progress_bar(
-        args, label if alone else f"{len(plans)} {called}", unit="s" if alone else ""
-    ) as bar:
+    with progress_bar(
+        args, label if alone else f"{len(plans)} {called}", unit="s", learns_first=alone
+    ) as update:
 
         def advance(done: float, total: float) -> None:
-            if bar is not None:
-                bar(done, total)
+            if total:
+                update(done, total)
 
         if any(one.is_streamed for one in plans):
             # there is one, and here Ctrl-C also ends the wait for a pipe
@@ -126,4 +127,5 @@ def _run_works(
         elif alone:
             yield from run_files(works, progress=lambda _, done, total: advance(done, total))
         else:
-            yield from run_files(works, jobs=args.n_jobs, progress=in_total(len(works), bar))
+            sources = [None if one.skip or one.refusal else one.src for one in plans]
+            yield from run_files(works, jobs=args.n_jobs, progress=SoundTotal(sources, update).advance)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmf_audio import defaults
 from nmf_audio.cli import common, settings
+from nmf_audio.cli.progress import progress_bar
 from nmf_audio.cli.times import parse_section
 from nmf_audio.errors import AudioFileError, DictionaryError, MissingExtraError, ParameterError
 
@@ -206,7 +207,7 @@ def hear_together(
 
     if not args.joint or not sources or not isinstance(separator, RecordingSeparator):
         return separator
-    with common.progress_bar(args, f"{len(sources)} mixtures, heard", unit="") as bar:
+    with progress_bar(args, f"{len(sources)} mixtures, heard", unit="") as bar:
         try:
             return hear_files(separator, sources, progress=bar, **part)
         except (ParameterError, AudioFileError, MissingExtraError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmf_audio.cli import common, train_common, train_denoiser, train_separator
+from nmf_audio.cli.progress import progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
@@ -153,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
     spec = FrontEndSpec() if other is None else other.spec
     with train_common.reporting_warnings(args) as caught:
         corpus = find_recordings(args.recordings, sr=spec.sr)
-        with common.progress_bar(args, f"learning {source}", unit="%") as progress:
+        with progress_bar(args, f"learning {source}", unit="%", lines=True) as progress:
             try:
                 dictionary = train_plain(
                     corpus,

@@ -4,13 +4,14 @@ import argparse
 import shlex
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmf_audio.cli import common
+from nmf_audio.cli.progress import Update, progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 
@@ -244,8 +245,9 @@ class TrainingMessages:
         Steps so far, since the command began.
     """
 
-    def __init__(self, args: argparse.Namespace, bar: Callable[[float, float], None] | None) -> None:
+    def __init__(self, args: argparse.Namespace, bar: Update) -> None:
         self._args, self._bar = args, bar
+        self._score = ""
         self.n_steps = 0
         self.interrupt_number = 0
 
@@ -254,8 +256,9 @@ class TrainingMessages:
         from nmf_audio.training.loop import score_text
 
         self.n_steps += 1
-        if self._bar is not None:
-            self._bar(100.0 * now.step / now.n_steps, 100.0)
+        if now.score is not None:
+            self._score = f", SI-SDR {now.score['sdr']:.2f} dB"
+        self._bar(now.step, now.n_steps, f"loss {now.loss:.4f}{self._score}")
         if now.score is not None:
             text = f"step {now.step} of {now.n_steps}: held out: {score_text(now.score)}"
             common.print_message(self._args, text)
@@ -278,7 +281,7 @@ def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
     """Yield what a training calls after every step; say where its state is if it is interrupted."""
     from nmf_audio.io.interrupts import handling_signals
 
-    with common.progress_bar(args, "training", unit="%") as bar:
+    with progress_bar(args, "training", unit="steps", lines=True) as bar:
         messages = TrainingMessages(args, bar)
         try:
             with handling_signals(messages.interrupt):

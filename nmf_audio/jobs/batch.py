@@ -219,7 +219,7 @@ def run_in_order(
     jobs : int
         How many at a time.
     progress : callable
-        Called in the caller's thread with the number of the work and its (done, total).
+        Called in the caller's thread with the number of the work and its (done, total), which are 0 once it is done.
     """
     works = list(works)
     stop = threading.Event()
@@ -236,7 +236,7 @@ def run_in_order(
             outcomes[i] = works[i](advance)
         except BaseException as error:
             outcomes[i] = error
-        events.put((i, 1, 1))
+        events.put((i, 0, 0))
 
     n_yielded = 0
     pool = ThreadPoolExecutor(jobs)

@@ -223,7 +223,8 @@ class FileJob:
         progress, n = self.progress, self.n_passes
         if progress is None or n == 1:
             return progress
-        return lambda done, total: progress(n_before * total + done, n * total)
+        # what is learned first writes no sound
+        return lambda done, total: progress(done if n_before == n - 1 else 0.0, total)
 
     def _open_writer(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -179,6 +180,14 @@ def test_jobs_keep_the_order_and_the_samples(run: Run, tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "three" / name).read_bytes()
 
 
+def after_returns(text: str) -> str:
+    """Return what is seen of a line in the end: a notebook knows carriage returns, and nothing else of terminals."""
+    seen: list[str] = []
+    for part in text.split("\r"):
+        seen[: len(part)] = part
+    return "".join(seen)
+
+
 def test_one_bar_for_all(tmp_path: Path, options: list[str]) -> None:
     for i in range(4):
         write_noise(tmp_path / f"{i}.wav", 5)
@@ -186,6 +195,8 @@ def test_one_bar_for_all(tmp_path: Path, options: list[str]) -> None:
     assert b"4 recordings: " in shown
     assert b".wav: " not in shown
     assert shown.endswith(b"\r")
+    assert re.search(rb"\| [\d.]+/20\.0 \[", shown)
+    assert after_returns(shown.decode()).split() == []
 
 
 def test_with_jobs_blas_has_one_thread(tmp_path: Path, options: list[str]) -> None:
