@@ -166,7 +166,10 @@ def plan_separation(
         like = Path("stream.wav") if entry.path == streams.DASH else entry.path
         parts = source_files(like, separator.sources, _folder(entry, args), name=name, format=args.format)
         _remove_leftovers(args, parts.values())
-        done = all(path.is_file() for path in parts.values())
+        # a residual with next to nothing in it was not written
+        done = all(path.is_file() for source, path in parts.items() if source != defaults.RESIDUAL)
+        if args.residual is False:
+            del parts[defaults.RESIDUAL]
         refusal = _find_refusal(like) if like_input else None
         plans.append(Plan(entry.path, parts, args.skip_existing and done, refusal))
     plans = _without_outputs(args, plans, lambda src: source_files(src, separator.sources).values())

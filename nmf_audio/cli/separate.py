@@ -55,6 +55,11 @@ def add_parser(subparsers: common.Subparsers) -> None:
         f"(default: {defaults.DEFAULT_SOURCE_NAME}; of standard input {{source}}{{ext}})",
     )
     files.add_argument("-r", "--recursive", action="store_true", help="take all recordings in folders apart")
+    files.add_argument(
+        "--residual",
+        action=argparse.BooleanOptionalAction,
+        help="write what the sources leave of the mixture (default: unless it is next to nothing, below -96 dB)",
+    )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
     form = parser.add_argument_group("format", "what parts are, if not what their mixtures are")
     settings.add_format_arguments(form)
@@ -123,7 +128,13 @@ def run(args: argparse.Namespace) -> int:
         sources = [planned.src for planned in plans if not planned.skip]
         trained = separators.hear_together(args, separator, sources, part)
         n_jobs = args.n_jobs if len(plans) == 1 else 1
-        keywords = {"separator": trained, "force": args.force, "jobs": n_jobs, **options}
+        keywords = {
+            "separator": trained,
+            "residual": args.residual,
+            "force": args.force,
+            "jobs": n_jobs,
+            **options,
+        }
         return [
             FileWork(
                 *(separate_file, SeparationReport, streams.open_dash(planned.src), planned.outputs, keywords),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -102,9 +102,11 @@ def replacing_all(
     *,
     force: bool = False,
     sources: Iterable[str | os.PathLike[str] | int] = (),
+    dropped: Container[Path] = (),
 ) -> Iterator[tuple[Path, ...]]:
     """Do for several files what `replacing` does for one: all of them are there in the end, or none.
 
+    Temporary files that are among the `dropped` ones at the end are removed, and not put in place.
     If one can't be put in its place, those that were are taken back, and what they replaced is there again.
     """
     remove_leftovers_beside(targets)
@@ -123,11 +125,12 @@ def replacing_all(
                     files.append(TemporaryFile(real, word, mode | _OWN_MODE))
                 stack.callback(files[-1].remove)
         yield tuple(file.path for file in files)
-        for target, file, mode in zip(targets, files, modes, strict=True):
+        kept = [part for part in zip(targets, files, modes, strict=True) if part[1].path not in dropped]
+        for target, file, mode in kept:
             with _naming(target):
                 file.sync(mode)
         with deferring_interrupts():
-            _place(targets, files, force=force)
+            _place([part[0] for part in kept], [part[1] for part in kept], force=force)
 
 
 def _place(targets: Sequence[str | os.PathLike[str]], files: Sequence[TemporaryFile], *, force: bool) -> None:

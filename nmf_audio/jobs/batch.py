@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from nmf_audio._checks import invalid
+from nmf_audio.defaults import RESIDUAL
 from nmf_audio.io.pipe_reader import get_report_path
 from nmf_audio.io.temporary import remove_leftovers, remove_leftovers_beside
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
@@ -172,7 +173,10 @@ class FileWork(Generic[AnyReport]):
         return self._make_report("failed", error=error)
 
     def _targets(self) -> list[Path]:
-        return list(self.dst.values()) if isinstance(self.dst, dict) else [get_report_path(self.dst)]
+        if not isinstance(self.dst, dict):
+            return [get_report_path(self.dst)]
+        # a residual with next to nothing in it was not written
+        return [path for name, path in self.dst.items() if name != RESIDUAL]
 
     def _make_report(self, status: str, **fields: Any) -> AnyReport:
         dst = self.dst if isinstance(self.dst, dict) else get_report_path(self.dst)

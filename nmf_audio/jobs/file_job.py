@@ -62,6 +62,10 @@ def errors_of(reader: Reader) -> Iterator[None]:
         raise AudioFileError(f"{reader.label}: {about.removesuffix('; ')}") from error
 
 
+SILENT_DB, SILENT_DEPTH_DB = -96.0, 50.0
+"""Next to nothing: below what the rounding to 16 bits leaves, and far below the recording."""
+
+
 @dataclass(frozen=True)
 class FileJob:
     """One recording, what becomes of it, and what its outputs are asked to be.
@@ -79,6 +83,8 @@ class FileJob:
     parts : bool
         All outputs are parts of equal rank: levels are those of the samples as stored, and clipping and warnings are
         those of all. Otherwise the first output is the result, and the rest a by-product.
+    keep_silent_rest : bool
+        Write the rest even if there is next to nothing in it.
     others : tuple of path
         What else is read, and must not be written over.
     raw : RawFormat or None
@@ -94,6 +100,7 @@ class FileJob:
     what: str
     rest: str | None = None
     parts: bool = False
+    keep_silent_rest: bool = True
     others: tuple[PathLike, ...] = ()
     raw: RawFormat | None = None
     n_passes: int = 1
@@ -129,9 +136,10 @@ class FileJob:
             # more digits than float32 has matter only where a remainder must add up to them
             dtype = np.float64 if wide else np.float32
             stream = prepare(reader, self._first_pass(reader, dtype))
+            dropped: list[Path] = []
             # in their places together, or not at all
             temporaries = stack.enter_context(
-                replacing_all(list(wanted), force=self.force, sources=self._opened())
+                replacing_all(list(wanted), force=self.force, sources=self._opened(), dropped=dropped)
             )
             places = dict(zip(wanted, temporaries, strict=True))
             writers = {
@@ -141,6 +149,9 @@ class FileJob:
             write = {name: _enter(stack, writer, reader) for name, writer in writers.items()}
             blocks = section.blocks(dtype, self._progress(self.n_passes - 1))
             levels = pump(blocks, stream, write, self.rest, exact=self.parts)
+            if self.rest is not None and self._drops_rest(self.rest, levels):
+                dropped.append(places[get_report_path(self.outputs[self.rest])])
+                del levels.energies[self.rest]
             damage = section.describe_damage()
         first, *_ = writers.values()
         counted = list(writers.values()) if self.parts else [first]
@@ -167,6 +178,13 @@ class FileJob:
             "warnings": tuple(warnings),
         }
         return fields, levels
+
+    def _drops_rest(self, rest: str, levels: Levels) -> bool:
+        """Whether the rest is next to nothing, and not asked for; one that is there is replaced."""
+        if self.keep_silent_rest or os.path.lexists(get_report_path(self.outputs[rest])):
+            return False
+        rest_db = levels.after_db[rest]
+        return rest_db < SILENT_DB and not rest_db > levels.before_db - SILENT_DEPTH_DB
 
     def _check(self) -> dict[Path, Wanted]:
         """Check all that names and numbers show; return what each output file is to be."""

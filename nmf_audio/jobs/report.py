@@ -114,7 +114,7 @@ class SeparationReport(FileReport):
     src : Path
         The mixture.
     parts : dict of str to Path
-        What was written: each source, and the residual. `n_clipped` is of all of them.
+        What was written: each source, and the residual if there was one. `n_clipped` is of all of them.
     status : {'done', 'partial', 'failed', 'skipped'}
         As of `Report`.
     levels_db : dict of str to float

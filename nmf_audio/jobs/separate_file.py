@@ -36,6 +36,7 @@ def separate_file(
     format: str | None = None,
     subtype: str | None = None,
     sr: int | None = None,
+    residual: bool | None = None,
     force: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -61,6 +62,9 @@ def separate_file(
         Coding of the samples, in libsndfile's words, such as ``'PCM_24'``.
     sr : int or None
         Sample rate of the outputs in Hz. The mixture is taken apart at its own rate; what comes out is converted.
+    residual : bool or None
+        Whether the residual is written. None writes it unless there is next to nothing in it (below -96 dB, and 50 dB
+        below the mixture) and nothing to replace; `SeparationReport.parts` says what was written.
     force : bool
         Replace files that exist.
     jobs : int
@@ -84,7 +88,8 @@ def separate_file(
         If the mixture can't be read or holds NaN or Inf, or if an output is the mixture itself, exists, or can't be
         written. Nothing is left behind.
     ParameterError
-        If `parts` does not name a file for each source and the residual, or a value is not allowed.
+        If `parts` does not name a file for each source and, unless `residual` is False, the residual, or a value is
+        not allowed.
 
     Examples
     --------
@@ -99,12 +104,12 @@ def separate_file(
     >>> sorted(path.name for path in report.parts.values())
     ['mix.noise.wav', 'mix.residual.wav', 'mix.speech.wav']
     """
-    names = (*separator.sources, RESIDUAL)
+    names = separator.sources if residual is False else (*separator.sources, RESIDUAL)
     if parts is None:
         if not isinstance(src, str | os.PathLike):
             raise invalid("parts", None, "given beside an open file, which has no name to make others from")
         parts = source_files(src, separator.sources, format=format)
-    targets = {name: Path(part) for name, part in parts.items()}
+    targets = {name: Path(part) for name, part in parts.items() if name != RESIDUAL or residual is not False}
     if set(targets) != set(names):
         raise invalid("parts", sorted(targets), f"a file for each of {', '.join(names)}")
 
@@ -135,8 +140,9 @@ def separate_file(
         src,
         {name: targets[name] for name in names},
         "taken apart",
-        rest=RESIDUAL,
+        rest=None if residual is False else RESIDUAL,
         parts=True,
+        keep_silent_rest=residual is True,
         n_passes=separator.n_passes,
         start=start,
         end=end,
@@ -148,7 +154,8 @@ def separate_file(
     )
     with ExitStack() as stack:
         fields, levels = job.run(prepare)
-    return SeparationReport(**fields, parts=targets, levels_db=levels.after_db)
+    written = {name: path for name, path in targets.items() if name in levels.energies}
+    return SeparationReport(**fields, parts=written, levels_db=levels.after_db)
 
 
 @dataclass(frozen=True)

@@ -66,14 +66,14 @@ def mixture() -> Mixture:
 def run_separate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], mixture: Mixture
 ) -> Run:
-    """Run the command in a folder with mix.wav, low.npz and high.npz."""
+    """Run the command in a folder with mix.wav, low.npz and high.npz; it writes the residual whatever is in it."""
     monkeypatch.chdir(tmp_path)
     soundfile.write("mix.wav", mixture.y, mixture.sr)
     for name, dictionary in mixture.dictionaries.items():
         dictionary.save(f"{name}.npz")
 
     def call(*words: str | Path) -> tuple[int, list[str], list[str]]:
-        code = nmf_audio_main(["separate", *map(str, words)])
+        code = nmf_audio_main(["separate", *map(str, words), "--residual"])
         captured = capsys.readouterr()
         return code, captured.out.splitlines(), captured.err.splitlines()
 

@@ -26,7 +26,7 @@ PARTS = ["high.wav", "low.wav", "residual.wav"]
 
 
 def _separate(*words: str, stdin: bytes) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "nmf_audio.cli.main", "separate", "-", *words]
+    command = [sys.executable, "-m", "nmf_audio.cli.main", "separate", "-", "--residual", *words]
     return subprocess.run(command, input=stdin, capture_output=True, check=False)
 
 
@@ -63,7 +63,8 @@ def test_names_formats_and_other_containers(run_separate: Run, mixture: Mixture)
         (("--name", "my_{source}.caf"), [f"my_{name}".replace("wav", "caf") for name in PARTS]),
     ):
         folder = f"out{len(words)}{words[1:]}"
-        done = _separate(*SOURCES, *words, "-o", folder, "--start", "0.5", "-q", stdin=file.getvalue())
+        more = ("-o", folder, "--start", "0.5", "-q")
+        done = _separate(*SOURCES, *words, *more, stdin=file.getvalue())
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
         assert names(Path(folder)) == expected
         info = soundfile.info(f"{folder}/{expected[0]}")

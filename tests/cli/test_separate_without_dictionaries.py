@@ -31,12 +31,12 @@ def sources() -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 def run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sources: Any
 ) -> Run:
-    """Run the command in a folder with mix.wav."""
+    """Run the command in a folder with mix.wav; it writes the residual whatever is in it."""
     monkeypatch.chdir(tmp_path)
     soundfile.write("mix.wav", sources[0] + sources[1], SR)
 
     def call(*words: str | Path) -> tuple[int, list[str], list[str]]:
-        code = main(["separate", *map(str, words)])
+        code = main(["separate", *map(str, words), "--residual"])
         captured = capsys.readouterr()
         return code, captured.out.splitlines(), captured.err.splitlines()
 
