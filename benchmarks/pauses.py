@@ -23,7 +23,7 @@ from pairs import SCORE_SR, find_pairs, read_pair
 from table import print_table
 
 from nmf_audio import Denoiser, denoise_file
-from nmf_audio.defaults import METHOD_NAMES
+from nmf_audio.defaults import METHOD_NAMES, STRENGTHS
 
 Array = npt.NDArray[np.float32]
 
@@ -33,7 +33,7 @@ PAUSE_SECONDS = 1.5
 
 
 def main() -> int:
-    """Print the table."""
+    """Print what each strength removes, and how accurately that is reported."""
     parser = argparse.ArgumentParser(description="Compare the reported noise reduction with the true one.")
     parser.add_argument("pairs", type=Path, metavar="PAIRS", help="folder with clean/ and noisy/")
     parser.add_argument("--limit", type=int, metavar="N", help="the first N pairs only")
@@ -50,8 +50,8 @@ def main() -> int:
         denoiser = Denoiser(method=method)
         for name, pairs in materials.items():
             found = [measure(denoiser, *pair) for pair in pairs]
-            known = [(true, said) for true, said in found if true is not None and said is not None]
-            errors = np.abs([said - true for true, said in known])
+            both = [(true, said) for true, said in found if true is not None and said is not None]
+            errors = np.abs([said - true for true, said in both])
             rows.append(
                 [
                     method,
@@ -62,6 +62,18 @@ def main() -> int:
                     *(f"{np.percentile(errors, q):.1f}" if len(errors) else "" for q in (50, 90)),
                 ]
             )
+    strengths = []
+    for name, values in STRENGTHS.items():
+        said = [
+            measure(Denoiser(reduction_db=values["reduction_db"], mix=values["mix"]), *pair)[1]
+            for pair in signals
+        ]
+        known = [removed for removed in said if removed is not None]
+        strengths.append(
+            [name, values["reduction_db"], *(f"{np.percentile(known, q):.1f}" for q in (50, 90))]
+        )
+    print_table(["strength", "reduction_db", "removed in pauses, median", "90th percentile"], strengths)
+    print()
     header = ["method", "recordings", "number", "nothing said", "compared", "median error", "90th percentile"]
     print_table(header, rows)
     return 0

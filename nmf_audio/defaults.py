@@ -15,6 +15,7 @@ __all__ = [
     "METHOD_NAMES",
     "PRESETS",
     "RESIDUAL",
+    "STRENGTHS",
 ]
 
 METHOD_NAMES = ("trained", "adaptive", "classic")
@@ -56,6 +57,13 @@ PRESETS = {
     "field": {"reduction_db": 12.0, "mix": 1.0},
 }
 """Keyword arguments of `Denoiser` for some purposes; docs/quality.md has the measurements that chose them."""
+
+STRENGTHS = {
+    "light": {"reduction_db": 12.0, "mix": 1.0},
+    "normal": {"reduction_db": DEFAULT_REDUCTION_DB, "mix": DEFAULT_MIX},
+    "strong": {"reduction_db": 60.0, "mix": 1.0},
+}
+"""Keyword arguments of `Denoiser` for how much noise may stay; docs/quality.md has what each is worth."""
 
 DEFAULT_LIVE_LATENCY = "low"
 """What a live session asks of the devices' buffers."""

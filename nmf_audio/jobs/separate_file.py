@@ -102,7 +102,7 @@ def separate_file(
     ...     soundfile.write(f"{folder}/mix.wav", noise, 16000)
     ...     report = separate_file(f"{folder}/mix.wav", separator=Separator("plain"))
     >>> sorted(path.name for path in report.parts.values())
-    ['mix.noise.wav', 'mix.residual.wav', 'mix.speech.wav']
+    ['mix.noise.wav', 'mix.speech.wav']
     """
     names = separator.sources if residual is False else (*separator.sources, RESIDUAL)
     if parts is None:

@@ -137,6 +137,10 @@ def test_noise_of_many_goes_beside_the_outputs(run: Run, tmp_path: Path) -> None
         ),
         (["a.wav", "--start", "-1"], "--start -1; seconds, m:s or h:m:s are needed"),
         (["a.wav", "--preset", "podcast", "--mix", "2"], "--mix 2: must be a number from 0 to 1"),
+        (
+            ["a.wav", "--preset", "podcast", "--strength", "light"],
+            "--preset and --strength: give one of them",
+        ),
     ],
 )
 def test_faults_of_options(run: Run, tmp_path: Path, words: list[str], fault: str) -> None:
@@ -201,3 +205,15 @@ def test_presets_are_those_of_the_functions(
     assert (tmp_path / "default.wav").read_bytes() == (tmp_path / "speech.wav").read_bytes()
     assert run("a.wav", "-o", "dry.wav", "--preset", "call", "--mix", "0")[0] == 0
     assert (tmp_path / "dry.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
+
+
+def test_strengths_are_reductions(run: Run, tmp_path: Path) -> None:
+    write_noise(tmp_path / "a.wav")
+    for name, reduction in (("light", "12"), ("normal", "40"), ("strong", "60")):
+        assert run("a.wav", "-o", f"{name}.wav", "--strength", name)[0] == 0
+        assert run("a.wav", "-o", f"{name}-said.wav", "--reduction", reduction)[0] == 0
+        assert (tmp_path / f"{name}.wav").read_bytes() == (tmp_path / f"{name}-said.wav").read_bytes()
+    assert run("a.wav", "-o", "default.wav")[0] == 0
+    assert (tmp_path / "default.wav").read_bytes() == (tmp_path / "normal.wav").read_bytes()
+    assert run("a.wav", "-o", "both.wav", "--strength", "light", "--reduction", "60")[0] == 0
+    assert (tmp_path / "both.wav").read_bytes() == (tmp_path / "strong.wav").read_bytes()
