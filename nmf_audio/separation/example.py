@@ -21,7 +21,7 @@ from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.separation.atoms_masker import AtomsMasker
-from nmf_audio.separation.frame_sampling import RunSampler, thin
+from nmf_audio.separation.frame_sampling import RunSampler, limit_spikes, thin
 from nmf_audio.separation.recording_separator import Recording, RecordingSeparator
 from nmf_audio.separation.segment_masking import Masker, analyse_blocks
 
@@ -164,11 +164,11 @@ class ExampleSeparator(RecordingSeparator):
                 if position < last:
                     ends = self.origin + max(position - 1, 0) * hop / sr
                     raise self._refuse(f"in the recording, which ends at {ends:.1f} s")
-                example = np.concatenate(kept, axis=1)
+                example = limit_spikes(np.concatenate(kept, axis=1))
                 example = example[:, example.any(axis=0)]
                 if not example.shape[1]:
                     raise self._refuse("a stretch with sound, not silence")
-            rest = sampler.frames()[0]
+            rest = limit_spikes(sampler.frames()[0])
             if not rest.shape[1]:
                 continue
             level = rest.mean(dtype=np.float64).astype(np.float32)

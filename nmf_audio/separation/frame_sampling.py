@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_FRAMES", "MAX_JOINT_FRAMES", "RunSampler", "thin"]
+__all__ = ["MAX_FRAMES", "MAX_JOINT_FRAMES", "RunSampler", "limit_spikes", "thin"]
 
 Array = npt.NDArray[np.float32]
 
@@ -14,6 +14,9 @@ MAX_FRAMES = 8192
 
 MAX_JOINT_FRAMES = 4 * MAX_FRAMES
 """The same of several signals together."""
+
+SPIKE = 1e3
+"""Frames so many times louder than those on both sides hold a sample out of place."""
 
 RUN = 64
 """Frames of a run, which stay neighbours: methods look at how activations go on from frame to frame."""
@@ -73,3 +76,24 @@ def thin(kept: list[Array], max_frames: int = MAX_JOINT_FRAMES) -> None:
             # very many short signals: a run of each
             return
         kept[longest] = S[..., np.arange(S.shape[-1]) // RUN % 2 == 0]
+
+
+def limit_spikes(S: Array) -> Array:
+    """Scale frames (..., n_frames) that hold a sample far out of range down to the level of their neighbours.
+
+    Such a sample lies in two frames; most of what is learned would be learned from these.
+
+    Examples
+    --------
+    >>> limit_spikes(np.array([[2, 2, 1e9, 1e8, 2, 3]], np.float32)).tolist()
+    [[2.0, 2.0, 2.0, 2.0, 2.0, 3.0]]
+    """
+    level = S.mean(axis=tuple(range(S.ndim - 1)), dtype=np.float64)
+    padded = np.pad(level, 2, constant_values=np.inf)
+    sides = np.stack([np.minimum(padded[:-4], padded[1:-3]), np.minimum(padded[3:-1], padded[4:])])
+    beside = np.where(np.isfinite(sides), sides, 0).max(axis=0)
+    spike = (beside > 0) & (level > SPIKE * beside)
+    if not spike.any():
+        return S
+    factor: Array = np.divide(beside, level, out=np.ones_like(level), where=spike).astype(S.dtype)
+    return S * factor

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from nmf_audio.defaults import DEFAULT_CONTINUITY
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
+from nmf_audio.separation.frame_sampling import limit_spikes
 from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight
 from nmf_audio.separation.segment_masking import Masker, join_channels
 
@@ -86,7 +87,7 @@ class PercussiveSeparator(RecordingSeparator):
         along_frequency = _round_to_odd(MEDIAN_HZ * n_fft / sr)
 
         def mask(S: Array) -> Array:
-            V = join_channels(S)[0]
+            V = limit_spikes(join_channels(S)[0])
             models = self._fit_models(V, along_time, along_frequency)
             unexplained = np.maximum(V - MARGIN * models.sum(axis=0), 0)
             shares = ratio_mask(np.concatenate([models, unexplained[None]]), self.mask_power)

@@ -15,7 +15,7 @@ from nmf_audio.defaults import DEFAULT_MASK_POWER
 from nmf_audio.dsp.bands import check_rate, frame_size
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.separation.frame_sampling import RunSampler, thin
+from nmf_audio.separation.frame_sampling import RunSampler, limit_spikes, thin
 from nmf_audio.separation.segment_masking import Masker, SegmentMasking, analyse_blocks, join_channels
 from nmf_audio.separation.stream import Parts, PartsStream, check_mask_power, check_seed, separate_blocks
 
@@ -128,7 +128,7 @@ class RecordingSeparator(ABC):
             check_channels(recording.n_channels)
             sampler = RunSampler()
             analyse_blocks(recording.blocks, n_fft, recording.n_channels, partial(self._add_frames, sampler))
-            S = sampler.frames()
+            S = limit_spikes(sampler.frames())
             if S.shape[2]:
                 kept.append(S / S.mean(dtype=np.float64).astype(np.float32))
                 thin(kept)

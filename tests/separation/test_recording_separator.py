@@ -98,6 +98,28 @@ def test_blind_tells_drums_from_notes() -> None:
     assert np.std(parts["residual"]) < 1e-6
 
 
+def test_blind_does_not_take_a_sample_out_of_place_for_a_source() -> None:
+    sources = np.stack(_music(3.0))
+    y = sources.sum(axis=0).astype(np.float32)
+    y[15000] = 1e9
+    parts = BlindSeparator(2).separate(y, SR)
+    elsewhere = np.abs(np.arange(len(y)) - 15000) > 2000
+    found = [parts[f"source{i}"][elsewhere] for i in (1, 2)]
+    assert _mean_sdr(list(sources[:, elsewhere]), found) > 7
+
+
+@pytest.mark.parametrize("separator", [PercussiveSeparator(), ExampleSeparator(0, 1)], ids=repr)
+def test_a_sample_out_of_place_is_not_learned_from(separator: RecordingSeparator) -> None:
+    y = np.sum(_music(3.0), axis=0).astype(np.float32)
+    spoiled = y.copy()
+    spoiled[15000] = 1e9
+    parts, expected = separator.separate(spoiled, SR), separator.separate(y, SR)
+    elsewhere = np.abs(np.arange(len(y)) - 15000) > 2000
+    for name in separator.sources:
+        assert np.isfinite(parts[name]).all()
+        assert np.std((parts[name] - expected[name])[elsewhere]) < 0.1 * np.std(y)
+
+
 def test_the_loudest_source_comes_first() -> None:
     beat, notes = _music()
     for louder, quieter in ((beat, notes), (notes, beat)):
