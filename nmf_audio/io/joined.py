@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmf_audio.io.extent import find_extent
-from nmf_audio.io.formats import FORMATS
+from nmf_audio.io.formats import FORMATS, READ_ONLY
 from nmf_audio.io.tags.id3 import count_tag_bytes
 
-__all__ = ["Part", "find_flac", "find_mp3_frames", "find_parts", "scan_ogg"]
+__all__ = ["MOST_MPEG_FRAME", "Part", "find_flac", "find_mp3_frames", "find_parts", "scan_ogg"]
 
 _FLAC = b"fLaC\0\0\0\x22"
 _LENGTH_FRAME = re.compile(rb"Xing|Info|VBRI")
 # bytes of a frame before that: its head, sums of its bits or none, how many channels it has
 _BEFORE_LENGTH = (36, 21, 13, 38, 23, 15)
+# no frame of MPEG audio is longer
+MOST_MPEG_FRAME = 1729
 # what encoders leave free between a tag and the first frame
 _MOST_BEFORE_FIRST = 4096
 _PAGE_HEAD = 27
@@ -59,9 +61,9 @@ def find_parts(path: Path) -> tuple[list[Part], str | None]:
             return [link._replace(has_gaps=pages.n_gaps > 0) for link in links], pages.describe_damage()
         if FORMATS["FLAC"].matches(magic):
             return _join([0], size), None
-        if FORMATS["MP3"].matches(magic):
+        if FORMATS["MP3"].matches(magic) or READ_ONLY[".mp2"].matches(magic):
             file.seek(count_tag_bytes(magic))
-            if _is_layer_3(file.read(4)):
+            if _is_mpeg_audio(file.read(4)):
                 return _find_mp3_parts(path, count_tag_bytes(magic), size), None
         file.seek(0)
         parts: list[Part] = []
@@ -144,7 +146,9 @@ def find_mp3(path: Path) -> list[int]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for found in _LENGTH_FRAME.finditer(data):
             places = (found.start() - n for n in _BEFORE_LENGTH)
-            starts += [place for place in places if place >= 0 and _is_layer_3(data[place : place + 4])][:1]
+            starts += [place for place in places if place >= 0 and _is_mpeg_audio(data[place : place + 4])][
+                :1
+            ]
     return starts
 
 
@@ -159,15 +163,16 @@ def find_mp3_frames(path: Path, place: int) -> int | None:
             elif n_bytes := count_tag_bytes(head):
                 place += n_bytes
             else:
-                return place if _is_layer_3(head) else None
+                return place if _is_mpeg_audio(head) else None
 
 
-def _is_layer_3(head: bytes) -> bool:
-    """Return whether these four bytes begin a frame of MPEG layer 3."""
+def _is_mpeg_audio(head: bytes) -> bool:
+    """Return whether these four bytes begin a frame of MPEG audio."""
     return (
         len(head) >= 4
         and head[0] == 0xFF
-        and head[1] & 0xE6 == 0xE2
+        and head[1] & 0xE0 == 0xE0
+        and head[1] & 0x06 != 0x00
         and head[1] & 0x18 != 0x08
         and head[2] & 0xF0 not in (0x00, 0xF0)
         and head[2] & 0x0C != 0x0C

@@ -20,9 +20,10 @@ from nmf_audio.io.base import Samples, check_values, choose_block_length, name_f
 from nmf_audio.io.containers import Container
 from nmf_audio.io.extras_reader import ExtrasReader
 from nmf_audio.io.interrupts import deferring_interrupts
-from nmf_audio.io.joined import Part, find_flac, find_mp3_frames, find_parts
+from nmf_audio.io.joined import MOST_MPEG_FRAME, Part, find_flac, find_mp3_frames, find_parts
 from nmf_audio.io.output_file import OutputFile
 from nmf_audio.io.speakers import find_ogg_order
+from nmf_audio.io.stated_length import describe_shortage
 from nmf_audio.io.tags.ogg import has_speakers
 from nmf_audio.io.window import Window
 
@@ -152,6 +153,7 @@ class AudioReader(ExtrasReader):
         self._order: list[int] | None = None
         if self.container.format == "OGG" and has_speakers(self.path):
             self._order = find_ogg_order(self.n_channels)
+        self.damage = self.damage or describe_shortage(first, self.path)
         self._lengths = [first.frames]
         self._silence = 0
         self._silences: list[str] = []
@@ -353,6 +355,9 @@ class AudioReader(ExtrasReader):
             if is_flac
             else find_mp3_frames(self.path, place)
         )
+        if found is not None and not is_flac and part.stop - found < MOST_MPEG_FRAME:
+            self.damage = self.damage or "is truncated: its last frame is not whole"
+            return False
         if found is None or not self._add(Part(found, part.stop, is_sized=is_flac)):
             return False
         if self.n_samples is not None:

@@ -1,4 +1,4 @@
-"""Detect truncated files, as far as their headers tell: WAV and its relatives, AIFF, AU, CAF, Ogg, MP4, Matroska.
+"""Detect truncated files, as far as their headers tell: WAV, Ogg, MP4, Matroska, AVI, ASF, FLV, and relatives.
 
 libsndfile and FFmpeg open most of these without a message, and read what is there.
 """
@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nmf_audio.io.extent import find_extent
-from nmf_audio.io.formats import FORMATS
+from nmf_audio.io.formats import FORMATS, READ_ONLY
 from nmf_audio.io.joined import scan_ogg
 
 __all__ = ["describe_truncation"]
 
 # more top-level boxes than a file with a fragment every second of a week has
 _MAX_BOXES = 2_000_000
+# more tags than an FLV of a week has
+_MAX_TAGS = 100_000_000
+_TS_HEAD = 400
+_MAX_HEAD = 2**20
+_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_VOC = b"Creative Voi"
 _SEGMENT = b"\x18S\x80g"
 
 
@@ -47,6 +53,18 @@ def describe_truncation(path: Path) -> str | None:
             return _check_matroska(file, size)
         if FORMATS["MP4"].matches(head):
             return _check_boxes(file, size)
+        if head == _VOC:
+            return _check_voc(file, size)
+        if READ_ONLY[".avi"].matches(head):
+            return _check_avi(file, size)
+        if READ_ONLY[".flv"].matches(head):
+            return _check_flv(file, size)
+        if READ_ONLY[".wma"].matches(head):
+            return _check_asf(file, size)
+        if READ_ONLY[".ts"].matches(head + file.read(_TS_HEAD)):
+            n_rest = size % (188 if head[:1] == b"G" else 192)
+            return "is truncated: it ends within a packet" if n_rest else None
+        file.seek(len(head))
         with suppress(EOFError):
             found = find_extent(file)
             return None if found is None else found.damage
@@ -100,3 +118,53 @@ def _element_size(file: BinaryIO) -> int | None:
     n_more = 8 - first[0].bit_length()
     value = (first[0] & (0xFF >> (n_more + 1))) << (8 * n_more) | int.from_bytes(file.read(n_more), "big")
     return None if value == (1 << (7 * (n_more + 1))) - 1 else value
+
+
+def _check_avi(file: BinaryIO, size: int) -> str | None:
+    # one of more than a gigabyte is several in a row
+    position = 0
+    while position + 8 <= size:
+        file.seek(position)
+        head = file.read(8)
+        n_bytes = int.from_bytes(head[4:], "little")
+        if head[:4] != b"RIFF" or n_bytes in (0, 0xFFFFFFFF):
+            return None
+        if position + 8 + n_bytes > size:
+            return f"is truncated: {size - position - 8} of {n_bytes} bytes of its content are there"
+        position += 8 + n_bytes + n_bytes % 2
+    return None
+
+
+def _check_flv(file: BinaryIO, size: int) -> str | None:
+    file.seek(5)
+    # behind the head, and behind each tag, stands how long it is
+    position = int.from_bytes(file.read(4), "big") + 4
+    for _ in range(_MAX_TAGS):
+        if position >= size:
+            break
+        file.seek(position)
+        position += 11 + int.from_bytes(file.read(4)[1:], "big") + 4
+    return None if position == size else "is truncated: its last piece is not whole"
+
+
+def _check_asf(file: BinaryIO, size: int) -> str | None:
+    file.seek(16)
+    head = file.read(min(int.from_bytes(file.read(8), "little"), _MAX_HEAD))
+    at = head.find(_FILE_PROPERTIES)
+    stated = int.from_bytes(head[at + 40 : at + 48], "little") if at >= 0 else 0
+    return f"is truncated: {size} of {stated} bytes are there" if stated > size else None
+
+
+def _check_voc(file: BinaryIO, size: int) -> str | None:
+    file.seek(20)
+    position = int.from_bytes(file.read(2), "little")
+    for _ in range(_MAX_BOXES):
+        file.seek(position)
+        head = file.read(4)
+        if len(head) < 4 or head[0] == 0:
+            break
+        n_bytes = int.from_bytes(head[1:], "little")
+        if position + 4 + n_bytes > size:
+            return f"is truncated: {size - position - 4} of {n_bytes} bytes of its last block are there"
+        position += 4 + n_bytes
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from functools import cached_property
@@ -40,6 +41,14 @@ _SLACK_AFTER_DAMAGE = 0.003
 _LONGEST_GAP_SECONDS, _LONGEST_OVERLAP_SECONDS = 600, 1
 # silence beyond that of one gap, as a multiple of the sound: a few kilobytes may claim gaps of hours
 _MOST_SILENCE = 9
+
+_PACKETS_AT_END = 3
+# all packets of these are as long as each other, to a few bytes
+_EVEN_CODECS = ("ac3", "eac3", "mp1", "mp2", "dts")
+
+# the heads of these state how long the sound is; of others that is a guess, or the length of the picture
+_STATE_LENGTH = ("APE", "FLAC", "MPC", "MPC8", "MXF", "TAK", "TTA", "WV")
+_LENGTH_SLACK_SECONDS = 0.25
 
 _CODECS = {
     "aac": "AAC",
@@ -235,8 +244,12 @@ class MediaReader(ReaderContext):
     def _decode(self) -> Generator[Any]:
         """Yield frames; packets that can't be decoded are left out and counted."""
         av = load_pyav("this")
+        # bytes of the last packets, and whether they are cut off
+        last: deque[tuple[int, bool]] = deque(maxlen=_PACKETS_AT_END)
         try:
             for packet in demux_packets(self._file, self._track):
+                if packet.size:
+                    last.append((packet.size, packet.is_corrupt))
                 try:
                     for frame in packet.decode():
                         yield from self._readable(frame)
@@ -244,6 +257,10 @@ class MediaReader(ReaderContext):
                     self._n_bad += 1
         except av.error.FFmpegError as error:
             self.damage = self.damage or f"is damaged ({error.strerror})"
+        sizes = [size for size, _ in last]
+        is_short = self._track.codec_context.name in _EVEN_CODECS and sizes and sizes[-1] < 0.9 * sizes[0]
+        if is_short or any(is_corrupt for _, is_corrupt in last):
+            self.damage = self.damage or "is truncated: it ends within a packet"
 
     def _readable(self, frame: Any) -> list[Any]:
         """Return a frame, interleaved if PyAV would read behind the end of its table of channels."""
@@ -338,6 +355,14 @@ class MediaReader(ReaderContext):
         yield from self._frames
 
     def _note_end(self) -> None:
+        n_slack = _LENGTH_SLACK_SECONDS * self.sr
+        if (
+            self.container.format in _STATE_LENGTH
+            and self.n_samples is not None
+            and self.n_read + n_slack < self.n_samples
+        ):
+            whole = f"{self.n_read / self.sr:.2f} s of {self.n_samples / self.sr:.2f} s"
+            self.damage = self.damage or f"is truncated or damaged: {whole} could be read"
         if self._n_bad and not self.damage:
             gap = f"; {self._gap / self.sr:.2f} s are silent now" if self._gap else ""
             self.damage = f"is damaged: {self._n_bad} pieces of its sound can't be decoded{gap}"
