@@ -82,6 +82,14 @@ def add_format_arguments(group: "argparse._ActionsContainer") -> None:
     )
     group.add_argument("--rate", metavar="HZ", help="sample rate, such as 48000 (default: the input's)")
     group.add_argument(
+        "--bitrate",
+        metavar="KBITS",
+        help="of MP3, Vorbis, Opus and AAC in kbit/s, such as 128 (default: the input's if it is one of them)",
+    )
+    group.add_argument(
+        "--quality", metavar="Q", help="of MP3 and Vorbis, 0 to 10, the best (default: that of --bitrate)"
+    )
+    group.add_argument(
         "--list-formats",
         action=format_table.ListFormats,
         nargs=0,
@@ -231,12 +239,12 @@ def read_output_options(
     raw: "RawFormat | None",
     errors: list[str],
 ) -> dict[str, Any]:
-    """Return the keywords of `denoise_file` for what outputs are: ``format``, ``subtype`` and ``sr``.
+    """Return the keywords of `denoise_file` for what outputs are: ``format``, ``subtype``, ``sr`` and so on.
 
     Parameters
     ----------
     args : argparse.Namespace
-        Has `format`, `subtype` and `rate`.
+        Has `format`, `subtype`, `rate`, `bitrate` and `quality`.
     targets : iterable of (Path, Path)
         What is to be written, and the recording that it is like.
     raw : RawFormat or None
@@ -252,6 +260,8 @@ def read_output_options(
         "format": args.format,
         "subtype": args.subtype,
         "sr": None if args.rate is None else common.parse_whole(args.rate),
+        "bitrate": None if args.bitrate is None else common.parse_number(args.bitrate),
+        "quality": None if args.quality is None else common.parse_number(args.quality),
     }
     found: list[Exception] = []
     for target, src in targets:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nmf_audio._checks import check_choice, check_whole, collect, invalid
+from nmf_audio._checks import check_choice, check_number, check_whole, collect, conflict, invalid
 from nmf_audio.dsp.bands import MAX_SR, MIN_SR
 from nmf_audio.errors import AudioFileError, MissingExtraError, NmfAudioError
 from nmf_audio.io.formats import (
@@ -36,6 +36,7 @@ __all__ = [
 
 # a size field of 32 bits; what stands beside the samples is below this margin, see riff.py
 SIZE_LIMIT = 2**32 - 2**25
+_MAX_KBITS = 10_000
 
 _LIMITED = {entry.container for entry in FORMATS.values() if entry.has_size_limit}
 _NEVER = {entry.container: entry.never for entry in FORMATS.values() if entry.never}
@@ -63,11 +64,16 @@ class Container:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What outputs were asked to be, in libsndfile's words; None where nothing was."""
+    """What outputs were asked to be, in libsndfile's words; None where nothing was.
+
+    `bitrate` is in kbit/s, `quality` from 0 to 10.
+    """
 
     container: str | None = None
     subtype: str | None = None
     sr: int | None = None
+    bitrate: float | None = None
+    quality: float | None = None
 
 
 def check_output(
@@ -77,6 +83,8 @@ def check_output(
     format: str | None = None,
     subtype: str | None = None,
     sr: int | None = None,
+    bitrate: float | None = None,
+    quality: float | None = None,
 ) -> Wanted:
     """Return what an output is asked to be, if that is possible as far as names show.
 
@@ -94,25 +102,35 @@ def check_output(
     Examples
     --------
     >>> check_output(Path("clean.opus"), sr=48000)
-    Wanted(container=None, subtype=None, sr=48000)
+    Wanted(container=None, subtype=None, sr=48000, bitrate=None, quality=None)
     >>> check_output(Path("clean"), format="opus", subtype="opus")
-    Wanted(container='OGG', subtype='OPUS', sr=None)
+    Wanted(container='OGG', subtype='OPUS', sr=None, bitrate=None, quality=None)
     >>> check_output(Path("clean.opus"), sr=44100)
     Traceback (most recent call last):
         ...
     nmf_audio.errors.ParameterError: sr=44100; must be 8000, 12000, 16000, 24000 or 48000; OPUS has no other
     """
-    for error in list_output_errors(target, like=like, format=format, subtype=subtype, sr=sr):
+    asked = {"format": format, "subtype": subtype, "sr": sr, "bitrate": bitrate, "quality": quality}
+    for error in list_output_errors(target, like=like, **asked):
         raise error
     entry = _find_named(format)
     coding = subtype.upper() if subtype is not None else None
     if coding is None and entry is not None and entry.codings is not None and len(entry.codings) == 1:
         coding = entry.codings[0]
-    return Wanted(None if entry is None else entry.container, coding, None if sr is None else int(sr))
+    return Wanted(
+        None if entry is None else entry.container, coding, None if sr is None else int(sr), bitrate, quality
+    )
 
 
 def list_output_errors(
-    target: Path, *, like: Path | None = None, format: Any = None, subtype: Any = None, sr: Any = None
+    target: Path,
+    *,
+    like: Path | None = None,
+    format: Any = None,
+    subtype: Any = None,
+    sr: Any = None,
+    bitrate: Any = None,
+    quality: Any = None,
 ) -> list[NmfAudioError]:
     """Return all that is wrong with what an output is asked to be; see `check_output`."""
     errors: list[NmfAudioError] = []
@@ -146,9 +164,33 @@ def list_output_errors(
         rate = collect(errors, check_whole, "sr", sr, MIN_SR, MAX_SR, unit="Hz")
         if rate is not None and rates:
             collect(errors, check_choice, "sr", rate, rates, advice=_only(str(coding)))
+    if bitrate is not None and quality is not None:
+        errors.append(conflict({"bitrate": bitrate, "quality": quality}))
+    for name, value, lowest, highest, unit in (
+        ("bitrate", bitrate, 1, _MAX_KBITS, "kbit/s"),
+        ("quality", quality, 0, 10, ""),
+    ):
+        if (
+            value is not None
+            and collect(errors, check_number, name, value, lowest, highest, unit=unit) is not None
+        ):
+            errors += _refuse_lossless(name, value, entry, coding)
     named = _find_named(format)
     missing = describe_missing_extra(find_format(target, None if named is None else named.container))
     return [*errors, MissingExtraError(missing)] if missing is not None else errors
+
+
+def _refuse_lossless(name: str, value: Any, entry: Format | None, coding: str | None) -> list[NmfAudioError]:
+    """Return the error of a bit rate or quality for an output that has no such thing, as far as that is known."""
+    able = {
+        known for known, kind in CODINGS.items() if (kind.has_bit_rate, kind.has_quality)[name == "quality"]
+    }
+    formats = {entry.name: able & {entry.usual, *(entry.codings or ())} for entry in FORMATS.values()}
+    if (entry is None or formats[entry.name]) and (coding is None or coding in able):
+        return []
+    there = ", ".join(known for known, codings in formats.items() if codings)
+    what = coding or ("" if entry is None else entry.name)
+    return [invalid(name, value, "left out", f"{what} has none; of the formats {there} have")]
 
 
 def _only(name: str) -> str:

@@ -45,6 +45,8 @@ class Coding:
         The sample rates in Hz, if it does not take all.
     raw : str or None
         ffmpeg's name of it, if it is plain little-endian numbers: what goes through pipes.
+    has_bit_rate, has_quality : bool
+        Whether an output may be asked for bits per second, or for a quality.
     encoder : tuple of str
         FFmpeg's encoder and the sample format that this takes, if it goes into media files.
     """
@@ -54,6 +56,8 @@ class Coding:
     nearest: tuple[str, ...] = ()
     rates: tuple[int, ...] = ()
     raw: str | None = None
+    has_bit_rate: bool = False
+    has_quality: bool = False
     encoder: tuple[str, str] | None = None
 
 
@@ -79,12 +83,12 @@ CODINGS: dict[str, Coding] = {
     "ALAC_32": Coding(32, nearest=("PCM_32", "PCM_24")),
     "FLAC_16": Coding(16, nearest=("PCM_16",), encoder=("flac", "s16")),
     "FLAC_24": Coding(24, nearest=("PCM_24",), encoder=("flac", "s32")),
-    "VORBIS": Coding(None),
-    "OPUS": Coding(None, rates=_OPUS_RATES, encoder=("libopus", "flt")),
+    "VORBIS": Coding(None, has_bit_rate=True, has_quality=True),
+    "OPUS": Coding(None, rates=_OPUS_RATES, has_bit_rate=True, encoder=("libopus", "flt")),
     "MPEG_LAYER_I": Coding(None),
     "MPEG_LAYER_II": Coding(None),
-    "MPEG_LAYER_III": Coding(None, rates=_MP3_RATES),
-    "AAC": Coding(None, encoder=("aac", "fltp")),
+    "MPEG_LAYER_III": Coding(None, rates=_MP3_RATES, has_bit_rate=True, has_quality=True),
+    "AAC": Coding(None, has_bit_rate=True, encoder=("aac", "fltp")),
 }
 """Codings by libsndfile's name; those that it has and that are not here are as `Coding()`."""
 

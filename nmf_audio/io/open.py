@@ -14,11 +14,14 @@ from typing import BinaryIO
 
 from nmf_audio._checks import invalid
 from nmf_audio.errors import AudioFileError, MissingExtraError
+from nmf_audio.io.bit_rates import choose_bit_rate, choose_encoding
 from nmf_audio.io.containers import Container, Wanted, choose_container, is_writable
 from nmf_audio.io.extras import collect_extras, collect_head, list_left_out, must_state_speakers
 from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.formats import (
+    CODINGS,
     FORMATS,
+    Coding,
     Format,
     find_format,
     is_media_head,
@@ -254,7 +257,7 @@ def open_writer(
             source=None if copied is None else copied.path,
             start=Fraction(0) if copied is None else copied.start,
             channel_mask=reader.channel_mask,
-            bit_rate=None if media is None else media.bit_rate,
+            bit_rate=_bit_rate(target, container, sr, reader, wanted),
         )
         writer.left_out += list_left_out(reader, container) if copied is None else []
         return writer
@@ -273,11 +276,23 @@ def open_writer(
         *(temporary, sr, reader.n_channels, container),
         label=str(target),
         extras=collect_extras(reader, container, sr=sr, is_part=is_part),
+        encoding=choose_encoding(
+            *(container, sr, reader.n_channels, _bit_rate(target, container, sr, reader, wanted)),
+            quality=wanted.quality,
+        ),
     )
+
+
+def _bit_rate(target: Path, container: Container, sr: int, reader: Reader, wanted: Wanted) -> int | None:
+    source = (reader.container.subtype, None if isinstance(reader, StreamReader) else reader.bit_rate)
+    return choose_bit_rate(str(target), container, sr, reader.n_channels, wanted, source)
 
 
 def _subtype(entry: Format, wanted: Wanted, reader: Reader) -> str:
     if wanted.subtype is not None:
         return wanted.subtype
     subtype = reader.container.subtype
-    return subtype if subtype in entry.subtypes else entry.subtypes[0]
+    is_lossy = CODINGS.get(subtype, Coding()).has_bit_rate
+    if subtype in entry.subtypes and (is_lossy or wanted.bitrate is None):
+        return subtype
+    return entry.subtypes[0]

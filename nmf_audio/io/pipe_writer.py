@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from nmf_audio._checks import check_choice, collect, conflict
+from nmf_audio._checks import check_choice, collect, conflict, invalid
 from nmf_audio.errors import AudioFileError, NmfAudioError
 from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container, list_output_errors
@@ -32,7 +32,13 @@ _FORMATS = tuple(entry.name for entry in FORMATS.values() if entry.is_streamed)
 
 
 def list_stream_errors(
-    *, raw: RawFormat | None = None, format: Any = None, subtype: Any = None, sr: Any = None
+    *,
+    raw: RawFormat | None = None,
+    format: Any = None,
+    subtype: Any = None,
+    sr: Any = None,
+    bitrate: Any = None,
+    quality: Any = None,
 ) -> list[NmfAudioError]:
     """Return all that is wrong with what an output stream is asked to be.
 
@@ -52,6 +58,9 @@ def list_stream_errors(
     elif subtype is not None:
         only = "a stream has plain numbers"
         collect(errors, check_choice, "subtype", subtype, PCM_BYTES, any_case=True, advice=only)
+    for name, value in (("bitrate", bitrate), ("quality", quality)):
+        if value is not None:
+            errors.append(invalid(name, value, "left out", "a stream has plain numbers"))
     return errors + list_output_errors(STREAM, sr=sr)
 
 

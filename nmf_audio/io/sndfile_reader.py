@@ -6,7 +6,7 @@ import io
 import os
 import stat
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -17,6 +17,7 @@ import soundfile
 
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, check_values, choose_block_length, name_first
+from nmf_audio.io.bit_rates import read_bit_rate
 from nmf_audio.io.containers import Container
 from nmf_audio.io.extras_reader import ExtrasReader
 from nmf_audio.io.interrupts import deferring_interrupts
@@ -45,9 +46,9 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
     the last good block.
     """
 
-    def __init__(self, file: Any, *arguments: Any) -> None:
+    def __init__(self, file: Any, *arguments: Any, **encoding: Any) -> None:
         self._source = file
-        super().__init__(file, *arguments)
+        super().__init__(file, *arguments, **encoding)
 
     def seekable(self) -> bool:
         return False
@@ -66,9 +67,12 @@ def open_sound(path: Path) -> _Sequential:
     return _Sequential(os.fsencode(path) if os.name == "posix" else path)
 
 
-def create_sound(file: OutputFile, sr: int, n_channels: int, container: Container) -> _Sequential:
-    """Begin a sound file, to be written from start to end; it closes the file."""
-    return _Sequential(file, "w", sr, n_channels, container.subtype, container.endian, container.format)
+def create_sound(
+    file: OutputFile, sr: int, n_channels: int, container: Container, encoding: Mapping[str, Any]
+) -> _Sequential:
+    """Begin a sound file, to be written from start to end; it closes the file. For `encoding` see `soundfile`."""
+    kind = (container.subtype, container.endian, container.format)
+    return _Sequential(file, "w", sr, n_channels, *kind, **encoding)
 
 
 class UnknownFormatError(AudioFileError):
@@ -99,6 +103,8 @@ class AudioReader(ExtrasReader):
         Length in samples as far as the file tells before all of it is read; None if it does not.
     container : Container
         Container, subtype and byte order.
+    bit_rate : int or None
+        Bits per second of a lossy coding.
     tags, form, channel_mask, chunks, comments, pictures, others
         What stands beside the samples, see `ExtrasReader`.
     n_read : int
@@ -185,6 +191,12 @@ class AudioReader(ExtrasReader):
     def is_out_of_step(self) -> bool:
         """Whether what stands behind damage comes too early."""
         return self._parts[0].has_gaps
+
+    @cached_property
+    def bit_rate(self) -> int | None:
+        """Bits per second of a lossy coding, the mean if they vary; None if the file does not tell."""
+        seconds = None if self.n_samples is None else self.n_samples / self.sr
+        return read_bit_rate(self.path, self.container.subtype, seconds)
 
     def _unreadable(self, error: soundfile.LibsndfileError) -> str:
         if self.damage:

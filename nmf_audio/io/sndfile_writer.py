@@ -50,6 +50,8 @@ class AudioWriter(WriterContext):
         Its name in messages; `path` by default.
     extras : Extras
         What it has beside the samples.
+    encoding : mapping or None
+        How lossy codings are encoded, see `choose_encoding`.
 
     Attributes
     ----------
@@ -81,6 +83,7 @@ class AudioWriter(WriterContext):
         *,
         label: str | None = None,
         extras: Extras = NO_EXTRAS,
+        encoding: Mapping[str, Any] | None = None,
     ) -> None:
         self.n_written = self.n_clipped = 0
         self.warnings = extras.list_warnings(container)
@@ -96,7 +99,7 @@ class AudioWriter(WriterContext):
         self._file: Any = None
         try:
             with self._bytes.checking():
-                self._file = create_sound(self._bytes, sr, n_channels, container)
+                self._file = create_sound(self._bytes, sr, n_channels, container, encoding or {})
         except AudioFileError:
             self._abandon()
             raise

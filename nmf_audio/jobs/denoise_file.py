@@ -95,6 +95,8 @@ def denoise_file(
     format: str | None = None,
     subtype: str | None = None,
     sr: int | None = None,
+    bitrate: float | None = None,
+    quality: float | None = None,
     force: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -146,6 +148,10 @@ def denoise_file(
     sr : int or None
         Sample rate of the output in Hz. The denoiser works at the rate of the recording; what comes out is
         converted, in step with the input.
+    bitrate : float or None
+        Bit rate of lossy outputs (MP3, Vorbis, Opus, AAC) in kbit/s; that of a lossy recording by default.
+    quality : float or None
+        In its place, for MP3 and Vorbis: a quality from 0 to 10, the best.
     force : bool
         Replace `dst` and `keep_noise` if they exist.
     jobs : int
@@ -238,6 +244,8 @@ def denoise_file(
         format=format,
         subtype=subtype,
         sr=sr,
+        bitrate=bitrate,
+        quality=quality,
         force=force,
         progress=advance,
     )

@@ -91,7 +91,7 @@ class FileJob:
         What open files are made of, if they have no header.
     n_passes : int
         How often the recording is read.
-    start, end, format, subtype, sr, force, progress
+    start, end, format, subtype, sr, bitrate, quality, force, progress
         See `nmf_audio.denoise_file`.
     """
 
@@ -109,6 +109,8 @@ class FileJob:
     format: str | None = None
     subtype: str | None = None
     sr: int | None = None
+    bitrate: float | None = None
+    quality: float | None = None
     force: bool = False
     progress: Progress | None = None
 
@@ -189,7 +191,9 @@ class FileJob:
     def _check(self) -> dict[Path, Wanted]:
         """Check all that names and numbers show; return what each output file is to be."""
         check_section(self.start, self.end)
-        asked: dict[str, Any] = {"format": self.format, "subtype": self.subtype, "sr": self.sr}
+        asked: dict[str, Any] = {
+            name: getattr(self, name) for name in ("format", "subtype", "sr", "bitrate", "quality")
+        }
         like = Path(self.src) if isinstance(self.src, str | os.PathLike) else None
         wanted = {}
         for target in map(get_report_path, self.outputs.values()):

@@ -36,6 +36,8 @@ def separate_file(
     format: str | None = None,
     subtype: str | None = None,
     sr: int | None = None,
+    bitrate: float | None = None,
+    quality: float | None = None,
     residual: bool | None = None,
     force: bool = False,
     jobs: int = 1,
@@ -62,6 +64,10 @@ def separate_file(
         Coding of the samples, in libsndfile's words, such as ``'PCM_24'``.
     sr : int or None
         Sample rate of the outputs in Hz. The mixture is taken apart at its own rate; what comes out is converted.
+    bitrate : float or None
+        Bit rate of lossy outputs (MP3, Vorbis, Opus, AAC) in kbit/s; that of a lossy recording by default.
+    quality : float or None
+        In its place, for MP3 and Vorbis: a quality from 0 to 10, the best.
     residual : bool or None
         Whether the residual is written. None writes it unless there is next to nothing in it (below -96 dB, and 50 dB
         below the mixture) and nothing to replace; `SeparationReport.parts` says what was written.
@@ -149,6 +155,8 @@ def separate_file(
         format=format,
         subtype=subtype,
         sr=sr,
+        bitrate=bitrate,
+        quality=quality,
         force=force,
         progress=advance,
     )

@@ -84,6 +84,8 @@ def test_the_page_describes_the_document(run: Run, tmp_path: Path, dictionary_fi
         "format": None,
         "subtype": None,
         "sr": None,
+        "bitrate": None,
+        "quality": None,
     }
     files = document["files"]
     assert [file["status"] for file in files] == ["done", "done", "failed", "partial", "skipped"]

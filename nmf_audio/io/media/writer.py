@@ -38,8 +38,7 @@ _ENCODER_LAYOUTS = {
 }
 _COVERS = {"image/jpeg": ("mjpeg", "yuvj420p"), "image/png": ("png", "rgb24")}
 # bits per second and channel; a frame of AAC takes six bits for each of its samples at most
-_AAC_BIT_RATE, _AAC_MOST = 64_000, 6
-_OPUS_BIT_RATE = 64_000
+_BIT_RATE, _AAC_MOST = 64_000, 6
 _TAGS = {"tracknumber": "track"}
 # the writer's own name stands there, whatever was asked for
 _OWN_TAGS = ("software", "encoder")
@@ -99,7 +98,7 @@ class MediaWriter(WriterContext):
     channel_mask : int or None
         Which loudspeaker each channel is for, see `nmf_audio.io.speakers`; the usual ones by default.
     bit_rate : int or None
-        Bits per second to use at least, for lossy codings.
+        Bits per second, for lossy codings.
 
     Attributes
     ----------
@@ -205,11 +204,9 @@ class MediaWriter(WriterContext):
         track.layout = self._layout
         track.format = self._sample_format
         track.time_base = Fraction(1, self.sr)
-        if self.container.subtype == "AAC":
-            wanted = max(bit_rate or 0, _AAC_BIT_RATE * self._n_channels)
-            track.bit_rate = min(wanted, _AAC_MOST * self.sr * self._n_channels)
-        elif self.container.subtype == "OPUS":
-            track.bit_rate = max(bit_rate or 0, _OPUS_BIT_RATE * self._n_channels)
+        if self.container.subtype in ("AAC", "OPUS"):
+            most = _AAC_MOST * self.sr if self.container.subtype == "AAC" else _BIT_RATE
+            track.bit_rate = bit_rate or min(_BIT_RATE, most) * self._n_channels
         return track
 
     def write(self, y: Samples) -> Samples:
