@@ -189,3 +189,15 @@ def test_a_stretch_beyond_the_end_costs_that_file_only(run: Run, sources: Any) -
     assert len(err) == 1
     assert "must be in the recording, which ends at 1.0 s" in err[0]
     assert len(names(Path("parts"))) == 3
+
+
+def test_the_commands_of_the_page_have_outputs_of_their_own(run: Run, mixture: Mixture) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "blind.md").read_text(encoding="utf-8")
+    for name in ("song", "take1", "take2"):
+        soundfile.write(f"{name}.wav", mixture.y, mixture.sr)
+    outputs: list[str] = []
+    for line in re.findall(r"(?m)^    nmf-audio separate ([^#\n]+)", page):
+        code, out, err = run(*line.split(), "--dry-run")
+        assert (code, err) == (0, [])
+        outputs += [name for printed in out for name in re.findall(r"[\w/]+\.\w+\.wav", printed.split(" -> ")[1])]
+    assert len(outputs) == len(set(outputs)) == 3 + 3 + 4 + 4 + 2 * 3
