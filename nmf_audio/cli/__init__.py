@@ -5,7 +5,7 @@ A command is a module with two functions (see `nmf_audio.cli.main.Command`):
 ``add_parser(subparsers)``
     adds its parser to what ``ArgumentParser.add_subparsers()`` returned, with `common.add_verbosity`;
 ``run(args) -> int``
-    does the work and returns the exit code. Faults that names and options show are collected and raised
+    does the work and returns the exit code. Errors that names and options show are collected and raised
     together as `common.UsageError` (exit 2) before anything is written; an `NmfAudioError` or `OSError`
     that leaves ``run`` ends the command with one sentence and exit 1; Ctrl-C ends it with 130.
 

@@ -75,9 +75,7 @@ class _VersionAction(argparse.Action):
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     """Add ``--version``."""
-    parser.add_argument(
-        "--version", action=_VersionAction, nargs=0, help="show the version of the program and leave"
-    )
+    parser.add_argument("--version", action=_VersionAction, nargs=0, help="print the version and exit")
 
 
 def add_verbosity(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
@@ -90,10 +88,10 @@ def add_verbosity(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     group = parser.add_argument_group("messages")
     level = group.add_mutually_exclusive_group()
     level.add_argument(
-        "-q", "--quiet", dest="verbosity", action="store_const", const=0, help="say nothing but faults"
+        "-q", "--quiet", dest="verbosity", action="store_const", const=0, help="print errors only"
     )
-    level.add_argument("-v", "--verbose", dest="verbosity", action="store_const", const=2, help="say more")
-    group.add_argument("--debug", action="store_true", help="show the traceback of a fault")
+    level.add_argument("-v", "--verbose", dest="verbosity", action="store_const", const=2, help="print more")
+    group.add_argument("--debug", action="store_true", help="print the traceback of an error")
     parser.set_defaults(verbosity=1, prog=parser.prog)
     return group
 
@@ -174,7 +172,7 @@ def _flush(stream: TextIO) -> None:
 
 
 def print_line(text: str) -> None:
-    """Write text to standard output, or to nowhere from the moment on that nobody reads it any more (``| head``)."""
+    """Write text to standard output, or to nowhere once its reader has left (``| head``)."""
     with contextlib.suppress(BrokenPipeError):
         write_line(text, sys.stdout)
 
@@ -198,13 +196,13 @@ def print_message(args: argparse.Namespace, text: str, *, level: int = 1) -> Non
 
 
 def _write_error(text: str) -> None:
-    """Write a line to standard error; the exit code says so, too, where that can't be done."""
+    """Write a line to standard error; where that can't be done, the exit code is that of an error."""
     with contextlib.suppress(OSError):
         write_line(text, sys.stderr)
 
 
 def describe(error: BaseException) -> str:
-    """Put an exception into one sentence; one that is not meant for the person is an error of the program."""
+    """Put an exception into one sentence; one that is none of the package's own is an internal error."""
     if isinstance(error, ParameterError):
         text = describe_argument(error)
     elif isinstance(error, AudioFileError) and error.argument:
@@ -216,7 +214,7 @@ def describe(error: BaseException) -> str:
     elif isinstance(error, MemoryError):
         text = "not enough memory"
     else:
-        text = f"fault of the program ({type(error).__name__}: {error}); --debug shows where"
+        text = f"internal error ({type(error).__name__}: {error}); --debug shows where"
     return " ".join(text.split())
 
 

@@ -36,7 +36,7 @@ def add_print_completion(parser: argparse.ArgumentParser) -> None:
         "--print-completion",
         action=PrintCompletion,
         choices=SHELLS,
-        help="print a script that completes this command in a shell, and leave",
+        help="print a script that completes this command in a shell, and exit",
     )
 
 

@@ -22,8 +22,8 @@ EPILOG = """examples:
   denoise talk.wav --noise-from 0-2.5         the first 2.5 s are noise alone
   ffmpeg -i talk.mp4 -f wav - | denoise - -o - | ffplay -
 
-exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
-written; 130 interrupted; 141 whoever reads standard output has left"""
+exit codes: 0 all done; 1 some files failed or are damaged, all others are done; 2 names or options are wrong, nothing
+is written; 130 interrupted; 141 the reader of standard output has left"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=common.parse_path,
         help="where to write, if there is one input; its extension names the format; - for standard output, as WAV "
-        "(default: what --name says, beside the input)",
+        "(default: named as --name, beside the input)",
     )
     files.add_argument(
         "--output-dir",
@@ -52,14 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--name",
         metavar="PATTERN",
-        help=f"how outputs are called (default: {defaults.DEFAULT_NAME}: stem and extension of the input)",
+        help=f"names of outputs (default: {defaults.DEFAULT_NAME}: stem and extension of the input)",
     )
     files.add_argument("-r", "--recursive", action="store_true", help="denoise all recordings in folders")
     files.add_argument(
         "--keep-noise",
         metavar="FILE",
-        help=f"write what was removed too; for many inputs a pattern, such as '{defaults.DEFAULT_NOISE_NAME}' "
-        "(default: it is not kept)",
+        help=f"write what was removed, too; for many inputs a pattern, such as '{defaults.DEFAULT_NOISE_NAME}' "
+        "(default: not written)",
     )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
     form = parser.add_argument_group("format", "what outputs are, if not what their inputs are")
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--raw",
         metavar="|".join(("s16le", "f32le")),
         help="samples without a header on standard input and output, and how one is stored; also u8, s24le, s32le, "
-        "f64le. --rate and --channels are then those of what comes in (default: WAV, or what else has a header)",
+        "f64le. --rate and --channels are then those of what comes in (default: WAV, or another with a header)",
     )
     settings.add_many_arguments(parser, "inputs alone whose output exists")
     sound = parser.add_argument_group("sound")
@@ -83,19 +83,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     settings.add_part_arguments(parser, "denoise")
     noise = parser.add_argument_group(
-        "the noise alone", "heard first, so that it is known from the first word on"
+        "the noise alone", "learned first, so that it is known from the first word on"
     )
     noise.add_argument(
         "--noise",
         metavar="FILE",
         type=common.parse_path,
-        help="a second or more of the noise, as loud as in the recordings (default: learned as it goes)",
+        help="a second or more of the noise, as loud as in the recordings (default: learned on the way)",
     )
     noise.add_argument(
         "--noise-from",
         metavar="START-END",
         help="where in each recording there is noise alone, each in seconds, m:s or h:m:s: 0-2.5, 1:58-2:01.5 "
-        "(default: not known)",
+        "(default: learned on the way)",
     )
     settings.add_message_arguments(parser)
 

@@ -18,20 +18,22 @@ if TYPE_CHECKING:
 def add_parser(subparsers: common.Subparsers) -> None:
     """Add ``nmf-audio dictionaries``."""
     parser = subparsers.add_parser(
-        "dictionaries", help="list, describe and draw dictionaries", description="Look at dictionaries."
+        "dictionaries",
+        help="list, describe and draw dictionaries",
+        description="List, describe and draw dictionaries.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser(
         "list",
-        help="name the shipped ones and your own",
+        help="list the shipped ones and your own",
         description="List the shipped dictionaries, and your own: files NAME.npz in the folder that the environment "
-        "variable NMF_AUDIO_HOME names, or else in a folder nmf-audio where the system keeps your data (-v says "
-        "where). Every command takes their names. A shipped one wins over your own of the same name.",
+        "variable NMF_AUDIO_HOME names, or else in a folder nmf-audio where the system keeps your data (-v prints "
+        "it). Every command takes their names. A shipped one has priority over your own of the same name.",
     )
     info = actions.add_parser(
         "info",
-        help="say what a dictionary holds and where it is from",
-        description="Say what a dictionary holds, what it was learned from, how and under which licence.",
+        help="print what a dictionary holds and how it was made",
+        description="Print what a dictionary holds, what it was learned from, how and under which licence.",
     )
     plot = actions.add_parser(
         "plot",

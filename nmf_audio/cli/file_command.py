@@ -60,7 +60,7 @@ def run(
     head : mapping
         What the JSON document has besides its files.
     called : str
-        What several recordings are called beside the progress bar, ``'recordings'``.
+        The word for several recordings beside the progress bar, ``'recordings'``.
 
     Returns
     -------

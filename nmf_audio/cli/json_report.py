@@ -111,7 +111,7 @@ def _finite(value: Any) -> Any:
 
 
 def write(args: argparse.Namespace, document: Mapping[str, Any]) -> None:
-    """Write the document where ``--json`` says; raise AudioFileError if that can't be done."""
+    """Write the document to the file that ``--json`` names; raise AudioFileError if that can't be done."""
     from nmf_audio.io.atomic import replacing
 
     text = json.dumps(document, indent=2, allow_nan=False)

@@ -23,14 +23,13 @@ EPILOG = """examples:
 While it runs: the space bar switches between before and after, q or Ctrl-C ends it. Wear headphones: a microphone
 that hears the loudspeaker howls. Needs: pip install sounddevice
 
-exit codes: 0 ended by you or by --seconds; 1 a device or the recording is at fault; 2 names or options are at fault,
-or a package is missing"""
+exit codes: 0 ended by you or by --seconds; 1 a device failed, or the recording is incomplete; 2 names or options are
+wrong, or a package is missing"""
 
 RANGES: dict[str, Range] = {
     "rate": (int, 1, math.inf),
     "block-size": (int, 1, math.inf),
     "input-channels": (int, 1, math.inf),
-    "seconds": (float, 0.001, math.inf),
 }
 WAIT_SECONDS = 0.05
 SHOW_SECONDS = 0.2
@@ -46,7 +45,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     devices = parser.add_argument_group("devices")
-    devices.add_argument("--list-devices", action="store_true", help="show the devices and leave")
+    devices.add_argument("--list-devices", action="store_true", help="list the devices and exit")
     for kind, what in (("input", "microphone"), ("output", "headphones")):
         devices.add_argument(
             f"--{kind}",
@@ -57,7 +56,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--input-channels",
         metavar="N",
         default="1",
-        help="channels of the microphone; one is heard on both sides (default: %(default)s)",
+        help="channels of the microphone; one is played on both sides (default: %(default)s)",
     )
     devices.add_argument("--rate", metavar="HZ", help="sample rate (default: that of the microphone)")
     devices.add_argument(
@@ -67,12 +66,16 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--latency",
         metavar="low|high|MS",
         default=defaults.DEFAULT_LIVE_LATENCY,
-        help="what to ask of the devices' buffers; more of it, fewer drop-outs (default: %(default)s)",
+        help="delay of the devices' buffers, in ms; the longer, the fewer drop-outs (default: %(default)s)",
     )
     run = parser.add_argument_group("run")
-    run.add_argument("--seconds", metavar="S", help="end after so long (default: when you end it)")
     run.add_argument(
-        "--record", metavar="FILE", type=Path, help="write what is heard to a file (default: it is not kept)"
+        "--seconds",
+        metavar="TIME",
+        help="stop after that long, in seconds, m:s or h:m:s (default: at q or Ctrl-C)",
+    )
+    run.add_argument(
+        "--record", metavar="FILE", type=Path, help="write what is played to a file (default: not written)"
     )
     run.add_argument("-f", "--force", action="store_true", help="replace a recording that exists")
     sound = parser.add_argument_group("sound")
@@ -81,14 +84,14 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--noise",
         metavar="FILE",
         type=Path,
-        help="a second or more of the noise alone, heard first, as loud as through the microphone "
-        "(default: learned as it goes)",
+        help="a second or more of the noise alone, learned first, as loud as through the microphone "
+        "(default: learned on the way)",
     )
     common.add_verbosity(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Denoise live, or list the devices; return the exit code, 1 if the recording lacks something.
+    """Denoise live, or list the devices; return the exit code, 1 if the recording is incomplete.
 
     Raises
     ------
@@ -119,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _attend(args: argparse.Namespace, live: "LiveDenoiser", seconds: float) -> None:
-    """Show how it does and obey the keys, until it is to end."""
+    """Show the status and take keys, until the end."""
     shown = -math.inf
     try:
         with keys.pressed() as read_keys, live_status.status_line(args) as show:
@@ -145,6 +148,7 @@ def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
 
     errors: list[str] = []
     numbers = read_numbers(args, RANGES, errors)
+    seconds = settings.read_time(args, "seconds", errors)
     denoiser = settings.make_denoiser(args, errors)
     settings.check_noise(args, errors)
     if args.record is not None:
@@ -176,7 +180,7 @@ def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
     except ParameterError as error:
         described = common.describe_argument(error, n_channels="--input-channels")
         raise common.UsageError([described]) from error
-    return live, numbers.get("seconds", math.inf)
+    return live, math.inf if seconds is None else seconds
 
 
 def _load(errors: list[str]) -> Any:

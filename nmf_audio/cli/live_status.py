@@ -26,7 +26,7 @@ KINDS = {
 
 @contextmanager
 def status_line(args: argparse.Namespace) -> Iterator[Show | None]:
-    """Keep one line of standard error for how it does, if that is a terminal and ``-q`` was not given.
+    """Keep one line of standard error for the status, if that is a terminal and ``-q`` was not given.
 
     Yields what shows a status in place of the last one, or None; the line is empty when the context is left.
     """
@@ -88,7 +88,7 @@ def _level(decibels: float) -> str:
 
 
 def print_summary(args: argparse.Namespace, status: "LiveStatus") -> bool:
-    """Print how it did, at its end, and return whether a recording lacks anything."""
+    """Print a summary, and return whether the recording is incomplete."""
     for line in summary_lines(status):
         common.print_message(args, line)
     if args.record is None:
@@ -96,6 +96,6 @@ def print_summary(args: argparse.Namespace, status: "LiveStatus") -> bool:
     common.print_message(args, f"{args.record}: {status.recorded_seconds:.1f} s")
     if status.unrecorded_seconds:
         common.report_error(
-            args, f"lacks {status.unrecorded_seconds:.1f} s that were heard", about=args.record
+            args, f"lacks {status.unrecorded_seconds:.1f} s that were played", about=args.record
         )
     return status.unrecorded_seconds > 0

@@ -39,7 +39,7 @@ def build_parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentPar
     """Build the parser of ``nmf-audio`` with some of `COMMANDS`, of which only these modules are imported."""
     parser = Parser(
         prog="nmf-audio",
-        description="Denoise speech, take mixtures apart, and learn and look at the dictionaries that do it.",
+        description="Denoise speech, separate mixtures, and train and inspect the dictionaries for both.",
     )
     common.add_version(parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nmf_audio.separation.stream import SourceSeparator
 
 STREAM_NAME = "{source}{ext}"
-"""How the parts of standard input are called: it has no name of its own."""
+"""Names of the parts of standard input, which has no name of its own."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def _check_targets(
     plans = [plan for plan in plans if plan.refusal is None]
     n_faults = len(errors)
     folder_exists = args.output_dir is None or _check_folder(args.output_dir, errors)
-    # what is wrong with the folder is said once, not again of each file in it
+    # what is wrong with the folder is reported once, not again for each file in it
     folder_is_good = folder_exists and len(errors) == n_faults
     sources = [*(plan.src for plan in plans if plan.src != streams.DASH), *others]
     taken: dict[str, Plan] = {}

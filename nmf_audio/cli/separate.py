@@ -6,8 +6,8 @@ from nmf_audio import defaults
 from nmf_audio.cli import common, separators, settings
 
 DESCRIPTION = (
-    "Take mixtures apart into the sources that dictionaries know, or into what is alike, strikes, or sounds like a "
-    "stretch of them; and what remains."
+    "Separate mixtures into sources: those that dictionaries describe, or, without dictionaries, sounds that are "
+    "alike, percussive sounds, or sounds like an example; and a residual."
 )
 EPILOG = """examples:
   nmf-audio separate song.wav --sources voice.npz piano.npz -o parts
@@ -17,19 +17,19 @@ EPILOG = """examples:
   nmf-audio separate *.wav --sources anna=a.npz ben=b.npz -o parts --jobs 2
   nmf-audio separate talk.wav --sources two_voices.npz             trained by `nmf-audio train separator`
   nmf-audio separate song.wav --percussive                         drums and the rest, without a dictionary
-  nmf-audio separate song.wav --example 0:01-0:03                  what sounds like that stretch, and the rest
+  nmf-audio separate song.wav --example 0:01-0:03                  what sounds like that section, and the rest
   ffmpeg -i song.mp4 -f wav - | nmf-audio separate - --sources voice.npz piano.npz -o parts
-  nmf-audio separate song.wav --blind 3 --by-place                 three sources, told apart by where they are, too
+  nmf-audio separate song.wav --blind 3 --by-place                 three sources, separated by their positions as well
 
-exit codes: 0 all done; 1 a file is at fault, the others are done; 2 names or options are at fault, nothing is
-written; 130 interrupted"""
+exit codes: 0 all done; 1 some files failed or are damaged, all others are done; 2 names or options are wrong, nothing
+is written; 130 interrupted"""
 
 
 def add_parser(subparsers: common.Subparsers) -> None:
     """Add ``nmf-audio separate``."""
     parser = subparsers.add_parser(
         "separate",
-        help="take mixtures apart into their sources",
+        help="separate mixtures into their sources",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -39,7 +39,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "inputs",
         metavar="FILE",
         nargs="+",
-        help="mixture to take apart, or a pattern such as 'songs/*.wav'; with -r a folder; - for standard input",
+        help="mixture to separate, or a pattern such as 'songs/*.wav'; with -r a folder; - for standard input",
     )
     files.add_argument(
         "-o",
@@ -51,10 +51,10 @@ def add_parser(subparsers: common.Subparsers) -> None:
     files.add_argument(
         "--name",
         metavar="PATTERN",
-        help="how parts are called; an extension in the place of {ext} names the format "
+        help="names of parts; an extension in the place of {ext} names the format "
         f"(default: {defaults.DEFAULT_SOURCE_NAME}; of standard input {{source}}{{ext}})",
     )
-    files.add_argument("-r", "--recursive", action="store_true", help="take all recordings in folders apart")
+    files.add_argument("-r", "--recursive", action="store_true", help="separate all recordings in folders")
     files.add_argument(
         "--residual",
         action=argparse.BooleanOptionalAction,
@@ -69,7 +69,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--sources",
         metavar="[NAME=]FILE.npz",
         nargs="+",
-        help="a plain dictionary for each source, which is called like the file, or NAME; or one dictionary that "
+        help="a plain dictionary for each source, named like the file, or NAME; or one dictionary that "
         "was trained to separate (default: none)",
     )
     sources.add_argument(
@@ -79,7 +79,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "becomes the source NAME. Each file is read twice (default: none)",
     )
     separators.add_arguments(parser)
-    settings.add_part_arguments(parser, "take apart")
+    settings.add_part_arguments(parser, "separate")
     sources = parser.add_argument_group("model")
     sources.add_argument(
         "--beta",
@@ -96,13 +96,13 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--seed",
         metavar="N",
         default="0",
-        help="of the randomness that learned atoms start from (default: %(default)s)",
+        help="seed of the random start of learned atoms (default: %(default)s)",
     )
     settings.add_message_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Take the files apart that the arguments name, and return the exit code.
+    """Separate the files that the arguments name, and return the exit code.
 
     Raises
     ------

@@ -33,39 +33,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--blind",
         metavar="N",
-        help="learn atoms on each file, and take those for one source that are alike in their spectra, in how they "
-        "move, and in when they are active: source1, source2 ..., the loudest first (default: none)",
+        help="learn atoms on each file, and group those that are alike in their spectra, in how they change and in "
+        "when they are active: source1, source2 ..., the loudest first (default: none)",
     )
     group.add_argument(
-        "--percussive", action="store_true", help="what sounds on (harmonic), and what strikes (percussive)"
+        "--percussive", action="store_true", help="separate sustained sounds (harmonic) from percussive ones"
     )
     group.add_argument(
         "--example",
         metavar="START-END",
-        help="what sounds like this stretch, in which it is alone (example), and the rest; with each as seconds or "
-        "m:s, for example 0:01-0:03 (default: none)",
+        help="separate what sounds like this section (example) from the rest; each in seconds, m:s or h:m:s, for "
+        "example 0:01-0:03 (default: none)",
     )
     group.add_argument(
         "--by-place",
         action="store_true",
-        help="with --blind: tell sources apart by where they are between the channels, too",
+        help="with --blind: separate sources by their positions between the channels as well",
     )
     group.add_argument(
         "--joint",
         action="store_true",
-        help="with --blind or --example: the files share their sources; hear all of them before any is taken apart. "
-        "The example is a stretch of the first",
+        help="with --blind or --example: the files share their sources; learn from all of them before any is "
+        "separated. The example is a section of the first",
     )
     group.add_argument(
         "--continuity",
         metavar="WEIGHT",
-        help="with --percussive: how steady the activations of what sounds on are held "
+        help="with --percussive: weight of the continuity of the activations of sustained sounds "
         f"(default: {defaults.DEFAULT_CONTINUITY:g})",
     )
     group.add_argument(
         "--group-sparsity",
         metavar="WEIGHT",
-        help="with --blind: how strongly one source at a time is preferred, where they take turns; 0.03 is much "
+        help="with --blind: how strongly one source at a time is preferred, where they take turns; 0.03 is a lot "
         f"(default: {defaults.DEFAULT_GROUP_SPARSITY:g})",
     )
 
@@ -75,7 +75,7 @@ def make_separator(
 ) -> "SourceSeparator | None":
     """Make the separator that the options ask for, or return None and add to `errors` what is wrong.
 
-    `part` is ``start`` and ``end`` of what is heard, see `settings.read_part_options`.
+    `part` is ``start`` and ``end`` of what is used, see `settings.read_part_options`.
     """
     options: dict[str, Any] = {"seed": common.parse_whole(args.seed)}
     for name in ("beta", "mask_power"):
@@ -133,7 +133,7 @@ def _with_dictionaries(
                     f"--sources {word}: {given} has several sources of its own names; leave NAME= out"
                 )
             if called in sources:
-                errors.append(f"--sources {word}: two are called {called!r}; name them: NAME={given}")
+                errors.append(f"--sources {word}: two sources are named {called!r}; name them: NAME={given}")
             sources[called] = dictionary
     separator = settings.build(functools.partial(Separator, sources), options, errors) if sources else None
     return separator if len(errors) == before else None
@@ -195,7 +195,7 @@ def hear_together(
     sources: Sequence[Path],
     part: Mapping[str, float | None],
 ) -> "SourceSeparator":
-    """Let the separator hear all recordings first, if ``--joint`` asks for that.
+    """Let the separator learn from all recordings first, if ``--joint`` asks for that.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def hear_together(
 
     if not args.joint or not sources or not isinstance(separator, RecordingSeparator):
         return separator
-    with progress_bar(args, f"{len(sources)} mixtures, heard", unit="") as bar:
+    with progress_bar(args, f"learning from {len(sources)} mixtures", unit="") as bar:
         try:
             return hear_files(separator, sources, progress=bar, **part)
         except (ParameterError, AudioFileError, MissingExtraError) as error:

@@ -67,9 +67,9 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
     group.add_argument(
         "--preset",
         choices=tuple(defaults.PRESETS),
-        help="values of these options for a purpose (default: none); those that are given win",
+        help="values of these options for a purpose (default: none); options that are given have priority",
     )
-    group.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="show the presets and leave")
+    group.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="print the presets and exit")
 
 
 def add_format_arguments(group: "argparse._ActionsContainer") -> None:
@@ -93,7 +93,7 @@ def add_format_arguments(group: "argparse._ActionsContainer") -> None:
         "--list-formats",
         action=format_table.ListFormats,
         nargs=0,
-        help="show what can be read and written, and leave",
+        help="print what can be read and written, and exit",
     )
 
 
@@ -109,7 +109,7 @@ def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
     )
     many.add_argument("--skip-existing", action="store_true", help=f"leave {skipped}")
     many.add_argument(
-        "-n", "--dry-run", action="store_true", help="say what would be read and written, and write nothing"
+        "-n", "--dry-run", action="store_true", help="print what would be read and written, and write nothing"
     )
 
 

@@ -26,8 +26,8 @@ EPILOG = """examples:
 A recording belongs to the group of its folder's name: a speaker, a kind of noise. Recordings that can't be read are
 named and left out.
 
-exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are at fault, nothing
-is written; 130 interrupted, nothing is written"""
+exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are wrong, nothing is
+written; 130 interrupted, nothing is written"""
 
 KINDS = {
     "speech": "recordings of speech without noise; one group of atoms",
@@ -88,7 +88,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
 def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
     files = parser.add_argument_group("files")
     if source == "source":
-        files.add_argument("name", metavar="NAME", help="what the source is called: piano")
+        files.add_argument("name", metavar="NAME", help="name of the source: piano")
     files.add_argument(
         "recordings",
         metavar="RECORDINGS",
@@ -183,7 +183,7 @@ def run(args: argparse.Namespace) -> int:
     minutes = sum(row["seconds"] for row in dictionary.meta["trained_on"] if row["source"] == source) / 60
     taken = time.monotonic() - started
     common.print_message(
-        args, f"{args.output}: {atoms} atoms, {minutes:.1f} min heard in {taken:.1f} s; card {card}"
+        args, f"{args.output}: {atoms} atoms, {minutes:.1f} min of sound, {taken:.1f} s; card {card}"
     )
     if len(dictionary.sources) == 1 and args.source != "source":
         missing = "noise" if args.source == "speech" else "speech"

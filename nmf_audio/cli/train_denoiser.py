@@ -21,7 +21,7 @@ EPILOG = f"""examples:
   nmf-audio train denoiser --speech voices --noise noises -o mine.npz --minutes 60 --resume
   nmf-audio train denoiser --speech voices --noise noises -o now.npz --resume mine.checkpoint --cool-down 1500
 
-A folder is a speaker, or a kind of noise; all are heard equally often. A few are held out, and the score on them is
+A folder is a speaker, or a kind of noise; all are used equally often. A few are held out, and the score on them is
 shown as it goes. The learning rate is constant but for a cool-down at the end. The last example takes a finished
 dictionary from a training that is still running, which goes on undisturbed.
 

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "recordings",
         metavar="NAME=PATH",
         nargs="+",
-        help="what a source is called, and a file or folder of it alone, searched with all below; any format and "
+        help="name of a source, and a file or folder of it alone, searched with all below; any format and "
         "rate; the same name may come again",
     )
     train_common.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")

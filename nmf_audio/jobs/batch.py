@@ -32,7 +32,7 @@ DENOISER_OPTIONS = ("denoiser", "dictionary", "method", "reduction_db", "mix")
 
 
 class _StoppedError(BaseException):
-    """Ends a recording that nobody waits for any more: no error of it, and not to be caught as one."""
+    """Ends a recording that is not wanted any more: not an error of it, and not to be caught as one."""
 
 
 def denoise_files(

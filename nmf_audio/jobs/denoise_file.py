@@ -115,7 +115,7 @@ def denoise_file(
         as ``sys.stdout.buffer``, goes WAV, each block as soon as it is ready. An open `src` needs a `dst` that is
         given.
     raw : RawFormat or None
-        What an open `src` is made of, and what goes to an open `dst` (unless `format` says WAV), if that is samples
+        What an open `src` is made of, and what goes to an open `dst` (unless `format` is WAV), if that is samples
         without a header.
     denoiser : Denoiser or None
         A ready one, for many files; it stands for `dictionary`, `method`, `reduction_db` and `mix`.
@@ -131,7 +131,7 @@ def denoise_file(
         A recording of the noise alone, a second or more, as loud as it is in `src`; the denoiser hears it first.
         Its rate may be another; mono stands for all channels, and another number of channels is averaged.
     noise_from : (start, end) or None
-        Seconds of `src` where there is noise alone, to be heard first.
+        Seconds of `src` where there is noise alone, to learn from first.
     channels : {'linked', 'independent'}
         Linked channels get the same gains, so that the stereo image stays; independent ones each their own, as
         for speakers with a microphone and a channel of their own.
@@ -164,7 +164,7 @@ def denoise_file(
     Returns
     -------
     Report
-        What was done. A truncated or damaged recording is denoised as far as it can be read; `status` tells.
+        What was done. A truncated or damaged recording is denoised as far as it can be read; see `status`.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def denoise_file(
         If the recording can't be read or holds NaN or Inf, or if `dst` is the recording itself, exists, or
         can't be written. Nothing is left behind.
     BrokenPipeError
-        If whoever reads an open `dst` has left.
+        If the reader of an open `dst` has left.
     ParameterError
         If a value is not allowed, or not beside another.
     DictionaryError

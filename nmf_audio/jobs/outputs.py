@@ -1,4 +1,4 @@
-"""Names of outputs that nobody named: patterns with the stem and the extension of the recording."""
+"""Default names of outputs: patterns with the stem and the extension of the recording."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def default_output(
     format: str | None = None,
     source: str = "",
 ) -> Path:
-    """Return where an output goes if nobody says so.
+    """Return the default path of an output.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def default_output(
     name : str
         Its name, with ``{stem}`` and ``{ext}`` for those of the recording, ``{source}`` for `source`.
     format : str, optional
-        What it will be; ``{ext}`` is then an extension that says so.
+        Its format; ``{ext}`` is then an extension of that format.
     source : str
         Name of a source.
 
@@ -68,7 +68,7 @@ def source_files(
     name: str = DEFAULT_SOURCE_NAME,
     format: str | None = None,
 ) -> dict[str, Path]:
-    """Return where the parts of a mixture go if nobody says so: `default_output` for each source and the residual.
+    """Return the default paths of the parts of a mixture: `default_output` for each source and the residual.
 
     Examples
     --------

@@ -162,7 +162,7 @@ class _Messages:
         self._stream, self._lock = stream, threading.Lock()
 
     def send(self, kind: int, content: Any) -> None:
-        """Send a message; end this process if nobody listens any more."""
+        """Send a message; end this process if the other one has ended."""
         data = pickle.dumps((kind, content))
         try:
             with self._lock:
@@ -185,7 +185,7 @@ def _leave(number: int, _: object) -> None:
 
 
 def _serve() -> None:
-    # whatever prints goes to standard error; the way to the other process is this one's alone
+    # what prints goes to standard error; the pipe to the other process is for messages alone
     messages = _Messages(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
 

@@ -71,7 +71,8 @@ class Report(FileReport):
         The recording, and what was written.
     status : {'done', 'partial', 'failed', 'skipped'}
         ``partial``: the recording is truncated or damaged; what could be read was denoised. ``failed`` and
-        ``skipped`` come from `denoise_files` only: nothing was written, and all other fields but `error` say nothing.
+        ``skipped`` come from `denoise_files` only: nothing was written, and all other fields but `error` have no
+        meaning.
     keep_noise : Path or None
         Where what was removed is.
     method, dictionary : str

@@ -43,27 +43,27 @@ def separate_file(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> SeparationReport:
-    """Take a recording apart into files, by default of the same rate, channels, length, container and coding.
+    """Separate a recording into files, by default of the same rate, channels, length, container and coding.
 
     Parameters
     ----------
     src : str, path or binary file
         The mixture, in any format that libsndfile reads. An open file, such as ``sys.stdin.buffer``, is read from
-        where it stands to its end; through a temporary file if it must be heard twice, or is no WAV.
+        where it stands to its end; through a temporary file if it must be read twice, or is no WAV.
     parts : mapping of str to path, optional
-        Where each source and the residual go; as `source_files` says by default. An extension that means another
+        Where each source and the residual go; by default as `source_files` returns. An extension that means another
         container than the mixture's is obeyed. An open `src` needs `parts` that are given.
     separator : SourceSeparator
         Takes it apart: `Separator`, `BlindSeparator` and others. It may read the mixture twice.
     start, end : float or None
-        Seconds: only this part of the mixture is heard, taken apart and written. It comes out as if it were all there
+        Seconds: only this part of the mixture is read, separated and written. It comes out as if it were all there
         is.
     format : str or None
         What to write, whatever the extensions: one of `nmf_audio.io.formats.FORMATS`, such as ``'FLAC'``.
     subtype : str or None
         Coding of the samples, in libsndfile's words, such as ``'PCM_24'``.
     sr : int or None
-        Sample rate of the outputs in Hz. The mixture is taken apart at its own rate; what comes out is converted.
+        Sample rate of the outputs in Hz. The mixture is separated at its own rate; what comes out is converted.
     bitrate : float or None
         Bit rate of lossy outputs (MP3, Vorbis, Opus, AAC) in kbit/s; that of a lossy recording by default.
     quality : float or None
@@ -85,8 +85,8 @@ def separate_file(
     -------
     SeparationReport
         What was done. The parts as written add up to the mixture: exactly in integers, unless a value left their
-        range, which is counted and said; to one unit in the last place in floats; before encoding in lossy formats.
-        At another rate they add up to the mixture at that rate, but for the rounding of each.
+        range, which is counted and reported; to one unit in the last place in floats; before encoding in lossy
+        formats. At another rate they add up to the mixture at that rate, but for the rounding of each.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def separate_file(
     job = FileJob(
         src,
         {name: targets[name] for name in names},
-        "taken apart",
+        "separated",
         rest=None if residual is False else RESIDUAL,
         parts=True,
         keep_silent_rest=residual is True,

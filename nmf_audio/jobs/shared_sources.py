@@ -1,4 +1,4 @@
-"""Recordings that share sources, heard together before any of them is taken apart."""
+"""Recordings that share sources, all learned from before any of them is separated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hear_files(
     end: float | None = None,
     progress: Progress | None = None,
 ) -> FittedSeparator:
-    """Let a separator hear several recordings that share sources, before it takes any of them apart.
+    """Let a separator learn from several recordings that share sources, before it separates any of them.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ def hear_files(
         Recordings. Those that can't be read, or have another rate than the first, are left out: `separate_file` says
         why. The first itself must be readable if its stretch is the example.
     start, end : float or None
-        Seconds: only this part of each recording is heard.
+        Seconds: only this part of each recording is used.
     progress : callable, optional
-        Called with the number of recordings that were heard, and of all.
+        Called with the number of recordings that were read, and of all.
 
     Returns
     -------

@@ -82,7 +82,7 @@ class RingBuffer:
 class Recorder:
     """Writes what goes out to a file; a context manager.
 
-    The file is there once the context is left, whatever ended it: what was heard until then is whole.
+    The file is there once the context is left, whatever ended it: what was played until then is complete.
 
     Parameters
     ----------

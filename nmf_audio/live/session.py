@@ -43,21 +43,21 @@ class LiveDenoiser:
     Parameters
     ----------
     denoiser : Denoiser or None
-        How to denoise; None for the defaults.
+        What denoises; None for the defaults.
     input, output : int, str or None
         Devices, by number or by part of their names, see `list_devices`; None for the system's default.
     sr : int or None
         Sample rate in Hz; None takes the microphone's own, if the headphones can do it.
     n_channels : int
-        Channels of the microphone that are taken. One is heard on both sides.
+        Channels of the microphone that are used. One is played on both sides.
     block_size : int or None
         Samples a block; None takes half a frame (16 ms), so that all blocks are the same work.
     latency_ms : float, 'low' or 'high'
         What to ask of the devices' buffers: milliseconds, or what the devices call low and high.
     noise : str, path or None
-        A recording of the noise alone, heard before the sound begins.
+        A recording of the noise alone, learned from before the sound begins.
     record : str, path or None
-        Where to write what is heard; there when the context is left, whatever ended it.
+        Where to write what is played; there when the context is left, whatever ended it.
     force : bool
         Replace a recording that exists.
     sounddevice : module or None
@@ -145,7 +145,7 @@ class LiveDenoiser:
 
     @property
     def bypass(self) -> bool:
-        """Whether the input is heard rather than its speech; both come with the same delay."""
+        """Whether the input is played rather than its speech; both with the same delay."""
         return self._worker.bypass
 
     @bypass.setter
@@ -283,7 +283,7 @@ def _make_stream(
 
 
 def _count_outputs(source: Device, target: Device, n_channels: int) -> int:
-    """Return the channels to play: one channel is heard on both sides, more are heard as they are."""
+    """Return the channels to play: one channel is played on both sides, more are played as they are."""
     if n_channels > source.n_inputs:
         raise invalid("n_channels", n_channels, f"at most {source.n_inputs}, what {source.name} has")
     if n_channels > target.n_outputs:

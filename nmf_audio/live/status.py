@@ -16,7 +16,7 @@ class LiveStatus:
     seconds : float
         Sound that came in so far.
     bypass : bool
-        Whether the input is heard rather than its speech.
+        Whether the input is played rather than its speech.
     device_latency_ms, stream_latency_ms : float
         Delay of the devices as they state it (both directions), and of the denoiser: one frame.
     work_seconds : float

@@ -31,14 +31,14 @@ class BlockWorker:
     stream : Stream
         Denoises; nothing else may use it.
     abort : type of exception
-        Raised to end the sound when something failed; `error` then says what.
+        Raised to end the sound when something failed; `error` then is the reason.
     tape : RingBuffer or None
         Is given what goes out.
 
     Attributes
     ----------
     bypass : bool
-        Let the input be heard, delayed as the denoised sound is, so that nothing jumps in time.
+        Play the input, delayed as the denoised sound is, so that nothing jumps in time.
     error : Exception or None
         What failed.
     buffered_seconds : float
@@ -103,7 +103,7 @@ class BlockWorker:
         self.n_late += load > 1
 
     def _note(self, status: Any, is_gap: bool) -> None:
-        """Count what the device reports, and what it does not; that it is being primed is no fault."""
+        """Count what the device reports, and what it does not; that it is being primed is no drop-out."""
         if not status and not is_gap:
             return
         flags = (

@@ -299,7 +299,7 @@ def test_a_fault_of_the_program_does_not_end_the_batch(
     code, out, err = run("a.wav", "b.wav")
     assert code == 1
     assert len(out) == 2
-    assert err == ["denoise: a.wav: fault of the program (ZeroDivisionError: oops); --debug shows where"]
+    assert err == ["denoise: a.wav: internal error (ZeroDivisionError: oops); --debug shows where"]
 
 
 def test_nobody_hears_an_output_who_may_not_hear_its_input(

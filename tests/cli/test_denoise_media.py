@@ -360,7 +360,7 @@ def test_what_is_no_media_file_is_refused_in_one_sentence(
     assert code == 1
     assert len(err) == 1
     assert err[0].startswith("denoise: a.mp4: ")
-    assert "fault of the program" not in err[0]
+    assert "internal error" not in err[0]
     assert names(tmp_path) == ["a.mp4"]
 
 

@@ -95,7 +95,7 @@ def test_it_runs_for_some_seconds_and_says_how_it_did(sound: Start, live: Run) -
     stream = fake.streams[0]
     assert (stream.asked_latency, stream.samplerate, stream.blocksize) == (0.03, 48000, 768)
     assert stream.closed
-    assert live("--seconds", "0.1", "-q") == (0, [], [])
+    assert live("--seconds", "0:0.1", "-q") == (0, [], [])
 
 
 def test_the_options_reach_the_session(sound: Start, live: Run, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_recording_that_lacks_something_is_a_fault(
     sound()
     code, _, err = live("--seconds", "1", "--record", "heard.wav")
     assert code == 1
-    assert err[-1] == "nmf-audio live: heard.wav: lacks 1.0 s that were heard"
+    assert err[-1] == "nmf-audio live: heard.wav: lacks 1.0 s that were played"
     assert names(tmp_path) == ["heard.wav"]
 
 
@@ -141,7 +141,7 @@ def test_all_faults_are_listed_and_no_sound_is_made(sound: Start, live: Run, tmp
     assert found == [
         "--rate fast: must be a w",
         "--block-size 0: must be ",
-        "--seconds -1: must be a ",
+        "--seconds -1; seconds, ",
         "--mix 7: must be a numbe",
         "--noise none.wav: can't ",
         "heard.wav: exists; give ",

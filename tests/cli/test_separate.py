@@ -173,7 +173,7 @@ def test_a_broken_file_costs_that_file_only(run: Run, mixture: Mixture) -> None:
     assert err[0].startswith("nmf-audio separate: broken.wav: holds no audio")
     assert "nan.wav: sample 20000 (1.250 s) of channel 1 is NaN" in err[1]
     assert "cut.wav: warning: is truncated: " in err[2]
-    assert err[2].endswith("what could be read was taken apart")
+    assert err[2].endswith("what could be read was separated")
     expected = [f"{stem}.{name}.wav" for stem in ("cut", "mix") for name in sorted(PARTS)]
     assert names(Path("out")) == expected
     assert [line.split(":")[0] for line in out[:-1] if not line.startswith(" ")] == ["cut.wav", "mix.wav"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -191,13 +192,15 @@ def test_a_stretch_beyond_the_end_costs_that_file_only(run: Run, sources: Any) -
     assert len(names(Path("parts"))) == 3
 
 
-def test_the_commands_of_the_page_have_outputs_of_their_own(run: Run, mixture: Mixture) -> None:
+def test_the_commands_of_the_page_have_outputs_of_their_own(run: Run, sources: Any) -> None:
     page = (Path(__file__).parents[2] / "docs" / "blind.md").read_text(encoding="utf-8")
     for name in ("song", "take1", "take2"):
-        soundfile.write(f"{name}.wav", mixture.y, mixture.sr)
+        soundfile.write(f"{name}.wav", sources[0], SR)
     outputs: list[str] = []
     for line in re.findall(r"(?m)^    nmf-audio separate ([^#\n]+)", page):
         code, out, err = run(*line.split(), "--dry-run")
         assert (code, err) == (0, [])
-        outputs += [name for printed in out for name in re.findall(r"[\w/]+\.\w+\.wav", printed.split(" -> ")[1])]
+        outputs += [
+            name for printed in out for name in re.findall(r"[\w/]+\.\w+\.wav", printed.split(" -> ")[1])
+        ]
     assert len(outputs) == len(set(outputs)) == 3 + 3 + 4 + 4 + 2 * 3
