@@ -108,7 +108,7 @@ def test_joint_files_share_their_sources(run: Run, sources: Any) -> None:
     assert code == 1
     assert len(err) == 2
     assert "bad.wav" in err[0]
-    assert "recordings must have one rate" in err[1]
+    assert "other.wav: sample rate 16000; must be 8000 Hz" in err[1]
     assert {name.split(".")[0] for name in names(Path("parts"))} == {"one", "two"}
     run("two.wav", "--blind", "2", "-o", "alone")
     assert any(np.any(part != _parts("alone", "two")[name]) for name, part in _parts("parts", "two").items())
