@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "nmf_audio.cli.train",
     "dictionaries": "nmf_audio.cli.dictionaries",
     "explain": "nmf_audio.cli.explain",
+    "evaluate": "nmf_audio.cli.evaluate",
     "live": "nmf_audio.cli.live",
     "completion": "nmf_audio.cli.completion",
 }
