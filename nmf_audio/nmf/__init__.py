@@ -1,4 +1,4 @@
-"""Non-negative matrix factorization: arithmetic only, knows nothing of audio.
+"""Non-negative matrix factorization, independent of audio.
 
 V ~= W @ H with V (n_features, n_frames), W (n_features, n_components), H (n_components, n_frames): one column
 of V is one frame. Names are imported when they are first used: importing this package loads neither numba nor

@@ -1,4 +1,4 @@
-"""Activations and atoms updated in turn, with momentum, and a cost that does not rise with it."""
+"""Alternating updates of activations and atoms, with momentum that may not raise the cost."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from nmf_audio.nmf.workers import Workers
 __all__ = ["CHECK_EVERY", "Alternation", "choose_coarse_frames", "descend", "total_divergence"]
 
 CHECK_EVERY = 10
-"""Iterations between two looks at the cost, which costs about as much as an iteration."""
+"""Iterations between two evaluations of the cost, each of which takes about as long as an iteration."""
 
 COARSE_WORK = 8
 """A coarse start takes as long as so many iterations over all frames."""
@@ -28,7 +28,7 @@ GOLDEN = 0.6180339887498949
 
 @dataclass
 class Alternation:
-    """What is factorized, and how; `atoms` and `h` are frame-major and change in place."""
+    """A factorization in progress; `atoms` and `h` are frame-major and change in place."""
 
     problem: Problem
     atoms: Array
@@ -55,8 +55,8 @@ class Alternation:
     ) -> tuple[int, float]:
         """Iterate until the cost falls by less than `tol` * `first` (default: the cost now) over `CHECK_EVERY`.
 
-        Returns the iterations done and the cost at the end. Where momentum made the cost rise between two looks, the
-        iterations between them are done again without it.
+        Returns the number of iterations and the final cost. Where momentum made the cost rise between two
+        evaluations, the iterations between them are repeated without it.
         """
         if not (self.momentum or tol > 0 or callback is not None):
             self._iterate(max_iter, None)
@@ -84,7 +84,7 @@ class Alternation:
         return n_iter, cost
 
     def _iterate(self, n_iter: int, previous: tuple[Array, Array] | None) -> None:
-        """Update H, then W, `n_iter` times; along the step from `previous` atoms and activations, which follow."""
+        """Update H, then W, `n_iter` times, extrapolated from `previous` atoms and activations, which are renewed."""
         dtype = self.problem.dtype
         before_atoms, before_h = previous if previous is not None else (None, None)
         steps = np.zeros(n_iter, dtype) if previous is None else self.momentum.steps(n_iter, dtype)
@@ -106,7 +106,7 @@ class Alternation:
         previous[self.free] = now
 
     def start_coarsely(self, stride: int) -> None:
-        """Learn the atoms from one frame in `stride` first; all others then start with these frames' mean profile."""
+        """Learn the atoms from one frame in `stride` first; then all frames start with the mean profile of these."""
         chosen = choose_coarse_frames(self.problem.n_frames, stride)
         V, M = self.problem.V[chosen], self.problem.M[chosen] if self.problem.M.size else self.problem.M
         problem, momentum = replace(self.problem, V=V, M=M), Momentum(self.momentum.largest)
@@ -125,7 +125,7 @@ def descend(
 ) -> tuple[int, float]:
     """Update until the cost falls by less than `tol` times its first value over `CHECK_EVERY` iterations.
 
-    Returns the iterations done and the cost at the end. It is looked at only where something depends on it.
+    Returns the number of iterations and the final cost, which is evaluated only where something depends on it.
     """
     watched = tol > 0 or callback is not None
     first = previous = cost() if watched else 0.0
@@ -142,7 +142,7 @@ def descend(
 
 
 def choose_coarse_frames(n_frames: int, stride: int) -> Array:
-    """One frame of each `stride`, at places that repeat with no period."""
+    """Return one frame of each `stride`, at offsets without a period."""
     groups = np.arange(n_frames // stride)
     frames: Array = stride * groups + np.floor(stride * (GOLDEN * groups % 1.0)).astype(np.intp)
     return frames

@@ -1,4 +1,4 @@
-"""BLAS held to one thread: a product that several threads share is summed up in another order, to other bits."""
+"""BLAS with one thread: several sum a product in another order, which rounds differently."""
 
 import threading
 from contextlib import ContextDecorator
@@ -9,7 +9,7 @@ __all__ = ["single_blas"]
 
 
 class _SingleBlas(ContextDecorator):
-    """Holds BLAS to one thread while anyone is inside: a property of the process, so those inside are counted."""
+    """Limits BLAS to one thread while any thread is inside; the limit is the process's, so entries are counted."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -18,7 +18,7 @@ class _SingleBlas(ContextDecorator):
 
     @cached_property
     def _libraries(self) -> Any:
-        import scipy.linalg.cython_blas  # the BLAS of compiled kernels: only what is loaded can be held
+        import scipy.linalg.cython_blas  # the BLAS of compiled kernels: a library must be loaded to be limited
         from threadpoolctl import ThreadpoolController
 
         assert scipy.linalg.cython_blas
@@ -44,4 +44,4 @@ class _SingleBlas(ContextDecorator):
 
 
 single_blas = _SingleBlas()
-"""A context, or a decorator of functions. It loads scipy: a stream that must start at once keeps away from it."""
+"""A context, or a decorator of functions. It loads scipy, so streams, which must start at once, do not use it."""

@@ -24,7 +24,7 @@ Array = NDArray[Any]
 Free = slice | Sequence[int] | Sequence[bool] | Array | None
 
 EPS = 1e-10
-"""What is added to the model, relative to the mean of the data."""
+"""Added to the model, relative to the mean of the data."""
 
 LARGEST_LOG_SCALE = {np.float32: 120, np.float64: 1000}
 """With these bounds, which hold nearly all numbers of a type, neither the scale nor its inverse overflows."""
@@ -68,13 +68,13 @@ class Problem:
 
     @property
     def unit_of_cost(self) -> float:
-        """What a cost in the problem's scale is multiplied by to be one of the data as given."""
+        """Factor from a cost in the problem's scale to one in that of the data."""
         return float(self.scale**self.beta)
 
     def scale_callback(
         self, callback: Callable[[int, float], None] | None
     ) -> Callable[[int, float], None] | None:
-        """Return a callback that takes costs in the problem's scale, and passes those of the data to `callback`."""
+        """Return a callback that converts costs from the problem's scale to that of the data for `callback`."""
         if callback is None:
             return None
         return lambda n_iter, cost: callback(n_iter, cost * self.unit_of_cost)
@@ -93,7 +93,7 @@ class Problem:
         return penalty
 
     def start(self, W: Array, profile: Array) -> Array:
-        """Activations alike in all frames, times a factor that gives W @ H the mean of the frame's known entries."""
+        """Return activations of one profile, scaled so that W @ H has the mean of each frame's known entries."""
         known = self.V if not self.M.size else self.V * (self.M > 0)
         count = self.n_features if not self.M.size else np.maximum((self.M > 0).sum(axis=1), 1)
         level = known.sum(axis=1, dtype=np.float64) / count
@@ -103,13 +103,13 @@ class Problem:
         return activations
 
     def floor(self, W: Array) -> float:
-        """Activation floor: were all atoms there, W @ H would have the mean `eps`."""
+        """Return the activation floor: with all activations there, W @ H has the mean `eps`."""
         total = float(W.sum(dtype=np.float64)) / self.n_features
         return self.eps / total if total > 0 else self.eps
 
 
 def exponent(beta: float) -> float:
-    """Exponent with which an update provably does not raise the cost (Fevotte & Idier 2011)."""
+    """Return the exponent for which an update never raises the cost (Fevotte & Idier 2011)."""
     if beta < 1:
         return 1.0 / (2.0 - beta)
     return 1.0 / (beta - 1.0) if beta > 2 else 1.0
@@ -171,8 +171,8 @@ def _warn_of_zeros(v: Array, beta: float) -> None:
         )
 
 
-def has_sound(V: ArrayLike, weights: ArrayLike | None) -> bool:
-    """Return whether any known entry of checked data is above 0."""
+def any_positive(V: ArrayLike, weights: ArrayLike | None) -> bool:
+    """Tell whether any known entry is above 0."""
     return bool(np.any(V) if weights is None else np.any(np.where(np.asarray(weights) > 0, V, 0)))
 
 

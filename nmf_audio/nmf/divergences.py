@@ -1,6 +1,6 @@
-"""The beta divergence, plain and readable.
+"""The beta divergence.
 
-It measures how far a model L is from the data V, entry by entry: beta 2 is half the squared Euclidean
+It measures the distance of a model L from the data V, entry by entry: beta 2 is half the squared Euclidean
 distance, beta 1 the generalised Kullback-Leibler divergence, beta 0 the Itakura-Saito divergence.
 """
 

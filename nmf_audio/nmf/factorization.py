@@ -1,4 +1,4 @@
-"""Learning atoms and activations together: alternating multiplicative updates until the cost stands still."""
+"""Factorization: atoms and activations by alternating multiplicative updates until the cost converges."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,23 +18,23 @@ from nmf_audio.nmf.workers import Workers
 __all__ = ["Factorization", "factorize", "first_factors", "make_result"]
 
 COARSEST = 32
-"""Largest stride, chosen here, of the frames from which atoms are learned first."""
+"""Largest default stride of the frames from which atoms are learned first."""
 
 COARSE_FRAMES, FRAMES_PER_ATOM = 1024, 16
-"""Such a stride leaves at least so many frames, in all and for each atom."""
+"""The default stride leaves at least this many frames, in total and for each atom."""
 
 
 class Factorization(NamedTuple):
-    """What `factorize` returns: V ~= W @ H."""
+    """Result of `factorize`: V ~= W @ H."""
 
     W: Array
     """Atoms (n_features, n_components)."""
     H: Array
     """Activations (n_components, n_frames)."""
     n_iter: int
-    """Iterations done."""
+    """Number of iterations."""
     cost: float
-    """Beta divergence plus penalties at the end."""
+    """Final beta divergence plus penalties."""
 
 
 @single_blas
@@ -66,9 +66,9 @@ def factorize(
     `tol` times its value at the start.
 
     Plain multiplicative updates never raise the objective (Fevotte & Idier 2011; with ``norm="l2"`` this is observed,
-    not proven), but they are slow. Two things save most of the iterations, and are on by default: momentum, and, for
-    long data, a start from a part of the frames. Momentum alone could overshoot: where the objective rose over ten
-    iterations, these are done again without it, and momentum goes on with half its weight.
+    not proven), but they are slow. Two methods save most of the iterations, and are on by default: momentum, and, for
+    long data, a start from a part of the frames. Momentum can overshoot: where the objective rose over ten
+    iterations, these are repeated without it, and momentum continues with half its weight.
 
     Parameters
     ----------
@@ -104,10 +104,10 @@ def factorize(
         beta-NMF", 2024). 0: plain updates.
     coarse : int, optional
         The atoms are first learned from one frame in `coarse`, with ``8 * coarse`` iterations, which take as long
-        as eight over all frames; from these atoms it goes on with all frames (after Gillis & Glineur, "A multilevel
-        approach for nonnegative matrix factorization", 2012). Of `H` only the columns of these frames count then.
-        Default: 32, 16, 8, 4 or 2, as long as 1024 frames and 16 an atom are left; 1, that is all frames from the
-        start, if they are not, or when `W` or `H` is given.
+        as eight over all frames; from these atoms learning continues with all frames (after Gillis & Glineur, "A
+        multilevel approach for nonnegative matrix factorization", 2012). Of `H` only the columns of these frames
+        count then. Default: 32, 16, 8, 4 or 2, as long as 1024 frames and 16 an atom are left; 1, that is all frames
+        from the start, if they are not, or when `W` or `H` is given.
     n_jobs : int, optional
         Threads that share the frames; the result is the same to the last bit. BLAS is held at one thread meanwhile.
     rng : int, Generator or None, optional
@@ -123,7 +123,7 @@ def factorize(
     Raises
     ------
     ParameterError
-        When an argument is not allowed; the message says which and what is.
+        When an argument is not allowed.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def factorize(
 
 
 def make_result(problem: Problem, atoms: Array, h: Array, n_iter: int, cost: float) -> Factorization:
-    """The factors as the caller knows them, if they are finite."""
+    """Return the factors in the scale of the data, if they are finite."""
     cost *= problem.unit_of_cost
     check_result("W", atoms)
     check_result("the cost", cost)
@@ -182,7 +182,7 @@ def first_factors(
     init: str,
     rng: int | np.random.Generator | None,
 ) -> tuple[Array, Array]:
-    """Frame-major atoms and activations to start from: copies of those that are given, the others by `init`."""
+    """Return frame-major atoms and activations to start from: copies of the given ones, the others by `init`."""
     given = None
     if H is not None:
         given = len(check_array("H", H, ("n_components", problem.n_frames)))

@@ -1,4 +1,4 @@
-"""Activations of single frames under a fixed dictionary: what a stream calls, hop after hop."""
+"""Activations of single frames under a fixed dictionary, for streams."""
 
 from typing import Any
 
@@ -21,8 +21,8 @@ class FrameSolver:
         h *= ((W.T @ (m * v * L**(beta-2))) / (W.T @ (m * L**(beta-1)) + l1_H)) ** gamma      n_iter times
 
     The result for a frame does not depend on the frames beside it, to the last bit, and so not on where a
-    stream is cut. Unlike the functions for whole matrices it does not look at the level of the data: `eps`
-    and `floor` are absolute, and fit data that has been brought to a mean near 1.
+    stream is cut. Unlike in the functions for whole matrices, `eps` and `floor` are absolute: they fit data with a
+    mean near 1.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class FrameSolver:
     eps : float, optional
         Added to the model, > 0.
     floor : float, optional
-        No activation falls below this; > 0. What starts lower, zeros above all, is not raised.
+        No activation falls below this; > 0. Activations that start lower, such as zeros, are not raised.
 
     Raises
     ------
@@ -105,7 +105,7 @@ class FrameSolver:
         return dtype
 
     def set_atoms(self, first: int, W: Array) -> None:
-        """Replace the atoms from column `first` on by those of W (n_features, n); unchecked, a hot path."""
+        """Replace the atoms from column `first` on by those of W (n_features, n), without checks."""
         chosen = slice(first, first + W.shape[1])
         self._atoms[chosen] = W.T
         self._refresh(chosen)
@@ -117,8 +117,7 @@ class FrameSolver:
     def __call__(self, v: Array, h: Array) -> None:
         """Update `h` (n_components,) in place for the frame `v` (n_features,).
 
-        Both contiguous, of the solver's dtype, non-negative and finite: this is the hot path and checks
-        nothing.
+        Both must be contiguous, of the solver's dtype, non-negative and finite, which is not checked.
         """
         self._run(v[None], h[None])
 

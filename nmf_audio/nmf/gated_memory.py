@@ -1,9 +1,9 @@
 """Gated memory: small recurrent networks that set the priors of an unrolled decomposition, frame after frame.
 
-They see each frame v and its tracked noise floor, in B bands, and nothing of the decomposition. A *local* memory
-looks at G = B / 4 groups of four bands, with weights that all groups share; a *global* one at all bands and all local
-states; a *second* local one, which not every dictionary has, at the local states of a group and of its two neighbours
-and at the global state::
+Their input is each frame v and its tracked noise floor, in B bands, and nothing of the decomposition. A *local*
+memory takes G = B / 4 groups of four bands, with weights that all groups share; a *global* one all bands and all
+local states; a *second* local one, which not every dictionary has, the local states of a group and of its two
+neighbours and the global state::
 
     a, c = (v + 1e-4) ** 0.3, (floor + 1e-4) ** 0.3              0 in bands that the signal does not have
     z_g <- GRU([a, c in the bands 4 g - 4 to 4 g + 7], z_g)          zeros beyond the ends, here and below

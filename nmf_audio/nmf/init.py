@@ -62,7 +62,7 @@ def initialize(
 def make_start(
     problem: Problem, n_components: int, init: str, rng: int | np.random.Generator | None
 ) -> tuple[Array, Array]:
-    """The same, frame-major and in the problem's scale."""
+    """Return a start, frame-major and in the problem's scale."""
     W, H = INITS[check_choice("init", init, INITS, advice="or give W and H")](
         problem.V, n_components, np.random.default_rng(rng)
     )

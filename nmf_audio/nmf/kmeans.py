@@ -38,9 +38,9 @@ def k_means(
     n_clusters : int
         At most n.
     weights : array_like (n,), >= 0, optional
-        How much each item counts; all the same if left out.
+        Weight of each item; equal by default.
     n_starts : int, optional
-        The best of so many starts counts.
+        Number of starts, of which the best counts.
     rng : int, Generator or None, optional
         For the starts.
 
@@ -75,7 +75,7 @@ def k_means(
 
 
 def _draw_centres(x: Array, w: Array, n: int, rng: np.random.Generator) -> Array:
-    """Draw centres among the items, each with odds of its weighted squared distance to those before."""
+    """Draw centres among the items, with probabilities of their weighted squared distance to earlier centres."""
     chosen = [int(rng.choice(len(x), p=w))]
     while len(chosen) < n:
         odds = w * _squared_distances(x, x[chosen]).min(axis=1)

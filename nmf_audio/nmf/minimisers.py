@@ -7,7 +7,7 @@ whose derivative is C * x + D with C >= 0, the majorised objective has the deriv
     beta 1   -y * num / x + den + C * x + D
     beta 0   -y**2 * num / x**2 + den + C * x + D
 
-It rises with x, so there is one root, or none and the minimum is at 0. All is computed in float64.
+It rises with x, so there is one root, or none and the minimum is at 0. All computations are in float64.
 """
 
 from typing import Any

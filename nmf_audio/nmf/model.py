@@ -1,4 +1,4 @@
-"""Non-negative matrix factorization as an object, in scikit-learn's manner."""
+"""Non-negative matrix factorization as an object with scikit-learn's methods."""
 
 import inspect
 from typing import Any, Self
@@ -16,7 +16,7 @@ from nmf_audio._checks import (
     out_of_order,
 )
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, has_sound, prepare
+from nmf_audio.nmf.checks import Array, Free, any_positive, prepare
 from nmf_audio.nmf.factorization import factorize
 from nmf_audio.nmf.init import INITS
 from nmf_audio.nmf.online import OnlineAtoms
@@ -38,7 +38,7 @@ class NMF:
     beta, init, l1_H, l1_W, norm, max_iter, tol, momentum, coarse, n_jobs, rng
         As in `factorize`.
     rho : float in [0, 1], optional
-        `partial_fit`: how much of the past each batch keeps.
+        `partial_fit`: weight of the past at each batch.
     batch_iter : int, optional
         `partial_fit`: updates of the activations of each batch before its atoms are updated.
 
@@ -281,7 +281,7 @@ class NMF:
         if self._online is None:
             if not hasattr(self, "W_"):
                 prepare(V, self.beta, weights)
-                if not has_sound(V, weights):
+                if not any_positive(V, weights):
                     return self
                 self.W_ = factorize(
                     V, self.n_components, self.beta, init=self.init, l1_H=self.l1_H, weights=weights,

@@ -1,4 +1,4 @@
-"""Momentum: how far each update starts along the last step."""
+"""Momentum: weights of the last step in the next update."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ MAX_MOMENTUM = 0.999
 
 
 class Momentum:
-    """Nesterov's weights of the last step, update after update.
+    """Nesterov's weights of the last step, for one update after the other.
 
     ::
 
@@ -39,7 +39,7 @@ class Momentum:
         return self.largest > 0
 
     def steps(self, n_iter: int, dtype: np.dtype[Any]) -> Array:
-        """Weights of the next `n_iter` updates."""
+        """Return the weights of the next `n_iter` updates."""
         weights = np.zeros(n_iter, dtype)
         for i in range(n_iter):
             t = (1.0 + math.sqrt(1.0 + 4.0 * self._t**2)) / 2.0
@@ -48,5 +48,5 @@ class Momentum:
         return weights
 
     def weaken(self) -> None:
-        """Start afresh, with half the largest weight: the last steps were too far."""
+        """Start again with half the largest weight, since the last steps went too far."""
         self.largest, self._t = 0.5 * self.largest, 1.0

@@ -1,4 +1,4 @@
-"""Atoms that are learned while the data comes in, with forgetting."""
+"""Online NMF: atoms learned batch by batch, with forgetting."""
 
 from typing import Any
 
@@ -7,7 +7,16 @@ from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_number, check_real
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, check_result, convert, exponent, free_atoms, has_sound, prepare
+from nmf_audio.nmf.checks import (
+    Array,
+    Free,
+    check_result,
+    convert,
+    exponent,
+    free_atoms,
+    any_positive,
+    prepare,
+)
 from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, to_frame_major
 
 __all__ = ["OnlineAtoms"]
@@ -16,7 +25,7 @@ __all__ = ["OnlineAtoms"]
 class OnlineAtoms:
     """Atoms, all or some of them, that follow the data batch by batch.
 
-    Two sums A and B over what has been, each time multiplied by `rho`, stand for all earlier batches
+    Two sums A and B, multiplied by `rho` at each batch, stand for all earlier batches
     (Lefevre, Bach & Fevotte, "Online algorithms for nonnegative matrix factorization with the Itakura-Saito
     divergence", 2011, and its form for other beta). With L = W @ H, num = (V * L**(beta-2)) @ H.T and den =
     L**(beta-1) @ H.T::
@@ -34,12 +43,12 @@ class OnlineAtoms:
     beta : float, optional
         Divergence, see `factorize`.
     rho : float in [0, 1], optional
-        How much of the past is kept at each call of `update`: 1 forgets nothing, 0 everything.
+        Weight of the past at each call of `update`: 1 forgets nothing, 0 everything.
     free : slice, indices or boolean mask, optional
         The atoms that are learned (default: all); the others stay bit for bit.
     prior : float, optional
-        How much the start counts: as much as batches in which the activations of each atom sum to `prior`
-        (beta 1; for other beta the unit is that of `den`). 0: it is only a start.
+        Weight of the start: that of batches in which the activations of each atom sum to `prior` (beta 1; for other
+        beta the unit is that of `den`). 0: the first batch replaces it.
 
     Raises
     ------
@@ -73,13 +82,13 @@ class OnlineAtoms:
 
     @property
     def W(self) -> Array:
-        """All atoms as they are now: a copy, (n_features, n_components)."""
+        """The current atoms: a copy, (n_features, n_components)."""
         atoms: Array = self._atoms.T.copy()
         return atoms
 
     @property
     def rho(self) -> float:
-        """How much of the past each update keeps."""
+        """Weight of the past at each update."""
         return self._rho
 
     @single_blas
@@ -104,7 +113,7 @@ class OnlineAtoms:
         v = convert("V", check_real("V", V), self._atoms.dtype)
         problem = prepare(v, beta, weights)
         _, h = to_frame_major(problem, self._atoms.T, H)
-        if not len(self._free) or not has_sound(v, weights):
+        if not len(self._free) or not any_positive(v, weights):
             return
         num, den = (
             part.astype(np.float64) * problem.scale**beta

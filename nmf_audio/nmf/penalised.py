@@ -1,4 +1,4 @@
-"""NMF whose activations are continuous over time, or in few groups at once.
+"""NMF with penalties: activations that are continuous over time, or in few groups at once.
 
 The objective, with V scaled to a mean of 1, atoms that sum to 1, F features, and the activations a = H / F (about
 the share of the mean level that an atom has in a frame)::
@@ -7,7 +7,7 @@ the share of the mean level that an atom has in a frame)::
                       + F * sum_kt continuity[k] * (a[k, t] - a[k, t-1])**2
                       + F * sum_gt group * log(1 + a_g[t] / EPSILON),   a_g the sum of a over the group
 
-Every weight is a pure number, so that neither level nor size of the data matter. Each update minimises a function
+Every weight is dimensionless, so that neither level nor size of the data matter. Each update minimises a function
 that lies above the objective and touches it at the current point (majorisation-minimisation), so the objective
 never rises:
 
@@ -16,8 +16,8 @@ never rises:
   values (De Pierro 1995): neighbours can be updated at the same time;
 - the logarithm by its tangent: an L1 penalty of its own for each group and frame.
 
-What is left is an equation in each entry alone: linear (beta 2), quadratic (1) or cubic (0). Atoms keep their sum of
-1 by a Lagrange multiplier, so that no penalty can be had by making atoms larger and activations smaller.
+The result is one equation for each entry: linear (beta 2), quadratic (1) or cubic (0). A Lagrange multiplier keeps
+the sum of each atom at 1, so that penalties can't be evaded by larger atoms and smaller activations.
 
 T. Virtanen, "Monaural sound source separation by nonnegative matrix factorization with temporal continuity and
 sparseness criteria", IEEE Trans. ASLP 15(3), 2007 (who weighs each atom by its own mean square and takes steps
@@ -49,7 +49,7 @@ BETAS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Penalty:
-    """Weights of the penalties, pure numbers >= 0; what they multiply is in the module's text.
+    """Weights of the penalties, dimensionless and >= 0; the module's docstring has the terms that they multiply.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Penalty:
     group : float, optional
         On how many groups are active in a frame.
     groups : sequence of int (n_components,), optional
-        To which group each atom belongs, counted from 0. Each is one of its own if left out.
+        Group of each atom, counted from 0. By default each atom is a group of its own.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def factorize_penalised(
     rng: int | np.random.Generator | None = None,
     callback: Callable[[int, float], None] | None = None,
 ) -> Factorization:
-    """Factorize V ~= W @ H with penalties on how activations run.
+    """Factorize V ~= W @ H with penalties on the activations.
 
     Parameters
     ----------

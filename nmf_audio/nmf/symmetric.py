@@ -1,4 +1,4 @@
-"""Clustering by symmetric NMF: A ~= G @ G.T, with G >= 0 telling how much each item belongs to each cluster."""
+"""Clustering by symmetric NMF: A ~= G @ G.T, where G >= 0 holds the membership of each item in each cluster."""
 
 import math
 
@@ -114,14 +114,14 @@ def cluster(
     n_clusters : int
         At most n.
     n_starts : int, optional
-        The best of so many random starts counts.
+        Number of random starts, of which the best counts.
     rng : int, Generator or None, optional
         For the starts.
 
     Returns
     -------
     ndarray (n,) of int
-        Cluster of each item, from 0. Some may be empty where the similarities don't show so many.
+        Cluster of each item, from 0. Some may be empty.
 
     Raises
     ------

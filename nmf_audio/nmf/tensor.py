@@ -1,4 +1,4 @@
-"""Non-negative tensor factorization (NTF): what several channels hear of the same sounds.
+"""Non-negative tensor factorization (NTF) of several channels with the same sources.
 
 V[c, f, t] ~= sum_k Q[c, k] * W[f, k] * H[k, t], the parallel factor model (PARAFAC) with non-negative factors.
 Stacked as one matrix whose rows are (channel, feature), it is V ~= A @ H with atoms A[(c, f), k] = Q[c, k] * W[f, k]:
@@ -22,7 +22,7 @@ __all__ = ["TensorFactorization", "factorize_tensor"]
 
 
 class TensorFactorization(NamedTuple):
-    """What `factorize_tensor` returns: V[c, f, t] ~= sum_k Q[c, k] * W[f, k] * H[k, t]."""
+    """Result of `factorize_tensor`: V[c, f, t] ~= sum_k Q[c, k] * W[f, k] * H[k, t]."""
 
     Q: Array
     """Share of each atom in each channel (n_channels, n_components); columns sum to 1."""
@@ -31,9 +31,9 @@ class TensorFactorization(NamedTuple):
     H: Array
     """Activations (n_components, n_frames)."""
     n_iter: int
-    """Iterations done."""
+    """Number of iterations."""
     cost: float
-    """Beta divergence at the end."""
+    """Final beta divergence."""
 
 
 @single_blas
@@ -90,7 +90,7 @@ def factorize_tensor(
     Raises
     ------
     ParameterError
-        When an argument is not allowed; the message says which and what is.
+        When an argument is not allowed.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def factorize_tensor(
 
 
 def _update(problem: Problem, place: Array, w: Array, h: Array) -> None:
-    """One iteration in place, on frame-major factors (n_components, ...) and h (n_frames, n_components)."""
+    """Do one iteration in place, on frame-major factors (n_components, ...) and h (n_frames, n_components)."""
     everything = np.arange(len(w))
     gamma = problem.gamma
     run_updates(problem, _stack(place, w), h, np.zeros(len(w), problem.dtype), np.zeros(1, problem.dtype))
@@ -140,7 +140,7 @@ def _update(problem: Problem, place: Array, w: Array, h: Array) -> None:
 
 
 def _stack(place: Array, w: Array) -> Array:
-    """Atoms (n_components, n_channels * n_features) of the stacked channels."""
+    """Return the atoms (n_components, n_channels * n_features) of the stacked channels."""
     return np.ascontiguousarray((place[:, :, None] * w[:, None, :]).reshape(len(w), -1))
 
 

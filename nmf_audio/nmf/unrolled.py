@@ -2,7 +2,7 @@
 
 Deep NMF (Le Roux, Hershey & Weninger 2015) and deep recurrent NMF (Wisdom et al. 2017) unroll multiplicative
 updates into layers and train the dictionaries through them. Here, moreover, some atoms *run*: they are averages of
-what was taken for noise and for speech so far. For each frame v, all quantities non-negative::
+the estimated noise and speech so far. For each frame v, all quantities non-negative::
 
     u    = running atoms and tracked floor, each divided by its sum
     h    = A @ [h, slow] + b;  d = C @ [h, slow], or 0 without C     prediction and inhibition by the last frames
@@ -40,7 +40,7 @@ Array = npt.NDArray[np.float32]
 
 
 def _make_constant(value: float) -> Array:
-    # arrays without axes: numpy takes twice as long over a scalar, which it must first turn into one
+    # arrays without axes: with scalars, which numpy converts to arrays first, a call takes twice as long
     return np.array(value, np.float32)
 
 
@@ -161,8 +161,8 @@ class UnrolledNMF:
     ) -> tuple[Array, Array, Array]:
         """Decompose the next frames V (n_frames, n_observed), of mean 1 in the long run.
 
-        Frames with a mean up to `silence` are silent; `floor`, which `V` has where the signal has nothing, is added
-        in the residual's logarithm; `priors` takes the priors of each frame. Returns spectrum estimates and masks of
+        Frames with a mean up to `silence` are silent; `floor`, the value of `V` in silence, is added in the
+        residual's logarithm; `priors` receives the priors of each frame. Returns spectrum estimates and masks of
         speech and noise (2, n_frames, n_observed), and activations (n_frames, n_components).
         """
         spectra, masks = (np.empty((2, *V.shape), np.float32) for _ in range(2))
@@ -221,7 +221,7 @@ class UnrolledNMF:
         self._running_of_layers[:] = u
 
     def _infer(self, v: Array, factor: Array | None, inhibition: Array | None) -> None:
-        """Predict the activations, update them layer by layer, remember them."""
+        """Predict the activations, update them layer by layer, and store them."""
         h, d, step, model = self._h, self._d, self._step, self._model
         np.dot(self._AC, self._memory, self._prediction)
         if factor is not None and inhibition is not None:
@@ -268,7 +268,7 @@ class UnrolledNMF:
         np.divide(ONE, m, m)
 
     def _learn(self, v: Array, m: Array) -> None:
-        """Let the running averages take in this frame's share of each source."""
+        """Update the running averages with each source's share of the frame."""
         averages, shares = self._averages, self._shares
         np.multiply(averages, self._rates, averages)
         np.multiply(m, v, shares[0])
@@ -278,7 +278,7 @@ class UnrolledNMF:
 
 
 def _place_among_constants(matrix: Array, at: npt.NDArray[np.intp]) -> Array:
-    """Put a matrix (K, m K) from atoms to atoms into our order, with a constant before and after each K."""
+    """Reorder a matrix (K, m K) from atoms to atoms, with a constant before and after each K."""
     K, n = len(at), len(at) + 2
     n_blocks = matrix.shape[1] // K
     wide = allocate(n if len(matrix) else 0, n_blocks, n)

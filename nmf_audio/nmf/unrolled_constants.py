@@ -1,4 +1,4 @@
-"""Constants of the unrolled recurrences and of the gated memory; a trained dictionary holds for these values only.
+"""Constants of the unrolled recurrences and of the gated memory; trained dictionaries depend on these values.
 
 Kernels are compiled with them, and what numba keeps on disk does not see that this file changed.
 """

@@ -1,7 +1,7 @@
 """Unrolled recurrent KL-NMF of any number of sources: a trained inference, frame after frame.
 
-What `nmf_audio.nmf.unrolled` is for speech and noise, without running atoms (Le Roux, Hershey & Weninger 2015; Wisdom
-et al. 2017). For each frame v, all quantities non-negative::
+The model of `nmf_audio.nmf.unrolled` for any number of sources, without running atoms (Le Roux, Hershey & Weninger
+2015; Wisdom et al. 2017). For each frame v, all quantities non-negative::
 
     h    = A @ [h, slow] + b;  d = C @ [h, slow]              prediction and inhibition by the last frames
     for each layer l:
@@ -87,7 +87,7 @@ def make_blocks(sizes: Sequence[int]) -> tuple[slice, ...]:
 
 
 class Trace(Protocol):
-    """What wants to know of each layer, to find its gradient."""
+    """Keeps the intermediate results that gradients need."""
 
     def keep(self, layer: int, h: Array, r: Array, step: Array) -> None:
         """Take activations before a layer, ratios and steps."""
@@ -102,7 +102,7 @@ def infer_frame(
     """Infer the activations (batch, n_components) of one frame `v` (batch, n_bands), positive.
 
     `memory` (batch, 2 * n_components) are the last and the slow activations; those for the next frame are returned
-    beside. All are of the dtype of `p`; `trace` is given each layer.
+    beside. All are of the dtype of `p`; `trace` keeps the results of each layer.
     """
     K = len(p.b)
     prediction = memory @ p.AC.T
@@ -141,7 +141,7 @@ def estimate_sources(V: Array, H: Array, p: SourceParameters, floor: float) -> t
 
 
 class UnrolledSources:
-    """Trained decomposition of normalised frames into sources of so many atoms each (`sizes`), with state."""
+    """Trained decomposition of normalised frames into sources with `sizes` atoms each, with state."""
 
     def __init__(self, arrays: Mapping[str, Array], *, sizes: Sequence[int], n_observed: int) -> None:
         self._parameters = SourceParameters.from_arrays(arrays, sizes, n_observed)
@@ -155,7 +155,7 @@ class UnrolledSources:
     def process(self, V: Array, floor: float) -> tuple[Array, Array, Array]:
         """Decompose the next frames V (n_frames, n_observed), positive and of mean 1 in the long run.
 
-        `floor` is what `V` has where the signal has nothing. Returns spectrum estimates and masks (n_sources,
+        `floor` is the value of `V` in silence. Returns spectrum estimates and masks (n_sources,
         n_frames, n_observed), and activations (n_frames, n_components).
         """
         p = self._parameters

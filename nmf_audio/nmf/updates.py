@@ -1,4 +1,4 @@
-"""Multiplicative updates of activations and atoms, as plain functions.
+"""Multiplicative updates of activations and atoms.
 
 V ~= W @ H, with V (n_features, n_frames), W (n_features, n_components) and H (n_components, n_frames): one
 *column* of V is one frame, one column of W one atom. scikit-learn has the transpose of all three.
@@ -19,10 +19,10 @@ from nmf_audio.nmf.workers import Workers
 __all__ = ["activations", "update_H", "update_W"]
 
 TILE = 128
-"""Frames that run all their iterations together: the product is at full speed, and they stay in the cache."""
+"""Frames that run all their iterations together: enough for fast products, few enough to stay in the cache."""
 
 BLOCK = 1024
-"""Frames over which the sums for the atoms, and the cost, run at once; a block belongs to one thread."""
+"""Frames whose sums for the atoms, and whose cost, one thread computes at once."""
 
 Norm = Literal["l2"] | None
 NORMS: tuple[Norm, ...] = (None, "l2")
@@ -66,9 +66,8 @@ def update_H(
     l1_H : float or array_like (n_components,), optional
         Penalty on the activations. For beta other than 1 its unit is that of V to the power beta - 1.
     weights : array_like (n_features, n_frames), optional
-        How much each entry counts. Entries of weight 0 are unknown: they are ignored, not taken as zeros, and
-        may be NaN in `V`. A frame of which nothing is known keeps its activations (unless a penalty takes
-        them away).
+        Weight of each entry. Entries of weight 0 are unknown: they are ignored, not taken as zeros, and may be NaN
+        in `V`. A frame without known entries keeps its activations (unless a penalty reduces them).
     n_iter : int, optional
         Number of updates.
 
@@ -239,7 +238,7 @@ def activations(
 
 
 def to_frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[Array, Array]:
-    """Copies of W and H, checked, in the kernels' form (activations in the problem's scale)."""
+    """Return copies of W and H, checked, frame-major, with activations in the problem's scale."""
     w = convert("W", check_array("W", W, (problem.n_features, "n_components")), problem.dtype)
     if not w.any():
         # updates multiply: zeros stay zero
@@ -252,7 +251,7 @@ def to_frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple
 
 
 def to_public(problem: Problem, h: Array) -> Array:
-    """Activations as the caller knows them: (n_components, n_frames), in the scale of the data."""
+    """Return activations as (n_components, n_frames), in the scale of the data."""
     activations = np.ascontiguousarray(h.T * problem.dtype.type(problem.scale))
     check_result("H", activations)
     return activations
@@ -268,7 +267,7 @@ def run_updates(
     previous: Array | None = None,
     workers: Workers = _ALONE,
 ) -> None:
-    """Update frame-major activations in place, once for each of `steps`; it and `previous` are the kernel's."""
+    """Update frame-major activations in place, once for each of `steps`, as the kernel takes it and `previous`."""
     scalar = problem.dtype.type
     before = h[:0] if previous is None else previous
     floor, eps, gamma = scalar(problem.floor(atoms)), scalar(problem.eps), scalar(problem.gamma)
@@ -317,7 +316,7 @@ def update_atoms(
 def compute_statistics(
     problem: Problem, atoms: Array, h: Array, free: Array, workers: Workers = _ALONE
 ) -> tuple[Array, Array]:
-    """Positive and negative part of the gradient in the free atoms, (n_free, n_features) each."""
+    """Return the positive and negative part of the gradient in the free atoms, (n_free, n_features) each."""
     everything = len(free) == len(atoms) and bool((np.diff(free) > 0).all())
     eps = problem.dtype.type(problem.eps)
     shape = (len(free), problem.n_features)
@@ -337,14 +336,14 @@ def compute_statistics(
 
 
 def keep_above_floor(old: Array, new: Array) -> Array:
-    """Let no entry fall below 1e-10 of its atom's largest: no denormals, and zeros stay zero."""
+    """Limit entries to at least 1e-10 of their atom's largest, which prevents denormals; zeros stay zero."""
     floor = np.maximum(new.max(axis=1, keepdims=True) * new.dtype.type(1e-10), new.dtype.type(1e-30))
     kept: Array = np.maximum(new, np.minimum(old, floor))
     return kept
 
 
 def scale_to_unit(atoms: Array) -> Array:
-    """Rows at unit L2 norm; an atom that is all zero stays so."""
+    """Scale rows to unit L2 norm; a row of zeros stays so."""
     norm = np.sqrt((atoms * atoms).sum(axis=1, keepdims=True))
     out: Array = atoms / np.where(norm > 0, norm, atoms.dtype.type(1))
     return out

@@ -1,7 +1,7 @@
-"""Threads that share the frames, while BLAS works with one thread: the same bits whatever their number.
+"""Threads that share the frames; results do not depend on their number, to the bit.
 
-Matrix products of a tile of frames are too small for the threads inside BLAS, which moreover sum up in another order
-then; whole tiles are shared out instead.
+Matrix products of a tile of frames are too small for the threads inside BLAS, which moreover sum in another order.
+So BLAS is limited to one thread, and whole tiles are distributed.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,8 +20,7 @@ R = TypeVar("R")
 class Workers:
     """A context in which work on frames is shared between `n_jobs` threads.
 
-    Outside of it (``Workers(1)`` that was never entered) all is done at once, in the caller's thread, and BLAS is
-    left as it is.
+    A ``Workers(1)`` that was never entered works in the caller's thread, and leaves BLAS as it is.
     """
 
     def __init__(self, n_jobs: int = 1) -> None:
@@ -41,11 +40,11 @@ class Workers:
         single_blas.__exit__(*error)
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """Results in the order of `items`."""
+        """Return the results in the order of `items`."""
         return map(function, items) if self._pool is None else self._pool.map(function, items)
 
     def over(self, n_frames: int, tile: int, function: Callable[[slice], object]) -> None:
-        """Call `function` with slices that make up all frames; none divides a tile."""
+        """Call `function` with slices that together cover all frames and divide no tile."""
         n_tiles = -(-n_frames // tile)
         bounds = [tile * (n_tiles * i // self._n_jobs) for i in range(self._n_jobs)] + [n_frames]
         spans = [slice(a, b) for a, b in pairwise(bounds) if a < b]

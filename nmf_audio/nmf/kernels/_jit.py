@@ -1,4 +1,4 @@
-"""The one decorator that compiles a kernel."""
+"""The decorator that compiles kernels."""
 
 import functools
 import logging
