@@ -1,4 +1,4 @@
-"""Fixed speech atoms, noise atoms that are learned while it runs, a decision-directed log-MMSE gain.
+"""The adaptive method: fixed speech atoms, noise atoms learned during processing, a decision-directed log-MMSE gain.
 
 For each frame v (n_bands,)::
 
@@ -11,7 +11,7 @@ For each frame v (n_bands,)::
     G     = log-MMSE gain of xi and v**2 / lam_n                            gains.log_mmse_gain
 
 after Ephraim & Malah (1985) for the gain and Lefevre, Bach & Fevotte (2011) for the idea to learn on line. The
-dictionary's own noise atoms are not used: on noise that they were not learned from they take speech away (measured).
+dictionary's own noise atoms are not used: on noise unlike their training data they remove speech (measured).
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AdaptiveSettings:
-    """What `AdaptiveDecomposition` uses; benchmarks/quality.py takes parts away to see what each is worth.
+    """Settings of `AdaptiveDecomposition`; benchmarks/quality.py varies them to find the contribution of each part.
 
     Parameters
     ----------
     speech_atoms : bool
         Take speech and noise spectra from the decomposition; else from the tracker alone.
     running_atoms : bool
-        Learn noise atoms while it runs; else the tracked noise is the only noise atom.
+        Learn noise atoms during processing; else the tracked noise is the only noise atom.
     n_iter : int
-        Multiplicative updates a frame.
+        Multiplicative updates per frame.
     l1_speech : float
         Sparsity of the speech activations, relative to the level 1 of the normalised bands.
     smoothing : float
@@ -64,11 +64,11 @@ class AdaptiveSettings:
 DEFAULT_SETTINGS = AdaptiveSettings()
 RATES = np.array([[0.5], [0.8], [0.95]], np.float32)
 SPEECH_START, NOISE_START = np.float32(0.1), np.float32(0.3)
-"""Activations before the first update: what the tracker knows to be noise is not to be explained as speech."""
+"""Activations before the first update: lower for speech, so that tracked noise is not explained by speech atoms."""
 
 
 class AdaptiveDecomposition:
-    """Noise is learned while it runs, as the module's text says.
+    """Decomposition that learns noise during processing; the module's docstring has the equations.
 
     It takes a dictionary of kind ``plain`` with the sources ``speech`` and ``noise``, of any divergence, and the
     first `n_observed` bands; the others are missing, not zero.

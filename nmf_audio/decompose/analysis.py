@@ -1,4 +1,4 @@
-"""Spectra in, estimates of the sources out, with state."""
+"""Analysis: from spectra to estimates of the sources, with state."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Analysis:
     def __init__(self, decomposition: Decomposition, spectrum: Array, band_map: BandMap) -> None:
         self._decomposition, self._bands = decomposition, band_map
         self._normaliser = Normaliser(spectrum[: band_map.n_observed], band_map.spec.whitening)
-        # a stream runs from its first block at full speed: whatever has to be compiled or loaded is so now
+        # the first block of a stream must not wait: compile and load everything now
         silence = np.zeros((1, band_map.n_observed), np.float32)
         self._estimate(self._normaliser.process(silence))
         self.reset()
@@ -65,7 +65,7 @@ class Analysis:
         return Found(joint, bands, normalised, self._estimate(normalised))
 
     def _estimate(self, normalised: Array) -> Estimate:
-        # what comes of extreme values in a dictionary is told by one error, not by warnings on the way
+        # extreme values in a dictionary lead to one error below, rather than to warnings
         with np.errstate(all="ignore"):
             estimate = self._decomposition.process(normalised.T)
         if not np.isfinite(estimate.masks).all():

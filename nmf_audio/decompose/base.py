@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a decomposition makes of some frames.
+    """Estimates of some frames.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Estimate:
     masks : ndarray (n_sources, n_bands, n_frames), float32
         Share of each source in each cell, in [0, 1]; shares of one cell sum to 1.
     H : ndarray (n_components, n_frames), float32
-        Activations: first those of the dictionary's atoms, in its order, then those of atoms that run.
+        Activations: first those of the dictionary's atoms, in its order, then those of the running atoms.
     priors : Priors, optional
         The priors by a gated memory, with frames as the last axis, if they were to be kept and there is one.
     """

@@ -1,4 +1,4 @@
-"""Named sources with fixed atoms, sparse activations, a Wiener mask.
+"""Decomposition by fixed atoms of named sources: sparse activations, a Wiener mask.
 
 Smaragdis, Raj & Shashanka (2007), Schmidt & Olsson (2006) and many after: dictionaries are learned offline, one for
 each source; a frame of the mixture is decomposed by multiplicative updates with all of them held fixed,

@@ -1,4 +1,4 @@
-"""The table of methods: a new one is one file beside this and one line here."""
+"""Table of the denoising methods."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _make_classic(dictionary: Dictionary, n_observed: int, keep_priors: bool) ->
     return ClassicDecomposition(dictionary, n_observed)
 
 
-# each method is imported when it is asked for: two of them load compiled kernels, which takes most of a second
+# methods are imported at their first use: two of them load compiled kernels, which takes most of a second
 METHODS = {
     "trained": Method(
         "atoms trained to separate, running noise and speech atoms, unrolled recurrent updates",

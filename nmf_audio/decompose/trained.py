@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float32]
 
 
 class TrainedDecomposition:
-    """The default method: causal, a fixed number of layers a frame, noise learned while it runs.
+    """The default method: causal, a fixed number of layers per frame, noise learned during processing.
 
     It takes a dictionary of kind ``trained`` and its first `n_observed` bands; the others are missing, not zero. With
     `keep_priors` estimates have the priors of a gated memory.
@@ -49,7 +49,7 @@ class TrainedDecomposition:
 
 
 class SeparatorDecomposition:
-    """Any number of sources by a dictionary of kind ``separator``: causal, a fixed number of layers a frame."""
+    """Any number of sources by a dictionary of kind ``separator``: causal, a fixed number of layers per frame."""
 
     def __init__(self, dictionary: Dictionary, n_observed: int) -> None:
         self.sources = dictionary.sources

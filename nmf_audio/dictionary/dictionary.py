@@ -1,4 +1,4 @@
-"""Dictionaries: what the program knows about sounds, as an object and as a file.
+"""Dictionaries, as objects and as files.
 
 A file is a ``.npz`` without pickle: float32 arrays and one JSON text ``meta``. It may come from a stranger, so the
 loader checks sizes before it reads and every property that the decompositions rely on before it returns.
@@ -86,7 +86,7 @@ class Dictionary:
     meta : mapping
         Provenance that JSON can hold: sources, licence, seed, command, program version.
     name : str
-        How messages call it: the file's stem, or ``'unsaved'``.
+        The name in messages: the file's stem, or ``'unsaved'``.
 
     Raises
     ------
@@ -158,7 +158,7 @@ class Dictionary:
         return digest.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the dictionary to `path`, replacing a file that is there only once the new one is whole.
+        """Write the dictionary to `path`; an existing file is replaced once the new one is complete.
 
         The same dictionary gives the same bytes.
 
@@ -280,7 +280,7 @@ def _check(d: Dictionary) -> None:
 
 
 def is_source_name(name: object) -> bool:
-    """Whether a source may be called so: it becomes a part of file names.
+    """Tell whether a source may have this name, which becomes a part of file names.
 
     Examples
     --------
@@ -299,7 +299,7 @@ def shipped_dictionaries() -> dict[str, Path]:
     True
     """
     package = Path(__file__).parent.parent
-    # in a wheel they lie inside the package, in a clone beside it
+    # inside the package in a wheel, beside it in a clone
     folder = (
         package / "dictionaries" if (package / "dictionaries").is_dir() else package.parent / "dictionaries"
     )
@@ -307,14 +307,14 @@ def shipped_dictionaries() -> dict[str, Path]:
 
 
 def load_dictionary(dictionary: Dictionary | str | os.PathLike[str] | None = None) -> Dictionary:
-    """Return a dictionary from what a user may say for one.
+    """Return a dictionary by name or path.
 
     Parameters
     ----------
     dictionary : Dictionary, str, path or None
         A dictionary; the name of a shipped one; the name of one of your own, see `own_dictionaries`; the path of a
-        file; or None for the default. What comes first in this list wins, so that a name means the same on every
-        computer.
+        file; or None for the default, looked up in this order, so that the name of a shipped dictionary means the
+        same on every computer.
 
     Returns
     -------

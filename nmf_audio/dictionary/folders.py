@@ -1,4 +1,4 @@
-"""A person's own dictionaries: the folder where they are found by name."""
+"""The folder of the user's own dictionaries, which are found by name."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ HOME_VARIABLE = "NMF_AUDIO_HOME"
 
 
 def home_folder() -> Path:
-    """Return the folder of a person's own dictionaries; it need not exist.
+    """Return the folder of the user's own dictionaries; it need not exist.
 
-    That is what the environment variable ``NMF_AUDIO_HOME`` says, or ``nmf-audio`` where the system keeps a person's
+    It is the value of the environment variable ``NMF_AUDIO_HOME``, or ``nmf-audio`` where the system keeps a user's
     data: in ``$XDG_DATA_HOME`` or ``~/.local/share``, on macOS in ``~/Library/Application Support``, on Windows in
     ``%LOCALAPPDATA%``.
 

@@ -1,4 +1,4 @@
-"""Arrays in a ``.npz`` file that may come from a stranger: nothing is evaluated, sizes are checked before reading."""
+"""Untrusted ``.npz`` files: nothing is evaluated, and sizes are checked before reading."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, npt.NDArray[Any]]:
             raise ValueError(f"unexpected entry {member.filename!r}")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"entry {member.filename!r} is compressed in another way than dictionaries are")
-        # the size that the archive declares may be a lie: never inflate more than that
+        # the declared size may be wrong: never inflate more than that
         with archive.open(member) as stream:
             data = stream.read(member.file_size + 1)
         if len(data) != member.file_size:

@@ -5,36 +5,36 @@ R = Rn + 1 + Rs running atoms (the one is the tracked floor), K = Ks + Kn + R. O
 noise, running noise, floor, running speech. Columns of ``A`` and ``C`` number K, or 2 K with a slow memory.
 
 ============ ============ ========= ==================================================================
-name         shape        range     what
+name         shape        range     meaning
 ============ ============ ========= ==================================================================
 W            (L, B, Ks+Kn) >= 0     fixed atoms of each layer; columns sum to 1
-W_out        (B, Ks+Kn)   >= 0      atoms that the spectrum estimates are made of
+W_out        (B, Ks+Kn)   >= 0      atoms of the spectrum estimates
 out_floor    (2, B)       > 0       added to the speech and to the noise spectrum
 lam          (L, K)       >= 0      sparsity
 g            (L, K)       (0, 2)    exponent of the multiplicative update
-A            (K, K | 2K)  >= 0      transition: what the last activations predict
-C            as A         >= 0      inhibition: how sparse the last activations make the next; no rows without it
+A            (K, K | 2K)  >= 0      transition: prediction by the last activations
+C            as A         >= 0      inhibition of activations by the last ones; no rows without it
 C_mid        (K, K)|(0,0) >= 0      inhibition within the frame, before layer L // 2; empty without it
 b            (K,)         > 0       floor of the prediction
 slow_rate    (K,) | (0,)  [0, 1)    leak of the slow memory of the activations; empty without one
 rate_noise   (Rn,)        (0, 1)    leak of the running noise averages
 rate_speech  (Rs,)        (0, 1)    leak of the running speech averages
 run_gain     (R, B)       > 0       gain per band of the running atoms in the spectrum estimates
-residual     (B,)         any       weight of what the model leaves unexplained in the mask
+residual     (B,)         any       weight of the unexplained part in the mask
 p            ()           > 0       exponent of the mask
 ============ ============ ========= ==================================================================
 
 It may have a gated memory (`nmf_audio.nmf.gated_memory`): all arrays of the first block below, or those of both. G =
-B / 4 groups of bands; n local, m global and n2 second local units; d and e numbers that pass between memories of
-different reach. Thirds of 3 n columns: update gate, reset gate, candidate. All values lie within +-MAX_WEIGHT.
+B / 4 groups of bands; n local, m global and n2 second local units; d and e values that pass between the local and
+the global memory. Thirds of 3 n columns: update gate, reset gate, candidate. All values lie within +-MAX_WEIGHT.
 
 ================= =================== =================================================================
-name              shape               what
+name              shape               meaning
 ================= =================== =================================================================
-local_in          (24, 3 n)           what each group sees: 12 bands of the frame, and of the floor
+local_in          (24, 3 n)           input of a group: 12 bands of the frame, and of the floor
 local_back        (n, 3 n)            its own last state
 local_bias        (G, 3 n)
-local_down        (G n, d)            what the global memory sees of all groups' states
+local_down        (G n, d)            input of the global memory from all groups' states
 global_in         (2 B + d, 3 m)      frame, floor, groups' states
 global_back       (m, 3 m)            its own last state
 global_bias       (3 m,)
@@ -44,8 +44,8 @@ head_inhibit_bias (K,)
 head_mask         (m, B)              added to the mask's logit
 head_mask_local   (G, n, 4)           the same, by a group's own state
 ----------------- ------------------- -----------------------------------------------------------------
-second_up         (m, e)              what every group sees of the global memory
-second_in         (3 n + e, 3 n2)     states of the group and of its neighbours, and that
+second_up         (m, e)              input of every group from the global memory
+second_in         (3 n + e, 3 n2)     states of the group and of its neighbours, and second_up
 second_back       (n2, 3 n2)          its own last state
 second_bias       (G, 3 n2)
 head_mask_second  (G, n2, 4)          added to the mask's logit

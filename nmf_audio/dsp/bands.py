@@ -21,7 +21,7 @@ REFERENCE_N_FFT = 512
 
 @dataclass(frozen=True)
 class FrontEndSpec:
-    """What describes a front end completely; a dictionary carries the one that it was trained with.
+    """The parameters of a front end; a dictionary has those that it was trained with.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class FrontEndSpec:
     n_high : int
         Number of bands above, evenly spaced on the ERB-rate scale (Glasberg & Moore 1990).
     whitening : float
-        How far the signal's own long-term spectrum is evened out, 0 (not at all) to 1.
+        How far the signal's own long-term spectrum is flattened, 0 (not at all) to 1.
 
     Raises
     ------
@@ -83,12 +83,12 @@ class FrontEndSpec:
         return self.n_linear + self.n_high
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as a dict that JSON can hold."""
+        """Return the fields as a dict for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FrontEndSpec:
-        """Build a spec from what `to_dict` gave; raises ParameterError for anything else."""
+        """Build a spec from the result of `to_dict`; raises ParameterError for anything else."""
         names = {f.name for f in fields(cls)}
         if isinstance(values, dict):
             # older dictionaries have none
@@ -99,7 +99,7 @@ class FrontEndSpec:
 
 
 def check_rate(sr: Any) -> int:
-    """Return `sr` as an int, or raise ParameterError when it is no sample rate that the front end can take."""
+    """Return `sr` as an int, or raise ParameterError if the front end does not support it."""
     return check_whole("sr", sr, MIN_SR, MAX_SR, unit="Hz", advice="convert the recording first")
 
 

@@ -1,4 +1,4 @@
-"""From spectrum estimates to gains: ratio masks, decision-directed log-MMSE, floors."""
+"""Gains from spectrum estimates: ratio masks, decision-directed log-MMSE, floors."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def ratio_mask(spectra: Array, exponent: float) -> Array:
 def exponential_integral(x: Array) -> Array:
     """Return E1(x) for x > 0 with a relative error below 2e-6 up to x = 1 and 1e-4 beyond.
 
-    Abramowitz & Stegun, Handbook of Mathematical Functions, 5.1.53 and 5.1.56. Importing scipy.special for one
-    function of so little needed accuracy would cost more than denoising ten seconds of speech.
+    Abramowitz & Stegun, Handbook of Mathematical Functions, 5.1.53 and 5.1.56. This accuracy is enough, and importing
+    scipy.special would take longer than denoising ten seconds of speech.
 
     Examples
     --------
@@ -74,5 +74,5 @@ def log_mmse_gain(xi: Array, gamma: Array) -> Array:
 
 
 def floor_from_db(reduction_db: float) -> float:
-    """Return the smallest gain for "at most so many decibels down"."""
+    """Return the smallest gain of a reduction by at most `reduction_db`."""
     return float(10 ** (-reduction_db / 20))

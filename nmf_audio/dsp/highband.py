@@ -1,7 +1,7 @@
-"""Gains above the dictionary's top: what a dictionary of 16 kHz does to a recording of 48 kHz.
+"""Gains above the dictionary's highest band, for recordings at 44.1 kHz and more.
 
-Speech above 8 kHz comes with speech just below it, so the top bands' mask says when there is speech; a noise floor
-of its own says how much of a high band is noise. For each high band, with P its power in this frame::
+Speech above 8 kHz comes with speech just below it, so the top bands' mask shows when there is speech; a noise floor
+of its own shows how much of a high band is noise. For each high band, with P its power in this frame::
 
     presence = energy-weighted mean of the mask over the top bands, .2 and less -> 0, .7 and more -> 1
     smooth   = .7 * smooth + .3 * P
@@ -25,7 +25,7 @@ Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 TOP_BANDS_FROM = 0.5
-"""The mask is looked at from this part of the dictionary's top frequency upwards (3.9 kHz for 7.7 kHz)."""
+"""The mask counts from this part of the dictionary's top frequency upwards (3.9 kHz for 7.7 kHz)."""
 
 ABSENT, PRESENT = 0.2, 0.7
 SMOOTHING = 0.7
@@ -99,7 +99,7 @@ class HighBandGain:
         return spread
 
     def _follow(self, power: Doubles, presence: Doubles) -> Doubles:
-        """Return the larger of noise and floor (n_frames, n_high_bands): the part that goes frame by frame."""
+        """Track noise and floor; return the larger of both (n_frames, n_high_bands)."""
         found = np.empty_like(power)
         learning, forgetting = NOISE_RATE * (1 - presence), FORGETTING_RATE * presence
         keeping = (1 - learning - forgetting).ravel().tolist()

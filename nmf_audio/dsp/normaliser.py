@@ -1,4 +1,4 @@
-"""Level and tilt: band magnitudes to frames that do not depend on how loud a recording is."""
+"""Normalisation of frames: division by a running level and by a running tilt."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LEVEL_RATE = 0.01
 """Slowest rate of the level tracker, per frame: a time constant of 1.6 s."""
 
 TILT_START = 10
-"""How many frames the flat tilt counts for that a signal begins with."""
+"""Weight, in frames, of the flat tilt that a signal begins with."""
 
 LEAST_TILT = 1e-3
-"""Bands further below the mean of all are not raised any more."""
+"""Lower limit of the tilt: bands further below the mean of all are raised no further."""
 
 SILENCE = 1e-6
 """A frame whose mean is below this part of the level is silence: it does not move the level."""
@@ -41,8 +41,8 @@ class Normaliser:
     the first frame on; frames of (relative) silence are not counted. The result does not depend on the signal's
     level: a recording 30 dB quieter gives the same v.
 
-    Noise that is far louder in some bands, as in a car, would leave what lies in the others without weight. The tilt
-    follows each band's own mean in the same way, ``c += max(1 / (count + 10), 0.01) * (x_t / spectrum / m - c)``
+    Noise that is far louder in some bands, as in a car, would leave speech in the others without weight. The tilt
+    follows each band's own mean likewise, ``c += max(1 / (count + 10), 0.01) * (x_t / spectrum / m - c)``
     from c = 1 on, and is divided out to the power of `whitening`.
 
     A single sample of 1e6 among others of 0.1 would hold the level up for a quarter of a minute. So where a frame
@@ -54,7 +54,7 @@ class Normaliser:
     spectrum : ndarray (n_bands,), float32
         Long-term magnitude spectrum of speech in the bands, positive.
     whitening : float
-        0: the tilt is left as it is; 1: in the long run all bands have the same mean.
+        0: the tilt is kept; 1: in the long run all bands have the same mean.
     """
 
     def __init__(self, spectrum: Array, whitening: float = 0.0) -> None:
@@ -71,7 +71,7 @@ class Normaliser:
 
     @property
     def state(self) -> npt.NDArray[np.float64]:
-        """Level, counts and tilt as one array, to go on from; can be set."""
+        """Level, counts and tilt as one array; set it to continue from there."""
         return np.array([self._level, self._count, self._tilt_count, *self._tilt], np.float64)
 
     @state.setter

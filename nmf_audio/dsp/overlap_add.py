@@ -1,4 +1,4 @@
-"""Overlap-add: blocks to spectra, and masked spectra back to blocks, one hop later."""
+"""Overlap-add: blocks to spectra, and masked spectra to blocks, with a delay of one hop."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Array = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
 
 TILE_SAMPLES = 2**15
-"""Samples in the frames that are transformed at once: few enough that arrays stay in the cache, and their memory in
-the process, rather than going back to the system after each call. It has no influence on the result.
+"""Samples in the frames that are transformed at once: few enough that arrays stay in the cache, and that their memory
+is not returned to the system after each call. The result does not depend on it.
 """
 
 
 class Resynthesis:
-    """Blocks in, blocks of one or more masked signals out, one hop of ``n_fft // 2`` later.
+    """Masks a signal block by block, with a delay of one hop, ``n_fft // 2``; one or more outputs.
 
     `gains` takes the next frames' spectra X (n_channels, n_frames, n_freq), and returns gains (n_outputs, n_frames,
     n_freq) that all channels share, or (n_outputs, n_channels, n_frames, n_freq).
@@ -38,7 +38,7 @@ class Resynthesis:
         self.reset()
 
     def reset(self) -> None:
-        """Put the clock and the buffers to the beginning of a signal."""
+        """Return to the beginning of a signal."""
         shape = (self._n_channels, self._hop)
         self._previous = np.zeros(shape, np.float32)
         self._overlap = np.zeros((self._n_outputs, *shape), np.float32)
@@ -46,7 +46,7 @@ class Resynthesis:
         self._n_lead = self._hop
 
     def advance(self, y: Array) -> tuple[Array, Array]:
-        """Run all frames that the next samples `y` (n_channels, n) complete.
+        """Process all frames that the next samples `y` (n_channels, n) complete.
 
         Returns the samples that are complete, as they came in (n_channels, m) and as they come out (n_outputs,
         n_channels, m).
@@ -56,7 +56,7 @@ class Resynthesis:
         n_frames = y.shape[1] // hop
         starts = range(0, n_frames, self._tile)
         tiles = [y[:, i * hop : min(i + self._tile, n_frames) * hop] for i in starts]
-        # a copy, so that a long block is not kept alive by the few samples left of it
+        # a copy: a view of a few samples would keep all of a long block in memory
         self._pending = y[:, n_frames * hop :].copy()
         parts = [self._run(tile) for tile in tiles]
         if not parts:

@@ -15,17 +15,17 @@ LOWEST_DB, HIGHEST_DB = -180.0, 80.0
 SPEECH_STEP_DB, LEVEL_STEP_DB = 1.0, 0.5
 
 MARGIN_DB = 6.0
-"""In a pause the speech estimate is so far below its frame. Recordings without noise have no such frames."""
+"""In a pause the speech estimate is this far below its frame. Recordings without noise have no such frames."""
 
 DEPTHS_DB = (25, 20, 15, 10)
-"""In a pause it is so far below its own mean, too: the first depth at which there are enough frames counts."""
+"""In a pause it is this far below its own mean, too: the first depth with enough frames counts."""
 
 MIN_SHARE, MIN_FRAMES = 0.1, 10
 """The fewest frames that are enough."""
 
 LOUD_SHARE = 0.05
-"""Share of the frames that must be speech: where even in these, the loudest, the estimate is `MARGIN_DB` below its
-frame, there is nothing but noise.
+"""Share of the frames, the loudest, that must be speech: if even there the estimate is `MARGIN_DB` below its frame,
+the signal is noise alone.
 """
 
 

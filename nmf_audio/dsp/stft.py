@@ -3,13 +3,13 @@
 The front end works at the signal's own sample rate. Frames last 32 ms at any rate, bands are defined in Hz, and
 magnitudes are scaled so that they do not depend on the rate, so one dictionary serves all rates.
 
-One frame takes this way::
+The path of a frame::
 
     X (n_freq,)  complex STFT           analysis_window, transform
     x (n_bands,) = Bands @ |X| * 512 / n_fft / spectrum        bands.BandMap.pool
     v (n_bands,) = x / level / tilt**whitening + FLOOR         normaliser.Normaliser
 
-and a gain per band comes back to the bins as ``Bands.T @ gain`` (`bands.BandMap.spread`).
+and a gain per band is spread to the bins as ``Bands.T @ gain`` (`bands.BandMap.spread`).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def analysis_window(n_fft: int) -> Array:
 def transform(y: Array, window: Array) -> ComplexArray:
     """Return the spectra (..., n_frames, n_freq) of half-overlapping frames under a window (n_fft,).
 
-    `y` (..., (n_frames + 1) * n_fft / 2) is whole hops. The scale of 1 / n_fft that is asked for, and undone in the
-    window, is what makes numpy (2.4) transform float32 as float32: without it the same takes five times as long.
+    `y` (..., (n_frames + 1) * n_fft / 2) consists of whole hops. With a scale of 1 / n_fft, which the window undoes,
+    numpy (2.4) transforms float32 as float32, in a fifth of the time.
     """
     first, second = (window * np.float32(len(window))).reshape(2, -1)
     hops = y.reshape(*y.shape[:-1], -1, len(first))

@@ -10,11 +10,11 @@ from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import (
     Array,
     Free,
+    any_positive,
     check_result,
     convert,
     exponent,
     free_atoms,
-    any_positive,
     prepare,
 )
 from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, to_frame_major
