@@ -81,6 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"as for one speaker a channel (default: {defaults.DEFAULT_CHANNELS}); with --raw also the number of "
         "channels of what comes in (default: 1)",
     )
+    sound.add_argument(
+        "--loudness",
+        metavar="LUFS",
+        help="loudness of the output by EBU R 128, such as -16, as far as its true peak stays at or below -1 dB; "
+        "each file is heard twice (default: nothing is amplified)",
+    )
     settings.add_part_arguments(parser, "denoise")
     noise = parser.add_argument_group(
         "the noise alone", "learned first, so that it is known from the first word on"

@@ -22,7 +22,7 @@ _VALUES = (
     *("elapsed_seconds", "real_time_factor", "level_before_db"),
 )
 
-_LEVELS = ("level_after_db", "noise_before_db", "noise_after_db", "noise_removed_db", "removed_db")
+_LEVELS = ("level_after_db", "noise_before_db", "noise_after_db", "noise_removed_db", "removed_db", "gain_db")
 
 
 def check(args: argparse.Namespace, targets: Iterable[Path], errors: list[str]) -> None:

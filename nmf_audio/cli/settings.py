@@ -190,6 +190,7 @@ def read_jobs(args: argparse.Namespace, errors: list[str]) -> int:
 def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str, Any]:
     """Return the keywords of `denoise_file` for which part of a recording is processed, and how."""
     from nmf_audio.jobs.denoise_file import check_noise_options
+    from nmf_audio.jobs.target_loudness import check_loudness
 
     options: dict[str, Any] = {
         "noise": args.noise,
@@ -201,6 +202,11 @@ def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str
     except ParameterError as error:
         errors.append(common.describe(error))
     options |= read_part_options(args, errors)
+    options["loudness"] = None if args.loudness is None else common.parse_number(args.loudness)
+    try:
+        check_loudness(options["loudness"], streamed="-" in args.inputs, keep_noise=args.keep_noise)
+    except (ParameterError, MissingExtraError) as error:
+        errors.append(common.describe(error))
     check_noise(args, errors)
     return options
 

@@ -30,6 +30,7 @@ from nmf_audio.jobs.pieces import Pieces, Shape, is_worth_cutting
 from nmf_audio.jobs.processes import check_jobs
 from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import Report
+from nmf_audio.jobs.target_loudness import Amplified, Gain, check_loudness, find_gain
 from nmf_audio.stream import Observer
 
 __all__ = ["Report", "check_noise_options", "choose_denoiser", "default_output", "denoise_file"]
@@ -97,6 +98,7 @@ def denoise_file(
     sr: int | None = None,
     bitrate: float | None = None,
     quality: float | None = None,
+    loudness: float | None = None,
     force: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -152,6 +154,9 @@ def denoise_file(
         Bit rate of lossy outputs (MP3, Vorbis, Opus, AAC) in kbit/s; that of a lossy recording by default.
     quality : float or None
         In its place, for MP3 and Vorbis: a quality from 0 to 10, the best.
+    loudness : float or None
+        Integrated loudness of the output in LUFS, by EBU R 128, such as -16: it is amplified, by one gain, as far as
+        its true peak stays at or below -1 dB. The recording is heard twice, and can't be an open file; needs PyAV.
     force : bool
         Replace `dst` and `keep_noise` if they exist.
     jobs : int
@@ -199,11 +204,12 @@ def denoise_file(
         denoiser, dictionary=dictionary, method=method, reduction_db=reduction_db, mix=mix
     )
     check_noise_options(noise=noise, noise_from=noise_from, channels=channels, streamed=streamed)
-
+    check_loudness(loudness, streamed=streamed, keep_noise=keep_noise)
     check_jobs(jobs)
     spec = chosen.dictionary.spec
     streams: list[_ChannelStreams | Pieces] = []
     silences: list[str] = []
+    gains: list[Gain] = []
 
     def prepare(reader: Reader, blocks: Generator[Samples]) -> Processor:
         heard = None
@@ -218,6 +224,10 @@ def denoise_file(
         maker = _StreamMaker(chosen, reader.sr, reader.n_channels, channels == "linked", heard)
         with errors_of(reader):
             stream = maker.make()
+        if loudness is not None:
+            gains.append(find_gain(maker.make(), SPEECH, blocks, reader, loudness))
+            streams.append(stream)
+            return Amplified(stream, gains[0])
         n_samples = None if streamed else SectionReader(reader, start, end).n_samples
         if jobs > 1 and is_worth_cutting(n_samples, reader.sr):
             shape = Shape(reader.sr, reader.n_channels, n_samples, frame_size(reader.sr, spec.frame_seconds))
@@ -229,7 +239,7 @@ def denoise_file(
         return streams[0]
 
     def advance(done: float, total: float) -> None:
-        if progress is not None and not isinstance(streams[0], Pieces):
+        if progress is not None and not (streams and isinstance(streams[0], Pieces)):
             progress(done, total)
 
     job = FileJob(
@@ -239,6 +249,7 @@ def denoise_file(
         rest=None if keep_noise is None else NOISE,
         others=() if noise is None else (noise,),
         raw=raw,
+        n_passes=1 if loudness is None else 2,
         start=start,
         end=end,
         format=format,
@@ -253,7 +264,8 @@ def denoise_file(
         fields, levels = job.run(prepare)
         meters = _merged(streams[0].measured) if isinstance(streams[0], Pieces) else streams[0].measured
     noise_before_db, noise_after_db = _noise_levels(meters) or (None, None)
-    fields["warnings"] = (*fields["warnings"], *silences)
+    fields["warnings"] = (*fields["warnings"], *silences, *(gain.warning for gain in gains if gain.warning))
+    gain_db = gains[0].db if gains else None
     return Report(
         **fields,
         dst=get_report_path(dst),
@@ -261,7 +273,8 @@ def denoise_file(
         method=chosen.method,
         dictionary=chosen.dictionary.name,
         level_after_db=levels.after_db[SPEECH],
-        removed_db=levels.removed_db(SPEECH),
+        removed_db=levels.removed_db(SPEECH) + (gain_db or 0.0),
+        gain_db=gain_db,
         noise_before_db=noise_before_db,
         noise_after_db=noise_after_db,
     )

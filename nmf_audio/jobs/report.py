@@ -82,6 +82,9 @@ class Report(FileReport):
     noise_before_db, noise_after_db : float or None
         Level of the noise in the pauses of the speech, in decibels below full scale, before and after: the median of
         frames of 32 ms. None where no pauses are found, or nothing but noise.
+    gain_db : float or None
+        By how many decibels the output was amplified for the loudness that was asked for; None if none was. Levels of
+        the noise, and what was removed, are those without it.
     removed_db : float
         Level of the whole input over that of the output, in decibels: 10 log10(sum x^2 / sum y^2). 0 for silence.
         Deprecated: it says little of the noise; use `noise_removed_db`.
@@ -97,6 +100,7 @@ class Report(FileReport):
     removed_db: float = 0.0
     noise_before_db: float | None = None
     noise_after_db: float | None = None
+    gain_db: float | None = None
 
     @property
     def noise_removed_db(self) -> float | None:

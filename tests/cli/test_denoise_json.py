@@ -81,6 +81,7 @@ def test_the_page_describes_the_document(run: Run, tmp_path: Path, dictionary_fi
         "raw": None,
         "start": None,
         "end": 3,
+        "loudness": None,
         "format": None,
         "subtype": None,
         "sr": None,
