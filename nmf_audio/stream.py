@@ -34,9 +34,6 @@ class Masking(Protocol):
     def reset(self) -> None:
         """Return to the beginning of a signal."""
 
-    def advance(self, y: Array) -> tuple[Array, Array]:
-        """Take the next samples (n_channels, n); return those that are complete, and each source's share of them."""
-
 
 class _Entrance:
     """A context that one thread at a time may be in; others don't wait, but are refused."""
@@ -230,8 +227,8 @@ class Stream(BlockStream[Samples]):
         self._floor, self._mix = np.float32(floor_gain), np.float32(mix)
         self._noise: Array | None = None
         self._analysis = Analysis(decomposition, spectrum, band_map)
-        masking = Resynthesis(band_map.n_fft, n_channels, 1, self._compute_gains)
-        super().__init__(masking, band_map.sr, n_channels, band_map.n_fft)
+        self._resynthesis = Resynthesis(band_map.n_fft, n_channels, 1)
+        super().__init__(self._resynthesis, band_map.sr, n_channels, band_map.n_fft)
 
     def prime(self, noise: Samples) -> None:
         """Learn the noise before the signal begins, so that it is removed from the first word on.
@@ -281,7 +278,7 @@ class Stream(BlockStream[Samples]):
             super()._reset()
 
     def _advance(self, y: Samples) -> Samples:
-        dry, wet = self._masking.advance(to_float(y))
+        dry, wet = self._resynthesis.advance(to_float(y), self._compute_gains)
         return wet if self._mix == 1 else dry + self._mix * (wet - dry)
 
     def _shape(self, ready: Samples) -> Samples:

@@ -13,6 +13,7 @@ __all__ = ["ComplexArray", "Resynthesis"]
 
 Array = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
+Gains = Callable[[ComplexArray], Array]
 
 TILE_SAMPLES = 2**15
 """Samples in the frames that are transformed at once: few enough that arrays stay in the cache, and that their memory
@@ -23,18 +24,15 @@ is not returned to the system after each call. The result does not depend on it.
 class Resynthesis:
     """Masks a signal block by block, with a delay of one hop, ``n_fft // 2``; one or more outputs.
 
-    `gains` takes the next frames' spectra X (n_channels, n_frames, n_freq), and returns gains (n_outputs, n_frames,
-    n_freq) that all channels share, or (n_outputs, n_channels, n_frames, n_freq).
+    It is given the function `gains` with each block, rather than once: that of its owner would tie both together in a
+    cycle, which stays in memory until Python happens to look for such.
     """
 
-    def __init__(
-        self, n_fft: int, n_channels: int, n_outputs: int, gains: Callable[[ComplexArray], Array]
-    ) -> None:
+    def __init__(self, n_fft: int, n_channels: int, n_outputs: int) -> None:
         self._hop = n_fft // 2
         self._tile = max(1, TILE_SAMPLES // n_fft)
         self._window = analysis_window(n_fft)
         self._n_channels, self._n_outputs = n_channels, n_outputs
-        self._gains = gains
         self.reset()
 
     def reset(self) -> None:
@@ -45,9 +43,11 @@ class Resynthesis:
         self._pending = np.zeros((self._n_channels, 0), np.float32)
         self._n_lead = self._hop
 
-    def advance(self, y: Array) -> tuple[Array, Array]:
+    def advance(self, y: Array, gains: Gains) -> tuple[Array, Array]:
         """Process all frames that the next samples `y` (n_channels, n) complete.
 
+        `gains` takes the next frames' spectra X (n_channels, n_frames, n_freq), and returns gains that all channels
+        share, (n_outputs, n_frames, n_freq), or not, (n_outputs, n_channels, n_frames, n_freq).
         Returns the samples that are complete, as they came in (n_channels, m) and as they come out (n_outputs,
         n_channels, m).
         """
@@ -58,7 +58,7 @@ class Resynthesis:
         tiles = [y[:, i * hop : min(i + self._tile, n_frames) * hop] for i in starts]
         # a copy: a view of a few samples would keep all of a long block in memory
         self._pending = y[:, n_frames * hop :].copy()
-        parts = [self._run(tile) for tile in tiles]
+        parts = [self._run(tile, gains) for tile in tiles]
         if not parts:
             return y[:, :0], np.zeros((self._n_outputs, self._n_channels, 0), np.float32)
         dry = np.concatenate([part for part, _ in parts], axis=1)
@@ -68,15 +68,15 @@ class Resynthesis:
         self._n_lead -= lead
         return dry[:, lead:], wet[:, :, lead:]
 
-    def _run(self, tile: Array) -> tuple[Array, Array]:
+    def _run(self, tile: Array, gains: Gains) -> tuple[Array, Array]:
         """Take whole hops (n_channels, n_frames * hop); return the hops before them, as they were and masked."""
         hop = self._hop
         y = np.concatenate([self._previous, tile], axis=1)
         self._previous = tile[:, -hop:].copy()
         X = transform(y, self._window)
         wet = np.empty((self._n_outputs, *tile.shape), np.float32)
-        for i, gains in enumerate(self._gains(X)):
-            masked = np.asarray(np.fft.irfft(X * gains, 2 * hop, axis=2), np.float32) * self._window
+        for i, gain in enumerate(gains(X)):
+            masked = np.asarray(np.fft.irfft(X * gain, 2 * hop, axis=2), np.float32) * self._window
             out = masked[:, :, :hop].copy()
             out[:, 0] += self._overlap[i]
             out[:, 1:] += masked[:, :-1, hop:]

@@ -6,6 +6,7 @@ import inspect
 import os
 import queue
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -170,6 +171,7 @@ class FileWork(Generic[AnyReport]):
         if isinstance(error, ProcessEndedError):
             for folder in {target.parent for target in self._targets()}:
                 remove_leftovers(folder)
+        _forget_locals(error)
         return self._make_report("failed", error=error)
 
     def _targets(self) -> list[Path]:
@@ -182,6 +184,13 @@ class FileWork(Generic[AnyReport]):
         dst = self.dst if isinstance(self.dst, dict) else get_report_path(self.dst)
         make: Callable[..., AnyReport] = self.report
         return make(get_report_path(self.src), dst, status, **fields)
+
+
+def _forget_locals(error: BaseException | None) -> None:
+    """Let go of what functions held when they failed: their traceback is kept as long as the report."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def work_on(

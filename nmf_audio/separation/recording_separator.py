@@ -19,7 +19,14 @@ from nmf_audio.separation.frame_sampling import RunSampler, limit_spikes, thin
 from nmf_audio.separation.segment_masking import Masker, SegmentMasking, analyse_blocks, join_channels
 from nmf_audio.separation.stream import Parts, PartsStream, check_mask_power, check_seed, separate_blocks
 
-__all__ = ["FittedSeparator", "Recording", "RecordingSeparator", "check_weight", "separate_takes"]
+__all__ = [
+    "FittedSeparator",
+    "Recording",
+    "RecordingSeparator",
+    "SegmentStream",
+    "check_weight",
+    "separate_takes",
+]
 
 Array = npt.NDArray[np.float32]
 
@@ -162,7 +169,18 @@ class FittedSeparator:
             raise invalid("sr", sr, f"{self.sr} Hz, the rate of what was learned from")
         check_channels(n_channels)
         masking = SegmentMasking(self._masker, len(self.sources), self._n_fft, n_channels)
-        return PartsStream(masking, sr, n_channels, masking.latency, sources=self.sources)
+        return SegmentStream(masking, sr, n_channels, sources=self.sources)
+
+
+class SegmentStream(PartsStream):
+    """Several sources that are masked segment after segment."""
+
+    def __init__(self, masking: SegmentMasking, sr: int, n_channels: int, *, sources: Sequence[str]) -> None:
+        self._segments = masking
+        super().__init__(masking, sr, n_channels, masking.latency, sources=sources)
+
+    def _mask(self, y: Array) -> Array:
+        return self._segments.advance(y)[1]
 
 
 def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: RecordingSeparator) -> list[Parts]:

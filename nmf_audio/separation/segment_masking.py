@@ -43,8 +43,8 @@ class SegmentMasking:
     def __init__(self, masker: Masker, n_sources: int, n_fft: int, n_channels: int) -> None:
         self._masker, self._n_sources = masker, n_sources
         self._hop, self._n_channels = n_fft // 2, n_channels
-        self._analysis = Resynthesis(n_fft, n_channels, 0, self._analyse)
-        self._synthesis = Resynthesis(n_fft, n_channels, n_sources, self._next_gains)
+        self._analysis = Resynthesis(n_fft, n_channels, 0)
+        self._synthesis = Resynthesis(n_fft, n_channels, n_sources)
         self.reset()
 
     @property
@@ -63,7 +63,7 @@ class SegmentMasking:
 
     def advance(self, y: Array) -> tuple[Array, Array]:
         """Take the next samples (n_channels, n); return those that are complete, and each source's share of them."""
-        self._analysis.advance(y)
+        self._analysis.advance(y, self._analyse)
         self._waiting = np.concatenate([self._waiting, y], axis=1)
         dry = [np.zeros((self._n_channels, 0), np.float32)]
         wet = [np.zeros((self._n_sources, self._n_channels, 0), np.float32)]
@@ -71,7 +71,7 @@ class SegmentMasking:
             self._mask_segment()
             n = SEGMENT * self._hop
             ready, self._waiting = self._waiting[:, :n], self._waiting[:, n:].copy()
-            played, masked = self._synthesis.advance(ready)
+            played, masked = self._synthesis.advance(ready, self._next_gains)
             dry.append(played)
             wet.append(masked)
         return np.concatenate(dry, axis=1), np.concatenate(wet, axis=2)
@@ -121,12 +121,12 @@ def analyse_blocks(
         receive(np.abs(X).swapaxes(1, 2))
         return np.zeros((0, *X.shape), np.float32)
 
-    analysis = Resynthesis(n_fft, n_channels, 0, analyse)
+    analysis = Resynthesis(n_fft, n_channels, 0)
     n_in, dtype = 0, None
     for block in blocks:
         y = check_block(block, n_channels, n_in)
         if dtype not in (None, y.dtype):
             raise invalid("block", y.dtype, f"{dtype} as before", given=f"block is of type {y.dtype}")
         dtype, n_in = y.dtype, n_in + y.shape[1]
-        analysis.advance(to_float(y))
-    analysis.advance(np.zeros((n_channels, n_fft), np.float32))
+        analysis.advance(to_float(y), analyse)
+    analysis.advance(np.zeros((n_channels, n_fft), np.float32), analyse)

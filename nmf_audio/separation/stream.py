@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -55,11 +56,15 @@ class PartsStream(BlockStream[Parts]):
             raise invalid("block", dtype, allowed, "or call reset()", given=f"block is of type {dtype}")
 
     def _advance(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        wet = self._masking.advance(to_float(y))[1]
+        wet = self._mask(to_float(y))
         waiting = y if self._waiting is None else np.concatenate([self._waiting, y], axis=1)
         ready, self._waiting = waiting[:, : wet.shape[2]], waiting[:, wet.shape[2] :].copy()
         parts = [from_float(share, y.dtype) for share in wet]
         return np.stack([*parts, remainder(ready, parts)])
+
+    @abstractmethod
+    def _mask(self, y: Array) -> Array:
+        """Take the next samples (n_channels, n); return what is complete, (n_sources, n_channels, m)."""
 
     def _shape(self, ready: npt.NDArray[Any]) -> Parts:
         parts = ready[:, 0] if self._ndim == 1 else ready
@@ -140,12 +145,15 @@ class SeparationStream(PartsStream):
         self._bands = band_map
         self._high = HighBandShares(band_map) if band_map.n_covered < band_map.n_freq else None
         self._analysis = Analysis(decomposition, spectrum, band_map)
-        masking = Resynthesis(band_map.n_fft, n_channels, len(self._rows), self._compute_gains)
-        super().__init__(masking, band_map.sr, n_channels, band_map.n_fft, sources=sources)
+        self._resynthesis = Resynthesis(band_map.n_fft, n_channels, len(self._rows))
+        super().__init__(self._resynthesis, band_map.sr, n_channels, band_map.n_fft, sources=sources)
 
     def _reset(self) -> None:
         self._analysis.reset()
         super()._reset()
+
+    def _mask(self, y: Array) -> Array:
+        return self._resynthesis.advance(y, self._compute_gains)[1]
 
     def _compute_gains(self, X: ComplexArray) -> Array:
         """Return the gains (n_sources, n_frames, n_freq) of the next frames X (n_channels, n_frames, n_freq)."""

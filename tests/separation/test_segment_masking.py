@@ -12,8 +12,8 @@ from nmf_audio.dsp.stft import istft, stft
 from nmf_audio.errors import ParameterError
 from nmf_audio.separation import segment_masking
 from nmf_audio.separation.frame_sampling import RUN, RunSampler, thin
+from nmf_audio.separation.recording_separator import SegmentStream
 from nmf_audio.separation.segment_masking import SegmentMasking, analyse_blocks, join_channels
-from nmf_audio.separation.stream import PartsStream
 
 N_FFT, HOP = 64, 32
 
@@ -24,9 +24,9 @@ def _masker(S: Any) -> Any:
     return np.stack([a, 0.5 * (1 - a)]).astype(np.float32)
 
 
-def _stream(n_channels: int = 1, masker: Any = _masker) -> PartsStream:
+def _stream(n_channels: int = 1, masker: Any = _masker) -> SegmentStream:
     masking = SegmentMasking(masker, 2, N_FFT, n_channels)
-    return PartsStream(masking, 8000, n_channels, masking.latency, sources=("a", "b"))
+    return SegmentStream(masking, 8000, n_channels, sources=("a", "b"))
 
 
 @pytest.fixture(autouse=True)
