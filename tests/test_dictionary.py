@@ -322,6 +322,17 @@ def test_what_can_not_be_saved_leaves_what_was_there(tmp_path: Path, monkeypatch
     assert path.read_bytes() == before
 
 
+def test_a_home_that_can_not_be_looked_into_has_no_dictionaries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NMF_AUDIO_HOME", "x" * 5000)
+    assert own_dictionaries() == {}
+    small().save(tmp_path / "a.npz")
+    assert load_dictionary(str(tmp_path / "a.npz")).name == "a"
+    with pytest.raises(DictionaryError, match="is neither a file nor"):
+        load_dictionary("mine")
+
+
 def test_your_own_are_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NMF_AUDIO_HOME", str(tmp_path / "home"))
     assert own_dictionaries() == {}

@@ -3,6 +3,7 @@
 import errno
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,7 @@ def find_inputs(
         if dash and path == streams.DASH:
             inputs.append(Input(path))
         elif glob.has_magic(word) and not os.path.lexists(path):
-            # Path.glob takes no absolute patterns
-            matches = [Path(match) for match in sorted(glob.glob(word, recursive=True))]  # noqa: PTH207
+            matches = [Path(match) for match in sorted(set(_expand(word)))]
             if not matches:
                 errors.append(f"{word}: no file matches this pattern")
             inputs += [Input(match) for match in matches if not match.is_dir()]
@@ -58,20 +58,37 @@ def find_inputs(
     return inputs
 
 
+def _expand(pattern: str) -> Iterator[str]:
+    """Yield what a pattern stands for; through ``**`` each folder is entered once, whatever links lead to it."""
+    from nmf_audio.io.walk import walk_folders
+
+    sep = re.escape(os.sep)
+    match = re.fullmatch(rf"((?:.*?{sep})?)\*\*(?:{sep}+(.*))?", pattern.replace("/", os.sep), re.DOTALL)
+    if match is None:
+        # Path.glob takes no absolute patterns
+        yield from glob.glob(pattern)  # noqa: PTH207
+        return
+    before, below = match[1], match[2] or "*"
+    # the current folder, if nothing stands before
+    for root in glob.glob(before) if before else [""]:  # noqa: PTH207
+        for folder, _ in walk_folders(root or os.curdir):
+            yield from _expand(os.path.join(glob.escape(folder if root else folder[2:]), below))  # noqa: PTH118
+
+
 def _in_folder(root: Path, errors: list[str]) -> Iterator[Input]:
     from nmf_audio.io.formats import READ_ONLY, list_readable_extensions
     from nmf_audio.io.open import is_recording
+    from nmf_audio.io.walk import walk_folders
 
     def note(error: OSError) -> None:
         errors.append(f"{error.filename}: {error.strerror}")
 
     extensions = list_readable_extensions()
-    for folder, folders, names in os.walk(root, onerror=note):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
+    for folder, names in walk_folders(root, follow_links=False, on_error=note):
+        for name in names:
             path = Path(folder, name)
             extension = path.suffix.lower()
-            if extension not in extensions or name.startswith(".") or not path.is_file():
+            if extension not in extensions or not path.is_file():
                 continue
             # a .ts is more often a program; what an output can't be is no recording by its name alone
             if extension not in READ_ONLY or is_recording(path):

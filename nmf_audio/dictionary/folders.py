@@ -50,5 +50,9 @@ def own_dictionaries() -> dict[str, Path]:
     >>> "trained" in own_dictionaries()
     False
     """
-    found = home_folder().glob("*.npz")
-    return {path.stem: path for path in sorted(found) if path.is_file() and not path.name.startswith(".")}
+    try:
+        found = [path for path in sorted(home_folder().glob("*.npz")) if path.is_file()]
+    except OSError:
+        # what is in a folder that can't be looked into has no name here; its path may do
+        return {}
+    return {path.stem: path for path in found if not path.name.startswith(".")}

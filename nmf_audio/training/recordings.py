@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.formats import list_readable_extensions
 from nmf_audio.io.open import open_reader
+from nmf_audio.io.walk import walk_folders
 
 __all__ = ["Recording", "find_audio_files", "open_recording", "read_clips"]
 
@@ -57,18 +58,10 @@ def find_audio_files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    entered, extensions = set(), list_readable_extensions()
-    for folder, below, names in os.walk(path, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in entered:
-            below.clear()  # a link back up
-            continue
-        entered.add(real)
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in extensions:
-                yield path
+    extensions = list_readable_extensions()
+    for folder, names in walk_folders(path):
+        found = (Path(folder, name) for name in names)
+        yield from (path for path in found if path.suffix.lower() in extensions)
 
 
 def open_recording(path: Path, group: str) -> Recording:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from nmf_audio.cli.inputs import find_inputs
 from nmf_audio.defaults import DEFAULT_NAME
 from nmf_audio.jobs.denoise_file import default_output
 from tests.cli.helpers import COMMAND, Run, ended_within, names, shown_on_terminal, take_interrupts
@@ -98,6 +99,38 @@ def test_names_by_pattern(run: Run, talks: Path, tmp_path: Path) -> None:
     assert run("talks/b.wav", "--name", "{stem} (clean).flac")[0] == 0
     assert soundfile.info(talks / "b (clean).flac").format == "FLAC"
     assert default_output("x/a{ext}.wav", name=DEFAULT_NAME) == Path("x/a{ext}.denoised.wav")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("**/*.wav", ["a.wav", "in/b.wav", "in/in/c.wav", "other/d.wav"]),
+        ("in/in/**/b.wav", ["in/in/again/in/b.wav"]),
+        ("**/in/**/c.wav", ["in/in/c.wav"]),
+        ("**", ["a.wav", "in/b.wav", "in/in/c.wav", "in/in/notes.txt", "other/d.wav"]),
+        ("*/*.wav", ["in/b.wav", "other/d.wav"]),
+        ("**/.*/*.wav", [".hidden/e.wav"]),
+    ],
+)
+def test_patterns_through_links_come_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, found: list[str]
+) -> None:
+    """Links that lead back up are passed once, those that lead elsewhere are followed."""
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for path in ("root/in/in", "root/.hidden", "elsewhere"):
+        (tmp_path / path).mkdir(parents=True)
+    for path in ("a.wav", "in/b.wav", "in/in/c.wav", "in/in/notes.txt", ".hidden/e.wav"):
+        (root / path).touch()
+    (elsewhere / "d.wav").touch()
+    for link in ("in/in/back", "in/in/again"):
+        (root / link).symlink_to(root)
+    (root / "other").symlink_to(elsewhere)
+    monkeypatch.chdir(root)
+    for prefix in ("", f"{root}/"):
+        errors: list[str] = []
+        inputs = find_inputs([prefix + pattern], recursive=False, errors=errors)
+        assert [str(entry.path) for entry in inputs] == [prefix + name for name in found]
+        assert errors == []
 
 
 def test_patterns_are_expanded_here(run: Run, talks: Path) -> None:
