@@ -12,7 +12,9 @@ Examples
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+# what type checkers take for true, without the time that it takes to load typing
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from nmf_audio.denoiser import Denoiser, denoise
@@ -141,7 +143,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

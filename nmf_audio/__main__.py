@@ -2,7 +2,7 @@
 
 import sys
 
-from nmf_audio.cli.main import main
+from nmf_audio.cli.start import nmf_audio
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(nmf_audio())

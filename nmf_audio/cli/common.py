@@ -156,13 +156,15 @@ def write_line(text: str, stream: TextIO | None) -> None:
         raise OSError(errno.EBADF, "is closed", "standard output")
     encoding = stream.encoding or "utf-8"
     shown = escape(text, keep="\n\t")
-    stream.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    _flush(stream)
-
-
-def _flush(stream: TextIO) -> None:
-    try:
+    with _writing(stream):
+        stream.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stream.flush()
+
+
+@contextmanager
+def _writing(stream: TextIO) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         # what waits in its buffer must go somewhere when Python ends
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -333,10 +335,10 @@ def run_guarded(
     _open_standard_streams()
     try:
         args = parse()
-    except SystemExit:
-        if last and not _flush_last():
-            return EXIT_ERROR
-        raise
+    except OSError as error:
+        # a help text that nobody can get
+        _write_error(describe(error))
+        return EXIT_ERROR
     with _quiet_libraries(args), _messages(args), handling_signals(_interrupt) as handlers:
         try:
             try:
@@ -378,19 +380,6 @@ def _open_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stderr is None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
-
-
-def _flush_last() -> bool:
-    """Write what waits for standard output, such as a help text; False if it can't be written."""
-    try:
-        if sys.stdout is not None:
-            _flush(sys.stdout)
-    except BrokenPipeError:
-        return True
-    except OSError as error:
-        _write_error(describe(error))
-        return False
-    return True
 
 
 @contextmanager

@@ -100,9 +100,9 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _plot(args: argparse.Namespace) -> int:
-    from nmf_audio.plots import new_axes, plot_atoms
+    from nmf_audio.plots import plot_atoms
 
-    ax = new_axes(12.0, 6.0)
+    ax = pictures.new_axes(12.0, 6.0)
     figure = cast("Figure", ax.figure)
     errors: list[str] = []
     path = Path(args.dictionary)

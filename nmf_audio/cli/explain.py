@@ -60,9 +60,8 @@ def run(args: argparse.Namespace) -> int:
     from nmf_audio._checks import check_number, collect
     from nmf_audio.denoiser import Denoiser
     from nmf_audio.explanation import explain
-    from nmf_audio.plots import new_axes
 
-    figure = cast("Figure", new_axes(12.0, 18.0).figure)
+    figure = cast("Figure", pictures.new_axes(12.0, 18.0).figure)
     figure.clear()
     errors: list[str] = []
     pictures.check(args, figure, [args.input], errors)

@@ -37,6 +37,10 @@ class Parser(argparse.ArgumentParser):
             self._refuse(unknown, parsed)
         return parsed
 
+    def print_help(self, file: object = None) -> None:
+        """Print the help text; raise OSError if that can't be done."""
+        common.print_line(self.format_help().removesuffix("\n"))
+
     def error(self, message: str) -> NoReturn:
         """Print one sentence and end the program with the exit code of errors in the command line."""
         hint = next(map(_describe_dashed, filter(self._is_dashed_file, self._words)), None)

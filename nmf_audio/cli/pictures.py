@@ -1,6 +1,7 @@
 """Pictures: where commands write them."""
 
 import argparse
+import contextlib
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from nmf_audio.cli import common
 from nmf_audio.errors import AudioFileError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -26,6 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     )
     group.add_argument("-f", "--force", action="store_true", help="replace a picture that exists")
     return group
+
+
+def new_axes(width: float, height: float) -> "Axes":
+    """Make Axes in a figure of some inches, in the style of matplotlib or the person.
+
+    matplotlib also looks for a style in the current folder, where it may be a stranger's, who can have programs run.
+    """
+    from nmf_audio.plots import new_axes
+
+    with contextlib.suppress(ImportError):
+        import matplotlib
+
+        if not Path(matplotlib.matplotlib_fname()).is_absolute():
+            matplotlib.rcdefaults()
+    return new_axes(width, height)
 
 
 def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], errors: list[str]) -> None:

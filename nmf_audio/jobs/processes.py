@@ -33,7 +33,11 @@ MAX_JOBS = 256
 Result = TypeVar("Result", covariant=True)
 Progress = Callable[[float, float], None]
 
-START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nmf_audio.jobs.processes import serve; serve()"
+# Python's own modules come from where Python is, all others from where they come from here
+START = (
+    "import json, site, sys; sys.path[:] = [f for f in sys.path if f not in site.getsitepackages()] "
+    "+ json.loads(sys.argv[1]); from nmf_audio.jobs.processes import serve; serve()"
+)
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 PROGRESS, LOG, WARNING, RESULT = range(4)
 

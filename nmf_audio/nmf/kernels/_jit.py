@@ -2,12 +2,22 @@
 
 import functools
 import logging
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
-from numba.core import event as events
+with warnings.catch_warnings():
+    # of a file of settings in the current folder: it is not taken, see below
+    warnings.simplefilter("ignore", UserWarning)
+    from numba import njit
+    from numba.core import config
+    from numba.core import event as events
+
+# such a file may say where compiled code is loaded from, and the current folder may be a stranger's
+_config: Any = config
+_config._config_fname = os.devnull
+_config.reload_config()
 
 # Reordering and contraction are allowed, but NaN and Inf stay what they are: an error in the data must show.
 FAST_MATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
