@@ -310,7 +310,9 @@ class _ChannelStreams:
         ]
 
     def _observer(self, i: int) -> Observer:
-        return lambda found, speech_gains, gains: self._meters[i].add(found.joint, speech_gains, gains)
+        # holding these streams would make a cycle of references
+        meters = self._meters
+        return lambda found, speech_gains, gains: meters[i].add(found.joint, speech_gains, gains)
 
     def prime(self, noise: npt.NDArray[Any]) -> None:
         """Let the streams hear noise, all of it (n,), or each its channels."""
@@ -320,12 +322,12 @@ class _ChannelStreams:
 
     def start_measuring(self) -> None:
         """Forget what was measured up to here."""
-        self._meters = [PauseMeter(self._n_fft) for _ in self._streams]
+        self._meters[:] = [PauseMeter(self._n_fft) for _ in self._streams]
 
     @property
     def measured(self) -> list[PauseMeter]:
         """The meter of each stream."""
-        return self._meters
+        return list(self._meters)
 
     def process(self, block: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Take the next block (n_channels, n) and return the speech that is ready."""
