@@ -1,4 +1,4 @@
-"""Denoising: the stream with a speech and a noise source."""
+"""Denoising of signals and streams."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Denoiser:
     dictionary : Dictionary, str, path or None
         A dictionary, the name of a shipped one, a file, or None for the shipped one that fits the method.
     method : {'trained', 'adaptive', 'classic'} or None
-        How to decompose; None takes the best that the dictionary offers.
+        Method of decomposition; None takes the best for the dictionary.
     reduction_db : float
-        The most that noise is pushed down, in decibels, 0 to 100.
+        Largest reduction of the noise, in decibels, 0 to 100.
     mix : float
         Share of the denoised signal in the output, 0 to 1; the rest is the input.
 
@@ -100,7 +100,7 @@ class Denoiser:
         n_channels : int
             Channels, 1 to 64. All get the same gains, so that the stereo image stays.
         observer : callable or None
-            Is given what was found in every few frames, see `Stream`; `nmf_audio.explain` uses it.
+            Called with the results of every few frames, see `Stream`; `nmf_audio.explain` uses it.
 
         Returns
         -------
@@ -149,7 +149,7 @@ class Denoiser:
         Raises
         ------
         ParameterError
-            If `y` or `sr` is not allowed, or `y` holds NaN or Inf (the message says where).
+            If `y` or `sr` is not allowed, or `y` holds NaN, Inf or a sample beyond 1e9.
         """
         y = check_samples(y)
         stream = self.stream(sr, 1 if y.ndim == 1 else y.shape[0])
@@ -187,9 +187,9 @@ def denoise(
     dictionary : Dictionary, str, path or None
         A dictionary, the name of a shipped one, a file, or None.
     method : {'trained', 'adaptive', 'classic'} or None
-        How to decompose.
+        Method of decomposition.
     reduction_db : float
-        The most that noise is pushed down, in decibels.
+        Largest reduction of the noise, in decibels.
     mix : float
         Share of the denoised signal in the output.
     noise : ndarray (n,) or (n_channels, n), or None

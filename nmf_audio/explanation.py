@@ -1,4 +1,4 @@
-"""Explanations of what the denoiser saw, estimated and applied, frame by frame."""
+"""Explanations of a denoising: input, estimates and gains of each frame."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the denoiser saw, estimated and applied.
+    """Input, estimates and gains of a denoising.
 
     Attributes
     ----------
     denoised : ndarray
-        The denoised signal, as `Denoiser.denoise` gives it.
+        The denoised signal, as `Denoiser.denoise` returns it.
     times : ndarray (n_frames,)
         Centres of the frames in seconds.
     band_hz : ndarray (n_bands,)
@@ -38,14 +38,14 @@ class Explanation:
     noisy, speech, noise : ndarray (n_bands, n_frames), float32
         Band magnitudes of the signal, and the estimates of its two parts in the same unit.
     gains : ndarray (n_freq, n_frames), float32
-        The gains that made the output: with the noisy STFT they give `denoised`.
+        The gains: times the noisy STFT they give `denoised`.
     H : ndarray (n_components, n_frames), float32
         Activations of the atoms.
     atoms : tuple of str
         Names of the atoms: source and number, for example ``'speech 12'``.
     priors : Priors or None
-        What a gated memory said of each frame, frames last: the factor on each atom's start and its inhibition
-        (n_components, n_frames), the addition to the mask's logit (n_bands, n_frames). None without one.
+        Priors by a gated memory: the factor on each atom's start and its inhibition (n_components, n_frames), the
+        addition to the mask's logit (n_bands, n_frames). None without one.
     """
 
     denoised: npt.NDArray[Any]
@@ -83,16 +83,16 @@ class Explanation:
 
 
 def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> Explanation:
-    """Denoise a signal and keep what was found on the way.
+    """Denoise a signal and keep the intermediate results.
 
     Parameters
     ----------
     y : ndarray (n_samples,) or (n_channels, n_samples)
-        Samples. Everything is kept in memory: some seconds or a minute are meant.
+        Samples. All results are kept in memory, so give some seconds, up to a minute.
     sr : int
         Sample rate in Hz.
     denoiser : Denoiser or None
-        Whose decisions to explain; None takes the default one.
+        The denoiser to explain; None takes the default one.
 
     Returns
     -------
@@ -129,16 +129,16 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
     spectra = np.concatenate([e.spectra for e in estimates], axis=2)[:, :, :n_frames]
     spectra = spectra ** np.float32(1 / denoiser.dictionary.power)
     weight = denoiser.dictionary.spectrum[: len(noisy), None]
-    # what normalisation divided by takes the estimates back to magnitudes; where a band was empty, the frame's mean
+    # the divisor of the normalisation scales estimates to magnitudes; in empty bands the frame's mean does
     seen, given = np.concatenate(normalised)[:n_frames].T - np.float32(FLOOR), noisy / weight
     total = seen.sum(axis=0)
     level = np.divide(given.sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
     divisor = np.divide(given, seen, out=np.tile(level, (len(seen), 1)), where=seen > FLOOR)
     speech, noise = spectra * weight * divisor
     H = np.concatenate([e.H for e in estimates], axis=1)[:, :n_frames]
-    said = [e.priors for e in estimates if e.priors is not None]
+    kept = [e.priors for e in estimates if e.priors is not None]
     priors = (
-        Priors(*(np.concatenate(x, axis=1)[:, :n_frames] for x in zip(*said, strict=True))) if said else None
+        Priors(*(np.concatenate(x, axis=1)[:, :n_frames] for x in zip(*kept, strict=True))) if kept else None
     )
     return Explanation(
         denoised=denoised,

@@ -1,7 +1,7 @@
-"""Metrics of quality: SI-SDR and segmental measures of our own, PESQ and STOI through packages of their own.
+"""Quality metrics: SI-SDR and segmental SNR, and PESQ and STOI by the packages of these names.
 
-All take the clean reference first and the estimate second, mono, aligned and of equal length. docs/quality.md says
-what each is worth.
+All take the clean reference first and the estimate second, mono, aligned and of equal length; docs/quality.md has
+more about them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def si_sdr(reference: Signal, estimate: Signal) -> float:
         SI-SDR = 10 log10(|alpha s|**2 / |x - alpha s|**2)
 
     J. Le Roux, S. Wisdom, H. Erdogan, J. R. Hershey, "SDR - half-baked or well done?", ICASSP 2019, eq. 1-3.
-    The means are left in: both signals are audio, without an offset.
+    Means are not subtracted, since audio has no offset.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def si_sdr(reference: Signal, estimate: Signal) -> float:
     Returns
     -------
     float
-        Decibels; ``inf`` for a perfect estimate, ``-inf`` for one without anything of the reference.
+        Decibels; ``inf`` for a perfect estimate, ``-inf`` for one that is orthogonal to the reference.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def pesq(reference: Signal, estimate: Signal, sr: int = PESQ_SR) -> float:
     reference, estimate : ndarray (n_samples,)
         Clean and estimated signal, at least a quarter of a second.
     sr : int
-        Sample rate, which must be 16000: convert first.
+        Sample rate, which must be 16000.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def pesq(reference: Signal, estimate: Signal, sr: int = PESQ_SR) -> float:
     Raises
     ------
     ParameterError
-        If shapes differ, `sr` is another, or the reference holds no utterance.
+        If shapes differ, `sr` is not 16000, or the reference holds no utterance.
     MissingExtraError
         If the extra ``eval`` is not installed.
 
@@ -176,14 +176,14 @@ def estoi(reference: Signal, estimate: Signal, sr: int = PESQ_SR) -> float:
 
 
 def segmental_snr(reference: Signal, estimate: Signal, sr: int, *, frame_seconds: float = 0.032) -> float:
-    """Return the mean over active frames of the SNR in each, held between -10 and 35 dB.
+    """Return the mean of the SNRs of active frames, each limited to -10 to 35 dB.
 
     Per frame t of the reference s and the estimate x::
 
         SNR_t = 10 log10(sum s_t**2 / sum (x_t - s_t)**2)
 
     J. H. L. Hansen, B. L. Pellom, "An effective quality evaluation protocol for speech enhancement algorithms",
-    ICSLP 1998. Unlike SI-SDR it weighs quiet and loud passages alike; a wrong scale counts as an error.
+    ICSLP 1998. Unlike SI-SDR it weights quiet and loud passages equally, and a wrong scale is an error.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def segmental_snr(reference: Signal, estimate: Signal, sr: int, *, frame_seconds
 def active_frames(
     reference: Signal, sr: int, *, frame_seconds: float = FRAME_SECONDS, range_db: float = 30.0
 ) -> npt.NDArray[np.bool_]:
-    """Return which frames of a clean recording hold speech: those near the loudest in level.
+    """Return which frames of a clean recording hold speech: those within a range of the loudest.
 
     Parameters
     ----------
@@ -230,9 +230,9 @@ def active_frames(
     sr : int
         Sample rate in Hz.
     frame_seconds : float
-        Length of a frame; frames do not overlap, and a rest shorter than a frame is left out.
+        Length of a frame; frames do not overlap, and an incomplete last one is ignored.
     range_db : float
-        How far below the loudest frame is still speech.
+        Largest distance from the loudest frame, in decibels.
 
     Returns
     -------
@@ -268,7 +268,7 @@ def edge_windows(
     sr : int
         Sample rate in Hz.
     window_seconds : float
-        Length of a window. A stretch of speech that is shorter has none.
+        Length of a window. Shorter stretches of speech have none.
     pause_seconds : float
         Shortest pause that separates; the start and the end of the recording count as pauses.
 
@@ -302,7 +302,7 @@ def _stoi(reference: Signal, estimate: Signal, sr: int, *, extended: bool) -> fl
     s, x = _check(reference, estimate)
     package = _extra("pystoi")
     with warnings.catch_warnings():
-        # pystoi warns and returns 1e-5, which reads like a score
+        # pystoi warns and returns 1e-5, which could be taken for a score
         warnings.filterwarnings("error", message="Not enough STFT frames", category=RuntimeWarning)
         try:
             return float(package.stoi(s, x, sr, extended=extended))

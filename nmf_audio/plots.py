@@ -1,4 +1,4 @@
-"""Pictures. Each function draws into a matplotlib Axes and returns it; needs matplotlib."""
+"""Plots: each function draws into a matplotlib Axes and returns it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EITHER_SIGN = "RdBu_r"
 
 
 def new_axes(width: float = 10.0, height: float = 5.0) -> Axes:
-    """Make Axes in a figure of their own, without a window.
+    """Return Axes in a new figure, without a window.
 
     Parameters
     ----------
@@ -57,19 +57,19 @@ def new_axes(width: float = 10.0, height: float = 5.0) -> Axes:
 def plot_atoms(
     dictionary: Dictionary, *, source: str | None = None, range_db: float = 40.0, ax: Axes | None = None
 ) -> Axes:
-    """Draw the atoms of a dictionary, one a column, grouped by source.
+    """Draw the atoms of a dictionary as columns, grouped by source.
 
-    Within a group they are in the order of their mean frequency, not in that of the file.
+    Within a group they are sorted by mean frequency.
 
     Parameters
     ----------
     dictionary : Dictionary
-        What to draw.
+        The dictionary.
     source : str, optional
         Only this source; all if None.
     range_db : float
-        Darkest shade, in decibels below each atom's largest band. Atoms describe bands divided by the long-term
-        spectrum of speech, and are drawn so.
+        Darkest shade, in decibels below each atom's largest band. Atoms are drawn as they are: in bands divided by
+        the long-term spectrum of speech.
     ax : matplotlib.axes.Axes, optional
         Where to draw; new ones if None.
 
@@ -125,7 +125,7 @@ def plot_atoms(
 
 
 def plot_spectrogram(y: Array, sr: int, *, range_db: float = 80.0, ax: Axes | None = None) -> Axes:
-    """Draw the spectrogram of a waveform, in 32 ms frames as the denoiser sees it.
+    """Draw the spectrogram of a waveform, in the 32 ms frames of the denoiser.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def plot_cells(
     limit: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a value for each band (or bin) and frame: magnitudes in decibels, or gains as they are.
+    """Draw values of bands (or bins) and frames: magnitudes in decibels, or gains.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def plot_cells(
     hz : ndarray (n_bands,)
         Centres of the bands in Hz, rising.
     label : str
-        What is drawn, for the colour bar.
+        Label of the colour bar.
     range_db : float, optional
         Draw decibels, down to this much below `reference`; if None, draw the values from 0 to `reference`.
     reference : float
@@ -264,12 +264,12 @@ def plot_activations(
     limit: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw activations over time, one atom a row, each row scaled to its own largest value.
+    """Draw activations over time, one row per atom, each scaled to its largest value.
 
     Parameters
     ----------
     H : ndarray (n_components, n_frames)
-        Activations, or, with `limit`, how far each was raised (above 0) or held down, in dB.
+        Activations, or, with `limit`, changes of activations in dB: raised above 0, lowered below.
     times : ndarray (n_frames,)
         Centres of the frames in seconds.
     names : list of str

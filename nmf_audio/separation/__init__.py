@@ -1,1 +1,1 @@
-"""Separation of mixtures: by dictionaries of named sources, or by what the mixture itself shows."""
+"""Separation of mixtures: by dictionaries of named sources, or by learning from the mixture itself."""

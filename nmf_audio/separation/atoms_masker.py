@@ -17,7 +17,7 @@ __all__ = ["AtomsMasker"]
 Array = npt.NDArray[np.float32]
 
 N_ITER = 24
-"""Updates of the activations when the atoms are known; with momentum they come as far as 100 without."""
+"""Updates of the activations when the atoms are known; with momentum equivalent to 100 without."""
 
 N_ITER_PENALISED = 60
 
@@ -25,7 +25,7 @@ N_ITER_PENALISED = 60
 class AtomsMasker:
     """Masks magnitudes by the atoms of each source: a `nmf_audio.separation.segment_masking.Masker`.
 
-    It can be pickled, and so sent to the process that separates a recording. Atoms (n_rows, n_components) describe
+    It can be pickled, and so sent to another process. Atoms (n_rows, n_components) describe
     magnitudes to `power`, `mask_power` is the exponent of the masks on magnitudes, `penalty` acts on activations.
     With `places` each channel gets masks of its own, and rows are those of all channels, one channel after the other.
 
@@ -56,7 +56,7 @@ class AtomsMasker:
         self._penalty, self._places = penalty, places
 
     def __call__(self, S: Array) -> Array:
-        """Return masks of magnitudes (n_channels, n_freq, n_frames), as `Masker` says."""
+        """Return masks of magnitudes (n_channels, n_freq, n_frames), in the form of `Masker`."""
         W = self._W
         view = S if self._places else join_channels(S)
         V = view.reshape(-1, S.shape[2]) ** np.float32(self._power)

@@ -1,12 +1,12 @@
-"""Blind separation: atoms are learned on the mixture, and those that behave alike are one source.
+"""Blind separation: atoms are learned on the mixture, and similar ones are grouped into sources.
 
 Two atoms differ by up to four squared distances:
 
 - of their spectral envelopes: 24 bands evenly spaced on the ERB scale, the root of each, unit norm;
-- of how their activations move: how often (weighted by level) they rise or fall by how much from frame to frame,
-  which tells a struck note from a held one and from speech;
-- of when they are active: the activations under a Hann window of two seconds, unit norm, which tells sources apart
-  that take turns;
+- of how their activations change: histograms, weighted by level, of the steps from frame to frame, which differ
+  between struck notes, held notes and speech;
+- of when they are active: the activations smoothed by a Hann window of two seconds, unit norm, which differ between
+  sources that take turns;
 - with `places`: of their shares in the channels.
 
 The first three are divided by their medians. Without places, weighted k-means of their sum makes the clusters
@@ -42,36 +42,36 @@ N_ITER = 100
 N_ENVELOPE = 24
 TOGETHER_SECONDS = 2.0
 STEPS = (-np.inf, -1.5, -0.75, -0.4, -0.2, -0.1, -0.03, 0.03, 0.1, 0.2, 0.4, 0.75, 1.5, np.inf)
-"""Edges of the classes of change from frame to frame, in octaves of level."""
+"""Edges of the histogram of steps from frame to frame, in octaves of level."""
 
 PLACE_WIDTH = 0.15
-"""Difference of the share in a channel that is one place's spread."""
+"""Standard deviation of the share in a channel among atoms of one place."""
 
 
 class BlindSeparator(RecordingSeparator):
-    """Separates a mixture into N sources without knowing anything of them.
+    """Separates a mixture into N sources without prior knowledge of them.
 
     It finds sources that differ in their spectrum, in how their notes start and end, in when they are active, or,
-    with `places`, in where they are. Voices and instruments that do not are mixed up: docs/blind.md has figures.
+    with `places`, in where they are. It confuses voices and instruments that do not: docs/blind.md has figures.
 
     Parameters
     ----------
     n_sources : int
-        How many, 2 to 16. They are called ``source1``, ``source2`` ..., the loudest first.
+        Number of sources, 2 to 16. Their names are ``source1``, ``source2`` ..., the loudest first.
     n_components : int or None
-        Atoms that are learned; None for 8 a source and 8 more.
+        Number of atoms to learn; None for 8 per source and 8 more.
     group_sparsity : float
-        How strongly one source at a time is preferred, once they are told apart, where sources take turns: 0.03 is
-        much, see docs/blind.md. Not with `places`.
+        Weight of a preference for one source at a time, applied once atoms are grouped, for sources that take turns:
+        0.03 is a strong preference, see docs/blind.md. Not with `places`.
     places : bool
-        Learn where each atom is between the channels, too (non-negative tensor factorization), and give each channel
-        masks of its own. Without it all channels get the same masks.
+        Learn the share of each atom in each channel, too (non-negative tensor factorization), and give each channel
+        its own masks. Otherwise all channels get the same masks.
     beta : {0, 1, 2}
         1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean.
     mask_power : float or None
         Exponent of the masks on magnitudes; 2, the Wiener filter, by default.
     seed : int
-        Of the randomness that atoms start from.
+        Seed of the random start of the atoms.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Separation by example: a stretch of the mixture in which a source is alone.
+"""Separation by example: a section of the mixture in which a source is alone.
 
-Atoms are learned on the stretch; then, with these held, free atoms on all the rest, for what the example can't
-explain. It finds the example again as far as the stretch holds what the source does elsewhere.
+Atoms are learned on the section; then, with these fixed, free atoms on all the rest, for what the example does not
+explain. The source is found elsewhere as far as it sounds there as in the section.
 
 P. Smaragdis, B. Raj, M. Shashanka, "Supervised and semi-supervised separation of sounds from single-channel
 mixtures", ICA 2007.
@@ -33,7 +33,7 @@ FRAME_SECONDS = 0.064
 N_EXAMPLE, N_REST = 40, 16
 MAX_ATOMS = 1024
 SPARSITY = 0.05
-"""On the activations of the free atoms: they shall explain what the example can't, not all they can."""
+"""Penalty on the activations of the free atoms, so that they explain only what the example does not."""
 
 N_ITER = 100
 MIN_FRAMES = 4
@@ -41,23 +41,23 @@ MAX_EXAMPLE_FRAMES = 4096
 
 
 class ExampleSeparator(RecordingSeparator):
-    """Separates a mixture into what sounds like a stretch of it (``example``), and the ``rest``.
+    """Separates a mixture into what sounds like a section of it (``example``), and the ``rest``.
 
     Parameters
     ----------
     start, end : float
-        The stretch in seconds, in the first signal if there are several. In it the source is alone.
+        The section in seconds, in the first signal if there are several. In it the source is alone.
     origin : float
-        Where in the recording the signal begins, in seconds, if it is only a part of it: `start` and `end` are of the
-        recording.
+        Start of the signal in its recording, in seconds, if it is only a part of it: `start` and `end` are times of
+        the recording.
     n_example, n_rest : int
-        Atoms of either; of the example not more than half its frames.
+        Atoms of each; for the example at most half its number of frames.
     beta : {0, 1, 2}
         1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean.
     mask_power : float or None
         Exponent of the masks on magnitudes; 2, the Wiener filter, by default.
     seed : int
-        Of the randomness that atoms start from.
+        Seed of the random start of the atoms.
 
     Raises
     ------
@@ -137,7 +137,7 @@ class ExampleSeparator(RecordingSeparator):
     def _split_frames(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> tuple[Array, Array]:
         """Return frames (n_freq, n_frames) of the example, and of all else, divided by the mean of its recording."""
         hop = n_fft // 2
-        # frames that lie in the stretch with all of their samples; frame t starts at sample (t - 1) * hop
+        # frames whose samples all lie in the section; frame t starts at sample (t - 1) * hop
         start, end = self.start - self.origin, self.end - self.origin
         first, last = math.ceil(start * sr / hop) + 1, math.floor(end * sr / hop)
         if last - first < MIN_FRAMES:

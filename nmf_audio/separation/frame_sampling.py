@@ -1,4 +1,4 @@
-"""Samples of the frames of long signals, to learn from in bounded memory."""
+"""Sampling of frames of long signals, for learning in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ __all__ = ["MAX_FRAMES", "MAX_JOINT_FRAMES", "RunSampler", "limit_spikes", "thin
 Array = npt.NDArray[np.float32]
 
 MAX_FRAMES = 8192
-"""Frames that are learned from. Of longer signals every 2nd, 4th, 8th ... run of frames is kept."""
+"""Number of frames for learning. Of longer signals every 2nd, 4th, 8th ... run of frames is kept."""
 
 MAX_JOINT_FRAMES = 4 * MAX_FRAMES
-"""The same of several signals together."""
+"""The same for several signals together."""
 
 SPIKE = 1e3
 """Frames so many times louder than those on both sides hold a sample out of place."""
 
 RUN = 64
-"""Frames of a run, which stay neighbours: methods look at how activations go on from frame to frame."""
+"""Frames of a run, which stay neighbours: methods use how activations change from frame to frame."""
 
 
 class RunSampler:
-    """Keeps runs of frames of a signal, evenly spread: of more than `max_frames` every other run goes."""
+    """Keeps runs of frames of a signal, evenly spread: beyond `max_frames` every other run is dropped."""
 
     def __init__(self, max_frames: int = MAX_FRAMES) -> None:
         self._max_runs = max(1, max_frames // RUN)
@@ -38,7 +38,7 @@ class RunSampler:
             self._store(RUN)
 
     def frames(self) -> Array:
-        """Return what was kept (n_channels, n_freq, n_frames), without frames of digital silence."""
+        """Return the kept frames (n_channels, n_freq, n_frames), without those of digital silence."""
         self._store(1)
         kept = np.concatenate(self._runs, axis=2) if self._runs else np.zeros((1, 1, 0), np.float32)
         sounding: Array = kept[:, :, kept.any(axis=(0, 1))]
@@ -60,7 +60,7 @@ class RunSampler:
 
 
 def thin(kept: list[Array], max_frames: int = MAX_JOINT_FRAMES) -> None:
-    """Remove runs of frames (..., n_frames) of several signals, every other of the longest, until so many are left.
+    """Remove runs of frames (..., n_frames) of several signals, every other of the longest, down to `max_frames`.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Free atoms, for what no dictionary explains: learned on the mixture itself.
+"""Free atoms: learned on the mixture itself, for sources without a dictionary.
 
 Semi-supervised NMF (Smaragdis, Raj & Shashanka 2007): V ~= [W_known | W_free] @ H with W_known fixed. It needs the
-whole signal before its first sample comes out, so it is no method for a stream; but what it learns is a dictionary
-like any other, and the signal then takes the way of all signals.
+whole signal before the first output, so streams can't use it; but the result is a dictionary like any other, and the
+signal is then processed like all others.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ __all__ = ["MAX_FRAMES", "FrameSampler", "learn_free_atoms"]
 Array = npt.NDArray[np.float32]
 
 MAX_FRAMES = 16384
-"""Frames that are learned from, four minutes and a half; of longer signals every 2nd, 4th, 8th ... frame."""
+"""Number of frames for learning, four and a half minutes; of longer signals every 2nd, 4th, 8th ... frame is kept."""
 
 FIRST_UPDATES = 20
 N_ITER = 80
 
 L1_H = 0.1
-"""More gives more to the free atoms: a voice in rich music gains by it, single instruments may lose everything."""
+"""With a larger penalty free atoms explain more: good for a voice in rich music, but single instruments may vanish."""
 
 
 class FrameSampler:
-    """Stands in the place of a decomposition, and keeps frames instead: evenly spread, in bounded memory."""
+    """A decomposition without sources that keeps frames, evenly spread, in bounded memory."""
 
     sources = ()
 
@@ -78,7 +78,7 @@ def learn_free_atoms(
     unexplained = np.maximum(V - W @ H, np.float32(1e-3 * FLOOR**power))
     weight = unexplained.sum(axis=0, dtype=np.float64)
     chosen = generator.choice(len(weight), n_components, replace=True, p=weight / weight.sum())
-    # no two alike: atoms that start equal stay equal
+    # atoms that start equal would stay equal
     jitter = generator.uniform(0.5, 1.5, (len(V), n_components))
     start = np.concatenate([W, unexplained[:, chosen] * jitter], axis=1)
     fitted = factorize(

@@ -1,8 +1,8 @@
-"""Separation of harmonic from percussive sounds: steady in time, or spread over frequencies.
+"""Separation of harmonic sounds, steady in time, from percussive ones, spread over frequencies.
 
 A note is a ridge along time, a beat one along frequency. A median filter along time keeps the first and removes the
 second, one along frequency does the reverse (FitzGerald 2010); a mask from the two is a rough separation. From it
-start atoms of either kind. Both are then learned together on the mixture, with the activations of harmonic atoms held
+start atoms of both kinds. These are then learned together on the mixture, with the activations of harmonic atoms held
 to slow changes (temporal continuity, Virtanen 2007; as Canadas-Quesada et al. 2014 do, with steps that have no
 guarantee): what comes and goes too fast for them is left to the percussive atoms. What stands far above both is the
 residual.
@@ -37,23 +37,23 @@ N_HARMONIC, N_PERCUSSIVE = 24, 12
 FIRST_ITER, N_ITER = 40, 60
 
 MARGIN = 2.0
-"""A cell is unexplained as far as it stands above so many times the model. A smaller excess is the model's roughness:
-without a margin it costs either part 2 dB of SDR, and a voice over the music goes to the residual with it, too."""
+"""A cell is unexplained as far as it exceeds this multiple of the model. A smaller excess is the model's inaccuracy:
+without a margin each part loses 2 dB of SDR, and a voice over the music goes to the residual with it, too."""
 
 
 class PercussiveSeparator(RecordingSeparator):
-    """Separates music into what sounds on (``harmonic``), what strikes (``percussive``), and the residual.
+    """Separates music into sustained sounds (``harmonic``), struck ones (``percussive``), and the residual.
 
-    Each 16 s are learned from on their own, so it needs no second pass, and memory does not grow with the length.
+    It learns from each 16 s separately, so it needs no second pass, and memory does not grow with the length.
 
     Parameters
     ----------
     continuity : float
-        How steady harmonic activations are held; see `nmf_audio.nmf.Penalty`.
+        Weight of the steadiness of harmonic activations; see `nmf_audio.nmf.Penalty`.
     mask_power : float or None
         Exponent of the masks on magnitudes; 2, the Wiener filter, by default.
     seed : int
-        Of the randomness that atoms start from.
+        Seed of the random start of the atoms.
 
     Examples
     --------

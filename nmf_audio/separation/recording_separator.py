@@ -1,4 +1,4 @@
-"""Base of the separators without dictionaries, which learn from whole recordings before they separate them."""
+"""Base of the separators that learn from whole recordings before they separate them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 Array = npt.NDArray[np.float32]
 
 MAX_WEIGHT = 1e6
-"""Of a penalty: nobody needs more, and far above it float32 overflows."""
+"""Of a penalty; far above it float32 overflows."""
 
 
 class Recording:
@@ -45,16 +45,16 @@ class RecordingSeparator(ABC):
     """A separator that learns from all of a signal, or of several that share sources, before it separates it.
 
     It holds no state of a signal: one may serve many signals and threads at the same time. Arguments are the names of
-    the sources, the length of a frame, and what the separators have in common: see `BlindSeparator`.
+    the sources, the length of a frame, and those that the separators share: see `BlindSeparator`.
 
     Attributes
     ----------
     sources : tuple of str
         Names of the sources, without the residual.
     n_passes : int
-        How often a file is read.
+        Number of times that a file is read.
     needs_first : bool
-        Whether of several signals the first must be there.
+        Whether the first of several signals is indispensable.
     """
 
     n_passes = 2
@@ -82,12 +82,12 @@ class RecordingSeparator(ABC):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What was chosen, for reports."""
+        """The settings, for reports."""
         return {"beta": self.beta, "mask_power": self.mask_power, "seed": self.seed}
 
     @abstractmethod
     def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
-        """Learn from signals, and return what masks them."""
+        """Learn from signals, and return their masker."""
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
         """Learn from a whole signal, and return the stream that separates it from its beginning.
@@ -99,7 +99,7 @@ class RecordingSeparator(ABC):
     def fit(self, recordings: Iterable[Recording], sr: int) -> FittedSeparator:
         """Learn from several signals of one rate that share sources, and return a separator of any of them.
 
-        Each counts as if it were as loud as the others. Raises ParameterError if a value or a block is not allowed.
+        All have the same weight, however loud. Raises ParameterError if a value or a block is not allowed.
         """
         n_fft = frame_size(check_rate(sr), self._frame_seconds)
         with single_blas:
@@ -119,12 +119,12 @@ class RecordingSeparator(ABC):
         Returns
         -------
         dict of str to ndarray, shape and type of `y`
-            Each source, and the rest as ``"residual"``; they add up to `y` as `Separator.separate` says.
+            Each source, and the rest as ``"residual"``; they add up to `y` as those of `Separator.separate` do.
 
         Raises
         ------
         ParameterError
-            If `y` or `sr` is not allowed, or `y` holds NaN or Inf (the message says where).
+            If `y` or `sr` is not allowed, or `y` holds NaN, Inf or a sample beyond 1e9.
         """
         return separate_takes([check_samples(y)], sr, self)[0]
 
@@ -150,12 +150,12 @@ class RecordingSeparator(ABC):
         sampler.add(self._view(S))
 
     def _view(self, S: Array) -> Array:
-        """Return what of the channels' magnitudes is looked at: all joined, by default."""
+        """Return the magnitudes to learn from: by default those of all channels joined."""
         return join_channels(S)
 
 
 class FittedSeparator:
-    """A separator that has learned from signals, and separates these; `RecordingSeparator.fit` makes it."""
+    """A separator that has learned from signals, and separates them; `RecordingSeparator.fit` makes it."""
 
     n_passes = 1
 
@@ -193,12 +193,12 @@ def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: Recording
     sr : int
         Sample rate of all, in Hz.
     separator : RecordingSeparator
-        How.
+        The separator.
 
     Returns
     -------
     list of dict
-        As `RecordingSeparator.separate` returns, for each; a source has one name in all.
+        One as of `RecordingSeparator.separate` for each signal; a source has the same name in all.
 
     Raises
     ------

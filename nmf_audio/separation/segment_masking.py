@@ -1,4 +1,4 @@
-"""Masking in segments, for methods that need more of a signal than one frame."""
+"""Masking of segments, for methods that need more than one frame."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["Masker", "SegmentMasking", "analyse_blocks", "join_channels"]
 Array = npt.NDArray[np.float32]
 
 Masker = Callable[[Array], Array]
-"""Magnitudes (n_channels, n_freq, n_frames) in, masks (n_sources, n_channels or 1, n_freq, n_frames) out."""
+"""From magnitudes (n_channels, n_freq, n_frames) to masks (n_sources, n_channels or 1, n_freq, n_frames)."""
 
 SEGMENT = 256
-"""Frames whose masks are found together."""
+"""Frames whose masks are computed together."""
 
 CONTEXT = 32
-"""Frames before and after them that the masker sees, too."""
+"""Frames before and after them that the masker takes, too."""
 
 
 def join_channels(S: Array) -> Array:
@@ -49,11 +49,11 @@ class SegmentMasking:
 
     @property
     def latency(self) -> int:
-        """Samples after which any sample has come out."""
+        """Delay of the output in samples."""
         return (SEGMENT + CONTEXT + 2) * self._hop
 
     def reset(self) -> None:
-        """Put the clock and the buffers to the beginning of a signal."""
+        """Return to the beginning of a signal."""
         self._analysis.reset()
         self._synthesis.reset()
         self._waiting = np.zeros((self._n_channels, 0), np.float32)
@@ -86,7 +86,7 @@ class SegmentMasking:
         start = self._n_masked - self._first
         sounding = np.flatnonzero(S[:, :, : start + SEGMENT + CONTEXT].any(axis=(0, 1)))
         shape = (self._n_sources, 1, S.shape[1], SEGMENT)
-        # what has no sound at either end needs no masks, and shall not be learned from
+        # digital silence at the ends needs no masks, and must not be learned from
         masks = np.full(shape, 1 / self._n_sources, np.float32)
         if len(sounding):
             first, last = int(sounding[0]), int(sounding[-1]) + 1
@@ -114,7 +114,7 @@ def analyse_blocks(
 ) -> None:
     """Pass the magnitudes (n_channels, n_freq, n_frames) of a whole signal to a function, some frames at a time.
 
-    Raises ParameterError if a block has a wrong type or shape or holds NaN or Inf.
+    Raises ParameterError if a block has a wrong type or shape, or holds NaN, Inf or a sample beyond 1e9.
     """
 
     def analyse(X: ComplexArray) -> Array:

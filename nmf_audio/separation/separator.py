@@ -37,18 +37,18 @@ class Separator:
     Parameters
     ----------
     sources : mapping of str to dictionary, or iterable of dictionaries, or one
-        What is known of the sources: each a `Dictionary`, the name of a shipped one, or a file, of kind plain. A
-        dictionary of one source is called like its file if no name is given; one of several gives them all. Or one
-        dictionary that was trained to separate, alone.
+        The dictionaries of the sources: each a `Dictionary`, the name of a shipped one, or a file, of kind plain. The
+        source of a dictionary of one source has the name of its file if none is given; a dictionary of several gives
+        all of them. Or one dictionary that was trained to separate, alone.
     beta : float or None
         Divergence of the activations: 1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean, or any from 0 to 3. None
         takes that of the dictionaries.
     mask_power : float or None
         Exponent p of the masks ``S_i**p / sum_j S_j**p`` on magnitudes, 0.1 to 20: 1 ratio mask, 2 Wiener filter
-        (the default), larger ones come near to a binary mask.
+        (the default), larger ones approach a binary mask.
     free : int, mapping of one str to int, or None
-        So many atoms are learned on the signal itself, for what no dictionary explains: it stays in the residual, or
-        becomes the source of that name. This needs the whole signal: there is no stream then.
+        Number of atoms that are learned on the signal itself, for what no dictionary explains: that stays in the
+        residual, or becomes the source of that name. This needs the whole signal, so there is no stream then.
     seed : int
         Of the randomness that free atoms start from.
 
@@ -124,12 +124,12 @@ class Separator:
 
     @property
     def n_passes(self) -> int:
-        """How often a file is read: 2 if atoms are learned on it."""
+        """Number of times that a file is read: 2 if atoms are learned on it."""
         return 2 if self.n_free else 1
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What was chosen, for reports."""
+        """The settings, for reports."""
         free_source = self.free_source if self.n_free else None
         return {**self.settings, "free": self.n_free or None, "free_source": free_source, "seed": self.seed}
 
@@ -237,7 +237,7 @@ class Separator:
         Raises
         ------
         ParameterError
-            If `y` or `sr` is not allowed, or `y` holds NaN or Inf (the message says where).
+            If `y` or `sr` is not allowed, or `y` holds NaN, Inf or a sample beyond 1e9.
         """
         y = check_samples(y)
         blocks = in_blocks(y)
@@ -265,7 +265,7 @@ def separate(
     sr : int
         Sample rate in Hz.
     sources : mapping of str to dictionary, or iterable of dictionaries, or one
-        What is known of the sources.
+        The dictionaries of the sources.
     beta : float or None
         Divergence of the activations.
     mask_power : float or None
@@ -305,7 +305,7 @@ def _make_trained(dictionary: Dictionary, n_observed: int) -> Decomposition:
 
 
 def _read_free(free: Free) -> tuple[str, int]:
-    """Return which source free atoms make, and how many there are."""
+    """Return the source and the number of free atoms."""
     if free is None:
         return RESIDUAL, 0
     name, n = RESIDUAL, free

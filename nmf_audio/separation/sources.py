@@ -1,4 +1,4 @@
-"""Named sources of a separation, and the dictionaries that describe them."""
+"""Named sources of a separation, and their dictionaries."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class PlainSources:
     spec : FrontEndSpec
         The front end of all.
     spectrum : ndarray (n_bands,), float32
-        What bands are divided by: the mean of the dictionaries' own.
+        Divisor of the bands: the mean of the dictionaries' own spectra.
     beta, power : float
         Divergence of the activations, exponent of the magnitudes.
     """

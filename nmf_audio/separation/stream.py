@@ -1,4 +1,4 @@
-"""Several sources of one signal, block by block."""
+"""Streams of several sources of one signal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Parts = dict[str, npt.NDArray[Any]]
 
 
 class PartsStream(BlockStream[Parts]):
-    """A `BlockStream` of several sources, named in the masking's order, and what remains."""
+    """A `BlockStream` of several sources, named in the masking's order, and of the residual."""
 
     def __init__(
         self, masking: Masking, sr: int, n_channels: int, latency: int, *, sources: Sequence[str]
@@ -80,11 +80,11 @@ class SourceSeparator(Protocol):
 
     @property
     def n_passes(self) -> int:
-        """How often a file is read: 2 if it is learned from before it is separated."""
+        """Number of times that a file is read: 2 if it is learned from before it is separated."""
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What was chosen, for reports."""
+        """The settings, for reports."""
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
         """Learn from a whole signal, if that is needed, and return the stream that separates it."""
@@ -114,13 +114,13 @@ class SeparationStream(PartsStream):
     decomposition : Decomposition
         Takes the first ``band_map.n_observed`` bands.
     spectrum : ndarray (n_bands,), float32
-        Long-term spectrum that bands are divided by.
+        Long-term spectrum by which bands are divided.
     band_map : BandMap
         Front end at the signal's rate. The latency is one frame of it.
     n_channels : int
         Channels of the signal; all get the same masks, so that every source keeps its stereo image.
     sources : sequence of str
-        Which of the decomposition's sources come out. What the others explain is left in the residual.
+        Sources of the decomposition to return. The others are left in the residual.
 
     Examples
     --------
@@ -169,7 +169,7 @@ class SeparationStream(PartsStream):
 
 
 def remainder(y: npt.NDArray[Any], parts: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Return what some parts of a signal leave of it, so that all add up to it.
+    """Return a signal less some parts of it, so that all add up to it.
 
     Exact in integers, as long as the remainder is in their range (it saturates), else to one unit in the last place.
 
