@@ -26,7 +26,7 @@ FIRST_UPDATES = 20
 N_ITER = 80
 
 L1_H = 0.1
-"""With a larger penalty free atoms explain more: good for a voice in rich music, but single instruments may vanish."""
+"""With a larger penalty free atoms explain more: good for voices in rich music, but single instruments may vanish."""
 
 
 class FrameSampler:
