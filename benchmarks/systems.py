@@ -15,7 +15,7 @@ from nmf_audio.decompose.adaptive import AdaptiveDecomposition, AdaptiveSettings
 from nmf_audio.defaults import DEFAULT_REDUCTION_DB
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.gains import floor_from_db
-from nmf_audio.stream import Stream
+from nmf_audio.stream import LinkedStream
 
 __all__ = ["ABLATIONS", "NOISY", "System", "run"]
 
@@ -100,7 +100,7 @@ def _warm_denoiser(method: str, dictionary: str | None, reduction_db: float, sr:
 
 def _ablated(dictionary: Dictionary, settings: AdaptiveSettings, y: Array, sr: int) -> Array:
     band_map = BandMap(dictionary.spec, sr)
-    stream = Stream(
+    stream = LinkedStream(
         AdaptiveDecomposition(dictionary, band_map.n_observed, settings),
         dictionary.spectrum,
         band_map,

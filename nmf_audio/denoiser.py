@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_choice, check_number
+from nmf_audio._checks import Checked, Constant, check_choice, check_number, invalid
 from nmf_audio.decompose import METHODS, default_method, make_decomposition
-from nmf_audio.defaults import DEFAULT_MIX, DEFAULT_REDUCTION_DB
+from nmf_audio.defaults import (
+    CHANNEL_MODES,
+    DEFAULT_CHANNELS,
+    DEFAULT_MIX,
+    DEFAULT_REDUCTION_DB,
+    PRESETS,
+    STRENGTHS,
+)
 from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
 from nmf_audio.dsp.gains import floor_from_db
-from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
+from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks, remainder
 from nmf_audio.errors import DictionaryError
-from nmf_audio.stream import Observer, Stream
+from nmf_audio.stream import IndependentStream, LinkedStream, Observer, Stream
 
 __all__ = ["Denoiser", "denoise"]
 
@@ -32,10 +41,27 @@ class Denoiser:
         A dictionary, the name of a shipped one, a file, or None for the shipped one that fits the method.
     method : {'trained', 'adaptive', 'classic'} or None
         Method of decomposition; None takes the best for the dictionary.
-    reduction_db : float
-        Largest reduction of the noise, in decibels, 0 to 100.
-    mix : float
-        Share of the denoised signal in the output, 0 to 1; the rest is the input.
+    preset : {'speech', 'podcast', 'call', 'field', 'light', 'normal', 'strong'} or None
+        What `reduction_db` and `mix` are where they are not given; docs/quality.md says how they were chosen.
+    reduction_db : float or None
+        Largest reduction of the noise, in decibels, 0 to 100; None for that of the preset, else 40.
+    mix : float or None
+        Share of the denoised signal in the output, 0 to 1; the rest is the input. None for that of the preset, or 1.
+    channels : {'linked', 'independent'}
+        Linked channels get the same gains, so that the stereo image stays; independent ones each their own, as for
+        speakers with a microphone and a channel of their own.
+
+    Attributes
+    ----------
+    dictionary : Dictionary
+        The dictionary; it can't be changed.
+    method : str
+        How to decompose. This and the others can be changed, and are checked then; streams that were made stay as
+        they are.
+    reduction_db, mix : float
+        As above.
+    channels : str
+        As above.
 
     Raises
     ------
@@ -52,27 +78,32 @@ class Denoiser:
     (2, 48000)
     """
 
+    dictionary = Constant[Dictionary]()
+    reduction_db = Checked(partial(check_number, low=0, high=100))
+    mix = Checked(partial(check_number, low=0, high=1))
+    channels = Checked(partial(check_choice, choices=CHANNEL_MODES))
+
     def __init__(
         self,
         dictionary: Dictionary | str | os.PathLike[str] | None = None,
         *,
         method: str | None = None,
-        reduction_db: float = DEFAULT_REDUCTION_DB,
-        mix: float = DEFAULT_MIX,
+        preset: str | None = None,
+        reduction_db: float | None = None,
+        mix: float | None = None,
+        channels: str = DEFAULT_CHANNELS,
     ) -> None:
-        if method is not None:
-            check_choice("method", method, METHODS)
-        self.reduction_db = check_number("reduction_db", reduction_db, 0, 100)
-        self.mix = check_number("mix", mix, 0, 1)
+        chosen = {"reduction_db": DEFAULT_REDUCTION_DB, "mix": DEFAULT_MIX}
+        if preset is not None:
+            presets = PRESETS | STRENGTHS
+            chosen |= presets[check_choice("preset", preset, presets)]
+        self.reduction_db = chosen["reduction_db"] if reduction_db is None else reduction_db
+        self.mix = chosen["mix"] if mix is None else mix
+        self.channels = channels
         if dictionary is None and method is not None:
-            dictionary = METHODS[method].shipped
+            dictionary = METHODS[check_choice("method", method, METHODS)].shipped
         self.dictionary = load_dictionary(dictionary)
-        self.method = method or default_method(self.dictionary)
-        if METHODS[self.method].kind != self.dictionary.kind:
-            raise DictionaryError(
-                f"method {self.method!r} needs a dictionary of kind {METHODS[self.method].kind!r}; "
-                f"{self.dictionary.name!r} is of kind {self.dictionary.kind!r}"
-            )
+        self.method = default_method(self.dictionary) if method is None else method
         missing = {"speech", "noise"} - set(self.dictionary.sources)
         if missing:
             raise DictionaryError(
@@ -82,14 +113,30 @@ class Denoiser:
 
     def __repr__(self) -> str:
         settings = f"method={self.method!r}, reduction_db={self.reduction_db:g}, mix={self.mix:g}"
-        return f"Denoiser({self.dictionary.name!r}, {settings})"
+        independent = "" if self.channels == DEFAULT_CHANNELS else f", channels={self.channels!r}"
+        return f"Denoiser({self.dictionary.name!r}, {settings}{independent})"
+
+    @property
+    def method(self) -> str:
+        """How to decompose."""
+        return self._method
+
+    @method.setter
+    def method(self, method: str) -> None:
+        kind = METHODS[check_choice("method", method, METHODS)].kind
+        if kind != self.dictionary.kind:
+            raise DictionaryError(
+                f"method {method!r} needs a dictionary of kind {kind!r}; "
+                f"{self.dictionary.name!r} is of kind {self.dictionary.kind!r}"
+            )
+        self._method = method
 
     def stream(
         self,
         sr: int,
         n_channels: int = 1,
         *,
-        observer: Observer | None = None,
+        observer: Observer | Sequence[Observer] | None = None,
     ) -> Stream:
         """Return a new stream for one signal.
 
@@ -98,8 +145,8 @@ class Denoiser:
         sr : int
             Sample rate in Hz, 4000 to 384000.
         n_channels : int
-            Channels, 1 to 64. All get the same gains, so that the stereo image stays.
-        observer : callable or None
+            Channels, 1 to 64.
+        observer : callable, or None; with independent channels one for each
             Called with the results of every few frames, see `Stream`; `nmf_audio.explain` uses it.
 
         Returns
@@ -113,22 +160,55 @@ class Denoiser:
         """
         n_channels = check_channels(n_channels)
         band_map = BandMap(self.dictionary.spec, check_rate(sr))
-        return Stream(
-            make_decomposition(
-                self.method, self.dictionary, band_map.n_observed, keep_priors=observer is not None
-            ),
-            self.dictionary.spectrum,
-            band_map,
-            n_channels,
-            source="speech",
-            floor_gain=floor_from_db(self.reduction_db),
-            mix=self.mix,
-            observer=observer,
-        )
+        n_streams = n_channels if self.channels == "independent" else 1
+        observers = observer if isinstance(observer, Sequence) else [observer] * n_streams
+        if len(observers) != n_streams or (n_streams > 1 and callable(observer)):
+            raise invalid("observer", observer, f"one for each of {n_streams} streams")
+        streams = [
+            LinkedStream(
+                make_decomposition(
+                    self.method, self.dictionary, band_map.n_observed, keep_priors=observer is not None
+                ),
+                self.dictionary.spectrum,
+                band_map,
+                n_channels // n_streams,
+                source="speech",
+                floor_gain=floor_from_db(self.reduction_db),
+                mix=self.mix,
+                observer=one,
+            )
+            for one in observers
+        ]
+        return streams[0] if n_streams == 1 else IndependentStream(streams)
+
+    @overload
+    def denoise(
+        self,
+        y: npt.NDArray[Any],
+        sr: int,
+        *,
+        noise: npt.NDArray[Any] | None = None,
+        keep_noise: Literal[False] = False,
+    ) -> npt.NDArray[Any]: ...
+
+    @overload
+    def denoise(
+        self,
+        y: npt.NDArray[Any],
+        sr: int,
+        *,
+        noise: npt.NDArray[Any] | None = None,
+        keep_noise: Literal[True],
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]: ...
 
     def denoise(
-        self, y: npt.NDArray[Any], sr: int, *, noise: npt.NDArray[Any] | None = None
-    ) -> npt.NDArray[Any]:
+        self,
+        y: npt.NDArray[Any],
+        sr: int,
+        *,
+        noise: npt.NDArray[Any] | None = None,
+        keep_noise: bool = False,
+    ) -> npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Denoise a whole signal.
 
         Parameters
@@ -140,16 +220,20 @@ class Denoiser:
             Sample rate in Hz.
         noise : ndarray (n,) or (n_channels, n), or None
             The noise alone at the same rate, for `Stream.prime`.
+        keep_noise : bool
+            Return what was removed, too.
 
         Returns
         -------
-        ndarray, shape and type of `y`
-            The speech, aligned with the input. Integers saturate.
+        ndarray, shape and type of `y`, or two of them
+            The speech, aligned with the input. Integers saturate. With `keep_noise` a tuple of it and of what was
+            removed, the input less the speech: the two add up to `y`, exactly in integers (unless one saturates), to
+            one unit in the last place in floats.
 
         Raises
         ------
         ParameterError
-            If `y` or `sr` is not allowed, or `y` holds NaN, Inf or a sample beyond 1e9.
+            If `y`, `sr` or `noise` is not allowed, or holds NaN, Inf or a sample beyond 1e9.
         """
         y = check_samples(y)
         stream = self.stream(sr, 1 if y.ndim == 1 else y.shape[0])
@@ -162,7 +246,39 @@ class Denoiser:
             out[..., position : position + ready.shape[-1]] = ready
             position += ready.shape[-1]
         out[..., position:] = stream.flush()
-        return out
+        return (out, remainder(y, [out])) if keep_noise else out
+
+
+@overload
+def denoise(
+    y: npt.NDArray[Any],
+    sr: int,
+    *,
+    dictionary: Dictionary | str | os.PathLike[str] | None = None,
+    method: str | None = None,
+    preset: str | None = None,
+    reduction_db: float | None = None,
+    mix: float | None = None,
+    channels: str = DEFAULT_CHANNELS,
+    noise: npt.NDArray[Any] | None = None,
+    keep_noise: Literal[False] = False,
+) -> npt.NDArray[Any]: ...
+
+
+@overload
+def denoise(
+    y: npt.NDArray[Any],
+    sr: int,
+    *,
+    dictionary: Dictionary | str | os.PathLike[str] | None = None,
+    method: str | None = None,
+    preset: str | None = None,
+    reduction_db: float | None = None,
+    mix: float | None = None,
+    channels: str = DEFAULT_CHANNELS,
+    noise: npt.NDArray[Any] | None = None,
+    keep_noise: Literal[True],
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]: ...
 
 
 def denoise(
@@ -171,10 +287,13 @@ def denoise(
     *,
     dictionary: Dictionary | str | os.PathLike[str] | None = None,
     method: str | None = None,
-    reduction_db: float = DEFAULT_REDUCTION_DB,
-    mix: float = DEFAULT_MIX,
+    preset: str | None = None,
+    reduction_db: float | None = None,
+    mix: float | None = None,
+    channels: str = DEFAULT_CHANNELS,
     noise: npt.NDArray[Any] | None = None,
-) -> npt.NDArray[Any]:
+    keep_noise: bool = False,
+) -> npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return the speech of a noisy signal; see `Denoiser` for the parameters.
 
     Parameters
@@ -188,16 +307,23 @@ def denoise(
         A dictionary, the name of a shipped one, a file, or None.
     method : {'trained', 'adaptive', 'classic'} or None
         Method of decomposition.
-    reduction_db : float
+    preset : {'speech', 'podcast', 'call', 'field', 'light', 'normal', 'strong'} or None
+        What `reduction_db` and `mix` are where they are not given.
+    reduction_db : float or None
         Largest reduction of the noise, in decibels.
-    mix : float
+    mix : float or None
         Share of the denoised signal in the output.
+    channels : {'linked', 'independent'}
+        Whether all channels get the same gains.
     noise : ndarray (n,) or (n_channels, n), or None
         The noise alone at the same rate, for `Stream.prime`.
+    keep_noise : bool
+        Return what was removed, too.
 
     Returns
     -------
-    ndarray, shape and type of `y`
+    ndarray, shape and type of `y`, or two of them
+        The speech; with `keep_noise` a tuple of it and of what was removed.
 
     Raises
     ------
@@ -213,5 +339,9 @@ def denoise(
     >>> bool(np.std(denoise(noise, 16000)[16000:]) < 0.3 * np.std(noise))
     True
     """
-    denoiser = Denoiser(dictionary, method=method, reduction_db=reduction_db, mix=mix)
+    denoiser = Denoiser(
+        dictionary, method=method, preset=preset, reduction_db=reduction_db, mix=mix, channels=channels
+    )
+    if keep_noise:
+        return denoiser.denoise(y, sr, noise=noise, keep_noise=True)
     return denoiser.denoise(y, sr, noise=noise)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import invalid, out_of_order
+from nmf_audio._checks import Constant, invalid, out_of_order
 from nmf_audio.decompose.analysis import Analysis, Found
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.dsp.bands import BandMap
@@ -18,7 +18,7 @@ from nmf_audio.dsp.highband import HighBandGain
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
 from nmf_audio.dsp.samples import check_block, check_samples, from_float, to_float
 
-__all__ = ["BlockStream", "Masking", "Observer", "Stream"]
+__all__ = ["BlockStream", "IndependentStream", "LinkedStream", "Masking", "Observer", "Stream"]
 
 Array = npt.NDArray[np.float32]
 Samples = npt.NDArray[Any]
@@ -76,6 +76,10 @@ class BlockStream(ABC, Generic[Output]):
     latency : int
         Output sample n is returned once input sample ``n + latency - 1`` is in.
     """
+
+    sr = Constant[int]()
+    n_channels = Constant[int]()
+    latency = Constant[int]()
 
     def __init__(self, masking: Masking, sr: int, n_channels: int, latency: int) -> None:
         self.sr, self.n_channels, self.latency = sr, n_channels, latency
@@ -173,29 +177,7 @@ class BlockStream(ABC, Generic[Output]):
 
 
 class Stream(BlockStream[Samples]):
-    """A `BlockStream` of one source.
-
-    `Denoiser.stream` makes these.
-
-    Parameters
-    ----------
-    decomposition : Decomposition
-        Takes the first ``band_map.n_observed`` bands.
-    spectrum : ndarray (n_bands,), float32
-        Long-term speech spectrum of the dictionary.
-    band_map : BandMap
-        Front end at the signal's rate. The latency is one frame of it.
-    n_channels : int
-        Channels of the signal.
-    source : str
-        Which of the decomposition's sources to keep.
-    floor_gain : float
-        Smallest gain that is applied, in [0, 1].
-    mix : float
-        1 gives the kept source alone, 0 the signal as it came in.
-    observer : callable or None
-        Called with the results of every few frames (`Found`: magnitudes, bands, estimate), the gains (n_frames,
-        n_freq) of the kept source, and those that are applied: with the floor and the mix.
+    """A `BlockStream` that keeps one source; `Denoiser.stream` makes these.
 
     Examples
     --------
@@ -208,27 +190,7 @@ class Stream(BlockStream[Samples]):
     (4000,)
     """
 
-    def __init__(
-        self,
-        decomposition: Decomposition,
-        spectrum: Array,
-        band_map: BandMap,
-        n_channels: int,
-        *,
-        source: str,
-        floor_gain: float,
-        mix: float,
-        observer: Observer | None = None,
-    ) -> None:
-        self._source = decomposition.sources.index(source)
-        self._bands = band_map
-        self._high = HighBandGain(band_map) if band_map.n_covered < band_map.n_freq else None
-        self._observer = observer
-        self._floor, self._mix = np.float32(floor_gain), np.float32(mix)
-        self._noise: Array | None = None
-        self._analysis = Analysis(decomposition, spectrum, band_map)
-        self._resynthesis = Resynthesis(band_map.n_fft, n_channels, 1)
-        super().__init__(self._resynthesis, band_map.sr, n_channels, band_map.n_fft)
+    _noise: Array | None = None
 
     def prime(self, noise: Samples) -> None:
         """Learn the noise before the signal begins, so that it is removed from the first word on.
@@ -258,10 +220,59 @@ class Stream(BlockStream[Samples]):
             if self._n_in:
                 begun = f"the signal has begun ({self._n_in} samples are in)"
                 raise out_of_order(begun, "call reset() before prime()")
-            n_channels = None if np.ndim(noise) == 1 else self.n_channels
+            n_channels = None if getattr(noise, "ndim", 1) == 1 else self.n_channels
             y = np.atleast_2d(check_samples(noise, n_channels, name="noise"))
             self._noise = np.repeat(to_float(y), self.n_channels // len(y), axis=0)
             self._reset()
+
+    def _shape(self, ready: Samples) -> Samples:
+        return from_float(ready[0, 0] if self._ndim == 1 else ready[0], self._dtype)
+
+
+class LinkedStream(Stream):
+    """A `Stream` whose channels get the same gains.
+
+    Parameters
+    ----------
+    decomposition : Decomposition
+        Takes the first ``band_map.n_observed`` bands.
+    spectrum : ndarray (n_bands,), float32
+        Long-term speech spectrum of the dictionary.
+    band_map : BandMap
+        Front end at the signal's rate. The latency is one frame of it.
+    n_channels : int
+        Channels of the signal.
+    source : str
+        Which of the decomposition's sources to keep.
+    floor_gain : float
+        Smallest gain that is applied, in [0, 1].
+    mix : float
+        1 gives the kept source alone, 0 the signal as it came in.
+    observer : callable or None
+        Called with the results of every few frames (`Found`: magnitudes, bands, estimate), the gains (n_frames,
+        n_freq) of the kept source, and those that are applied: with the floor and the mix.
+    """
+
+    def __init__(
+        self,
+        decomposition: Decomposition,
+        spectrum: Array,
+        band_map: BandMap,
+        n_channels: int,
+        *,
+        source: str,
+        floor_gain: float,
+        mix: float,
+        observer: Observer | None = None,
+    ) -> None:
+        self._source = decomposition.sources.index(source)
+        self._bands = band_map
+        self._high = HighBandGain(band_map) if band_map.n_covered < band_map.n_freq else None
+        self._observer = observer
+        self._floor, self._mix = np.float32(floor_gain), np.float32(mix)
+        self._analysis = Analysis(decomposition, spectrum, band_map)
+        self._resynthesis = Resynthesis(band_map.n_fft, n_channels, 1)
+        super().__init__(self._resynthesis, band_map.sr, n_channels, band_map.n_fft)
 
     def _reset(self) -> None:
         self._analysis.reset()
@@ -281,9 +292,6 @@ class Stream(BlockStream[Samples]):
         dry, wet = self._resynthesis.advance(to_float(y), self._compute_gains)
         return wet if self._mix == 1 else dry + self._mix * (wet - dry)
 
-    def _shape(self, ready: Samples) -> Samples:
-        return from_float(ready[0, 0] if self._ndim == 1 else ready[0], self._dtype)
-
     def _compute_gains(self, X: ComplexArray) -> Array:
         """Return the gains (1, n_frames, n_freq) that all channels X (n_channels, n_frames, n_freq) share."""
         found = self._analysis.process(X)
@@ -299,3 +307,28 @@ class Stream(BlockStream[Samples]):
             applied = floored if self._mix == 1 else 1 + self._mix * (floored - 1)
             self._observer(found, gains, applied)
         return floored[None]
+
+
+class IndependentStream(Stream):
+    """A `Stream` of which each channel has one of its own: speakers with a microphone each.
+
+    Parameters
+    ----------
+    streams : sequence of LinkedStream
+        One for each channel.
+    """
+
+    def __init__(self, streams: Sequence[LinkedStream]) -> None:
+        self._streams = streams
+        first = streams[0]
+        super().__init__(first._masking, first.sr, len(streams), first.latency)
+
+    def _reset(self) -> None:
+        for i, stream in enumerate(self._streams):
+            stream._noise = None if self._noise is None else self._noise[i : i + 1]
+            stream._reset()
+        super()._reset()
+
+    def _advance(self, y: Samples) -> Samples:
+        channels = [stream._advance(y[i : i + 1]) for i, stream in enumerate(self._streams)]
+        return np.concatenate(channels, axis=1)

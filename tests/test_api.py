@@ -92,7 +92,7 @@ def test_what_things_say_of_themselves() -> None:
     denoiser = Denoiser(dictionary, method="classic")
     assert repr(dictionary) == "<Dictionary 'tiny': plain, 8 speech, 2 noise atoms of 100 bands>"
     assert repr(denoiser) == "Denoiser('tiny', method='classic', reduction_db=40, mix=1)"
-    assert repr(denoiser.stream(48000, 2)) == "<Stream of 2 channels at 48000 Hz, latency 1536 samples>"
+    assert repr(denoiser.stream(48000, 2)) == "<LinkedStream of 2 channels at 48000 Hz, latency 1536 samples>"
     # nothing public is left with the repr that says an address only
     for name in nmf_audio.__all__:
         thing = getattr(nmf_audio, name)

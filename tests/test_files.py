@@ -111,13 +111,13 @@ def test_a_file_is_an_array_that_was_read(tmp_path: Path, n_channels: int) -> No
 def test_the_defaults_are_those_of_the_array_function() -> None:
     """None, where a ready denoiser may have others: it stands for the default of `Denoiser` then."""
     file, array = (inspect.signature(function).parameters for function in (denoise_file, denoise))
-    for name in array.keys() - {"y", "sr", "reduction_db", "mix"}:
-        assert file[name].default == array[name].default, name
-    assert (file["reduction_db"].default, file["mix"].default) == (None, None)
+    for name in array.keys() - {"y", "sr", "channels", "keep_noise"}:
+        assert file[name].default is None, name
+        assert array[name].default is None, name
+    assert (file["channels"].default, array["channels"].default) == (None, "linked")
     # the numbers of the documentation, not the constants that they come from
-    assert (array["reduction_db"].default, array["mix"].default) == (40.0, 1.0)
     denoiser = Denoiser(TINY)
-    assert (denoiser.reduction_db, denoiser.mix) == (40.0, 1.0)
+    assert (denoiser.reduction_db, denoiser.mix, denoiser.channels) == (40.0, 1.0, "linked")
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 255])

@@ -152,7 +152,7 @@ def test_an_error_while_reading_ahead_is_raised(short_pieces: Path) -> None:
         yield make_scene(20)
         raise OSError("the disk is gone")
 
-    maker = _StreamMaker(Denoiser(), SR, 1, True, None)
+    maker = _StreamMaker(Denoiser(), SR, 1, None)
     shape = Shape(SR, 1, 60 * SR, 128)
     with (
         Pieces(blocks(), maker, ("speech",), shape, linked=True, jobs=1, progress=None) as stream,
@@ -168,7 +168,7 @@ def test_an_error_in_a_piece_is_raised(short_pieces: Path) -> None:
         y[0, 1000] = np.nan
         yield y
 
-    maker = _StreamMaker(Denoiser(), SR, 1, True, None)
+    maker = _StreamMaker(Denoiser(), SR, 1, None)
     stream = Pieces(
         (block for block in blocks()), maker, ("speech",), Shape(SR, 1, 50 * SR, 128), linked=True, jobs=1,
         progress=None,

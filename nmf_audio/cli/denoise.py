@@ -173,6 +173,7 @@ def run(args: argparse.Namespace) -> int:
         "parameters": {
             "reduction_db": denoiser.reduction_db,
             "mix": denoiser.mix,
+            "channels": denoiser.channels,
             **options,
             "noise": None if args.noise is None else str(args.noise),
             "raw": None if raw is None else raw.coding,

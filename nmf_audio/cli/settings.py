@@ -136,11 +136,9 @@ def make_denoiser(args: argparse.Namespace, errors: list[str]) -> "Denoiser | No
     """Make the denoiser that the options ask for, or return None and add to `errors` what is wrong with them."""
     from nmf_audio.denoiser import Denoiser
 
-    options: dict[str, Any] = {
-        "method": args.method,
-        **(defaults.PRESETS[args.preset] if args.preset else {}),
-        **(defaults.STRENGTHS[args.strength] if args.strength else {}),
-    }
+    options: dict[str, Any] = {"method": args.method, "preset": args.preset or args.strength}
+    if hasattr(args, "channels"):
+        options["channels"] = args.channels
     if args.preset and args.strength:
         errors.append("--preset and --strength: give one of them, or --reduction beside the preset")
     if args.reduction is not None:
@@ -195,7 +193,6 @@ def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str
     options: dict[str, Any] = {
         "noise": args.noise,
         "noise_from": _read(args, "noise-from", parse_section, errors),
-        "channels": args.channels,
     }
     try:
         check_noise_options(**options, streamed="-" in args.inputs)

@@ -12,6 +12,7 @@ int32    2147483648 (computed in float32: 24 bits)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "describe_unusable",
     "from_float",
     "in_blocks",
+    "remainder",
     "to_float",
 ]
 
@@ -116,3 +118,24 @@ def from_float(y: npt.NDArray[np.float32], dtype: npt.DTypeLike) -> npt.NDArray[
     info = np.iinfo(dtype)
     scaled = np.rint(y.astype(np.float64) * FULL_SCALE[dtype.type])
     return np.clip(scaled, info.min, info.max).astype(dtype)
+
+
+def remainder(y: npt.NDArray[Any], parts: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return what some parts of a signal leave of it, so that all add up to it.
+
+    Exact in integers, as long as the remainder is in their range (it saturates), else to one unit in the last place.
+
+    Examples
+    --------
+    >>> remainder(np.array([5, 32767], np.int16), [np.array([2, -9], np.int16)]).tolist()
+    [3, 32767]
+    """
+    # the parts' own sum first: sources hold no more digits than float32, so that only the difference is rounded
+    total = np.zeros(y.shape, np.float64 if y.dtype.kind == "f" else np.int64)
+    for part in parts:
+        total += part
+    rest: npt.NDArray[Any] = y - total
+    if y.dtype.kind != "f":
+        info = np.iinfo(y.dtype)
+        rest = np.clip(rest, info.min, info.max)
+    return np.asarray(rest, y.dtype)

@@ -29,7 +29,7 @@ Progress = Callable[[float, float], None]
 Result = TypeVar("Result")
 AnyReport = TypeVar("AnyReport", Report, SeparationReport)
 
-DENOISER_OPTIONS = ("denoiser", "dictionary", "method", "reduction_db", "mix")
+DENOISER_OPTIONS = ("denoiser", "dictionary", "method", "preset", "reduction_db", "mix", "channels")
 
 
 class _StoppedError(BaseException):
@@ -37,7 +37,7 @@ class _StoppedError(BaseException):
 
 
 def denoise_files(
-    files: Iterable[PathLike | tuple[PathLike, PathLike]],
+    files: Iterable[PathLike | tuple[PathLike, PathLike]] | PathLike,
     *,
     jobs: int = 1,
     skip_existing: bool = False,
@@ -48,7 +48,7 @@ def denoise_files(
 
     Parameters
     ----------
-    files : iterable of path, or of (src, dst)
+    files : iterable of path, or of (src, dst); or one path
         The recordings, and where to write if not to ``<stem>.denoised<ext>`` beside them.
     jobs : int
         How many recordings are worked on at the same time, 1 to 256. More than one are worked on in processes of
@@ -70,8 +70,10 @@ def denoise_files(
     Raises
     ------
     ParameterError
-        If `jobs` is not allowed, two recordings have the same output, or a `denoiser` is given beside options of
-        one. Nothing is written then.
+        If `jobs` or an option of the denoiser is not allowed, two recordings have the same output, or a `denoiser`
+        is given beside options of one. Nothing is written then.
+    DictionaryError
+        If the dictionary can't be used, or does not fit the method.
     TypeError
         If a keyword is none of `denoise_file`.
 
@@ -89,8 +91,10 @@ def denoise_files(
     check_jobs(jobs)
     # a keyword that there is not is the caller's mistake, not that of each recording
     inspect.signature(denoise_file).bind(None, None, **options)
-    if options.get("denoiser") is not None:
-        choose_denoiser(**{name: options.get(name) for name in DENOISER_OPTIONS})
+    # the dictionary is loaded once
+    denoiser = choose_denoiser(**{name: options.pop(name, None) for name in DENOISER_OPTIONS})
+    if isinstance(files, str | os.PathLike):
+        files = [files]
     pairs = [_pair(entry, options.get("format")) for entry in files]
     taken: dict[str, Path] = {}
     for src, dst in pairs:
@@ -98,7 +102,9 @@ def denoise_files(
         if other is not src:
             given = f"{other} and {src} have the same output {dst}"
             raise invalid("files", str(dst), "written to different files", given=given)
-    works = [work_on(src, dst, skip_existing=skip_existing, **options) for src, dst in pairs]
+    works = [
+        work_on(src, dst, skip_existing=skip_existing, denoiser=denoiser, **options) for src, dst in pairs
+    ]
     return run_files(works, jobs=jobs, progress=in_total(len(works), progress))
 
 
@@ -117,9 +123,10 @@ def in_total(
 
 
 def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tuple[Path, Path]:
-    if isinstance(entry, tuple):
-        return Path(entry[0]), Path(entry[1])
-    return Path(entry), default_output(entry, format=format)
+    paths = entry if isinstance(entry, tuple) else (entry,)
+    if len(paths) not in (1, 2) or not all(isinstance(path, str | os.PathLike) for path in paths):
+        raise invalid("files", entry, "a path, or (src, dst)")
+    return Path(paths[0]), Path(paths[1]) if len(paths) == 2 else default_output(paths[0], format=format)
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_choice, conflict, invalid
-from nmf_audio.defaults import CHANNEL_MODES, DEFAULT_CHANNELS
+from nmf_audio._checks import conflict, invalid
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import frame_size
 from nmf_audio.dsp.pauses import NoiseLevels, PauseMeter
+from nmf_audio.dsp.samples import check_samples
 from nmf_audio.io.base import Samples
 from nmf_audio.io.noise_recording import MAX_SECONDS, is_silent, read_noise
 from nmf_audio.io.open import Reader
@@ -38,8 +39,15 @@ __all__ = ["Report", "check_noise_options", "choose_denoiser", "default_output",
 SPEECH, NOISE = "speech", "noise"
 
 
-def choose_denoiser(denoiser: Denoiser | None, **options: Any) -> Denoiser:
-    """Return the denoiser that is given, or make one; raise ParameterError if both are asked for."""
+def choose_denoiser(denoiser: Denoiser | None, *, channels: str | None = None, **options: Any) -> Denoiser:
+    """Return the denoiser that is given, or make one; raise ParameterError if both are asked for.
+
+    With `channels` it is another one, of these channels.
+    """
+    if channels is not None:
+        chosen = copy(choose_denoiser(denoiser, **options))
+        chosen.channels = channels
+        return chosen
     given = {name: value for name, value in options.items() if value is not None}
     if denoiser is None:
         return Denoiser(**given)
@@ -52,9 +60,8 @@ def choose_denoiser(denoiser: Denoiser | None, **options: Any) -> Denoiser:
 
 def check_noise_options(
     *,
-    noise: PathLike | None = None,
+    noise: PathLike | npt.NDArray[Any] | None = None,
     noise_from: tuple[float, float] | None = None,
-    channels: str = DEFAULT_CHANNELS,
     streamed: bool = False,
 ) -> None:
     """Check options of `denoise_file` that `Denoiser` does not know; `streamed` recordings can't be read twice.
@@ -64,11 +71,13 @@ def check_noise_options(
     ParameterError
         If one of them is not allowed, or not beside another.
     """
-    check_choice("channels", channels, CHANNEL_MODES)
+    if noise is not None and not isinstance(noise, str | os.PathLike):
+        check_samples(noise, name="noise")
     if noise_from is None:
         return
     if noise is not None:
-        raise conflict({"noise": os.fspath(noise), "noise_from": noise_from})
+        given = os.fspath(noise) if isinstance(noise, str | os.PathLike) else "an array"
+        raise conflict({"noise": given, "noise_from": noise_from})
     if not isinstance(noise_from, tuple) or len(noise_from) != 2:
         raise invalid("noise_from", noise_from, "(start, end) in seconds")
     _, last = check_section(*noise_from, name="noise_from")
@@ -85,11 +94,12 @@ def denoise_file(
     denoiser: Denoiser | None = None,
     dictionary: Dictionary | PathLike | None = None,
     method: str | None = None,
+    preset: str | None = None,
     reduction_db: float | None = None,
     mix: float | None = None,
-    noise: PathLike | None = None,
+    noise: PathLike | npt.NDArray[Any] | None = None,
     noise_from: tuple[float, float] | None = None,
-    channels: str = DEFAULT_CHANNELS,
+    channels: str | None = None,
     start: float | None = None,
     end: float | None = None,
     keep_noise: Target | None = None,
@@ -120,23 +130,26 @@ def denoise_file(
         What an open `src` is made of, and what goes to an open `dst` (unless `format` is WAV), if that is samples
         without a header.
     denoiser : Denoiser or None
-        A ready one, for many files; it stands for `dictionary`, `method`, `reduction_db` and `mix`.
+        A ready one, for many files; it stands for `dictionary`, `method`, `preset`, `reduction_db` and `mix`.
     dictionary : Dictionary, str, path or None
         A dictionary, the name of a shipped one, a file, or None for the shipped one that fits the method.
     method : {'trained', 'adaptive', 'classic'} or None
         How to decompose; None takes the best that the dictionary offers.
+    preset : {'speech', 'podcast', 'call', 'field', 'light', 'normal', 'strong'} or None
+        What `reduction_db` and `mix` are where they are not given.
     reduction_db : float or None
         The most that noise is pushed down, in decibels; None stands for 40.
     mix : float or None
         Share of the denoised signal in the output, 0 to 1; the rest is the input. None stands for 1.
-    noise : str, path or None
-        A recording of the noise alone, a second or more, as loud as it is in `src`; the denoiser hears it first.
-        Its rate may be another; mono stands for all channels, and another number of channels is averaged.
+    noise : str, path, ndarray (n,) or (n_channels, n), or None
+        The noise alone, a second or more, as loud as it is in `src`; the denoiser hears it first. Samples are of the
+        rate of `src`. A recording may have another; mono stands for all channels, and another number of channels is
+        averaged.
     noise_from : (start, end) or None
         Seconds of `src` where there is noise alone, to learn from first.
-    channels : {'linked', 'independent'}
+    channels : {'linked', 'independent'} or None
         Linked channels get the same gains, so that the stereo image stays; independent ones each their own, as
-        for speakers with a microphone and a channel of their own.
+        for speakers with a microphone and a channel of their own. None stands for those of the denoiser: linked.
     start, end : float or None
         Seconds: only this part of the recording is denoised and written. It comes out as if it were all there is.
     keep_noise : str, path, binary file or None
@@ -201,27 +214,37 @@ def denoise_file(
         dst = default_output(src, format=format)
     streamed = get_report_path(src) is STREAM
     chosen = choose_denoiser(
-        denoiser, dictionary=dictionary, method=method, reduction_db=reduction_db, mix=mix
+        denoiser,
+        dictionary=dictionary,
+        method=method,
+        preset=preset,
+        reduction_db=reduction_db,
+        mix=mix,
+        channels=channels,
     )
-    check_noise_options(noise=noise, noise_from=noise_from, channels=channels, streamed=streamed)
+    check_noise_options(noise=noise, noise_from=noise_from, streamed=streamed)
+    noise_path = noise if isinstance(noise, str | os.PathLike) else None
     check_loudness(loudness, streamed=streamed, keep_noise=keep_noise)
     check_jobs(jobs)
     spec = chosen.dictionary.spec
-    streams: list[_ChannelStreams | Pieces] = []
+    streams: list[_MeteredStream | Pieces] = []
     silences: list[str] = []
     gains: list[Gain] = []
 
     def prepare(reader: Reader, blocks: Generator[Samples]) -> Processor:
-        heard = None
-        if noise is not None:
-            heard = read_noise(noise, reader.sr, reader.n_channels)
+        heard: npt.NDArray[Any] | None = None
+        if noise_path is not None:
+            heard = read_noise(noise_path, reader.sr, reader.n_channels)
+        elif noise is not None:
+            n_channels = None if getattr(noise, "ndim", 1) == 1 else reader.n_channels
+            heard = check_samples(noise, n_channels, name="noise")
         elif noise_from is not None:
             heard = _noise_within(reader, *noise_from)
             if is_silent(heard, reader.container.subtype):
                 silences.append(
                     f"from {noise_from[0]:g} s to {noise_from[1]:g} s there is silence, no noise to learn from"
                 )
-        maker = _StreamMaker(chosen, reader.sr, reader.n_channels, channels == "linked", heard)
+        maker = _StreamMaker(chosen, reader.sr, reader.n_channels, heard)
         with errors_of(reader):
             stream = maker.make()
         if loudness is not None:
@@ -231,7 +254,7 @@ def denoise_file(
         n_samples = None if streamed else SectionReader(reader, start, end).n_samples
         if jobs > 1 and is_worth_cutting(n_samples, reader.sr):
             shape = Shape(reader.sr, reader.n_channels, n_samples, frame_size(reader.sr, spec.frame_seconds))
-            linked = channels == "linked"
+            linked = chosen.channels == "linked"
             pieces = Pieces(blocks, maker, (SPEECH,), shape, linked=linked, jobs=jobs, progress=progress)
             streams.append(stack.enter_context(pieces))
         else:
@@ -247,7 +270,7 @@ def denoise_file(
         {SPEECH: dst} if keep_noise is None else {SPEECH: dst, NOISE: keep_noise},
         "denoised",
         rest=None if keep_noise is None else NOISE,
-        others=() if noise is None else (noise,),
+        others=() if noise_path is None else (noise_path,),
         raw=raw,
         n_passes=1 if loudness is None else 2,
         start=start,
@@ -282,47 +305,40 @@ def denoise_file(
 
 @dataclass(frozen=True)
 class _StreamMaker:
-    """Makes streams for all channels of a signal; `noise` is heard by each first."""
+    """Makes streams of a signal; `noise` is heard by each first."""
 
     denoiser: Denoiser
     sr: int
     n_channels: int
-    linked: bool
     noise: npt.NDArray[Any] | None
 
-    def make(self) -> _ChannelStreams:
-        """Return streams at their beginning."""
-        n_each = self.n_channels if self.linked else 1
-        streams = _ChannelStreams(self.denoiser, self.sr, self.n_channels // n_each, n_each)
+    def make(self) -> _MeteredStream:
+        """Return a stream at its beginning."""
+        metered = _MeteredStream(self.denoiser, self.sr, self.n_channels)
         if self.noise is not None:
-            streams.prime(self.noise)
-        return streams
+            metered.stream.prime(self.noise)
+        return metered
 
 
-class _ChannelStreams:
-    """One stream for all channels of a signal, or one for each, and the level of the noise in each."""
+class _MeteredStream:
+    """A stream, and the level of the noise in its channels, or in each if they are independent."""
 
-    def __init__(self, denoiser: Denoiser, sr: int, n_streams: int, n_channels: int) -> None:
+    def __init__(self, denoiser: Denoiser, sr: int, n_channels: int) -> None:
         self._n_fft = frame_size(sr, denoiser.dictionary.spec.frame_seconds)
-        self._meters = [PauseMeter(self._n_fft) for _ in range(n_streams)]
-        self._streams = [
-            denoiser.stream(sr, n_channels, observer=self._observer(i)) for i in range(n_streams)
-        ]
+        self._n_meters = n_channels if denoiser.channels == "independent" else 1
+        self._meters: list[PauseMeter] = []
+        self.start_measuring()
+        observers = [self._observer(i) for i in range(self._n_meters)]
+        self.stream = denoiser.stream(sr, n_channels, observer=observers)
 
     def _observer(self, i: int) -> Observer:
         # holding these streams would make a cycle of references
         meters = self._meters
         return lambda found, speech_gains, gains: meters[i].add(found.joint, speech_gains, gains)
 
-    def prime(self, noise: npt.NDArray[Any]) -> None:
-        """Let the streams hear noise, all of it (n,), or each its channels."""
-        one_each = len(self._streams) > 1 and noise.ndim > 1
-        for i, stream in enumerate(self._streams):
-            stream.prime(noise[i] if one_each else noise)
-
     def start_measuring(self) -> None:
         """Forget what was measured up to here."""
-        self._meters[:] = [PauseMeter(self._n_fft) for _ in self._streams]
+        self._meters[:] = [PauseMeter(self._n_fft) for _ in range(self._n_meters)]
 
     @property
     def measured(self) -> list[PauseMeter]:
@@ -331,14 +347,11 @@ class _ChannelStreams:
 
     def process(self, block: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Take the next block (n_channels, n) and return the speech that is ready."""
-        if len(self._streams) == 1:
-            return {SPEECH: self._streams[0].process(block)}
-        pairs = zip(self._streams, block, strict=True)
-        return {SPEECH: np.stack([stream.process(y) for stream, y in pairs])}
+        return {SPEECH: self.stream.process(block)}
 
     def flush(self) -> dict[str, npt.NDArray[Any]]:
         """End the signal and return the rest of the speech."""
-        return {SPEECH: np.concatenate([np.atleast_2d(stream.flush()) for stream in self._streams])}
+        return {SPEECH: self.stream.flush()}
 
 
 def _merged(of_pieces: Sequence[Sequence[PauseMeter]]) -> Sequence[PauseMeter]:

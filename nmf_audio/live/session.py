@@ -11,7 +11,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from nmf_audio._checks import check_number, check_whole, collect, conflict, invalid, out_of_order
+from nmf_audio._checks import (
+    Constant,
+    check_choice,
+    check_number,
+    check_whole,
+    collect,
+    conflict,
+    invalid,
+    out_of_order,
+)
 from nmf_audio.defaults import DEFAULT_LIVE_LATENCY
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dsp.bands import check_rate
@@ -93,6 +102,12 @@ class LiveDenoiser:
         print(f"{status.latency_ms:.0f} ms, {status.n_dropouts} drop-outs")
     """
 
+    input = Constant[Device]()
+    output = Constant[Device]()
+    sr = Constant[int]()
+    n_channels = Constant[int]()
+    block_size = Constant[int]()
+
     def __init__(
         self,
         denoiser: Denoiser | None = None,
@@ -114,8 +129,8 @@ class LiveDenoiser:
         self._latency = _latency(latency_ms)
         self._sounddevice = load_sounddevice() if sounddevice is None else sounddevice
         devices = list_devices(self._sounddevice)
-        self.input: Device = find_device(devices, "input", input)
-        self.output: Device = find_device(devices, "output", output)
+        self.input = find_device(devices, "input", input)
+        self.output = find_device(devices, "output", output)
         self.n_channels, self._n_outputs = n_channels, _count_outputs(self.input, self.output, n_channels)
         self.sr = choose_rate(
             self._sounddevice,
@@ -150,7 +165,7 @@ class LiveDenoiser:
 
     @bypass.setter
     def bypass(self, value: bool) -> None:
-        self._worker.bypass = bool(value)
+        self._worker.bypass = check_choice("bypass", value, (False, True))
 
     def __enter__(self) -> Self:
         if self._sound is not None:

@@ -18,7 +18,6 @@ from nmf_audio._checks import (
     check_shape,
     invalid,
 )
-from nmf_audio.errors import ParameterError
 
 Array = NDArray[Any]
 Free = slice | Sequence[int] | Sequence[bool] | Array | None
@@ -195,9 +194,8 @@ def power_of_two(a: Array) -> float:
 def check_result(name: str, result: Array | float) -> None:
     """Refuse a result that left the range of its type; data, starts and penalties were too far apart."""
     if not np.isfinite(result).all():
-        raise ParameterError(
-            f"{name} leaves the range of {np.asarray(result).dtype}; scale V, the start and the penalties towards 1"
-        )
+        given = f"{name} leaves the range of {np.asarray(result).dtype}"
+        raise invalid(name, np.inf, "finite", "scale V, the start and the penalties towards 1", given=given)
 
 
 def per_atom(value: ArrayLike, n_components: int, name: str) -> Array:

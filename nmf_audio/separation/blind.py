@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_whole, conflict
+from nmf_audio._checks import Constant, check_whole, conflict
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means
 from nmf_audio.separation.atoms_masker import AtomsMasker
@@ -85,6 +85,10 @@ class BlindSeparator(RecordingSeparator):
     >>> sorted(BlindSeparator(2).separate(y, 8000))
     ['residual', 'source1', 'source2']
     """
+
+    n_components = Constant[int]()
+    places = Constant[bool]()
+    group_sparsity = Constant[float]()
 
     def __init__(
         self,

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_number, check_whole, invalid
+from nmf_audio._checks import Checked, Constant, check_number, check_whole, invalid
 from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
@@ -75,6 +76,11 @@ class ExampleSeparator(RecordingSeparator):
     """
 
     needs_first = True
+    start = Constant[float]()
+    end = Constant[float]()
+    origin = Constant[float]()
+    n_example = Checked(partial(check_whole, low=1, high=MAX_ATOMS))
+    n_rest = Checked(partial(check_whole, low=1, high=MAX_ATOMS))
 
     def __init__(
         self,
@@ -97,8 +103,7 @@ class ExampleSeparator(RecordingSeparator):
         self.origin = check_number("origin", origin, 0, unit="s")
         if self.start < self.origin:
             raise self._refuse(f"in the part that is taken apart, which begins at {self.origin:g} s")
-        self.n_example = check_whole("n_example", n_example, 1, MAX_ATOMS)
-        self.n_rest = check_whole("n_rest", n_rest, 1, MAX_ATOMS)
+        self.n_example, self.n_rest = n_example, n_rest
         super().__init__(
             ("example", "rest"), frame_seconds=FRAME_SECONDS, beta=beta, mask_power=mask_power, seed=seed
         )

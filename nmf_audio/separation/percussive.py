@@ -20,6 +20,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import Checked
 from nmf_audio.defaults import DEFAULT_CONTINUITY
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
@@ -64,6 +65,7 @@ class PercussiveSeparator(RecordingSeparator):
     """
 
     n_passes = 1
+    continuity = Checked(check_weight)
 
     def __init__(
         self, *, continuity: float = DEFAULT_CONTINUITY, mask_power: float | None = None, seed: int = 0
@@ -75,7 +77,7 @@ class PercussiveSeparator(RecordingSeparator):
             mask_power=mask_power,
             seed=seed,
         )
-        self.continuity = check_weight("continuity", continuity)
+        self.continuity = continuity
 
     @property
     def parameters(self) -> dict[str, object]:

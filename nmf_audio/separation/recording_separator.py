@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_choice, check_number, invalid
-from nmf_audio.defaults import DEFAULT_MASK_POWER
+from nmf_audio._checks import Checked, Constant, check_choice, check_number, invalid
 from nmf_audio.dsp.bands import check_rate, frame_size
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.nmf.blas import single_blas
@@ -59,6 +58,10 @@ class RecordingSeparator(ABC):
 
     n_passes = 2
     needs_first = False
+    sources = Constant[tuple[str, ...]]()
+    beta = Constant[float]()
+    mask_power = Checked(check_mask_power)
+    seed = Checked(check_seed)
 
     def __init__(
         self,
@@ -71,8 +74,8 @@ class RecordingSeparator(ABC):
     ) -> None:
         self.sources = tuple(sources)
         self.beta = float(check_choice("beta", beta, (0, 1, 2)))
-        self.mask_power = check_mask_power(DEFAULT_MASK_POWER if mask_power is None else mask_power)
-        self.seed = check_seed(seed)
+        self.mask_power = mask_power
+        self.seed = seed
         self._frame_seconds = frame_seconds
         self._power = 2.0 if self.beta == 0 else 1.0
 
@@ -158,6 +161,8 @@ class FittedSeparator:
     """A separator that has learned from signals, and separates them; `RecordingSeparator.fit` makes it."""
 
     n_passes = 1
+    sources = Constant[tuple[str, ...]]()
+    sr = Constant[int]()
 
     def __init__(self, separator: RecordingSeparator, masker: Masker, sr: int, n_fft: int) -> None:
         self.sources, self.parameters, self.sr = separator.sources, separator.parameters, sr

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_number, check_whole, invalid, out_of_order
+from nmf_audio._checks import Checked, Constant, check_number, check_whole, invalid, out_of_order
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.decompose.fixed import SourcesDecomposition, normalise_atoms
 from nmf_audio.decompose.trained import SeparatorDecomposition
-from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
+from nmf_audio.defaults import RESIDUAL
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
@@ -71,6 +71,13 @@ class Separator:
     (['noise', 'residual', 'speech'], True)
     """
 
+    dictionaries = Constant[dict[str, Dictionary]]()
+    sources = Constant[tuple[str, ...]]()
+    free_source = Constant[str]()
+    n_free = Constant[int]()
+    beta = Constant[float | None]()
+    seed = Checked(check_seed)
+
     def __init__(
         self,
         sources: Mapping[str, Given] | Iterable[Given] | Given,
@@ -82,24 +89,20 @@ class Separator:
     ) -> None:
         if beta is not None:
             beta = check_number("beta", beta, 0, 3)
-        if mask_power is not None:
-            mask_power = check_mask_power(mask_power)
         self.dictionaries = name_dictionaries(sources)
         if not self.dictionaries:
             raise invalid("sources", sources, "at least one dictionary")
         self.free_source, self.n_free = _read_free(free)
-        self.seed = check_seed(seed)
+        self.seed = seed
         self._trained: Dictionary | None = None
         first = next(iter(self.dictionaries.values()))
         if first.kind != "plain" and len(self.dictionaries) == 1:
-            for name, value in (("beta", beta), ("mask_power", mask_power), ("free", free)):
-                if value is not None:
-                    allowed = f"left out beside {first.name!r}, a dictionary that was trained with its own"
-                    raise invalid(name, value, allowed)
             self._trained = first
             self.sources = first.sources
             self._spec, self._spectrum = first.spec, first.spectrum
-            self.beta = self.mask_power = None
+            self._check_none("beta", beta)
+            self._check_none("free", free)
+            self.beta, self.mask_power = None, mask_power
             return
         plain = plain_sources(self.dictionaries, beta)
         if self.free_source in plain.atoms:
@@ -107,7 +110,7 @@ class Separator:
         self._atoms, self._power = plain.atoms, plain.power
         self._spec, self._spectrum = plain.spec, plain.spectrum
         self.beta = plain.beta
-        self.mask_power = DEFAULT_MASK_POWER if mask_power is None else mask_power
+        self.mask_power = mask_power
         named_free = (self.free_source,) if self.n_free and self.free_source != RESIDUAL else ()
         self.sources = (*self._atoms, *named_free)
 
@@ -116,6 +119,21 @@ class Separator:
         if self.n_free:
             settings.append(f"free={self.n_free}")
         return f"Separator({', '.join(self.sources)}{'; ' if settings else ''}{', '.join(settings)})"
+
+    @property
+    def mask_power(self) -> float | None:
+        """Exponent of the masks; None where a trained dictionary has its own."""
+        return self._mask_power
+
+    @mask_power.setter
+    def mask_power(self, value: float | None) -> None:
+        self._check_none("mask_power", value)
+        self._mask_power = None if self._trained is not None else check_mask_power("mask_power", value)
+
+    def _check_none(self, name: str, value: object) -> None:
+        if value is not None and self._trained is not None:
+            allowed = f"left out beside {self._trained.name!r}, a dictionary that was trained with its own"
+            raise invalid(name, value, allowed)
 
     @property
     def settings(self) -> dict[str, float | None]:

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_number, check_whole, invalid
+from nmf_audio._checks import Constant, check_number, check_whole, invalid
 from nmf_audio.decompose.analysis import Analysis
 from nmf_audio.decompose.base import Decomposition
-from nmf_audio.defaults import RESIDUAL
+from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandShares
 from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
-from nmf_audio.dsp.samples import from_float, to_float
+from nmf_audio.dsp.samples import from_float, remainder, to_float
 from nmf_audio.stream import BlockStream, Masking
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "SourceSeparator",
     "check_mask_power",
     "check_seed",
-    "remainder",
     "separate_blocks",
 ]
 
@@ -36,6 +35,8 @@ Parts = dict[str, npt.NDArray[Any]]
 
 class PartsStream(BlockStream[Parts]):
     """A `BlockStream` of several sources, named in the masking's order, and of the residual."""
+
+    sources = Constant[tuple[str, ...]]()
 
     def __init__(
         self, masking: Masking, sr: int, n_channels: int, latency: int, *, sources: Sequence[str]
@@ -90,14 +91,14 @@ class SourceSeparator(Protocol):
         """Learn from a whole signal, if that is needed, and return the stream that separates it."""
 
 
-def check_mask_power(mask_power: Any) -> float:
-    """Return an exponent of masks if it is one; raise ParameterError if not."""
-    return check_number("mask_power", mask_power, 0.1, 20)
+def check_mask_power(name: str, mask_power: Any) -> float:
+    """Return an exponent of masks if it is one, the default one for None; raise ParameterError if not."""
+    return check_number(name, DEFAULT_MASK_POWER if mask_power is None else mask_power, 0.1, 20)
 
 
-def check_seed(seed: Any) -> int:
+def check_seed(name: str, seed: Any) -> int:
     """Return a seed if it is one; raise ParameterError if not."""
-    return check_whole("seed", seed, 0, 2**32 - 1)
+    return check_whole(name, seed, 0, 2**32 - 1)
 
 
 def separate_blocks(stream: PartsStream, blocks: Iterable[npt.NDArray[Any]]) -> Parts:
@@ -166,24 +167,3 @@ class SeparationStream(PartsStream):
         if self._high is not None:
             gains[:, :, n:] = self._high.process(bands, masks)[self._rows, :, None]
         return gains
-
-
-def remainder(y: npt.NDArray[Any], parts: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Return a signal less some parts of it, so that all add up to it.
-
-    Exact in integers, as long as the remainder is in their range (it saturates), else to one unit in the last place.
-
-    Examples
-    --------
-    >>> remainder(np.array([5, 32767], np.int16), [np.array([2, -9], np.int16)]).tolist()
-    [3, 32767]
-    """
-    # the parts' own sum first: sources hold no more digits than float32, so that only the difference is rounded
-    total = np.zeros(y.shape, np.float64 if y.dtype.kind == "f" else np.int64)
-    for part in parts:
-        total += part
-    rest: npt.NDArray[Any] = y - total
-    if y.dtype.kind != "f":
-        info = np.iinfo(y.dtype)
-        rest = np.clip(rest, info.min, info.max)
-    return np.asarray(rest, y.dtype)

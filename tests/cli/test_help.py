@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nmf_audio import BlindSeparator, Denoiser, LiveDenoiser, PercussiveSeparator, Separator, denoise_file
+from nmf_audio import BlindSeparator, Denoiser, LiveDenoiser, PercussiveSeparator, Separator
 from nmf_audio.cli import denoise
 from nmf_audio.cli.completion import PrintCompletion
 from nmf_audio.cli.main import build_parser
@@ -79,14 +79,11 @@ def test_every_option_with_a_value_names_its_default(command: str) -> None:
     ("command", "option", "value"),
     [
         *(
-            (command, option, default_of(function, name))
+            (command, f"--{option}", getattr(Denoiser(), name))
             for command in ("denoise", "nmf-audio denoise", "nmf-audio live")
-            for function, option, name in (
-                (Denoiser, "--reduction", "reduction_db"),
-                (Denoiser, "--mix", "mix"),
-            )
+            for option, name in (("reduction", "reduction_db"), ("mix", "mix"))
         ),
-        ("denoise", "--channels", default_of(denoise_file, "channels")),
+        ("denoise", "--channels", default_of(Denoiser, "channels")),
         ("nmf-audio separate", "--continuity", default_of(PercussiveSeparator, "continuity")),
         ("nmf-audio separate", "--group-sparsity", default_of(BlindSeparator, "group_sparsity")),
         ("nmf-audio separate", "--mask-power", PercussiveSeparator().mask_power),

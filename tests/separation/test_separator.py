@@ -174,7 +174,7 @@ def test_dictionaries_that_do_not_fit_are_refused_by_name(mixture: Mixture) -> N
         Separator(low, beta=0)
     with pytest.raises(DictionaryError, match="'trained' is trained; only plain ones"):
         Separator([low, "trained"])
-    with pytest.raises(ParameterError, match=r"mask_power=1\.0; must be left out beside 'trained'"):
+    with pytest.raises(ParameterError, match=r"mask_power=1; must be left out beside 'trained'"):
         Separator("trained", mask_power=1)
 
 
