@@ -12,7 +12,7 @@ from nmf_audio.io.format_chunk import FormatChunk, build_speaker_chunk, put_form
 from nmf_audio.io.media.reader import MediaReader
 from nmf_audio.io.pipe_reader import StreamReader
 from nmf_audio.io.sndfile_reader import AudioReader
-from nmf_audio.io.speakers import is_usual, name_speakers
+from nmf_audio.io.speakers import FLAC_MASKS, is_usual, name_speakers
 from nmf_audio.io.tags import flac, id3
 from nmf_audio.io.tags.chunks import ID3_CHUNKS, SPEAKER_CHUNKS, append_chunks, is_text, is_timeless
 from nmf_audio.io.tags.comments import build_comments, keep_comments, make_comments, state_mask, state_picture
@@ -228,7 +228,8 @@ def _state_speakers(
     elif container.format == "FLAC":
         has_place = True
         # another FLAC has it among the tags that are copied
-        if mask is not None and not is_usual(mask, reader.n_channels) and reader.container.format != "FLAC":
+        usual = is_usual(mask, reader.n_channels, FLAC_MASKS)
+        if mask is not None and not usual and reader.container.format != "FLAC":
             additions.append(partial(flac.put_comment, comment=state_mask(mask)))
     else:
         has_place = container.format == "OGG" and is_usual(mask, reader.n_channels)

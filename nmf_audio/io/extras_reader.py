@@ -8,7 +8,7 @@ from pathlib import Path
 from nmf_audio.io.base import ReaderContext
 from nmf_audio.io.containers import Container
 from nmf_audio.io.format_chunk import FormatChunk, read_format
-from nmf_audio.io.speakers import DEFAULT_MASKS
+from nmf_audio.io.speakers import DEFAULT_MASKS, FLAC_MASKS
 from nmf_audio.io.tags import flac, id3
 from nmf_audio.io.tags.chunks import ID3_CHUNKS, read_chunks
 from nmf_audio.io.tags.comments import find_mask, find_pictures, parse_comments, read_tags
@@ -55,7 +55,7 @@ class ExtrasReader(ReaderContext):
         mask = find_mask(self.comments)
         if mask is not None or (self.container.format == "OGG" and not has_speakers(self.path)):
             return mask
-        return DEFAULT_MASKS.get(self.n_channels)
+        return (FLAC_MASKS if self.container.format == "FLAC" else DEFAULT_MASKS).get(self.n_channels)
 
     @cached_property
     def chunks(self) -> list[tuple[bytes, bytes]]:

@@ -6,10 +6,10 @@ order in Ogg: Vorbis I specification, 4.3.9, and RFC 7845, 5.1.1.2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-__all__ = ["DEFAULT_MASKS", "find_ogg_order", "get_mask", "is_usual", "name_speakers"]
+__all__ = ["DEFAULT_MASKS", "FLAC_MASKS", "find_ogg_order", "get_mask", "is_usual", "name_speakers"]
 
 _NAMES = (
     *("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR"),
@@ -17,7 +17,10 @@ _NAMES = (
 )
 
 DEFAULT_MASKS = {1: 0x4, 2: 0x3, 3: 0x7, 4: 0x33, 5: 0x37, 6: 0x3F, 7: 0x70F, 8: 0x63F}
-"""Channels -> the loudspeakers that they have in FLAC and Ogg if nothing else is said."""
+"""Channels -> the loudspeakers that they have in Ogg, and elsewhere if nothing else is said."""
+
+FLAC_MASKS = {**DEFAULT_MASKS, 5: 0x607, 6: 0x60F}
+"""The same of FLAC, as its own decoder has them: those of the surround are at the side."""
 
 _OGG_ORDERS = {
     3: (0, 2, 1),
@@ -54,9 +57,9 @@ def name_speakers(mask: int) -> str:
     return "+".join(name for bit, name in enumerate(_NAMES) if mask >> bit & 1)
 
 
-def is_usual(mask: int | None, n_channels: int) -> bool:
+def is_usual(mask: int | None, n_channels: int, usual: Mapping[int, int] = DEFAULT_MASKS) -> bool:
     """Whether nothing needs to be said of the loudspeakers: they are the usual ones, or unknown."""
-    return mask is None or mask == DEFAULT_MASKS.get(n_channels, 0)
+    return mask is None or mask == usual.get(n_channels, 0)
 
 
 def find_ogg_order(n_channels: int) -> list[int] | None:
