@@ -225,7 +225,10 @@ def test_progress_counts_up_to_the_length_and_may_cancel(tmp_path: Path) -> None
     src = write_noise(tmp_path / "a.wav", 3.5)
     seen: list[tuple[float, float]] = []
     run(src, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1.0, 3.5), (2.0, 3.5), (3.0, 3.5), (3.5, 3.5)]
+    # the denoiser holds a frame back until the end
+    assert [total for _, total in seen] == 5 * [3.5]
+    np.testing.assert_allclose([done for done, _ in seen], [1, 2, 3, 3.5, 3.5], atol=0.04)
+    assert seen[-2][0] < seen[-1][0] == 3.5
 
     def cancel(done: float, total: float) -> None:
         assert any(path.suffix == ".part" for path in tmp_path.iterdir())

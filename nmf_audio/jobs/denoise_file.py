@@ -176,7 +176,7 @@ def denoise_file(
         How many processes share a recording of more than five minutes, 1 to 256. With more than one it is cut into
         pieces, and the output differs from that of one by less than 1e-4 of the peak. An open `src` is not cut.
     progress : callable, optional
-        Called after each block with the seconds done and the seconds there are. What it raises ends the work,
+        Called after each block with the seconds written and the seconds there are. What it raises ends the work,
         and leaves nothing behind.
 
     Returns

@@ -149,13 +149,16 @@ class FileJob:
                 for name in self.outputs
             }
             write = {name: _enter(stack, writer, reader) for name, writer in writers.items()}
-            blocks = section.blocks(dtype, self._progress(self.n_passes - 1))
-            levels = pump(blocks, stream, write, self.rest, exact=self.parts)
+            first, *_ = writers.values()
+            levels = pump(
+                section.blocks(dtype, self._progress(first)), stream, write, self.rest, exact=self.parts
+            )
+            if self.progress is not None:
+                self.progress(first.n_written / first.sr, first.n_written / first.sr)
             if self.rest is not None and self._drops_rest(self.rest, levels):
                 dropped.append(places[get_report_path(self.outputs[self.rest])])
                 del levels.energies[self.rest]
             damage = section.describe_damage()
-        first, *_ = writers.values()
         counted = list(writers.values()) if self.parts else [first]
         warnings = [f"{damage}; what could be read was {self.what}"] if damage else []
         warnings += dict.fromkeys(warning for writer in counted for warning in writer.warnings)
@@ -239,14 +242,18 @@ class FileJob:
     def _first_pass(self, reader: Reader, dtype: type[np.floating[Any]]) -> Generator[Samples]:
         assert not isinstance(reader, StreamReader)
         with open_reader(reader.path, label=reader.label) as first:
-            yield from SectionReader(first, self.start, self.end).blocks(dtype, self._progress(0))
+            yield from SectionReader(first, self.start, self.end).blocks(dtype, self._progress(None))
 
-    def _progress(self, n_before: int) -> Progress | None:
-        progress, n = self.progress, self.n_passes
-        if progress is None or n == 1:
-            return progress
-        # what is learned first writes no sound
-        return lambda done, total: progress(done if n_before == n - 1 else 0.0, total)
+    def _progress(self, writer: Writer | None) -> Progress | None:
+        """Return what takes seconds that were read, and reports those written: none before the last pass."""
+        progress = self.progress
+        if progress is None:
+            return None
+
+        def advance(done: float, total: float) -> None:
+            progress(0.0 if writer is None else min(done, writer.n_written / writer.sr), total)
+
+        return advance
 
     def _open_writer(
         self,

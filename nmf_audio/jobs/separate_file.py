@@ -78,7 +78,7 @@ def separate_file(
         without free atoms. With more than one it is cut into pieces, and the parts differ from those of one by less
         than 1e-4 of the peak. An open `src` is not cut.
     progress : callable, optional
-        Called after each block with the seconds done and the seconds there are. What it raises ends the work, and
+        Called after each block with the seconds written and the seconds there are. What it raises ends the work, and
         leaves nothing behind.
 
     Returns

@@ -13,8 +13,10 @@ import pytest
 import soundfile
 
 from nmf_audio.cli.main import main
+from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.metrics import si_sdr
 from nmf_audio.separation.blind import BlindSeparator
+from nmf_audio.separation.percussive import PercussiveSeparator
 from nmf_audio.training.instruments import drums, play, string
 from tests.cli.helpers import Run, names
 
@@ -204,3 +206,15 @@ def test_the_commands_of_the_page_have_outputs_of_their_own(run: Run, sources: A
             name for printed in out for name in re.findall(r"[\w/]+\.\w+\.wav", printed.split(" -> ")[1])
         ]
     assert len(outputs) == len(set(outputs)) == 3 + 3 + 4 + 4 + 2 * 3
+
+
+def test_progress_counts_what_is_written_not_what_is_held_back(tmp_path: Path) -> None:
+    src = tmp_path / "a.wav"
+    soundfile.write(src, np.zeros(40 * SR), SR)
+    seen: list[tuple[float, float]] = []
+    separate_file(src, separator=PercussiveSeparator(), progress=lambda *now: seen.append(now))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[0] == (0, 40)
+    assert seen[-1] == (40, 40)
+    # the last segment of 16 s comes with the end
+    assert seen[-2][0] < 33
