@@ -89,8 +89,12 @@ def find_extent(file: BinaryIO, base: int = 0) -> Extent | None:
     size = os.fstat(file.fileno()).st_size
     file.seek(base)
     magic = file.read(12)
+    if len(magic) < 12:
+        raise EOFError
     if FORMATS["AU"].matches(magic):
         start, stated = struct.unpack(">II", magic[4:])
+        if start < _AU.first:
+            return None
         layout, chunk = _AU, Chunk(b".snd", start, stated)
     else:
         found = LAYOUTS.get(magic[:4])
@@ -206,10 +210,10 @@ def _state(head: bytes, chunk: Chunk, n_bytes: int) -> bytes:
     if magic == b"caff":
         at = chunk.start - 8
         return head[:at] + struct.pack(">q", n_bytes) + head[at + 8 :]
-    if magic in (b"RF64", b"BW64"):
+    if magic in (b"RF64", b"BW64") and head[12:16] == b"ds64":
         sizes = struct.pack("<QQ", len(head) + n_bytes - 8, n_bytes)
         return b"RF64" + head[4:20] + sizes + head[36:-4] + struct.pack("<I", _MOST)
-    if magic == b"RIFF" and n_bytes > _MOST - len(head):
+    if magic in (b"RF64", b"BW64") or (magic == b"RIFF" and n_bytes > _MOST - len(head)):
         sizes = struct.pack("<4sIQQQI", b"ds64", 28, len(head) + 28 + n_bytes, n_bytes, 0, 0)
         return b"RF64\xff\xff\xff\xffWAVE" + sizes + head[12:-4] + struct.pack("<I", _MOST)
     order = "<" if magic == b"RIFF" else ">"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
 import zlib
 from contextlib import suppress
 from itertools import pairwise
@@ -22,9 +21,12 @@ from nmf_audio.io.tags.id3 import count_tag_bytes
 __all__ = ["MOST_MPEG_FRAME", "Part", "find_flac", "find_mp3_frames", "find_parts", "scan_ogg"]
 
 _FLAC = b"fLaC\0\0\0\x22"
-_LENGTH_FRAME = re.compile(rb"Xing|Info|VBRI")
+_LENGTH_WORDS = (b"Xing", b"Info", b"VBRI")
 # bytes of a frame before that: its head, sums of its bits or none, how many channels it has
 _BEFORE_LENGTH = (36, 21, 13, 38, 23, 15)
+# with the word itself; also what two blocks that are searched have in common
+_MOST_BEFORE_LENGTH = 64
+_BLOCK_BYTES = 2**22
 # no frame of MPEG audio is longer
 MOST_MPEG_FRAME = 1729
 # what encoders leave free between a tag and the first frame
@@ -142,14 +144,19 @@ def _checksum(page: bytes) -> bytes:
 
 def find_mp3(path: Path) -> list[int]:
     """Return where frames begin that state the length of an MP3: none, or one for each MP3 that was joined."""
-    starts = []
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for found in _LENGTH_FRAME.finditer(data):
-            places = (found.start() - n for n in _BEFORE_LENGTH)
-            starts += [place for place in places if place >= 0 and _is_mpeg_audio(data[place : place + 4])][
-                :1
-            ]
-    return starts
+    starts = set()
+    with path.open("rb") as file:
+        base, tail = 0, b""
+        while block := file.read(_BLOCK_BYTES):
+            data = tail + block
+            for word in _LENGTH_WORDS:
+                at = -1
+                while (at := data.find(word, at + 1)) >= 0:
+                    places = (at - n for n in _BEFORE_LENGTH if at >= n)
+                    starts.update([base + n for n in places if _is_mpeg_audio(data[n : n + 4])][:1])
+            tail = data[-_MOST_BEFORE_LENGTH:]
+            base += len(data) - len(tail)
+    return sorted(starts)
 
 
 def find_mp3_frames(path: Path, place: int) -> int | None:

@@ -103,7 +103,11 @@ class Cursor:
     def move_to(self, position: int) -> None:
         """Go to a position; in a stream, one that was not read yet."""
         if self._seek is not None:
-            self._seek(position)
+            try:
+                self._seek(position)
+            except (OSError, ValueError, OverflowError):
+                # no file is as long
+                raise EOFError from None
             self._position = position
         while self._position < position:
             self.take(min(position - self._position, _MAX_BODY))

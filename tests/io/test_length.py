@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
+from nmf_audio.io.extent import find_extent
 from nmf_audio.io.open import open_reader, open_stream
 from nmf_audio.io.pipe_reader import StreamReader
 from nmf_audio.io.truncation import describe_truncation
@@ -187,6 +191,21 @@ def test_a_size_that_wrapped_around_in_a_pipe() -> None:
     with open_stream(Wrapped(head, 2**32 + 64000)) as reader:  # type: ignore[arg-type]
         n = sum(block.shape[1] for block in reader.blocks())
     assert (n * 16, reader.damage) == (2**32 + 64000, None)
+
+
+@given(
+    st.sampled_from([b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b".snd", b"riff", b"caff"]),
+    st.binary(max_size=80),
+)
+def test_any_bytes_have_an_extent_or_none(magic: bytes, content: bytes) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(magic + content)
+        file.flush()
+        try:
+            found = find_extent(file)
+        except EOFError:
+            return
+    assert found is None or (found.start >= 0 and (found.joined is None or found.joined > 0))
 
 
 LOSSY = {"OGG": "VORBIS", "OPUS": "OPUS", "MP3": "MPEG_LAYER_III"}

@@ -13,6 +13,7 @@ import soundfile
 
 from nmf_audio.errors import AudioFileError, MissingExtraError
 from nmf_audio.io.open import open_reader
+from tests.media.make import write_media
 
 av: Any = pytest.importorskip("av")
 
@@ -103,6 +104,25 @@ def test_a_damaged_ogg_stays_in_step(tmp_path: Path, subtype: str) -> None:
     assert np.corrcoef(z[-sr // 2 :], whole[-sr // 2 :])[0, 1] > 0.99
     assert np.corrcoef(z[: sr // 2], whole[: sr // 2])[0, 1] > 0.99
     assert "silence stands there" in sentences[0]
+
+
+def test_a_damaged_flac_in_matroska_is_silent_there_and_stays_in_step(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    y = np.random.default_rng(0).uniform(-0.3, 0.3, (1, 2 * SR)).astype(np.float32)
+    write_media(path, codec="flac", sample_format="s16", video=None, y=y, sr=SR)
+    with open_reader(path) as reader:
+        whole = np.concatenate(list(reader.blocks()), axis=1)[0]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    with open_reader(path) as reader:
+        z = np.concatenate(list(reader.blocks()), axis=1)[0]
+    wrong = np.flatnonzero(z != whole)
+    assert len(z) == len(whole)
+    assert 0 < len(wrong) <= 4608
+    assert not z[wrong].any()
+    assert reader.damage is not None
+    assert reader.damage.startswith("is damaged: 1 pieces of its sound can't be decoded")
 
 
 M3U8 = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:9,\n{url}\n#EXT-X-ENDLIST\n"

@@ -179,9 +179,14 @@ class MediaReader(ReaderContext):
         track = find_sound_track(self._file)
         if track is None:
             raise AudioFileError(f"{self.label}: has no sound")
+        if track.codec_context is None:
+            raise AudioFileError(f"{self.label}: holds no sound that can be read (its coding is unknown)")
         for other in self._file.streams:
             if other is not track:
                 other.discard = type(other.discard).all
+        if track.codec_context.name == "flac":
+            # otherwise damaged frames are decoded to noise
+            track.codec_context.options = {"err_detect": "crccheck+explode"}
         self._track = track
         self._frames = self._decode()
         self._rest = self.blocks()
