@@ -23,6 +23,9 @@ Array = npt.NDArray[np.float32]
 LABELLED_HZ = (0, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000)
 """Frequencies that a band axis is labelled with."""
 
+OCTAVES_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000)
+"""Labels of an ERB-rate axis, far enough apart in a picture of any height."""
+
 EITHER_SIGN = "RdBu_r"
 """Colours of values of either sign: blue below 0, red above."""
 
@@ -214,7 +217,7 @@ def plot_cells(
     Returns
     -------
     matplotlib.axes.Axes
-        Time in seconds on the x axis, frequency in Hz on the y axis, spaced as the bands are.
+        Time in seconds on the x axis, frequency in Hz on the y axis, on the ERB-rate scale.
 
     Raises
     ------
@@ -231,26 +234,27 @@ def plot_cells(
     """
     values = check_array("values", values, (len(hz) or "n_bands", len(times) or "n_frames"), low=-np.inf)
     ax = new_axes() if ax is None else ax
-    half = (times[-1] - times[0]) / max(len(times) - 1, 1) / 2
     shades, low, high = values, 0.0, reference
     if range_db is not None:
         shades = 20 * np.log10(np.maximum(values, 1e-12) / max(reference, 1e-12))
         low, high = -range_db, 0.0
     if limit is not None:
         low, high = -limit, limit
-    image = ax.imshow(
+    mesh = ax.pcolormesh(
+        _edges(times),
+        np.maximum(_edges(hz), 0),
         shades,
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
         cmap="magma" if limit is None else EITHER_SIGN,
         vmin=low,
         vmax=high,
-        extent=(times[0] - half, times[-1] + half, -0.5, len(hz) - 0.5),
+        rasterized=True,
     )
-    ax.figure.colorbar(image, ax=ax, label=label, pad=0.01)
-    ticks = [f for f in LABELLED_HZ if f <= hz[-1]]
-    ax.set_yticks(np.interp(ticks, hz, np.arange(len(hz))), [str(f) for f in ticks])
+    ax.figure.colorbar(mesh, ax=ax, label=label, pad=0.01)
+    # one smooth scale for bands and bins
+    ax.set_yscale("function", functions=(_erb_rate, _frequency))
+    ticks = [f for f in OCTAVES_HZ if f <= hz[-1]]
+    ax.set_yticks(ticks, [str(f) for f in ticks])
+    ax.minorticks_off()
     ax.set_xlabel("s")
     ax.set_ylabel("Hz")
     return ax
@@ -315,6 +319,25 @@ def plot_activations(
     ax.set_yticks(np.arange(len(names)), names, fontsize="x-small")
     ax.set_xlabel("s")
     return ax
+
+
+def _erb_rate(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return Glasberg and Moore's ERB-rate."""
+    return np.asarray(21.4 * np.log10(1 + 0.00437 * np.maximum(hz, 0)))
+
+
+def _frequency(rate: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray((10 ** (rate / 21.4) - 1) / 0.00437)
+
+
+def _edges(centres: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the edges between cells, and those of the first and the last one."""
+    if len(centres) < 2:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    middles = (centres[1:] + centres[:-1]) / 2
+    first, last = 2 * centres[0] - middles[0], 2 * centres[-1] - middles[-1]
+    edges: npt.NDArray[np.float64] = np.concatenate([[first], middles, [last]])
+    return edges
 
 
 def _label_bands(ax: Axes, dictionary: Dictionary) -> None:

@@ -1,10 +1,16 @@
 """Pictures draw into the axes that they are given and show the numbers that they were given."""
 
+from itertools import pairwise
+from typing import cast
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from nmf_audio import explain
+from nmf_audio.cli.explain import _draw
 from nmf_audio.errors import ParameterError
-from nmf_audio.plots import new_axes, plot_atoms, plot_spectrogram
+from nmf_audio.plots import new_axes, plot_atoms, plot_cells, plot_spectrogram
 from tests.tiny import tiny_dictionary
 
 
@@ -56,3 +62,29 @@ def test_arguments_are_checked() -> None:
         plot_spectrogram(np.zeros(100, np.float32), 16000, range_db=0)
     with pytest.raises(ParameterError, match="range_db=-1"):
         plot_atoms(tiny_dictionary(), range_db=-1)
+
+
+def test_labels_of_frequency_axes_are_apart_and_a_flat_spectrum_has_no_step() -> None:
+    noise = np.random.default_rng(0).standard_normal(64000).astype(np.float32)
+    for sr in (8000, 16000, 48000):
+        found = explain(noise, sr)
+        for hz, cells in ((found.band_hz, found.noisy), (found.frequencies, found.gains)):
+            ax = plot_cells(cells, found.times, hz, label="gain", ax=new_axes(12, 2.5))
+            cast(Figure, ax.figure).draw_without_rendering()
+            boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+            assert len(boxes) >= 5
+            for below, above in pairwise(boxes):
+                assert below.y1 < above.y0
+            (mesh,) = ax.collections
+            assert np.asarray(mesh.get_array()).shape == cells.shape
+
+
+def test_the_picture_of_bands_has_no_step_where_they_grow_wider() -> None:
+    noise = np.random.default_rng(0).standard_normal(64000).astype(np.float32)
+    found = explain(noise, 16000)
+    figure = cast(Figure, new_axes(12, 18).figure)
+    figure.clear()
+    _draw(found, figure)
+    mean = np.asarray(figure.axes[0].collections[0].get_array()).mean(axis=1)
+    low, high = (np.median(mean[part]) for part in (slice(40, 62), slice(66, 90)))
+    assert abs(high - low) < 1.5

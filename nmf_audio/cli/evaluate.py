@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nmf_audio import defaults
 from nmf_audio.cli import common
 from nmf_audio.cli.progress import progress_bar
+from nmf_audio.cli.score_table import table
 from nmf_audio.errors import NmfAudioError
 
 if TYPE_CHECKING:
@@ -24,14 +25,6 @@ all scores: SI-SDR and segmental SNR in dB, PESQ (quality, 1 to 4.6), STOI and E
 needs the package pesq, STOI and ESTOI need pystoi.
 
 exit codes: 0 done; 1 a pair can't be scored, the others are; 2 names or options are at fault; 130 interrupted"""
-
-HEADINGS = {
-    "si_sdr": ("SI-SDR dB", "{:.2f}"),
-    "segmental_snr": ("seg. SNR dB", "{:.2f}"),
-    "pesq": ("PESQ", "{:.3f}"),
-    "stoi": ("STOI", "{:.3f}"),
-    "estoi": ("ESTOI", "{:.3f}"),
-}
 
 
 def add_parser(subparsers: common.Subparsers) -> None:
@@ -99,7 +92,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         common.print_line(json.dumps({"pairs": _finite(scores), "means": means}, indent=2, allow_nan=False))
     elif scores:
-        _print_table(means, len(scores))
+        title = "1 pair" if len(scores) == 1 else f"means of {len(scores)} pairs"
+        for line in table(title, means):
+            common.print_line(line)
     for name, refusal in refused.items():
         common.report_error(args, refusal, about=name)
     return common.EXIT_ERROR if refused else common.EXIT_DONE
@@ -139,19 +134,6 @@ def _make_denoisers(args: argparse.Namespace, errors: list[str]) -> "dict[str, D
         except NmfAudioError as error:
             errors.append(f"--dictionary: {common.describe(error)}")
     return denoisers
-
-
-def _print_table(means: "Mapping[str, Scores]", n_pairs: int) -> None:
-    shown = [name for name in HEADINGS if any(row[name] is not None for row in means.values())]
-    width = max(map(len, means))
-    title = "1 pair" if n_pairs == 1 else f"means of {n_pairs} pairs"
-    common.print_line("  ".join([title.ljust(width), *(HEADINGS[name][0].rjust(11) for name in shown)]))
-    width = max(width, len(title))
-    for system, row in means.items():
-        cells = ["-" if row[name] is None else HEADINGS[name][1].format(row[name]) for name in shown]
-        common.print_line(
-            "  ".join([common.escape(system).ljust(width), *(cell.rjust(11) for cell in cells)])
-        )
 
 
 def _finite(scores: "Mapping[str, Mapping[str, Scores]]") -> "dict[str, dict[str, Scores]]":

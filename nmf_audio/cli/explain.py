@@ -109,8 +109,18 @@ def _draw(found: "Explanation", figure: "Figure") -> None:
 
     heights = [1, 1, 1, 1, 1.3] if found.priors is None else [1, 1, 1, 1, 1, 1.3, 1.3]
     axes = figure.subplots(len(heights), 1, height_ratios=heights, sharex=True)
-    peak = float(found.noisy.max())
-    parts = {"noisy": found.noisy, "speech estimate": found.speech, "noise estimate": found.noise}
+    # a band above 2 kHz holds several bins: per bin there is no step where these begin
+    widths = np.gradient(found.band_hz)
+    widths /= widths[0]
+    parts = {
+        name: cells / widths[:, None]
+        for name, cells in (
+            ("noisy", found.noisy),
+            ("speech estimate", found.speech),
+            ("noise estimate", found.noise),
+        )
+    }
+    peak = float(parts["noisy"].max())
     for ax, (name, cells) in zip(axes, parts.items(), strict=False):
         plot_cells(
             cells, found.times, found.band_hz, label="dB", range_db=RANGE_DB, reference=peak, ax=ax

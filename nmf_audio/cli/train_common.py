@@ -4,7 +4,7 @@ import argparse
 import shlex
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from nmf_audio.cli import common
 from nmf_audio.cli.progress import Update, progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
+from nmf_audio.cli.score_table import cells, table
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
+    from nmf_audio.jobs.evaluation import Scores
     from nmf_audio.training.card import Origin
     from nmf_audio.training.loop import Progress
 
@@ -303,8 +305,9 @@ def save_trained(
     start: "Dictionary | None",
     n_steps: int,
     started: float,
+    compare: "Callable[[Mapping[str, Dictionary]], dict[str, Scores]]",
 ) -> None:
-    """Write what was trained and its card, and print its score, or that nothing was left to train.
+    """Write what was trained and its card; print its score beside others, or that nothing was left to train.
 
     Parameters
     ----------
@@ -320,7 +323,10 @@ def save_trained(
         Steps that were taken now.
     started : float
         When, by `time.monotonic`.
+    compare : callable
+        Returns mean scores with each dictionary on held-out mixtures.
     """
+    from nmf_audio.dictionary import load_dictionary
     from nmf_audio.training.loop import score_text
 
     training = dictionary.meta["denoiser" if dictionary.kind == "trained" else dictionary.kind]
@@ -332,6 +338,11 @@ def save_trained(
             "machine and versions give the same bits."
         ]
     commands = [*(start.meta.get("commands", ()) if start else ()), command]
+    others = {} if start is None else {str(args.start): start}
+    if dictionary.kind == "trained":
+        others = {"shipped": load_dictionary(None)} | others
+    compared = compare({**others, args.output.stem: dictionary})
+    more["compared"] = cells("", compared)
     _, card = save(args, dictionary, commands, **more)
     taken = (time.monotonic() - started) / 60
     score = score_text(training["held_out"])
@@ -339,6 +350,8 @@ def save_trained(
         f"trained in {taken:.1f} min" if n_steps else "written as the checkpoint has it, not trained further"
     )
     common.print_message(args, f"{args.output}: {made}; held out: {score}; card {card}")
+    for line in table("held-out mixtures", compared):
+        common.print_message(args, line)
 
 
 def repeat_command(

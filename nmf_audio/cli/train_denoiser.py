@@ -4,6 +4,7 @@ import argparse
 import math
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         If names or options are wrong; nothing is written then.
     """
     from nmf_audio.dsp.bands import FrontEndSpec
+    from nmf_audio.training.comparison import compare_denoisers
     from nmf_audio.training.corpus import find_recordings
     from nmf_audio.training.denoiser import train_denoiser
     from nmf_audio.training.sounds import read_recordings
@@ -115,8 +117,15 @@ def run(args: argparse.Namespace) -> int:
     words = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
     steps = dictionary.meta["denoiser"]["steps_done"]
     command = train_common.repeat_command(args, words, [*SIZES, *UNITS, *COOL_DOWN], steps)
+    compare = partial(compare_denoisers, recordings, sr=sr, seed=seed)
     train_common.save_trained(
-        args, dictionary, command, start=start, n_steps=progress.n_steps, started=started
+        args,
+        dictionary,
+        command,
+        start=start,
+        n_steps=progress.n_steps,
+        started=started,
+        compare=compare,
     )
     return common.EXIT_ERROR if caught else common.EXIT_DONE
 

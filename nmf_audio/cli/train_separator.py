@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         If names or options are wrong; nothing is written then.
     """
     from nmf_audio.dsp.bands import FrontEndSpec
+    from nmf_audio.training.comparison import compare_separators
     from nmf_audio.training.corpus import find_recordings
     from nmf_audio.training.separator import read_sources, train_separator
 
@@ -91,8 +93,15 @@ def run(args: argparse.Namespace) -> int:
             )
     steps = dictionary.meta["separator"]["steps_done"]
     command = train_common.repeat_command(args, ["separator", *args.recordings], SIZES, steps)
+    compare = partial(compare_separators, clips, sr=spec.sr, seed=seed)
     train_common.save_trained(
-        args, dictionary, command, start=start, n_steps=progress.n_steps, started=started
+        args,
+        dictionary,
+        command,
+        start=start,
+        n_steps=progress.n_steps,
+        started=started,
+        compare=compare,
     )
     return common.EXIT_ERROR if caught else common.EXIT_DONE
 

@@ -17,7 +17,7 @@ from nmf_audio.denoiser import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.open import open_reader
 
-__all__ = ["NOISY", "SCORES", "Scores", "evaluate", "mean_scores", "missing_packages"]
+__all__ = ["NOISY", "SCORES", "Scores", "evaluate", "mean_scores", "missing_packages", "score"]
 
 Array = npt.NDArray[np.float32]
 PathLike = str | os.PathLike[str]
@@ -81,16 +81,19 @@ def evaluate(clean: PathLike, noisy: PathLike, denoisers: Mapping[str, Denoiser]
         raise invalid("noisy", os.fspath(noisy), "of the rate, length and channels of clean", given=given)
     outputs = {NOISY: y} | {name: denoiser.denoise(y, sr) for name, denoiser in denoisers.items()}
     reference = s.mean(axis=0)
-    return {name: _score(reference, out.mean(axis=0), sr) for name, out in outputs.items()}
+    return {name: score(reference, out.mean(axis=0), sr) for name, out in outputs.items()}
 
 
-def mean_scores(scores: Iterable[Scores]) -> Scores:
+def mean_scores(scores: Iterable[Scores], names: Iterable[str] = SCORES) -> Scores:
     """Return the mean of each score over recordings, as far as they have it; infinite ones do not count."""
     rows = list(scores)
-    known = {
-        name: [x for row in rows if (x := row[name]) is not None and math.isfinite(x)] for name in SCORES
-    }
+    known = {name: [x for row in rows if (x := row[name]) is not None and math.isfinite(x)] for name in names}
     return {name: float(np.mean(values)) if values else None for name, values in known.items()}
+
+
+def score(reference: Array, estimate: Array, sr: int, names: Iterable[str] = SCORES) -> Scores:
+    """Return scores of one channel; None for those that are not defined or whose package is not installed."""
+    return {name: _score(name, reference, estimate, sr) for name in names}
 
 
 def _read(path: PathLike) -> tuple[Array, int]:
@@ -106,18 +109,12 @@ def _describe(y: Array, sr: int) -> str:
     return f"{y.shape[1]} samples, {sr} Hz, channels: {y.shape[0]}"
 
 
-def _score(reference: Array, estimate: Array, sr: int) -> Scores:
-    found: Scores = {
-        "si_sdr": metrics.si_sdr(reference, estimate),
-        "segmental_snr": metrics.segmental_snr(reference, estimate, sr),
-    }
-    for name, package in SCORES.items():
-        if package is not None:
-            found[name] = _speech_score(name, reference, estimate, sr) if find_spec(package) else None
-    return found
-
-
-def _speech_score(name: str, reference: Array, estimate: Array, sr: int) -> float | None:
+def _score(name: str, reference: Array, estimate: Array, sr: int) -> float | None:
+    if name == "si_sdr":
+        return metrics.si_sdr(reference, estimate)
+    package = SCORES[name]
+    if package is not None and find_spec(package) is None:
+        return None
     if name == "pesq" and sr != metrics.PESQ_SR:
         import soxr
 

@@ -139,7 +139,8 @@ def card_text(dictionary: Dictionary) -> str:
     dictionary : Dictionary
         Its `meta` may hold ``licence`` (str), ``commands`` (list of str), ``versions`` (dict), ``trained_on``
         and ``training`` (lists of dicts, as `train_plain` makes them), ``held_out`` (list of dicts, as
-        `nmf_audio.training.sounds.read_recordings` makes it), ``notes`` (list of paragraphs that stand in place of
+        `nmf_audio.training.sounds.read_recordings` makes it), ``compared`` (rows of a
+        table of scores), ``notes`` (list of paragraphs that stand in place of
         the promise that the same command gives the same bits).
 
     Returns
@@ -185,6 +186,8 @@ def card_text(dictionary: Dictionary) -> str:
     if held_out:
         header = ("source", "whole groups", "all from", "recordings", "minutes")
         parts += ["## Held out for scores", _table(header, held_out)]
+    if compared := meta.get("compared"):
+        parts += ["## Scores on held-out mixtures", _table(compared[0], compared[1:])]
     groups = [(group.source, group.name, group.stop - group.start) for group in dictionary.groups]
     parts += ["## Groups", _table(("source", "group", "atoms"), groups)]
     scores = [

@@ -62,6 +62,18 @@ def test_it_goes_on_from_a_dictionary(
     assert main(["train", "denoiser", *words, "--steps", "1", "--from", str(trained)]) == 0
     captured = capsys.readouterr()
     assert "step 1 of 1: held out: loss" in captured.out
+    # the new one beside the mixture, the shipped one and the one that it went on from
+    *_, heading, mixture, shipped, before, new = captured.out.splitlines()
+    assert heading.split()[:3] == ["held-out", "mixtures", "SI-SDR"]
+    assert [line.split()[0] for line in (mixture, shipped, before, new)] == [
+        "mixture",
+        "shipped",
+        str(trained),
+        "further",
+    ]
+    assert float(shipped.split()[1]) > float(mixture.split()[1]) + 3
+    card = output.with_suffix(".md").read_text(encoding="utf-8")
+    assert f"| further | {new.split()[1]} |" in card
     further = Dictionary.load(output)
     assert further.n_components("speech") == 6
     assert further.sha256 != Dictionary.load(trained).sha256

@@ -54,4 +54,6 @@ def quick_score() -> Iterator[None]:
         for module, n_mixtures in (("denoiser", 16), ("separator", 4)):
             patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_MIXTURES", n_mixtures)
             patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_SECONDS", 1.0)
+        patch.setattr("nmf_audio.training.comparison.N_MIXTURES", 2)
+        patch.setattr("nmf_audio.training.comparison.SECONDS", 1)
         yield
