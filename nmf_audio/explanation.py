@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import out_of_order
-from nmf_audio.decompose.analysis import Found
+from nmf_audio.decompose.analysis import AnalysedFrames
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import FLOOR
@@ -113,9 +113,9 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
     """
     y = check_samples(y)
     denoiser = Denoiser() if denoiser is None else denoiser
-    tiles: list[tuple[Found, Array]] = []
+    tiles: list[tuple[AnalysedFrames, Array]] = []
 
-    def observe(found: Found, _: Array, gains: Array) -> None:
+    def observe(found: AnalysedFrames, _: Array, gains: Array) -> None:
         tiles.append((found, gains))
 
     stream = denoiser.stream(sr, 1 if y.ndim == 1 else y.shape[0], observer=observe)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Constant, invalid, out_of_order
-from nmf_audio.decompose.analysis import Analysis, Found
+from nmf_audio.decompose.analysis import AnalysedFrames, Analysis
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandGain
@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float32]
 Samples = npt.NDArray[Any]
 Output = TypeVar("Output")
 
-Observer = Callable[[Found, Array, Array], None]
+Observer = Callable[[AnalysedFrames, Array, Array], None]
 """Takes what was found in the next frames, the gains of the kept source, and those that are applied."""
 
 
@@ -247,10 +247,10 @@ class LinkedStream(Stream):
     floor_gain : float
         Smallest gain that is applied, in [0, 1].
     mix : float
-        1 gives the kept source alone, 0 the signal as it came in.
+        1 returns the kept source alone, 0 the unchanged signal.
     observer : callable or None
-        Called with the results of every few frames (`Found`: magnitudes, bands, estimate), the gains (n_frames,
-        n_freq) of the kept source, and those that are applied: with the floor and the mix.
+        Called with the results of every few frames (`AnalysedFrames`: magnitudes, bands, estimate), the gains
+        (n_frames, n_freq) of the kept source, and those that are applied: with the floor and the mix.
     """
 
     def __init__(

@@ -12,17 +12,17 @@ from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import Normaliser
 from nmf_audio.errors import DictionaryError
 
-__all__ = ["Analysis", "Found"]
+__all__ = ["AnalysedFrames", "Analysis"]
 
 Array = npt.NDArray[np.float32]
 ComplexArray = npt.NDArray[np.complex64]
 
 
-class Found(NamedTuple):
-    """Frames as they go through `Analysis`.
+class AnalysedFrames(NamedTuple):
+    """The steps of `Analysis` on some frames.
 
-    Magnitudes with all channels joined by power, (n_frames, n_freq); band magnitudes, and those that the
-    decomposition took, (n_frames, n_observed); its estimate.
+    Magnitudes with all channels joined by power, (n_frames, n_freq); band magnitudes and normalised bands,
+    (n_frames, n_observed); the estimate of the sources.
     """
 
     joint: Array
@@ -32,9 +32,9 @@ class Found(NamedTuple):
 
 
 class Analysis:
-    """Spectra in, estimates of the sources out, with state.
+    """The path from spectra to estimates of the sources, with state.
 
-    `spectrum` (n_bands,) is the long-term spectrum that bands are divided by; the decomposition takes the first
+    `spectrum` (n_bands,) is the long-term spectrum by which bands are divided; the decomposition takes the first
     ``band_map.n_observed`` of them.
     """
 
@@ -55,14 +55,14 @@ class Analysis:
         """Forget level and tilt, but not what the decomposition has learned."""
         self._normaliser.reset()
 
-    def process(self, X: ComplexArray) -> Found:
+    def process(self, X: ComplexArray) -> AnalysedFrames:
         """Take the next frames X (n_channels, n_frames, n_freq); DictionaryError if arithmetic overflows."""
         magnitudes: Array = np.abs(X)
         # joined by power, so that channels of opposite phase do not cancel
         joint: Array = magnitudes[0] if len(X) == 1 else np.sqrt(np.square(magnitudes).mean(axis=0))
         bands = self._bands.pool(joint)
         normalised = self._normaliser.process(bands)
-        return Found(joint, bands, normalised, self._estimate(normalised))
+        return AnalysedFrames(joint, bands, normalised, self._estimate(normalised))
 
     def _estimate(self, normalised: Array) -> Estimate:
         # extreme values in a dictionary lead to one error below, rather than to warnings

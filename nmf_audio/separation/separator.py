@@ -18,7 +18,12 @@ from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.separation.free_atoms import FrameSampler, learn_free_atoms
-from nmf_audio.separation.sources import Given, check_source_name, name_dictionaries, plain_sources
+from nmf_audio.separation.sources import (
+    DictionaryLike,
+    check_source_name,
+    combine_plain_dictionaries,
+    name_dictionaries,
+)
 from nmf_audio.separation.stream import Parts, SeparationStream, check_mask_power, check_seed, separate_blocks
 
 __all__ = ["Free", "Separator", "separate"]
@@ -80,7 +85,7 @@ class Separator:
 
     def __init__(
         self,
-        sources: Mapping[str, Given] | Iterable[Given] | Given,
+        sources: Mapping[str, DictionaryLike] | Iterable[DictionaryLike] | DictionaryLike,
         *,
         beta: float | None = None,
         mask_power: float | None = None,
@@ -104,7 +109,7 @@ class Separator:
             self._check_none("free", free)
             self.beta, self.mask_power = None, mask_power
             return
-        plain = plain_sources(self.dictionaries, beta)
+        plain = combine_plain_dictionaries(self.dictionaries, beta)
         if self.free_source in plain.atoms:
             raise invalid("free", self.free_source, "the name of a source without a dictionary")
         self._atoms, self._power = plain.atoms, plain.power
@@ -266,7 +271,7 @@ class Separator:
 def separate(
     y: npt.NDArray[Any],
     sr: int,
-    sources: Mapping[str, Given] | Iterable[Given] | Given,
+    sources: Mapping[str, DictionaryLike] | Iterable[DictionaryLike] | DictionaryLike,
     *,
     beta: float | None = None,
     mask_power: float | None = None,

@@ -17,10 +17,16 @@ from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 
-__all__ = ["Given", "PlainSources", "check_source_name", "name_dictionaries", "plain_sources"]
+__all__ = [
+    "DictionaryLike",
+    "PlainSources",
+    "check_source_name",
+    "combine_plain_dictionaries",
+    "name_dictionaries",
+]
 
 Array = npt.NDArray[np.float32]
-Given = Dictionary | str | os.PathLike[str]
+DictionaryLike = Dictionary | str | os.PathLike[str]
 
 _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 
@@ -35,7 +41,9 @@ def check_source_name(name: object) -> str:
     return name
 
 
-def name_dictionaries(sources: Mapping[str, Given] | Iterable[Given] | Given) -> dict[str, Dictionary]:
+def name_dictionaries(
+    sources: Mapping[str, DictionaryLike] | Iterable[DictionaryLike] | DictionaryLike,
+) -> dict[str, Dictionary]:
     """Load dictionaries, and name them where nobody has.
 
     Each is a `Dictionary`, the name of a shipped one, or a file. Without a name of its own a dictionary of one source
@@ -92,7 +100,7 @@ class PlainSources:
     power: float
 
 
-def plain_sources(named: Mapping[str, Dictionary], beta: float | None) -> PlainSources:
+def combine_plain_dictionaries(named: Mapping[str, Dictionary], beta: float | None) -> PlainSources:
     """Put the atoms of plain dictionaries together.
 
     Each describes bands divided by a long-term spectrum of its own; atoms become ``W * (own / mean)**power``. A
