@@ -218,6 +218,7 @@ HOSTILE = {
     "too many arrays": lambda m: m.update({f"x{i}.npy": npy(np.zeros(1, np.float32)) for i in range(100)}),
     "path in the name": lambda m: m.update({"../../evil.txt": b"x"}),
     "cut array": lambda m: m.update({"W.npy": m["W.npy"][:-3]}),
+    "an array of a very long name": lambda m: m.update({f"{'x' * 60000}.npy": npy(np.zeros(1, np.float32))}),
     "no header": lambda m: m.update({"W.npy": b"abc"}),
 }
 
@@ -225,8 +226,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_files_are_refused(tmp_path: Path, name: str) -> None:
     path = rewritten(tmp_path, HOSTILE[name])
-    with pytest.raises(DictionaryError, match=r"bad\.npz"):
+    with pytest.raises(DictionaryError, match=r"bad\.npz") as caught:
         Dictionary.load(path)
+    assert len(str(caught.value)) < 500 + len(str(path))
 
 
 def test_a_bomb_is_not_inflated(tmp_path: Path) -> None:
@@ -386,3 +388,15 @@ def test_shipped_dictionaries_load_and_stay_small() -> None:
         assert {"speech", "noise"} <= set(dictionary.sources)
         assert path.stat().st_size < 4_000_000
         assert path.with_suffix(".md").is_file(), f"{name} has no card"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"arrays": {"W": np.full((SPEC.n_bands, 5), 3e38, np.float32)}}, r"W has values above 1e\+15"),
+        ({"spectrum": np.full(SPEC.n_bands, 1e-38, np.float32)}, r"values from 1e-15 to 1e\+15"),
+    ],
+)
+def test_extreme_values_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(DictionaryError, match=said):
+        small(**changes)

@@ -49,6 +49,8 @@ SOURCE_NAME_RULE = (
 
 _SOURCE_NAME = re.compile(r"[^\W_][\w-]{0,63}")
 MAX_BANDS, MAX_COMPONENTS = 4096, 65536
+MAX_VALUE = 1e15
+"""Of a spectrum or a plain atom: float32 holds sums of its square."""
 
 
 @dataclass(frozen=True)
@@ -242,9 +244,13 @@ def _check(d: Dictionary) -> None:
             raise DictionaryError(f"array {name!r} has type {array.dtype}; float32 is expected")
         if not np.isfinite(array).all():
             raise DictionaryError(f"array {name!r} has values that are not finite")
-    if d.spectrum.shape != (n_bands,) or not (d.spectrum > 0).all():
+    if (
+        d.spectrum.shape != (n_bands,)
+        or not ((d.spectrum >= 1 / MAX_VALUE) & (d.spectrum <= MAX_VALUE)).all()
+    ):
         raise DictionaryError(
-            f"spectrum has shape {d.spectrum.shape}; ({n_bands},) and values > 0 are expected"
+            f"spectrum has shape {d.spectrum.shape}; ({n_bands},) and values from {1 / MAX_VALUE:g} to "
+            f"{MAX_VALUE:g} are expected"
         )
     if not (0 <= d.beta <= 3 and 0.1 <= d.power <= 4):
         raise DictionaryError(f"beta={d.beta}, power={d.power}; allowed are 0 to 3 and 0.1 to 4")
@@ -260,6 +266,8 @@ def _check(d: Dictionary) -> None:
             raise DictionaryError(f"W has shape {W.shape}; ({n_bands}, n_components) is expected")
         if not (W >= 0).all() or not W.any(axis=0).all():
             raise DictionaryError("W has negative values or atoms that are all zero")
+        if not (W <= MAX_VALUE).all():
+            raise DictionaryError(f"W has values above {MAX_VALUE:g}")
         n_components = W.shape[1]
     position = 0
     for group in d.groups:

@@ -24,6 +24,7 @@ __all__ = ["read_arrays", "write_arrays"]
 MAX_ARRAYS = 64
 MAX_ARRAY_BYTES = 128 * 2**20
 MAX_META_CHARS = 2**20
+MAX_NAME_CHARS = 64
 
 # what numpy writes, and nothing else: its own parser evaluates the text, and raises whatever comes of that
 _NPY_HEADER = re.compile(
@@ -84,6 +85,8 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, npt.NDArray[Any]]:
     names = [m.filename for m in members]
     if len(members) > MAX_ARRAYS or len(set(names)) != len(names):
         raise ValueError(f"{len(members)} arrays, or two of one name; at most {MAX_ARRAYS} are allowed")
+    if max(map(len, names), default=0) > MAX_NAME_CHARS:
+        raise ValueError(f"an entry has a name of more than {MAX_NAME_CHARS} characters")
     if "meta.npy" not in names:
         raise ValueError("it has no entry 'meta'")
     total = sum(m.file_size for m in members)
