@@ -16,10 +16,12 @@ import pickle
 import queue
 import subprocess
 import sys
+import sysconfig
 import threading
 import traceback
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TypeVar
 
@@ -33,11 +35,7 @@ MAX_JOBS = 256
 Result = TypeVar("Result", covariant=True)
 Progress = Callable[[float, float], None]
 
-# Python's own modules come from where Python is, all others from where they come from here
-START = (
-    "import json, site, sys; sys.path[:] = [f for f in sys.path if f not in site.getsitepackages()] "
-    "+ json.loads(sys.argv[1]); from nmf_audio.jobs.processes import serve; serve()"
-)
+START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nmf_audio.jobs.processes import serve; serve()"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 PROGRESS, LOG, WARNING, RESULT = range(4)
 
@@ -118,7 +116,9 @@ class Processes:
             return self._idle.get_nowait()
         except queue.Empty:
             # isolated: no module of the current folder, nor of a folder that the environment names, is run
-            folders = [entry for entry in map(str, sys.path) if entry]
+            own = [sysconfig.get_path("stdlib"), str(Path(sysconfig.get_path("platstdlib"), "lib-dynload"))]
+            # Python's own modules first, whatever stands before them here
+            folders = sorted(filter(None, map(str, sys.path)), key=lambda folder: folder not in own)
             return subprocess.Popen(
                 [sys.executable, "-I", "-c", START, json.dumps(folders)],
                 stdin=subprocess.PIPE,
