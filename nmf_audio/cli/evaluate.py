@@ -24,7 +24,7 @@ A pair is the same recording without and with noise. In folders, files of the sa
 all scores: SI-SDR and segmental SNR in dB, PESQ (quality, 1 to 4.6), STOI and ESTOI (intelligibility, 0 to 1). PESQ
 needs the package pesq, STOI and ESTOI need pystoi.
 
-exit codes: 0 done; 1 a pair can't be scored, the others are; 2 names or options are at fault; 130 interrupted"""
+exit codes: 0 done; 1 a pair can't be scored, the others are; 2 names or options are wrong; 130 interrupted"""
 
 
 def add_parser(subparsers: common.Subparsers) -> None:

@@ -1,4 +1,4 @@
-"""The work of a command on files: check, process side by side, print, write the JSON document."""
+"""The steps that commands on files share: check, process, print, write the JSON document."""
 
 import argparse
 import time

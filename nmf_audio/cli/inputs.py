@@ -1,4 +1,4 @@
-"""Inputs: the files that names, patterns and folders on a command line stand for."""
+"""Inputs: the files that names, patterns and folders of a command line mean."""
 
 import errno
 import glob

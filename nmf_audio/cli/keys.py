@@ -1,4 +1,4 @@
-"""Keys that are pressed while a command runs, without the return key."""
+"""Single keys that are pressed while a command runs."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The command ``nmf-audio``: finds the subcommand, imports its module only, runs it."""
+"""The command ``nmf-audio``, which imports the module of one subcommand and runs it."""
 
 import argparse
 import importlib

@@ -1,4 +1,4 @@
-"""Messages about recordings: what became of each, which errors there were, and what a dry run would do."""
+"""Messages about recordings: results, errors, totals, and what a dry run would do."""
 
 import argparse
 from collections import Counter
@@ -81,7 +81,7 @@ def print_errors(args: argparse.Namespace, reports: "Iterable[AnyReport]") -> bo
     """List all that went wrong, and return whether anything did."""
     any_error = False
     for report in reports:
-        # whoever reads standard output may leave when there is enough
+        # the reader of standard output may leave when it has enough
         if report.error is not None and not isinstance(report.error, BrokenPipeError):
             common.report_error(args, report.error, about=streams.display_name(report.src))
         elif report.status == "partial":

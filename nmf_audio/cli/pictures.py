@@ -1,4 +1,4 @@
-"""Pictures: where commands write them."""
+"""Pictures that commands write."""
 
 import argparse
 import contextlib

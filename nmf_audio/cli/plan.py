@@ -1,4 +1,4 @@
-"""Which file becomes which: outputs of inputs, and all errors that their names show."""
+"""Plans: the outputs of each input, and all errors that their names show."""
 
 import argparse
 import os

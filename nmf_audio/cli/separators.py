@@ -1,4 +1,4 @@
-"""Separators: which one the options of ``nmf-audio separate`` ask for, and all that is wrong with them."""
+"""Separators that the options of ``nmf-audio separate`` describe, and all errors in these."""
 
 import argparse
 import functools

@@ -1,4 +1,4 @@
-"""Settings that commands share: their options, what these ask for, and all that is wrong with them."""
+"""Options that several commands share, their values, and all errors in them."""
 
 import argparse
 import functools
@@ -49,20 +49,20 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
         "--reduction",
         metavar="DB",
         help="the most that noise is pushed down, in decibels "
-        f"(default: {defaults.DEFAULT_REDUCTION_DB:g}, or what --strength or --preset says)",
+        f"(default: {defaults.DEFAULT_REDUCTION_DB:g}, or that of --strength or --preset)",
     )
     group.add_argument(
         "--mix",
         metavar="SHARE",
         help="share of the denoised sound in the output; the rest is the input "
-        f"(default: {defaults.DEFAULT_MIX:g}, or what --strength or --preset says)",
+        f"(default: {defaults.DEFAULT_MIX:g}, or that of --strength or --preset)",
     )
     group.add_argument(
         "--strength",
         choices=tuple(defaults.STRENGTHS),
         help="how much noise goes; in the pauses of 60 noisy recordings, in the median and at the 90th percentile: "
         "light 12 and 12 dB, for a natural sound; normal 24 and 33; strong 24 and 35, which differs where noise "
-        "is steady (default: normal); --reduction and --mix win over it",
+        "is steady (default: normal); --reduction and --mix have priority",
     )
     group.add_argument(
         "--preset",
@@ -98,14 +98,14 @@ def add_format_arguments(group: "argparse._ActionsContainer") -> None:
 
 
 def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
-    """Add the options for many files; `skipped` says what ``--skip-existing`` leaves alone."""
+    """Add the options for many files; `skipped` is what ``--skip-existing`` leaves alone."""
     many = parser.add_argument_group("many files")
     many.add_argument(
         "-j",
         "--jobs",
         metavar="N",
         default="1",
-        help="files, or pieces of a single long one, that are worked on at the same time (default: %(default)s)",
+        help="files, or pieces of a single long one, that are processed at the same time (default: %(default)s)",
     )
     many.add_argument("--skip-existing", action="store_true", help=f"leave {skipped}")
     many.add_argument(

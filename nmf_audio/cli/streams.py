@@ -1,4 +1,4 @@
-"""``-``: standard input and output in place of files, and all that is wrong with it."""
+"""``-``: standard input and output in place of files, and all errors in their use."""
 
 import argparse
 import io
@@ -95,7 +95,7 @@ def _check_that_output_is_no_input(sources: Sequence[Path], option: str, errors:
                     f"{option} -: standard output and {display_name(source)} are the same file; name another"
                 )
     except OSError:
-        # what is missing or closed is said elsewhere
+        # what is missing or closed is reported elsewhere
         return
 
 

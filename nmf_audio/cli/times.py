@@ -1,4 +1,4 @@
-"""Points and parts of time as people write them."""
+"""Times and sections of time, as they are written in options."""
 
 import re
 

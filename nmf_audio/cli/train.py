@@ -101,7 +101,7 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         "--with",
         dest="other",
         metavar="NAME|FILE",
-        help="a plain dictionary whose groups are put in as well (default: none)",
+        help="a plain dictionary whose groups are added (default: none)",
     )
     files.add_argument("--replace", action="store_true", help="without its atoms of this source")
     group = parser.add_argument_group("learning")
@@ -117,8 +117,18 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
             "penalty on the activations: fewer and fuller atoms",
         ),
         ("--iterations", "N", defaults.MAX_ITER, "iterations"),
-        ("--frames", "N", defaults.N_FRAMES, "most frames to learn from, drawn evenly over folders"),
-        ("--minutes", "MIN", defaults.MAX_SECONDS / 60, "most audio to read, drawn evenly over folders"),
+        (
+            "--frames",
+            "N",
+            defaults.N_FRAMES,
+            "largest number of frames to learn from, drawn evenly over folders",
+        ),
+        (
+            "--minutes",
+            "MIN",
+            defaults.MAX_SECONDS / 60,
+            "most minutes of sound to read, drawn evenly over folders",
+        ),
         ("--seed", "N", 0, "the same seed, recordings, machine and versions give the same bits"),
     ):
         group.add_argument(option, metavar=name, default=f"{value:g}", help=f"{text} (default: %(default)s)")

@@ -31,7 +31,7 @@ SEED: dict[str, Range] = {"seed": (int, 0, 2**63 - 1)}
 
 
 def add_output_arguments(group: "argparse._ArgumentGroup", also: str = "") -> None:
-    """Add ``--output`` and ``--force``; `also` says what else is written."""
+    """Add ``--output`` and ``--force``; `also` names what else is written."""
     group.add_argument(
         "-o",
         "--output",
@@ -167,7 +167,7 @@ def add_training_arguments(
     n_steps : int
         Steps by default.
     start : str
-        From what ``--from`` goes on.
+        What ``--from`` continues.
     jobs : str, optional
         What ``--jobs`` means, if there is such an option.
     """
@@ -176,16 +176,16 @@ def add_training_arguments(
         "--from",
         dest="start",
         metavar="NAME|FILE",
-        help=f"go on from {start} (default: begin anew)",
+        help=f"continue from {start} (default: start from nothing)",
     )
     group.add_argument(
         "--resume",
         nargs="?",
         const=True,
         metavar="CHECKPOINT",
-        help="go on from FILE.checkpoint if it is there, and replace FILE.npz and FILE.md; or from another "
+        help="continue from FILE.checkpoint if it is there, and replace FILE.npz and FILE.md; or from another "
         "checkpoint, which stays as it is; more --minutes or --steps make a training longer, also one that is done "
-        "(default: begin anew)",
+        "(default: start from nothing)",
     )
     meanings = {
         "minutes": "how long to train in all; fewer minutes give fewer steps (default: as long as --steps take)",
@@ -213,7 +213,7 @@ def read_sizes(args: argparse.Namespace, sizes: Mapping[str, Range], errors: lis
 
 
 def find_checkpoint(args: argparse.Namespace, errors: list[str]) -> Path:
-    """Return where a training keeps its state; add to `errors` if one is there that nothing is said about."""
+    """Return where a training keeps its state; add to `errors` if one is there that no option is about."""
     path = _checkpoint_path(args)
     if isinstance(args.resume, str) and not Path(args.resume).is_file():
         errors.append(f"--resume {args.resume}: is not there; name a checkpoint, or give --resume alone")
@@ -280,7 +280,7 @@ class TrainingMessages:
 
 @contextmanager
 def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
-    """Yield what a training calls after every step; say where its state is if it is interrupted."""
+    """Yield what a training calls after every step; print where its state is if it is interrupted."""
     from nmf_audio.io.interrupts import handling_signals
 
     with progress_bar(args, "training", unit="steps", lines=True) as bar:

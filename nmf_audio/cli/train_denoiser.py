@@ -24,7 +24,7 @@ EPILOG = f"""examples:
 
 A folder is a speaker, or a kind of noise; all are used equally often. A few are held out, and the score on them is
 shown as it goes. The learning rate is constant but for a cool-down at the end. The last example takes a finished
-dictionary from a training that is still running, which goes on undisturbed.
+dictionary from a training that is still running, which is not disturbed.
 
 {train_common.EXIT_CODES}"""
 

@@ -1,4 +1,4 @@
-"""Process one recording into one or several outputs: in bounded memory, all of them whole or none."""
+"""The job of one recording: read, process, write one or several outputs, in bounded memory, all of them or none."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ class FileJob:
         )
 
     def _changes(self, reader: Reader, container: Container) -> list[str]:
-        """Return a sentence on each thing that the output could not be, though nobody asked for another."""
+        """Return a sentence on each thing that the output could not be, though no other was asked for."""
         source, found = get_default_container(reader), []
         if self.subtype is None and container.subtype != source.subtype and container.format == source.format:
             found.append(f"{source.subtype} can't be written; it is now {container.subtype}")

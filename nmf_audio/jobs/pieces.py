@@ -1,8 +1,8 @@
-"""One long recording on several processors: pieces that are processed side by side, in processes of their own.
+"""Pieces of one long recording, processed in parallel by worker processes.
 
-What a stream remembers fades, so a piece need not hear all that came before it: it hears the last `SETTLING_SECONDS`
-in which there was a sound. What comes out differs from what one stream gives by less than 1e-4 of the peak
-(docs/performance.md has measurements). A recording is cut only where that much was heard.
+The memory of a stream fades, so a piece does not need all that came before it, but the last `SETTLING_SECONDS` in
+which there was a sound. What comes out differs from what one stream gives by less than 1e-4 of the peak
+(docs/performance.md has measurements). A recording is cut only after that much sound.
 
 A thread reads ahead and writes pieces into a temporary folder, processes turn them into others there, and `process`
 reads these in their order: memory does not grow with the length, and the folder holds a few pieces at a time.
@@ -382,7 +382,7 @@ def _choose_length(shape: Shape, jobs: int) -> int:
 
 
 class _StoppedError(BaseException):
-    """Ends a piece that nobody waits for any more."""
+    """Ends a piece that is not wanted any more."""
 
 
 def _throw(error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Processes that work for this one: the frame loop holds Python's lock, so threads would not run side by side.
+"""Worker processes: the frame loop holds Python's lock, so threads would not run in parallel.
 
 Each is a Python of its own that reads pickled works from its standard input, and writes what becomes of them to its
 standard output. It runs no module of the caller's (as `multiprocessing` would), gets no Ctrl-C, and ends when its
@@ -173,7 +173,7 @@ class _Messages:
                 self._stream.write(data)
                 self._stream.flush()
         except BrokenPipeError:
-            # no Exception, so that nobody takes it for an error of the work
+            # no Exception, so that it is not taken for an error of the work
             raise SystemExit(1) from None
 
 

@@ -1,4 +1,4 @@
-"""All of a signal, block by block, through a stream into outputs: what came out, what remains, and the levels."""
+"""The loop over the blocks of a signal: through a stream into outputs, with the remainder and the levels."""
 
 from __future__ import annotations
 

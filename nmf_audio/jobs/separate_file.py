@@ -1,4 +1,4 @@
-"""Take a recording apart into files."""
+"""Separate a recording into files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Audio devices: what there is, and which one is meant."""
+"""Audio devices: listing, choosing and checking them."""
 
 from __future__ import annotations
 

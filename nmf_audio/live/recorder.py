@@ -1,4 +1,4 @@
-"""From the callback to a file: a buffer that neither side waits for, and who empties it."""
+"""A recorder of live sound: a lock-free buffer that the callback fills, and the writer that empties it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A live session: devices, stream, worker and recorder put together."""
+"""The live session: devices, stream, worker and recorder."""
 
 from __future__ import annotations
 
