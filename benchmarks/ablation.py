@@ -1,4 +1,4 @@
-"""What each part of the trained decomposition is worth: short trainings, each with one part left out, or one more.
+"""Worth of each part of the trained decomposition: short trainings with one part left out, or one more.
 
 ::
 

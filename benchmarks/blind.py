@@ -1,4 +1,4 @@
-"""How well separation without dictionaries works, beside librosa and scikit-learn, on music made by formula.
+"""Quality of separation without dictionaries, beside librosa and scikit-learn, on music made by formula.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What a denoiser must not do: hurt clean speech, leave noise, depend on level or rate, eat words, lose channels.
+"""Checks of a denoiser: clean speech, noise alone, level, rate, edges of words, channels.
 
 Each check gives a Markdown table with one line a system.
 """

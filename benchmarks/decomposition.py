@@ -1,4 +1,4 @@
-"""How fast activations of a fixed dictionary are found, against the matrix products that this must do.
+"""Speed of activations under a fixed dictionary, against the matrix products that they need.
 
 For KL every update needs two matrix products, for Itakura-Saito three; all else is overhead. The table gives the
 speed of `nmf_audio.nmf.activations` as a share of the bare float32 products (numpy.dot into an existing array, at the

@@ -1,4 +1,4 @@
-"""How time grows with frames, atoms and bands: decomposition with a fixed dictionary, and learning.
+"""Growth of time with frames, atoms and bands: decomposition with a fixed dictionary, and learning.
 
 ::
 

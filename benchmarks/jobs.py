@@ -1,4 +1,4 @@
-"""How much sooner a folder is done with ``--jobs``, against one job, by the clock; needs as many idle cores.
+"""Speed-up of a folder by ``--jobs``, by the clock; needs as many idle cores.
 
 ::
 

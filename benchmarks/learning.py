@@ -1,4 +1,4 @@
-"""How long learning takes to the cost that scikit-learn's multiplicative updates have after 200 iterations.
+"""Time of learning to the cost that scikit-learn's multiplicative updates have after 200 iterations.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Runs inside a peer's own environment: reads a job, writes results and CPU times. Needs numpy and the peer only.
+"""Worker in a peer's own environment: reads a job, writes results and CPU times. Needs numpy and the peer only.
 
 ::
 

@@ -29,7 +29,7 @@ ONE_THREAD = {
 
 @dataclass(frozen=True)
 class Peer:
-    """How to get and to run one.
+    """Another denoiser: packages, and the function of the worker.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the presets of `denoise` are worth: scores against how far noise is pushed down, for the purpose of each.
+"""Worth of the presets of `denoise`: scores against the limit of the reduction, for the purpose of each.
 
 ::
 

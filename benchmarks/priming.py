@@ -1,4 +1,4 @@
-"""How much the person's own noise helps: ``denoise --noise``, on a folder of clean/noisy pairs.
+"""Gain from hearing the noise first: ``denoise --noise``, on a folder of clean/noisy pairs.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Scores the methods, and other denoisers, on a folder of clean/noisy pairs.
+"""Scores of the methods, and of other denoisers, on a folder of clean/noisy pairs.
 
 ::
 

@@ -1,4 +1,4 @@
-"""How the cost of denoising grows with the length, the channels and the rate of a recording, and with the atoms.
+"""Growth of the cost of denoising with the length, channels and rate of a recording, and with the atoms.
 
 ::
 

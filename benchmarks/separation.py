@@ -1,4 +1,4 @@
-"""How well speakers, and other sources, come apart: dictionaries trained to separate against plain ones.
+"""Quality of separating speakers, and other sources: dictionaries trained to separate against plain ones.
 
 ::
 

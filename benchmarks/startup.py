@@ -1,4 +1,4 @@
-"""How long until ``denoise`` answers: help, version, a short recording, and the very first run after installation.
+"""Start-up time of ``denoise``: help, version, a short recording, and the first run after installation.
 
 ::
 

@@ -1,4 +1,4 @@
-"""How long one block of a live stream takes, and whether the stream grows.
+"""Time of one block of a live stream, and growth of its memory.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What is scored: the recording as it is, the project's methods, parts of `adaptive`, stored results of others."""
+"""Systems to score: the recording as it is, the methods, parts of `adaptive`, stored results of others."""
 
 from __future__ import annotations
 

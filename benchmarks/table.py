@@ -1,4 +1,4 @@
-"""Tables of figures beside what they should be."""
+"""Tables of figures beside their limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Bar", "print_table"]
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure is held against.
+    """Limit of a figure.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How long a step of the denoiser's training takes: without a memory, with one, with two, on one thread and on two.
+"""Time of a step of the denoiser's training: with no memory, one and two, on one thread and on two.
 
 ::
 

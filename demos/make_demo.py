@@ -1,4 +1,4 @@
-"""Make demos/clean.flac and demos/noisy.flac from two Debian packages.
+"""The demo recordings, demos/clean.flac and demos/noisy.flac, made from two Debian packages.
 
     apt-get download pocketsphinx-testdata ufoai-sound
     for package in *.deb; do dpkg-deb -x "$package" unpacked; done

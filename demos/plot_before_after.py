@@ -1,4 +1,4 @@
-"""Draw the spectrograms of a recording before and after, by default the demo's to docs/before_after.png.
+"""Spectrograms of a recording before and after, by default the demo's to docs/before_after.png.
 
     python demos/plot_before_after.py
     python demos/plot_before_after.py mine.wav -o mine.png

@@ -1,4 +1,4 @@
-"""Take music apart without knowing anything of its sources.
+"""Music taken apart without knowing anything of its sources.
 
     python demos/separate_blindly.py                         # makes the mixtures, says how well they come apart
     python demos/separate_blindly.py -o demos/blind          # and writes the sounds

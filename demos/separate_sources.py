@@ -1,4 +1,4 @@
-"""Take a voice and a piano apart.
+"""A voice and a piano taken apart.
 
     python demos/separate_sources.py                            # makes the mixture, says how well it comes apart
     python demos/separate_sources.py -o demos/separate          # and writes the sounds

@@ -1,4 +1,4 @@
-"""Denoise a recording block by block, as live audio would be.
+"""A recording denoised block by block, as live audio would be.
 
     python demos/stream_blocks.py                             # the demo recording, in blocks of 10 ms
     python demos/stream_blocks.py mine.wav -o clean.wav --block-ms 5

@@ -1,4 +1,4 @@
-"""Learn the noise of your own room, and use it.
+"""The noise of your own room, learned and used.
 
     python demos/train_dictionary.py                                # the first half of the demo's noise
     python demos/train_dictionary.py room/ meeting.wav -o mine.npz  # a folder of your noise, and a recording with it

@@ -84,7 +84,11 @@ def test_numba_lives_in_one_place(path: Path) -> None:
         assert not any(name.split(".")[0] == "numba" for name in imports)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path",
+    [*SOURCES, *PACKAGE.parent.glob("benchmarks/*.py"), *PACKAGE.parent.glob("demos/*.py")],
+    ids=lambda path: str(path.relative_to(PACKAGE.parent)),
+)
 def test_the_first_line_names_the_thing(path: Path) -> None:
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     assert text, f"{path}: has no docstring"

@@ -1,1 +1,1 @@
-"""From recordings to dictionaries."""
+"""Training: recordings in, dictionaries out."""

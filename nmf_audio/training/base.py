@@ -1,4 +1,4 @@
-"""A training, step by step: settings, optimiser steps, checkpoints, the dictionary that comes of it."""
+"""The steps of a training: settings, optimiser, checkpoints, the dictionary that results."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TIMED_STEPS = 12
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training does; the same settings, recordings, machine and versions give the same bits.
+    """Settings of a training; the same ones, recordings, machine and versions give the same bits.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Training(ABC):
     Parameters
     ----------
     settings : Settings
-        What to do.
+        Sizes, length, losses, seed.
     fingerprint : str
         Of the recordings: a training goes on only with the same ones.
     spec : FrontEndSpec, optional
@@ -155,13 +155,13 @@ class Training(ABC):
 
     @property
     def is_cooling_down(self) -> bool:
-        """Whether the next step belongs to a cool-down that comes after other steps."""
+        """True if the next step belongs to a cool-down that follows other steps."""
         first = self.n_steps - self.cool_down
         return 0 < first <= self.step_number
 
     @property
     def has_cooled_down(self) -> bool:
-        """Whether the last step belonged to a cool-down that comes after other steps."""
+        """True if the last step belonged to a cool-down that follows other steps."""
         return 0 < self.n_steps - self.cool_down < self.step_number
 
     def plan(self, n_steps: int) -> None:
@@ -192,7 +192,7 @@ class Training(ABC):
         """Return the loss and its parts on held-out mixtures, with averaged weights."""
 
     def keep_score(self) -> dict[str, float]:
-        """Return the score; checkpoints have it from now on."""
+        """Return the score, and keep it for checkpoints."""
         score = self.score()
         self.last_score = {"step": self.step_number, **score}
         return score
@@ -211,7 +211,7 @@ class Training(ABC):
         save_checkpoint(path, arrays, self._facts | facts)
 
     def restore(self, path: str | os.PathLike[str], minutes: float | None = None) -> None:
-        """Go on from a checkpoint: to the end that the settings ask for, or else to that which it was made for.
+        """Continue from a checkpoint, to the end that the settings ask for, or else to its own.
 
         Parameters
         ----------
@@ -265,7 +265,7 @@ class Training(ABC):
         """Take over what `_carried` gave, as far as it is among these arrays."""
 
     def is_on_the_way(self, path: str | os.PathLike[str], minutes: float | None = None) -> bool:
-        """Whether a checkpoint was made on the way to the end that the settings, or the minutes, ask for."""
+        """Return whether a checkpoint has the length that the settings, or the minutes, ask for."""
         facts = load_checkpoint(path)[1]
         if minutes is not None and facts.get("minutes") is None:
             return False
@@ -287,7 +287,7 @@ class Training(ABC):
         return self._settings.n_steps, self._cool_down_of(self._settings.n_steps)
 
     def seconds_per_step(self) -> float:
-        """Measure the time of a step; the training stays where it is."""
+        """Return the time of a step in seconds; the state of the training is unchanged."""
         state = {name: x.copy() for name, x in self._adam.state().items()}
         n_steps, rng = self.step_number, self._rng.bit_generator.state
         self.step()

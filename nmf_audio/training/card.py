@@ -1,4 +1,4 @@
-"""The card beside a dictionary: what it holds, what it was learned from, under which licence, and how."""
+"""The card beside a dictionary: contents, recordings, licences, commands, scores."""
 
 import csv
 import os
@@ -31,7 +31,7 @@ LIBRARIES = ("numpy", "scipy", "numba", "soundfile", "soxr")
 
 
 class Origin(NamedTuple):
-    """Where a recording is from.
+    """Origin of a recording.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ def origin_of(path: Path, origins: Mapping[Path, Origin] | None) -> Origin:
 def trained_on(
     source: str, heard: Mapping[Path, float], origins: Mapping[Path, Origin] | None
 ) -> list[dict[str, Any]]:
-    """Sum up what was heard, by where it is from.
+    """Sum up the recordings that were used, by collection.
 
     Parameters
     ----------

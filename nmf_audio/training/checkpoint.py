@@ -1,4 +1,4 @@
-"""The state of a training on the disk: a npz of arrays and one JSON text, written whole or not at all."""
+"""Checkpoints on the disk: a npz of arrays and one JSON text, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read what `save_checkpoint` wrote.
+    """Read a checkpoint.
 
     Returns
     -------

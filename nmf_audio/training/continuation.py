@@ -1,4 +1,4 @@
-"""Signals that go on from step to step of a training: the state that each part of a batch has left behind."""
+"""States of signals that continue from one step of a training to the next."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class Left(NamedTuple):
-    """Level and tilt of each signal of a part, and the state of the network, to go on from."""
+    """Level and tilt of each signal of a part, and the state of the network, to continue from."""
 
     normalisers: list[Normaliser]
     state: State | None
 
 
 class Continuation:
-    """Keeps what the parts of a batch have left, for those of the next one.
+    """States of the parts of a batch, kept for the next one.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Continuation:
         self._new_normaliser = new_normaliser
 
     def before(self, part: int, goes_on: npt.NDArray[np.bool_]) -> Left:
-        """Return what the signals of a part go on from, or begin with."""
+        """Return the states that the signals of a part continue from, or begin with."""
         left = self._left[part]
         if left is None or left.state is None:
             return Left([self._new_normaliser() for _ in goes_on], None)
@@ -48,11 +48,11 @@ class Continuation:
         return Left(normalisers, left.state._replace(new=~goes_on))
 
     def keep(self, part: int, left: Left) -> None:
-        """Keep what a part has left."""
+        """Keep the states of a part."""
         self._left[part] = left
 
     def save(self) -> Arrays:
-        """Return all as arrays, for a checkpoint."""
+        """Return all states as arrays, for a checkpoint."""
         arrays: Arrays = {}
         for part, left in enumerate(self._left):
             if left is not None and left.state is not None:
@@ -63,7 +63,7 @@ class Continuation:
         return arrays
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Take over what `save` gave, as far as it is among these arrays."""
+        """Take over the states that `save` returned, as far as these arrays hold them."""
         for part in range(len(self._left)):
             prefix = f"left/{part}/"
             named = {name.removeprefix(prefix): x for name, x in arrays.items() if name.startswith(prefix)}

@@ -73,7 +73,7 @@ PART = 8
 
 @dataclass(frozen=True)
 class DenoiserSettings(Settings):
-    """What a training does; the same settings, recordings, machine and versions give the same bits.
+    """Settings of a training; the same ones, recordings, machine and versions give the same bits.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class DenoiserTraining(Training):
     recordings : Recordings
         See `nmf_audio.training.sounds.read_recordings`.
     settings : DenoiserSettings
-        What to do.
+        Sizes, length, losses, seed.
     spec : FrontEndSpec, optional
         The front end; that of `start`, or the usual one with a whitening of 0.3.
     start : Dictionary, optional
@@ -185,7 +185,7 @@ class DenoiserTraining(Training):
         return {name: float(np.mean([r[name] for r in results])) for name in results[0]}
 
     def dictionary(self) -> Dictionary:
-        """Return the dictionary as it stands: averaged weights, with what it was made from and how."""
+        """Return the current dictionary: averaged weights; its `meta` holds settings and recordings."""
         arrays = to_arrays(self._adam.average)
         n_speech, n_fixed = self._averaged.n_speech, arrays["W"].shape[2]
         groups = (Group("speech", "speech", 0, n_speech), Group("noise", "noise", n_speech, n_fixed))
@@ -247,7 +247,7 @@ class DenoiserTraining(Training):
         self._continuation.restore(arrays)
 
     def seconds_per_step(self) -> float:
-        """Measure the time of a step; the training stays where it is."""
+        """Return the time of a step in seconds; the state of the training is unchanged."""
         left = self._carried()
         taken = super().seconds_per_step()
         self._carry(left)
@@ -336,7 +336,7 @@ def train_denoiser(
     recordings : Recordings
         See `nmf_audio.training.sounds.read_recordings`.
     settings : DenoiserSettings
-        What to do.
+        Sizes, length, losses, seed.
     minutes : float, optional
         Take as many steps as this machine makes in that time, rather than those of the settings.
     spec : FrontEndSpec, optional
@@ -358,7 +358,7 @@ def train_denoiser(
     Returns
     -------
     Dictionary
-        Of kind ``'trained'``; its `meta` tells settings, held-out score and recordings.
+        Of kind ``'trained'``; its `meta` holds settings, held-out score and recordings.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From clips to frames that a dictionary can be learned from: bands, spectrum, level, even draws."""
+"""Frames that a dictionary is learned from: bands, spectrum, level, even draws."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -76,7 +76,7 @@ class MemorySizes:
 
 
 def has_memory(free: Mapping[str, Array]) -> bool:
-    """Whether there are the arrays of a memory among these."""
+    """Return whether these arrays include those of a memory."""
     return "local_in" in free
 
 

@@ -37,7 +37,7 @@ QUIET = 1e-3
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each part of the loss counts; the compressed magnitudes count 1."""
+    """Weights of the parts of the loss; that of the compressed magnitudes is 1."""
 
     asym: float = 1.0
     env: float = 2.5

@@ -1,4 +1,4 @@
-"""Put the groups of two plain dictionaries into one."""
+"""Union of the groups of two plain dictionaries."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -52,7 +52,7 @@ CUTOFFS = (3000, 3400, 3700, 4000, 4500, 5000, 5500, 6000, 6500, 7000)
 
 
 class Batch(NamedTuple):
-    """Mixtures and what is wanted from them.
+    """Mixtures and their targets.
 
     Attributes
     ----------

@@ -102,12 +102,12 @@ class Adam:
         return norm
 
     def state(self) -> dict[str, Array]:
-        """Return all arrays under names of their own, to be kept on the disk."""
+        """Return all arrays by name, for a checkpoint."""
         parts = {"free": self.free, "average": self.average, "first": self.first, "second": self.second}
         return {f"{part}/{name}": x for part, arrays in parts.items() for name, x in arrays.items()}
 
     def restore(self, state: Mapping[str, Array], n_steps: int) -> None:
-        """Take over what `state` gave, in place."""
+        """Take over the arrays that `state` returned, in place."""
         self.n_steps = n_steps
         for name, x in self.state().items():
             x[...] = state[name]

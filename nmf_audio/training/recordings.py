@@ -1,4 +1,4 @@
-"""Recordings on the disk: found in folders, opened to learn their shape, read piece by piece as mono."""
+"""Recordings on the disk: search in folders, shape, reading piece by piece as mono."""
 
 import os
 from collections.abc import Iterable, Iterator

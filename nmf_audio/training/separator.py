@@ -42,7 +42,7 @@ FIRST_SIGNALS = 60
 
 @dataclass(frozen=True)
 class SeparatorSettings(Settings):
-    """What a training does; the same settings, recordings, machine and versions give the same bits.
+    """Settings of a training; the same ones, recordings, machine and versions give the same bits.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class SeparatorTraining(Training):
     clips : SourceClips
         See `read_sources`.
     settings : SeparatorSettings
-        What to do.
+        Sizes, length, losses, seed.
     spec : FrontEndSpec, optional
         The front end; that of `start`, or the default one.
     start : Dictionary, optional
@@ -178,7 +178,7 @@ class SeparatorTraining(Training):
         return self._through(self._averaged, self._scored)[0]
 
     def dictionary(self) -> Dictionary:
-        """Return the dictionary as it stands: averaged weights, with what it was made from and how."""
+        """Return the current dictionary: averaged weights; its `meta` holds settings and recordings."""
         arrays = {
             name: np.array(x, np.float32, order="C")
             for name, x in separator_arrays(self._adam.average).items()
@@ -250,7 +250,7 @@ def train_separator(
     clips : SourceClips
         See `read_sources`.
     settings : SeparatorSettings
-        What to do.
+        Sizes, length, losses, seed.
     minutes : float, optional
         Take as many steps as this machine makes in that time, rather than those of the settings.
     spec : FrontEndSpec, optional
@@ -269,7 +269,7 @@ def train_separator(
     Returns
     -------
     Dictionary
-        Of kind ``'separator'``; its `meta` tells settings, held-out score and recordings.
+        Of kind ``'separator'``; its `meta` holds settings, held-out score and recordings.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Recordings in memory, as a training of the denoiser needs them: some to learn from, some held out for scores."""
+"""Recordings in memory for a training of the denoiser: some to learn from, some held out for scores."""
 
 from __future__ import annotations
 

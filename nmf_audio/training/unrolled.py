@@ -79,7 +79,7 @@ class _Gradients(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that a batch of signals has left behind, to go on from.
+    """State of a batch of signals after its last frame, to continue from.
 
     Attributes
     ----------
