@@ -27,7 +27,6 @@ from tests.tiny import noise, write_noise
 SR = 16000
 Process = subprocess.Popen[bytes]
 PAGE = Path(__file__).parents[2] / "docs" / "pipes.md"
-HEAD = write_head(WavHead(SR, 1, "PCM_16"))
 
 
 def ffmpeg_stream(samples: bytes) -> bytes:
@@ -35,6 +34,10 @@ def ffmpeg_stream(samples: bytes) -> bytes:
     software = b"LIST\x1a\x00\x00\x00INFOISFT\x0e\x00\x00\x00Lavf60.16.100\x00"
     form = b"fmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00"
     return b"RIFF\xff\xff\xff\xffWAVE" + form + software + b"data\xff\xff\xff\xff" + samples
+
+
+# what stands beside the samples is kept
+HEAD = ffmpeg_stream(b"")
 
 
 @pytest.fixture

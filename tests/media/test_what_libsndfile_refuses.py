@@ -85,6 +85,16 @@ def test_without_pyav_the_package_is_named(tmp_path: Path, monkeypatch: pytest.M
         open_reader(path)
 
 
+def test_a_coding_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(SR), SR, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[20:22] = b"\x34\x12"
+    path.write_bytes(content)
+    with pytest.raises(AudioFileError, match="holds no audio that can be read"):
+        open_reader(path)
+
+
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_a_damaged_ogg_stays_in_step(tmp_path: Path, subtype: str) -> None:
     path = tmp_path / "a.ogg"
