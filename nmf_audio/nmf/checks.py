@@ -147,7 +147,7 @@ def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
     scale = 2.0**power
     v = v.T * v.dtype.type(1.0 / scale)
     if beta <= 0:
-        _warn_of_zeros(v, beta)
+        _raise_scattered_zeros(v, beta)
         np.maximum(v, v.dtype.type(eps), out=v)  # the cost is infinite at zero
     return Problem(np.ascontiguousarray(v), M, scale, beta, eps)
 
@@ -158,14 +158,15 @@ def _mean(v: Array) -> float:
     return mean if math.isfinite(mean) else float((v * 2.0**-64).mean()) * 2.0**64
 
 
-def _warn_of_zeros(v: Array, beta: float) -> None:
-    # frames and features that are all zero do no harm: the model is zero there, too
+def _raise_scattered_zeros(v: Array, beta: float) -> None:
+    """Raise zeros to the smallest other entry; those of frames or features that are all zero may stay."""
     scattered = (v == 0) & v.any(axis=1, keepdims=True) & v.any(axis=0)
     if scattered.any():
+        # a model of zeros there, which nearly all other entries contradict, would leave the range of the data
+        v[scattered] = v[v > 0].min()
         warnings.warn(
             f"V has {np.count_nonzero(scattered)} scattered zeros, of which the divergence with beta={beta:g} is "
-            "infinite, so that the model may leave the range of the data; give them weights of 0, add a small "
-            "number to V, or take beta > 0",
+            "infinite; they are taken for the smallest entry above 0; give them weights of 0, or take beta > 0",
             stacklevel=4,
         )
 

@@ -54,8 +54,8 @@ def update_H(
     Parameters
     ----------
     V : array_like (n_features, n_frames), >= 0
-        Data. For beta <= 0, where the cost of a zero is infinite, entries are raised to 1e-10 of the mean;
-        a warning says so if they are scattered among others, since the model may then leave the range of the data.
+        Data. For beta <= 0, where the cost of a zero is infinite, entries are raised to 1e-10 of the mean,
+        and zeros scattered among other entries to the smallest of these, with a warning.
     W : array_like (n_features, n_components), >= 0
         Atoms.
     H : array_like (n_components, n_frames), >= 0

@@ -168,7 +168,12 @@ def test_results_beyond_the_range_of_a_number_are_refused() -> None:
             call()
 
 
-def test_scattered_zeros_are_named_where_the_divergence_is_infinite() -> None:
+def test_scattered_zeros_are_named_and_raised_where_the_divergence_is_infinite() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.random((20, 4)) @ rng.random((4, 100))
+    with pytest.warns(UserWarning, match="scattered zeros"):
+        found = factorize(np.where(rng.random(X.shape) < 0.3, 0, X), 8, 0.0, rng=0)
+    assert (found.W @ found.H).max() < 10 * X.max()
     V = np.ones((4, 5))
     V[1, 2] = V[3, 0] = 0
     with pytest.warns(UserWarning, match="V has 2 scattered zeros"):
