@@ -260,13 +260,11 @@ def report_error(args: argparse.Namespace, error: str | BaseException, *, about:
 
 @contextmanager
 def _quiet_libraries(args: argparse.Namespace) -> Iterator[None]:
-    """Keep what C libraries (libmpg123) write about damaged files off the terminal, but with ``--debug``.
-
-    They write to file descriptor 2, so it leads nowhere meanwhile, and ``sys.stderr`` to a copy of it.
-    """
+    """Keep what C libraries (libmpg123) write about damaged files off the terminal, but with ``--debug``."""
     if args.debug:
         yield
         return
+    # they write to file descriptor 2: it leads nowhere meanwhile, and sys.stderr to a copy of it
     saved, python_stderr = os.dup(2), sys.stderr
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

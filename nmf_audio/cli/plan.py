@@ -204,10 +204,7 @@ def _check_skipping(args: argparse.Namespace, errors: list[str]) -> None:
 def _without_outputs(
     args: argparse.Namespace, plans: Sequence[Plan], usual: Callable[[Path], Iterable[Path]]
 ) -> list[Plan]:
-    """Leave out what is only the output of another recording, of an earlier day, and note it in `args.left_out`.
-
-    Outputs are those of this command, and those of the names that it gives by default: the `usual` ones.
-    """
+    """Leave out outputs of other inputs, by their planned or `usual` names, and note them in `args.left_out`."""
     sources: dict[object, list[Path]] = {}
     for plan in plans:
         for key in {*map(os.path.realpath, plan.targets), *map(_stem_key, usual(plan.src))}:

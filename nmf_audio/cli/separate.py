@@ -6,7 +6,7 @@ from nmf_audio import defaults
 from nmf_audio.cli import common, separators, settings
 
 DESCRIPTION = (
-    "Separate mixtures into sources: those that dictionaries describe, or, without dictionaries, sounds that are "
+    "Separate mixtures into sources: those that dictionaries describe, or, without dictionaries, sounds that are\n"
     "alike, percussive sounds, or sounds like an example; and a residual."
 )
 EPILOG = """examples:
