@@ -36,6 +36,7 @@ from nmf_audio.io.pipe_writer import StreamWriter
 from nmf_audio.io.riff import WavHead
 from nmf_audio.io.sndfile_reader import AudioReader, UnknownFormatError
 from nmf_audio.io.sndfile_writer import AudioWriter
+from nmf_audio.io.temporary import spool_file
 
 __all__ = [
     "Reader",
@@ -171,8 +172,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
             argument="raw",
             purpose=" to read samples without a header",
         )
-    with tempfile.TemporaryDirectory() as folder:
-        spooled = Path(folder) / "stream"
+    with spool_file() as spooled:
         try:
             with spooled.open("wb") as copy:
                 while data := source.read_some(_BLOCK_BYTES):
@@ -181,7 +181,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
             if isinstance(error, AudioFileError):
                 raise
             raise AudioFileError(
-                f"{label}: has no room in the temporary folder {folder}: {error.strerror}"
+                f"{label}: has no room in the temporary folder {tempfile.gettempdir()}: {error.strerror}"
             ) from error
         with open_reader(spooled, label=label) as spooled_reader:
             yield spooled_reader

@@ -10,14 +10,16 @@ import functools
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import socket
 import stat
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["TemporaryFile", "remove_leftovers", "remove_leftovers_beside"]
+__all__ = ["TemporaryFile", "remove_leftovers", "remove_leftovers_beside", "spool_file"]
 
 _PATTERN = re.compile(r"\.nmf-audio-([0-9a-f]{8})-([0-9a-f]{16})-([0-9a-f]{8})\.(?:part|new|old)")
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -107,6 +109,18 @@ class TemporaryFile:
         with self._stack:
             for path in (self._new, self._old, self.path):
                 path.unlink(missing_ok=True)
+
+
+@contextmanager
+def spool_file() -> Iterator[Path]:
+    """Give an empty file in the system's temporary folder, which nobody else may read; it goes at the end."""
+    target = Path(os.path.realpath(tempfile.gettempdir()), "stream")
+    remove_leftovers_beside([target])
+    file = TemporaryFile(target, secrets.token_hex(8), 0o600)
+    try:
+        yield file.path
+    finally:
+        file.remove()
 
 
 def remove_leftovers_beside(targets: Iterable[str | os.PathLike[str]]) -> None:

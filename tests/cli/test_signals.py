@@ -148,6 +148,27 @@ def is_holding_a_part(pid: int) -> bool:
     return any(os.readlink(link).endswith(".part") for link in Path(f"/proc/{pid}/fd").iterdir())  # noqa: PTH115
 
 
+@pytest.mark.slow
+def test_what_is_kept_of_a_pipe_does_not_outlive_the_next_run(
+    tmp_path: Path, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    recording = write_noise(tmp_path / "a.flac", 30).read_bytes()
+    command = [*COMMAND, *options, "-", "-o", "b.flac"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(recording[:-1])
+        process.stdin.flush()
+        wait_until(lambda: is_writing(folder))
+        process.kill()
+    assert len(names(folder)) == 1
+    subprocess.run(command, cwd=tmp_path, input=recording, check=True)
+    assert names(folder) == []
+    assert names(tmp_path) == ["a.flac", "b.flac", "temporary"]
+
+
 def test_of_what_is_done_nothing_is_interrupted(tmp_path: Path) -> None:
     code = """if True:
         import os, signal, sys
