@@ -44,6 +44,8 @@ def rate_of(path: Path) -> float:
         (44100, 1, 64, "CONSTANT"),
         (22050, 1, 80, "CONSTANT"),
         (8000, 1, 24, "CONSTANT"),
+        (16000, 1, 24, "CONSTANT"),
+        (44100, 1, 40, "CONSTANT"),
         (44100, 2, 150, "AVERAGE"),
     ],
 )
@@ -56,10 +58,14 @@ def test_an_mp3_keeps_its_bit_rate(tmp_path: Path, sr: int, n_channels: int, rat
         bitrate_mode=mode,
     )
     report = run(src, tmp_path / "b.mp3")
-    assert rate_of(report.dst) == pytest.approx(rate_of(src), rel=0.06)
+    # a frame that is too small for the length of the recording makes the rate a mean
+    fits = mode == "CONSTANT" and (144 if sr >= 32000 else 72) * 1000 * rate / sr >= 192
+    assert rate_of(report.dst) == pytest.approx(rate_of(src), rel=0.06 if fits else 0.15)
     with open_reader(src) as before, open_reader(report.dst) as after:
         assert before.bit_rate == pytest.approx(1000 * rate, rel=0.001 if mode == "CONSTANT" else 0.1)
-        assert after.bit_rate == pytest.approx(before.bit_rate, rel=0.001 if mode == "CONSTANT" else 0.05)
+        assert after.bit_rate == pytest.approx(before.bit_rate, rel=0.001 if fits else 0.15)
+        # what is read without a stated length is longer by the encoder's padding, and stays so
+        assert after.n_samples == sum(block.shape[1] for block in before.blocks())
 
 
 @pytest.mark.parametrize(("name", "subtype"), [("a.ogg", "VORBIS"), ("a.opus", "OPUS")])

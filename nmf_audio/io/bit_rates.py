@@ -29,6 +29,8 @@ _OPUS_RANGE = (6_000, 256_000)
 # bit/s of a channel that a sound needs that is coded once more; a frame of AAC takes six bits for each sample
 _LEAST, _AAC_MOST = 64_000, 6
 _VORBIS_STEPS = 8
+# of LAME's tag and what stands before it in a frame
+_LENGTH_BYTES = 192
 
 
 def read_bit_rate(path: Path, subtype: str, seconds: float | None) -> int | None:
@@ -145,9 +147,11 @@ def choose_encoding(
         return {"compression_level": (highest - bit_rate / n_channels) / (highest - lowest)}
     rates = _MP3_RATES[0 if sr >= 32000 else 1]
     lowest, highest = (32, 320) if sr >= 32000 else (8, 160) if sr >= 16000 else (8, 64)
-    # rates that frames have are constant, those between them a mean
+    # rates that frames have are constant, those between them a mean; and those of frames in which there is no room
+    # for the length of the recording
     nearest = min(rates[1:], key=lambda rate: abs(1000 * rate - bit_rate))
-    is_constant = abs(1000 * nearest - bit_rate) <= 0.015 * bit_rate
+    n_bytes = (144_000 if sr >= 32000 else 72_000) * nearest // sr
+    is_constant = abs(1000 * nearest - bit_rate) <= 0.015 * bit_rate and n_bytes >= _LENGTH_BYTES
     wanted = nearest if is_constant else bit_rate / 1000
     return {
         "compression_level": min((highest - wanted) / (highest - lowest), 0.999),
