@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import AnyArray
 from nmf_audio.errors import ParameterError
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
 
 Choice = TypeVar("Choice")
 Result = TypeVar("Result")
-Array = npt.NDArray[Any]
 Shape = Sequence[int | str]
 """Lengths of an array: a number, or the name of one that may be anything from 1."""
 
@@ -174,7 +173,7 @@ def collect(errors: list[Any], check: Callable[..., Result], *args: Any, **optio
         return None
 
 
-def check_array(name: str, value: Any, shape: Shape, *, low: float = 0.0, advice: str = "") -> Array:
+def check_array(name: str, value: Any, shape: Shape, *, low: float = 0.0, advice: str = "") -> AnyArray:
     """Return an array of finite numbers of at least `low`, if it has a shape.
 
     Raises
@@ -201,7 +200,7 @@ def check_array(name: str, value: Any, shape: Shape, *, low: float = 0.0, advice
     return array
 
 
-def check_real(name: str, value: Any) -> Array:
+def check_real(name: str, value: Any) -> AnyArray:
     """Return real numbers as an array, whatever its shape."""
     if hasattr(value, "toarray"):
         raise invalid(
@@ -218,7 +217,7 @@ def check_real(name: str, value: Any) -> Array:
     return array
 
 
-def check_shape(name: str, array: Array, shape: Shape, *, advice: str = "") -> None:
+def check_shape(name: str, array: AnyArray, shape: Shape, *, advice: str = "") -> None:
     """Refuse an array of another shape."""
     fits = array.ndim == len(shape) and all(
         n >= 1 if isinstance(wanted, str) else n == wanted
@@ -233,7 +232,7 @@ def check_shape(name: str, array: Array, shape: Shape, *, advice: str = "") -> N
     raise invalid(name, array.shape, allowed, advice, given=f"{name} has shape {array.shape}")
 
 
-def check_entries(name: str, array: Array, *, low: float = 0.0) -> None:
+def check_entries(name: str, array: AnyArray, *, low: float = 0.0) -> None:
     """Refuse NaN, infinity and entries below `low`, with their position."""
     good = np.isfinite(array) & (array >= low)
     if good.all():

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import out_of_order
+from nmf_audio._types import Array
 from nmf_audio.decompose.analysis import AnalysedFrames
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dsp.bands import BandMap
@@ -17,8 +18,6 @@ from nmf_audio.dsp.samples import check_samples
 from nmf_audio.nmf.gated_memory import Priors
 
 __all__ = ["Explanation", "explain"]
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import check_array, check_number
+from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import band_edges, frame_size
 from nmf_audio.dsp.stft import stft
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["new_axes", "plot_activations", "plot_atoms", "plot_cells", "plot_spectrogram"]
 
-Array = npt.NDArray[np.float32]
 
 LABELLED_HZ = (0, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000)
 """Frequencies that a band axis is labelled with."""

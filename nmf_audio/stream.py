@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Constant, invalid, out_of_order
+from nmf_audio._types import Array, ComplexArray
 from nmf_audio.decompose.analysis import AnalysedFrames, Analysis
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandGain
-from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
+from nmf_audio.dsp.overlap_add import Resynthesis
 from nmf_audio.dsp.samples import check_block, check_samples, from_float, to_float
 
 __all__ = ["BlockStream", "IndependentStream", "LinkedStream", "Masking", "Observer", "Stream"]
 
-Array = npt.NDArray[np.float32]
 Samples = npt.NDArray[Any]
 Output = TypeVar("Output")
 

@@ -158,3 +158,14 @@ def test_denoising_loads_nothing_slow(tmp_path: Path) -> None:
     loaded = _modules_after(code)
     slow = {"librosa", "scipy", "sklearn", "matplotlib", "torch", "soxr", "numba", "tqdm", "threadpoolctl"}
     assert not loaded & (slow | {"av", "shtab", "sounddevice"})
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_types_that_many_rooms_name_stand_once(path: Path) -> None:
+    from nmf_audio import _types
+
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = {
+        ast.unparse(target) for node in tree.body if isinstance(node, ast.Assign) for target in node.targets
+    }
+    assert _room(path) == "_types" or not named & set(_types.__all__)

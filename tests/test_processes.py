@@ -19,7 +19,8 @@ import soundfile
 
 import nmf_audio
 from nmf_audio import Report, denoise_files
-from nmf_audio.jobs.processes import ProcessEndedError, Processes, Progress
+from nmf_audio._types import Progress
+from nmf_audio.jobs.processes import ProcessEndedError, Processes
 from tests.tiny import write_noise
 
 

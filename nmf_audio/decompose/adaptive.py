@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.decompose.noise_tracker import NoiseTracker
 from nmf_audio.dictionary import Dictionary
@@ -29,8 +29,6 @@ from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.nmf import FrameSolver
 
 __all__ = ["AdaptiveDecomposition", "AdaptiveSettings"]
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

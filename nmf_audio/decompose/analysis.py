@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array, ComplexArray
 from nmf_audio.decompose.base import Decomposition, Estimate
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import Normaliser
 from nmf_audio.errors import DictionaryError
 
 __all__ = ["AnalysedFrames", "Analysis"]
-
-Array = npt.NDArray[np.float32]
-ComplexArray = npt.NDArray[np.complex64]
 
 
 class AnalysedFrames(NamedTuple):

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from nmf_audio._types import Array
 from nmf_audio.nmf.gated_memory import Priors
 
 __all__ = ["Decomposition", "Estimate"]
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

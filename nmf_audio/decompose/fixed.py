@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.defaults import DEFAULT_MASK_POWER
 from nmf_audio.dictionary import Dictionary
@@ -21,7 +21,6 @@ from nmf_audio.nmf import FrameSolver
 
 __all__ = ["L1_H", "N_ITER", "ClassicDecomposition", "SourcesDecomposition", "normalise_atoms"]
 
-Array = npt.NDArray[np.float32]
 
 N_ITER = 25
 L1_H = 0.5

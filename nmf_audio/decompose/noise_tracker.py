@@ -13,11 +13,11 @@ IEEE Trans. Audio, Speech, Language Process. 20(4), 2012.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from nmf_audio._types import Array
 
 __all__ = ["NoiseTracker"]
 
-Array = npt.NDArray[np.float32]
 
 SMOOTHING = np.float32(0.8)
 PRIOR_SNR = np.float32(10**1.5)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE
@@ -13,8 +13,6 @@ from nmf_audio.nmf.unrolled import UnrolledNMF
 from nmf_audio.nmf.unrolled_sources import UnrolledSources
 
 __all__ = ["SeparatorDecomposition", "TrainedDecomposition"]
-
-Array = npt.NDArray[np.float32]
 
 
 class TrainedDecomposition:

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import check_choice, invalid
+from nmf_audio._types import Array
 from nmf_audio.dictionary.folders import home_folder, own_dictionaries
 from nmf_audio.dictionary.npz_file import read_arrays, write_arrays
 from nmf_audio.dictionary.schema import check_separator_arrays, check_trained_arrays
@@ -36,7 +37,6 @@ __all__ = [
     "shipped_dictionaries",
 ]
 
-Array = npt.NDArray[np.float32]
 
 FORMAT_VERSION = 1
 KINDS = ("plain", "trained", "separator")

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import check_number, check_whole, invalid
+from nmf_audio._types import Array
 
 __all__ = ["BandMap", "FrontEndSpec", "band_edges", "band_matrix", "check_rate", "frame_size"]
 
-Array = npt.NDArray[np.float32]
 
 MIN_SR, MAX_SR = 4000, 384000
 REFERENCE_N_FFT = 512

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from nmf_audio._types import Array
 
 __all__ = ["exponential_integral", "floor_from_db", "log_mmse_gain", "ratio_mask"]
-
-Array = npt.NDArray[np.float32]
 
 
 def ratio_mask(spectra: Array, exponent: float) -> Array:

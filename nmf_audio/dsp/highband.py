@@ -17,11 +17,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.dsp.bands import BandMap
 
 __all__ = ["HighBandGain", "HighBandShares"]
 
-Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 TOP_BANDS_FROM = 0.5

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import Array
+
 __all__ = ["FLOOR", "SILENCE", "Normaliser"]
 
-Array = npt.NDArray[np.float32]
 
 FLOOR = 1e-4
 """Added to every normalised band; relative to the level, so that it means -80 dB at any loudness."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array, ComplexArray
 from nmf_audio.dsp.stft import analysis_window, transform
 
 __all__ = ["ComplexArray", "Resynthesis"]
 
-Array = npt.NDArray[np.float32]
-ComplexArray = npt.NDArray[np.complex64]
 Gains = Callable[[ComplexArray], Array]
 
 TILE_SAMPLES = 2**15

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import Array
+
 __all__ = ["NoiseLevels", "PauseMeter"]
 
-Array = npt.NDArray[np.float32]
 
 LOWEST_DB, HIGHEST_DB = -180.0, 80.0
 SPEECH_STEP_DB, LEVEL_STEP_DB = 1.0, 0.5

@@ -15,12 +15,10 @@ and a gain per band is spread to the bins as ``Bands.T @ gain`` (`bands.BandMap.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from nmf_audio._types import Array, ComplexArray
 
 __all__ = ["analysis_window", "istft", "stft", "transform"]
-
-Array = npt.NDArray[np.float32]
-ComplexArray = npt.NDArray[np.complex64]
 
 
 def analysis_window(n_fft: int) -> Array:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from nmf_audio._types import Progress
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples
 from nmf_audio.io.open import Reader
 from nmf_audio.io.section import check_section, cut
 
 __all__ = ["SectionReader"]
-
-Progress = Callable[[float, float], None]
 
 
 class SectionReader:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from nmf_audio._checks import invalid
+from nmf_audio._types import PathLike, Progress
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.io.pipe_reader import get_report_path
 from nmf_audio.io.temporary import remove_leftovers, remove_leftovers_beside
@@ -24,8 +25,6 @@ from nmf_audio.jobs.report import Report, SeparationReport
 
 __all__ = ["FileWork", "denoise_files", "in_total", "run_files", "run_in_order", "work_on"]
 
-PathLike = str | os.PathLike[str]
-Progress = Callable[[float, float], None]
 Result = TypeVar("Result")
 AnyReport = TypeVar("AnyReport", Report, SeparationReport)
 

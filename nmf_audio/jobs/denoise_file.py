@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import conflict, invalid
+from nmf_audio._types import PathLike, Progress
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import frame_size
@@ -25,7 +26,7 @@ from nmf_audio.io.pcm import RawFormat
 from nmf_audio.io.pipe_reader import STREAM, StreamReader, get_report_path
 from nmf_audio.io.section import check_section
 from nmf_audio.io.section_reader import SectionReader
-from nmf_audio.jobs.file_job import FileJob, PathLike, Progress, Target, errors_of
+from nmf_audio.jobs.file_job import FileJob, Target, errors_of
 from nmf_audio.jobs.outputs import default_output
 from nmf_audio.jobs.pieces import Pieces, Shape, is_worth_cutting
 from nmf_audio.jobs.processes import check_jobs

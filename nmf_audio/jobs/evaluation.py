@@ -9,18 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio import metrics
 from nmf_audio._checks import invalid
+from nmf_audio._types import Array, PathLike
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.open import open_reader
 
 __all__ = ["NOISY", "SCORES", "Scores", "evaluate", "mean_scores", "missing_packages", "score"]
 
-Array = npt.NDArray[np.float32]
-PathLike = str | os.PathLike[str]
 
 Scores = dict[str, float | None]
 """By name; None where a score is not defined, or its package is not installed."""

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import PathLike, Progress
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.atomic import check_target, replacing_all
 from nmf_audio.io.containers import Container, Wanted, check_output
@@ -37,9 +38,7 @@ from nmf_audio.jobs.pump import Levels, Processor, pump
 
 __all__ = ["FileJob", "PathLike", "Progress", "Target", "errors_of", "is_path"]
 
-PathLike = str | os.PathLike[str]
 Target = PathLike | BinaryIO
-Progress = Callable[[float, float], None]
 Samples = npt.NDArray[np.floating[Any]]
 Prepare = Callable[[Reader, Generator[Samples]], Processor]
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from nmf_audio._types import PathLike
 from nmf_audio.defaults import DEFAULT_NAME, DEFAULT_SOURCE_NAME, RESIDUAL
 from nmf_audio.io.containers import choose_extension
 
 __all__ = ["default_output", "source_files"]
-
-PathLike = str | os.PathLike[str]
 
 
 def default_output(

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import Array, Progress
 from nmf_audio.errors import AudioFileError
 from nmf_audio.jobs.processes import Processes, can_start_processes
 from nmf_audio.jobs.pump import Processor
@@ -41,8 +42,6 @@ __all__ = [
 ]
 
 Samples = npt.NDArray[np.floating[Any]]
-Array = npt.NDArray[np.float32]
-Progress = Callable[[float, float], None]
 
 SETTLING_SECONDS = 60
 """After these the largest difference was 2e-5 of the peak on recordings whose voice and noise change every 6 s, and

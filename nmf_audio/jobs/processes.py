@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TypeVar
 
 from nmf_audio._checks import check_whole
+from nmf_audio._types import Progress
 from nmf_audio.io.interrupts import handling_signals
 
 __all__ = ["ProcessEndedError", "Processes", "Work", "can_start_processes", "check_jobs", "serve"]
@@ -33,7 +34,6 @@ __all__ = ["ProcessEndedError", "Processes", "Work", "can_start_processes", "che
 MAX_JOBS = 256
 
 Result = TypeVar("Result", covariant=True)
-Progress = Callable[[float, float], None]
 
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from nmf_audio.jobs.processes import serve; serve()"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmf_audio._checks import invalid
+from nmf_audio._types import PathLike, Progress
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.io.base import Samples
 from nmf_audio.io.open import Reader
 from nmf_audio.io.pipe_reader import StreamReader
 from nmf_audio.io.section_reader import SectionReader
-from nmf_audio.jobs.file_job import FileJob, PathLike, Progress, Target, errors_of, is_path
+from nmf_audio.jobs.file_job import FileJob, Target, errors_of, is_path
 from nmf_audio.jobs.outputs import source_files
 from nmf_audio.jobs.pieces import Pieces, Shape, is_worth_cutting
 from nmf_audio.jobs.processes import check_jobs

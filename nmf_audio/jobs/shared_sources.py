@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import PathLike, Progress
 from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
 from nmf_audio.io.open import Reader, open_reader
 from nmf_audio.io.section_reader import SectionReader
 from nmf_audio.separation.recording_separator import FittedSeparator, Recording, RecordingSeparator
 
 __all__ = ["hear_files"]
-
-PathLike = str | os.PathLike[str]
-Progress = Callable[[float, float], None]
 
 
 def hear_files(

@@ -9,15 +9,14 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.io.atomic import replacing
 from nmf_audio.io.containers import Container, choose_container
 from nmf_audio.io.sndfile_writer import AudioWriter
 
 __all__ = ["Recorder", "RingBuffer"]
 
-Array = npt.NDArray[np.float32]
 
 BUFFER_SECONDS = 20
 

@@ -7,14 +7,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.live.recorder import RingBuffer
 from nmf_audio.stream import Stream
 
 __all__ = ["BlockWorker"]
 
-Array = npt.NDArray[np.float32]
 
 FADE_MS = 10.0
 LEVEL_SECONDS = 0.4

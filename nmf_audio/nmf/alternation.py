@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf import kernels
-from nmf_audio.nmf.checks import Array, Problem
+from nmf_audio.nmf.checks import Problem
 from nmf_audio.nmf.divergences import beta_divergence
 from nmf_audio.nmf.momentum import Momentum
 from nmf_audio.nmf.updates import BLOCK, Norm, run_updates, scale_to_unit, update_atoms
@@ -31,11 +32,11 @@ class Alternation:
     """A factorization in progress; `atoms` and `h` are frame-major and change in place."""
 
     problem: Problem
-    atoms: Array
-    h: Array
-    free: Array
-    l1_H: Array
-    l1_W: Array
+    atoms: AnyArray
+    h: AnyArray
+    free: AnyArray
+    l1_H: AnyArray
+    l1_W: AnyArray
     norm: Norm
     momentum: Momentum
     workers: Workers
@@ -83,7 +84,7 @@ class Alternation:
                 break
         return n_iter, cost
 
-    def _iterate(self, n_iter: int, previous: tuple[Array, Array] | None) -> None:
+    def _iterate(self, n_iter: int, previous: tuple[AnyArray, AnyArray] | None) -> None:
         """Update H, then W, `n_iter` times, extrapolated from `previous` atoms and activations, which are renewed."""
         dtype = self.problem.dtype
         before_atoms, before_h = previous if previous is not None else (None, None)
@@ -97,7 +98,7 @@ class Alternation:
             )  # fmt: skip
             update_atoms(self.problem, self.atoms, self.h, self.free, self.l1_W, self.norm, self.workers)
 
-    def _extrapolate_atoms(self, previous: Array, step: Array) -> None:
+    def _extrapolate_atoms(self, previous: AnyArray, step: AnyArray) -> None:
         now = self.atoms[self.free]
         if step > 0:
             moved = np.empty_like(now)
@@ -141,14 +142,14 @@ def descend(
     return max_iter, cost()
 
 
-def choose_coarse_frames(n_frames: int, stride: int) -> Array:
+def choose_coarse_frames(n_frames: int, stride: int) -> AnyArray:
     """Return one frame of each `stride`, at offsets without a period."""
     groups = np.arange(n_frames // stride)
-    frames: Array = stride * groups + np.floor(stride * (GOLDEN * groups % 1.0)).astype(np.intp)
+    frames: AnyArray = stride * groups + np.floor(stride * (GOLDEN * groups % 1.0)).astype(np.intp)
     return frames
 
 
-def total_divergence(problem: Problem, atoms: Array, h: Array, workers: Workers | None = None) -> float:
+def total_divergence(problem: Problem, atoms: AnyArray, h: AnyArray, workers: Workers | None = None) -> float:
     """Beta divergence of all frames, in the problem's scale."""
 
     def part(first: int) -> float:

@@ -18,9 +18,9 @@ from nmf_audio._checks import (
     check_shape,
     invalid,
 )
+from nmf_audio._types import AnyArray
 
-Array = NDArray[Any]
-Free = slice | Sequence[int] | Sequence[bool] | Array | None
+Free = slice | Sequence[int] | Sequence[bool] | AnyArray | None
 
 EPS = 1e-10
 """Added to the model, relative to the mean of the data."""
@@ -39,8 +39,8 @@ class Problem:
     The scale is a power of two: dividing by it costs no rounding.
     """
 
-    V: Array
-    M: Array
+    V: AnyArray
+    M: AnyArray
     scale: float
     beta: float
     eps: float
@@ -78,30 +78,30 @@ class Problem:
             return None
         return lambda n_iter, cost: callback(n_iter, cost * self.unit_of_cost)
 
-    def l1(self, value: ArrayLike, n_components: int, name: str) -> Array:
+    def l1(self, value: ArrayLike, n_components: int, name: str) -> AnyArray:
         """Penalty per atom in the problem's scale; those of W and H differ by one factor `scale`."""
         power = -self.beta if name == "l1_W" else 1.0 - self.beta
         given = per_atom(value, n_components, name)
         with np.errstate(over="ignore"):
             unit = np.float64(self.scale) ** power
-            penalty: Array = np.where(given > 0, given * min(unit, LARGEST), 0).astype(self.dtype)
+            penalty: AnyArray = np.where(given > 0, given * min(unit, LARGEST), 0).astype(self.dtype)
         if not np.isfinite(penalty).all():
             raise invalid(
                 name, value, f"at most {np.finfo(self.dtype).max / unit:.1g} for data of this level"
             )
         return penalty
 
-    def start(self, W: Array, profile: Array) -> Array:
+    def start(self, W: AnyArray, profile: AnyArray) -> AnyArray:
         """Return activations of one profile, scaled so that W @ H has the mean of each frame's known entries."""
         known = self.V if not self.M.size else self.V * (self.M > 0)
         count = self.n_features if not self.M.size else np.maximum((self.M > 0).sum(axis=1), 1)
         level = known.sum(axis=1, dtype=np.float64) / count
         per_unit = float(W.sum(axis=1, dtype=np.float64) @ profile) / self.n_features
         H = np.maximum(level, self.eps)[:, None] / max(per_unit, np.finfo(self.dtype).tiny)
-        activations: Array = (H * profile).astype(self.dtype)
+        activations: AnyArray = (H * profile).astype(self.dtype)
         return activations
 
-    def floor(self, W: Array) -> float:
+    def floor(self, W: AnyArray) -> float:
         """Return the activation floor: with all activations there, W @ H has the mean `eps`."""
         total = float(W.sum(dtype=np.float64)) / self.n_features
         return self.eps / total if total > 0 else self.eps
@@ -152,13 +152,13 @@ def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
     return Problem(np.ascontiguousarray(v), M, scale, beta, eps)
 
 
-def _mean(v: Array) -> float:
+def _mean(v: AnyArray) -> float:
     with np.errstate(over="ignore"):
         mean = float(v.mean(dtype=np.float64))
     return mean if math.isfinite(mean) else float((v * 2.0**-64).mean()) * 2.0**64
 
 
-def _raise_scattered_zeros(v: Array, beta: float) -> None:
+def _raise_scattered_zeros(v: AnyArray, beta: float) -> None:
     """Raise zeros to the smallest other entry; those of frames or features that are all zero may stay."""
     scattered = (v == 0) & v.any(axis=1, keepdims=True) & v.any(axis=0)
     if scattered.any():
@@ -176,7 +176,7 @@ def any_positive(V: ArrayLike, weights: ArrayLike | None) -> bool:
     return bool(np.any(V) if weights is None else np.any(np.where(np.asarray(weights) > 0, V, 0)))
 
 
-def convert(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
+def convert(name: str, array: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     """Return a checked array as float32 or float64, if its entries are in the range of that."""
     with np.errstate(over="ignore"):
         converted = array.astype(dtype, copy=False)
@@ -186,20 +186,20 @@ def convert(name: str, array: Array, dtype: np.dtype[Any]) -> Array:
     return converted
 
 
-def power_of_two(a: Array) -> float:
+def power_of_two(a: AnyArray) -> float:
     """Return a power of two near the largest magnitude in an array, 1 for zeros: dividing by it costs no rounding."""
     largest = float(np.abs(a).max(initial=0))
     return 2.0 ** math.floor(math.log2(largest)) if largest > 0 else 1.0
 
 
-def check_result(name: str, result: Array | float) -> None:
+def check_result(name: str, result: AnyArray | float) -> None:
     """Refuse a result that left the range of its type; data, starts and penalties were too far apart."""
     if not np.isfinite(result).all():
         given = f"{name} leaves the range of {np.asarray(result).dtype}"
         raise invalid(name, np.inf, "finite", "scale V, the start and the penalties towards 1", given=given)
 
 
-def per_atom(value: ArrayLike, n_components: int, name: str) -> Array:
+def per_atom(value: ArrayLike, n_components: int, name: str) -> AnyArray:
     """Check a penalty: one number or one per atom, >= 0."""
     if np.ndim(value) == 0:
         return np.full(n_components, check_number(name, value, 0.0))

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_choice, check_number, check_whole, invalid
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.alternation import Alternation
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, check_result, free_atoms, prepare
+from nmf_audio.nmf.checks import Free, Problem, check_result, free_atoms, prepare
 from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.updates import NORMS, Norm, scale_to_unit, to_frame_major, to_public
@@ -27,9 +28,9 @@ COARSE_FRAMES, FRAMES_PER_ATOM = 1024, 16
 class Factorization(NamedTuple):
     """Result of `factorize`: V ~= W @ H."""
 
-    W: Array
+    W: AnyArray
     """Atoms (n_features, n_components)."""
-    H: Array
+    H: AnyArray
     """Activations (n_components, n_frames)."""
     n_iter: int
     """Number of iterations."""
@@ -156,7 +157,7 @@ def factorize(
     return make_result(problem, atoms, h, n_iter, cost)
 
 
-def make_result(problem: Problem, atoms: Array, h: Array, n_iter: int, cost: float) -> Factorization:
+def make_result(problem: Problem, atoms: AnyArray, h: AnyArray, n_iter: int, cost: float) -> Factorization:
     """Return the factors in the scale of the data, if they are finite."""
     cost *= problem.unit_of_cost
     check_result("W", atoms)
@@ -181,7 +182,7 @@ def first_factors(
     H: ArrayLike | None,
     init: str,
     rng: int | np.random.Generator | None,
-) -> tuple[Array, Array]:
+) -> tuple[AnyArray, AnyArray]:
     """Return frame-major atoms and activations to start from: copies of the given ones, the others by `init`."""
     given = None
     if H is not None:

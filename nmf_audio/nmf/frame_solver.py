@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_number, check_whole
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf import kernels
-from nmf_audio.nmf.checks import Array, check_result, convert, exponent, per_atom
+from nmf_audio.nmf.checks import check_result, convert, exponent, per_atom
 
 __all__ = ["FrameSolver"]
 
@@ -71,7 +72,7 @@ class FrameSolver:
     ) -> None:
         w = check_array("W", W, ("n_features", "n_components"))
         dtype: np.dtype[Any] = np.dtype(np.float64 if w.dtype == np.float64 else np.float32)
-        self._atoms: Array = np.array(w.T, dtype, order="C")
+        self._atoms: AnyArray = np.array(w.T, dtype, order="C")
         n_components, n_features = self._atoms.shape
         self._beta, self._n_iter = check_number("beta", beta), check_whole("n_iter", n_iter, 0)
         tiny = float(np.finfo(dtype).tiny)
@@ -93,9 +94,9 @@ class FrameSolver:
         self._refresh(slice(None))
 
     @property
-    def W(self) -> Array:
+    def W(self) -> AnyArray:
         """The atoms: a copy, (n_features, n_components)."""
-        atoms: Array = self._atoms.T.copy()
+        atoms: AnyArray = self._atoms.T.copy()
         return atoms
 
     @property
@@ -104,7 +105,7 @@ class FrameSolver:
         dtype: np.dtype[Any] = self._atoms.dtype
         return dtype
 
-    def set_atoms(self, first: int, W: Array) -> None:
+    def set_atoms(self, first: int, W: AnyArray) -> None:
         """Replace the atoms from column `first` on by those of W (n_features, n), without checks."""
         chosen = slice(first, first + W.shape[1])
         self._atoms[chosen] = W.T
@@ -114,14 +115,14 @@ class FrameSolver:
         if self._beta == 1:
             self._base[chosen] = self._l1[chosen] + self._atoms[chosen] @ self._weights
 
-    def __call__(self, v: Array, h: Array) -> None:
+    def __call__(self, v: AnyArray, h: AnyArray) -> None:
         """Update `h` (n_components,) in place for the frame `v` (n_features,).
 
         Both must be contiguous, of the solver's dtype, non-negative and finite, which is not checked.
         """
         self._run(v[None], h[None])
 
-    def solve(self, V: ArrayLike, H: ArrayLike | None = None) -> Array:
+    def solve(self, V: ArrayLike, H: ArrayLike | None = None) -> AnyArray:
         """Activations of several frames, each exactly as a call for it alone gives it.
 
         Parameters
@@ -153,7 +154,7 @@ class FrameSolver:
         check_result("H", h)
         return np.ascontiguousarray(h.T)
 
-    def _run(self, V: Array, H: Array) -> None:
+    def _run(self, V: AnyArray, H: AnyArray) -> None:
         L, Q, num, den = self._work
         kernels.infer_frames(
             V, self._weights, self._atoms, H, self._base, self._beta, self._gamma, self._eps, self._floor,

@@ -37,12 +37,12 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from nmf_audio._types import Array
 from nmf_audio.nmf import unrolled_constants as constants
 from nmf_audio.nmf.unrolled_constants import GROUP, LARGEST_LOG_FACTOR, MARGIN
 
 __all__ = ["GatedMemory", "Priors", "allocate"]
 
-Array = npt.NDArray[np.float32]
 
 # arrays without axes where one number would do, as in nmf_audio.nmf.unrolled
 OFFSET, EXPONENT = (

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_choice, check_whole, invalid
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Problem, prepare
+from nmf_audio.nmf.checks import Problem, prepare
 
 __all__ = ["INITS", "initialize", "make_start"]
 
@@ -19,7 +20,7 @@ def initialize(
     *,
     init: str = "random",
     rng: int | np.random.Generator | None = None,
-) -> tuple[Array, Array]:
+) -> tuple[AnyArray, AnyArray]:
     """Atoms and activations to start from: W (n_features, n_components) and H (n_components, n_frames).
 
     Parameters
@@ -61,7 +62,7 @@ def initialize(
 
 def make_start(
     problem: Problem, n_components: int, init: str, rng: int | np.random.Generator | None
-) -> tuple[Array, Array]:
+) -> tuple[AnyArray, AnyArray]:
     """Return a start, frame-major and in the problem's scale."""
     W, H = INITS[check_choice("init", init, INITS, advice="or give W and H")](
         problem.V, n_components, np.random.default_rng(rng)
@@ -74,13 +75,13 @@ def make_start(
     return W.astype(problem.dtype), H.astype(problem.dtype)
 
 
-def _random(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _random(V: AnyArray, n_components: int, rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:
     n_frames, n_features = V.shape
     W = np.abs(rng.standard_normal((n_components, n_features))) + 1e-3
     return W, np.abs(rng.standard_normal((n_frames, n_components))) + 1e-3
 
 
-def _frames(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _frames(V: AnyArray, n_components: int, rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:
     level = V.mean(axis=1, dtype=np.float64)
     audible = np.flatnonzero(level > 1e-6 * level.max())
     if not len(audible):
@@ -92,7 +93,7 @@ def _frames(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Arra
     return W, np.maximum(np.repeat(level[:, None], n_components, axis=1), 1e-6)
 
 
-def _singular(V: Array, n_components: int) -> tuple[Array, Array]:
+def _singular(V: AnyArray, n_components: int) -> tuple[AnyArray, AnyArray]:
     n_frames, n_features = V.shape
     if n_components > min(V.shape):
         allowed = (
@@ -119,24 +120,24 @@ def _singular(V: Array, n_components: int) -> tuple[Array, Array]:
     return W, H
 
 
-def _nndsvda(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _nndsvda(V: AnyArray, n_components: int, rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:
     W, H = _singular(V, n_components)
     fill = max(float(V.mean(dtype=np.float64)), 1e-6)
     return _fill(W, fill, fill), _fill(H, fill, fill)
 
 
-def _nndsvdar(V: Array, n_components: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def _nndsvdar(V: AnyArray, n_components: int, rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:
     W, H = _singular(V, n_components)
     fill = max(float(V.mean(dtype=np.float64)), 1e-6)
     W_fill, H_fill = (0.01 * fill * (rng.random(a.shape) + 1e-3) for a in (W, H))
     return _fill(W, fill, W_fill), _fill(H, fill, H_fill)
 
 
-def _fill(a: Array, level: float, value: ArrayLike) -> Array:
+def _fill(a: AnyArray, level: float, value: ArrayLike) -> AnyArray:
     return np.where(a > 1e-6 * level, a, value)
 
 
-INITS: dict[str, Callable[[Array, int, np.random.Generator], tuple[Array, Array]]] = {
+INITS: dict[str, Callable[[AnyArray, int, np.random.Generator], tuple[AnyArray, AnyArray]]] = {
     "random": _random,
     "frames": _frames,
     "nndsvda": _nndsvda,

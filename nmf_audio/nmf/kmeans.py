@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_whole
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, power_of_two
+from nmf_audio.nmf.checks import power_of_two
 
 __all__ = ["k_means"]
 
@@ -25,7 +26,7 @@ def k_means(
     weights: ArrayLike | None = None,
     n_starts: int = N_STARTS,
     rng: int | np.random.Generator | None = None,
-) -> Array:
+) -> AnyArray:
     """Put items into clusters, so that sum_i weights[i] * |X[i] - C[labels[i]]|**2 is small.
 
     Lloyd's updates of labels and of the centres C, neither of which raises that sum, from several starts that are
@@ -74,7 +75,7 @@ def k_means(
     return min(found, key=lambda one: one[1])[0]
 
 
-def _draw_centres(x: Array, w: Array, n: int, rng: np.random.Generator) -> Array:
+def _draw_centres(x: AnyArray, w: AnyArray, n: int, rng: np.random.Generator) -> AnyArray:
     """Draw centres among the items, with probabilities of their weighted squared distance to earlier centres."""
     chosen = [int(rng.choice(len(x), p=w))]
     while len(chosen) < n:
@@ -84,7 +85,7 @@ def _draw_centres(x: Array, w: Array, n: int, rng: np.random.Generator) -> Array
     return x[chosen]
 
 
-def _descend(x: Array, w: Array, centres: Array) -> tuple[Array, float]:
+def _descend(x: AnyArray, w: AnyArray, centres: AnyArray) -> tuple[AnyArray, float]:
     labels = _squared_distances(x, centres).argmin(axis=1)
     for _ in range(MAX_ITER):
         member = w * (labels == np.arange(len(centres))[:, None])
@@ -97,6 +98,6 @@ def _descend(x: Array, w: Array, centres: Array) -> tuple[Array, float]:
     return labels, float(w @ _squared_distances(x, centres).min(axis=1))
 
 
-def _squared_distances(x: Array, centres: Array) -> Array:
-    d: Array = ((x[:, None] - centres) ** 2).sum(axis=-1)
+def _squared_distances(x: AnyArray, centres: AnyArray) -> AnyArray:
+    d: AnyArray = ((x[:, None] - centres) ** 2).sum(axis=-1)
     return d

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nmf_audio.nmf.checks import Array
+from nmf_audio._types import AnyArray
 
 __all__ = ["derivative", "find_root", "minimum_of_sum_one"]
 
@@ -32,7 +32,7 @@ def derivative(beta: float, x: Any, y: Any, num: Any, den: Any, C: Any, D: Any) 
     return -(y**2) * num / x**2 + den + C * x + D
 
 
-def find_root(beta: float, y: Array, num: Array, den: Array, C: Array, D: Array) -> Array:
+def find_root(beta: float, y: AnyArray, num: AnyArray, den: AnyArray, C: AnyArray, D: AnyArray) -> AnyArray:
     """Return where the derivative vanishes, or 0 if it is positive everywhere, in float64.
 
     Takes arrays of one shape: current values > 0, halves of the gradient >= 0, curvature >= 0 and slope of the
@@ -44,7 +44,7 @@ def find_root(beta: float, y: Array, num: Array, den: Array, C: Array, D: Array)
     [2.0]
     """
     y, num, den, C, D = (np.asarray(a, np.float64) for a in (y, num, den, C, D))
-    x: Array
+    x: AnyArray
     if beta == 2:
         x = np.maximum(num - D, 0) / np.maximum(den / y + C, TINY)
     elif beta == 1:
@@ -57,10 +57,10 @@ def find_root(beta: float, y: Array, num: Array, den: Array, C: Array, D: Array)
     return x
 
 
-def _solve_cubic(p: Array, q: Array, C: Array) -> Array:
+def _solve_cubic(p: AnyArray, q: AnyArray, C: AnyArray) -> AnyArray:
     """Return the positive root of -p / x**2 + q + C * x, or `HUGE` where it lies beyond or there is none."""
     if not C.any():
-        plain: Array = np.sqrt(np.divide(p, q, out=np.full(p.shape, HUGE**2), where=q > 0))
+        plain: AnyArray = np.sqrt(np.divide(p, q, out=np.full(p.shape, HUGE**2), where=q > 0))
         return plain
     c = np.maximum(C, TINY)
     rising = np.minimum(np.sqrt(p / np.maximum(2 * q, TINY)), np.cbrt(p / (2 * c)))
@@ -73,7 +73,7 @@ def _solve_cubic(p: Array, q: Array, C: Array) -> Array:
     return x
 
 
-def minimum_of_sum_one(beta: float, y: Array, num: Array, den: Array) -> Array:
+def minimum_of_sum_one(beta: float, y: AnyArray, num: AnyArray, den: AnyArray) -> AnyArray:
     """Return the minimiser (n_rows, n) without penalties under the constraint that each row sums to 1.
 
     The constraint adds its Lagrange multiplier in the place of D, one number a row. The sum falls with it; it is
@@ -95,5 +95,5 @@ def minimum_of_sum_one(beta: float, y: Array, num: Array, den: Array) -> Array:
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         x = find_root(beta, y, num, den, nothing, nothing + high)
     x = np.maximum(x, 1e-10 / n)
-    out: Array = x / x.sum(axis=1, keepdims=True)
+    out: AnyArray = x / x.sum(axis=1, keepdims=True)
     return out

@@ -15,8 +15,9 @@ from nmf_audio._checks import (
     invalid,
     out_of_order,
 )
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, any_positive, prepare
+from nmf_audio.nmf.checks import Free, any_positive, prepare
 from nmf_audio.nmf.factorization import factorize
 from nmf_audio.nmf.init import INITS
 from nmf_audio.nmf.online import OnlineAtoms
@@ -64,7 +65,7 @@ class NMF:
     ((6, 3), (3, 20))
     """
 
-    W_: Array
+    W_: AnyArray
     n_iter_: int
     reconstruction_err_: float
 
@@ -173,7 +174,7 @@ class NMF:
         H: ArrayLike | None = None,
         free: Free = None,
         weights: ArrayLike | None = None,
-    ) -> Array:
+    ) -> AnyArray:
         """Learn the atoms and return the activations.
 
         Parameters
@@ -205,7 +206,7 @@ class NMF:
 
     def transform(
         self, V: ArrayLike, *, H: ArrayLike | None = None, weights: ArrayLike | None = None
-    ) -> Array:
+    ) -> AnyArray:
         """Activations of the learned atoms for other data, until `tol` or `max_iter`.
 
         Parameters
@@ -232,7 +233,7 @@ class NMF:
         ).H  # fmt: skip
 
     @single_blas
-    def inverse_transform(self, H: ArrayLike) -> Array:
+    def inverse_transform(self, H: ArrayLike) -> AnyArray:
         """The model ``W_ @ H``, (n_features, n_frames).
 
         Parameters
@@ -251,7 +252,7 @@ class NMF:
         """
         W, h = self._fitted(), check_real("H", H)
         check_shape("H", h, (W.shape[1], "n_frames"))
-        model: Array = W @ h
+        model: AnyArray = W @ h
         return model
 
     def partial_fit(self, V: ArrayLike, *, weights: ArrayLike | None = None) -> Self:
@@ -310,12 +311,12 @@ class NMF:
         check_number("rho", self.rho, 0.0, 1.0)
         check_whole("batch_iter", self.batch_iter, 1)
 
-    def _fitted(self) -> Array:
+    def _fitted(self) -> AnyArray:
         if not hasattr(self, "W_"):
             raise out_of_order("this NMF has no atoms yet", "call fit or partial_fit first")
         return self.W_
 
-    def _check_features(self, V: ArrayLike) -> Array:
+    def _check_features(self, V: ArrayLike) -> AnyArray:
         v, n = check_real("V", V), len(self._fitted())
         if v.ndim == 2 and len(v) != n:
             given = f"V has {len(v)} features, the atoms have {n}"

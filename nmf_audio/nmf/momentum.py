@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nmf_audio.nmf.checks import Array
+from nmf_audio._types import AnyArray
 
 __all__ = ["MAX_MOMENTUM", "Momentum"]
 
@@ -38,7 +38,7 @@ class Momentum:
     def __bool__(self) -> bool:
         return self.largest > 0
 
-    def steps(self, n_iter: int, dtype: np.dtype[Any]) -> Array:
+    def steps(self, n_iter: int, dtype: np.dtype[Any]) -> AnyArray:
         """Return the weights of the next `n_iter` updates."""
         weights = np.zeros(n_iter, dtype)
         for i in range(n_iter):

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_number, check_real
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import (
-    Array,
     Free,
     any_positive,
     check_result,
@@ -70,7 +70,7 @@ class OnlineAtoms:
     ) -> None:
         w = check_array("W", W, ("n_features", "n_components"))
         dtype: np.dtype[Any] = np.dtype(np.float32 if w.dtype == np.float32 else np.float64)
-        self._atoms: Array = np.array(w.T, dtype, order="C")
+        self._atoms: AnyArray = np.array(w.T, dtype, order="C")
         self._beta = check_number("beta", beta)
         self._rho = check_number("rho", rho, 0.0, 1.0)
         self._free = free_atoms(free, len(self._atoms))
@@ -81,9 +81,9 @@ class OnlineAtoms:
         self._A = start**power * self._B
 
     @property
-    def W(self) -> Array:
+    def W(self) -> AnyArray:
         """The current atoms: a copy, (n_features, n_components)."""
-        atoms: Array = self._atoms.T.copy()
+        atoms: AnyArray = self._atoms.T.copy()
         return atoms
 
     @property
@@ -137,5 +137,5 @@ class OnlineAtoms:
         self._A, self._B, self._atoms[self._free] = A, B, atoms
 
 
-def _power(w: Array, exponent: float) -> Any:
+def _power(w: AnyArray, exponent: float) -> Any:
     return np.power(w, exponent, out=np.zeros_like(w), where=w > 0)

@@ -33,9 +33,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_choice, check_number, check_whole, invalid
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, free_atoms, per_atom, prepare
+from nmf_audio.nmf.checks import Free, Problem, free_atoms, per_atom, prepare
 from nmf_audio.nmf.factorization import Factorization, first_factors, make_result
 from nmf_audio.nmf.minimisers import find_root, minimum_of_sum_one
 
@@ -163,7 +164,7 @@ class _Weights:
     """The penalties of one problem: their values, and the majorising terms at a point."""
 
     def __init__(self, penalty: Penalty, n_components: int, problem: Problem) -> None:
-        def each(name: str) -> Array:
+        def each(name: str) -> AnyArray:
             return per_atom(getattr(penalty, name), n_components, name)
 
         self._F = problem.n_features
@@ -174,7 +175,7 @@ class _Weights:
             raise invalid("groups", penalty.groups, "one whole number >= 0 for each atom")
         self._member = np.equal.outer(labels, np.unique(labels)).astype(problem.dtype)
 
-    def value(self, h: Array) -> float:
+    def value(self, h: AnyArray) -> float:
         a = h.astype(np.float64) / self._F
         d = np.diff(a, axis=0)
         total = (self._continuity * d**2).sum() + (self._l1 * a).sum()
@@ -182,7 +183,7 @@ class _Weights:
             total += self._group * np.log1p((a @ self._member) / EPSILON).sum()
         return float(self._F * total)
 
-    def around(self, h: Array) -> tuple[Array, Array]:
+    def around(self, h: AnyArray) -> tuple[AnyArray, AnyArray]:
         """Curvature C and linear term D of the majorised penalties, whose derivative is C * h + D."""
         a = h / h.dtype.type(self._F)
         C, D = _majorise_neighbours(self._continuity / self._F, h)
@@ -192,7 +193,7 @@ class _Weights:
         return C, D
 
 
-def _majorise_neighbours(weight: Array, x: Array) -> tuple[Array, Array]:
+def _majorise_neighbours(weight: AnyArray, x: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Majorise sum weight * (x[i+1] - x[i])**2, by De Pierro's bound, at x (n, n_components)."""
     C, D = np.zeros(x.shape), np.zeros(x.shape)
     pull = 2 * weight * (x[1:] + x[:-1])
@@ -202,20 +203,20 @@ def _majorise_neighbours(weight: Array, x: Array) -> tuple[Array, Array]:
     return C, D
 
 
-def _update_activations(problem: Problem, atoms: Array, h: Array, weights: _Weights) -> None:
+def _update_activations(problem: Problem, atoms: AnyArray, h: AnyArray, weights: _Weights) -> None:
     P, Q = _compute_ratios(problem, atoms, h)
     C, D = weights.around(h)
     new = find_root(problem.beta, h, P @ atoms.T, Q @ atoms.T, C, D)
     h[:] = np.maximum(new, problem.floor(atoms))
 
 
-def _update_atoms(problem: Problem, atoms: Array, h: Array, free: Array) -> None:
+def _update_atoms(problem: Problem, atoms: AnyArray, h: AnyArray, free: AnyArray) -> None:
     P, Q = _compute_ratios(problem, atoms, h)
     active = h[:, free].T
     atoms[free] = minimum_of_sum_one(problem.beta, atoms[free], active @ P, active @ Q)
 
 
-def _compute_ratios(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
+def _compute_ratios(problem: Problem, atoms: AnyArray, h: AnyArray) -> tuple[AnyArray, AnyArray]:
     L = h @ atoms
     L += problem.dtype.type(problem.eps)
     if problem.beta == 2:
@@ -226,7 +227,7 @@ def _compute_ratios(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Ar
     return problem.V * inverse * inverse, inverse
 
 
-def _scale_to_sum_one(problem: Problem, atoms: Array, h: Array) -> tuple[Array, Array]:
+def _scale_to_sum_one(problem: Problem, atoms: AnyArray, h: AnyArray) -> tuple[AnyArray, AnyArray]:
     sums = atoms.sum(axis=1, dtype=np.float64).astype(problem.dtype)
     if not (sums > 0).all():
         k = int(np.argmin(sums))

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_whole, invalid
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, check_result, power_of_two
+from nmf_audio.nmf.checks import check_result, power_of_two
 
 __all__ = ["cluster", "factorize_symmetric"]
 
@@ -25,7 +26,7 @@ def factorize_symmetric(
     G: ArrayLike | None = None,
     max_iter: int = MAX_ITER,
     rng: int | np.random.Generator | None = None,
-) -> tuple[Array, float]:
+) -> tuple[AnyArray, float]:
     """Factorize a matrix of similarities.
 
     ::
@@ -93,7 +94,7 @@ def factorize_symmetric(
     return g * math.sqrt(scale), cost * scale * scale
 
 
-def _check_similarities(A: ArrayLike) -> tuple[Array, float]:
+def _check_similarities(A: ArrayLike) -> tuple[AnyArray, float]:
     """Return A over a scale that is a power of four, whose root divides without rounding, too, and that scale."""
     a = check_array("A", A, ("n", "n")).astype(np.float64, copy=False)
     if len(a) != len(a.T) or not np.allclose(a, a.T):
@@ -104,7 +105,7 @@ def _check_similarities(A: ArrayLike) -> tuple[Array, float]:
 
 def cluster(
     A: ArrayLike, n_clusters: int, *, n_starts: int = N_STARTS, rng: int | np.random.Generator | None = None
-) -> Array:
+) -> AnyArray:
     """Put items into clusters: symmetric NMF of D**(-1/2) @ A @ D**(-1/2), D the row sums, from several starts.
 
     Parameters
@@ -147,5 +148,5 @@ def cluster(
         for _ in range(check_whole("n_starts", n_starts, 1))
     ]
     best = min(found, key=lambda one: one[1])[0]
-    labels: Array = best.argmax(axis=1)
+    labels: AnyArray = best.argmax(axis=1)
     return labels

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_number, check_real, check_shape, check_whole, invalid
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Problem, check_result, convert, prepare
+from nmf_audio.nmf.checks import Problem, check_result, convert, prepare
 from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, run_updates, to_public
 
@@ -24,11 +25,11 @@ __all__ = ["TensorFactorization", "factorize_tensor"]
 class TensorFactorization(NamedTuple):
     """Result of `factorize_tensor`: V[c, f, t] ~= sum_k Q[c, k] * W[f, k] * H[k, t]."""
 
-    Q: Array
+    Q: AnyArray
     """Share of each atom in each channel (n_channels, n_components); columns sum to 1."""
-    W: Array
+    W: AnyArray
     """Atoms (n_features, n_components) of unit L2 norm."""
-    H: Array
+    H: AnyArray
     """Activations (n_components, n_frames)."""
     n_iter: int
     """Number of iterations."""
@@ -124,7 +125,7 @@ def factorize_tensor(
     return TensorFactorization(shares.T.copy(), spectra.T.copy(), to_public(problem, h), n_iter, cost)
 
 
-def _update(problem: Problem, place: Array, w: Array, h: Array) -> None:
+def _update(problem: Problem, place: AnyArray, w: AnyArray, h: AnyArray) -> None:
     """Do one iteration in place, on frame-major factors (n_components, ...) and h (n_frames, n_components)."""
     everything = np.arange(len(w))
     gamma = problem.gamma
@@ -139,7 +140,7 @@ def _update(problem: Problem, place: Array, w: Array, h: Array) -> None:
         factor[:] = keep_above_floor(factor, factor * (ratio if gamma == 1 else ratio**gamma))
 
 
-def _stack(place: Array, w: Array) -> Array:
+def _stack(place: AnyArray, w: AnyArray) -> AnyArray:
     """Return the atoms (n_components, n_channels * n_features) of the stacked channels."""
     return np.ascontiguousarray((place[:, :, None] * w[:, None, :]).reshape(len(w), -1))
 
@@ -150,7 +151,7 @@ def _make_start(
     n_components: int | None,
     given: tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None],
     rng: int | np.random.Generator | None,
-) -> tuple[Array, Array, Array]:
+) -> tuple[AnyArray, AnyArray, AnyArray]:
     n_features = problem.n_features // n_channels
     if all(a is None for a in given):
         if n_components is None:

@@ -31,12 +31,11 @@ from typing import Never
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.nmf import unrolled_constants as constants
 from nmf_audio.nmf.gated_memory import GatedMemory, Priors, allocate
 
 __all__ = ["UnrolledNMF"]
-
-Array = npt.NDArray[np.float32]
 
 
 def _make_constant(value: float) -> Array:

@@ -24,38 +24,36 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.unrolled_constants import EPS, STEP_FLOOR
 
 __all__ = ["SourceParameters", "Trace", "UnrolledSources", "estimate_sources", "infer_frame", "make_blocks"]
-
-Array = npt.NDArray[Any]
 
 
 class SourceParameters(NamedTuple):
     """Arrays as the frame loop reads them; names as in `nmf_audio.dictionary.schema`, atoms as rows."""
 
-    W: Array
+    W: AnyArray
     """(n_layers, n_components, n_bands)"""
-    W_out: Array
+    W_out: AnyArray
     """(n_components, n_bands)"""
-    out_floor: Array
-    den: Array
+    out_floor: AnyArray
+    den: AnyArray
     """colsum + lam, (n_layers, n_components)"""
-    g: Array
-    AC: Array
+    g: AnyArray
+    AC: AnyArray
     """A above C, (2 * n_components, 2 * n_components)"""
-    b: Array
-    slow_rate: Array
-    residual: Array
+    b: AnyArray
+    slow_rate: AnyArray
+    residual: AnyArray
     p: Any
     blocks: tuple[slice, ...]
     """Atoms of each source."""
 
     @classmethod
     def from_arrays(
-        cls, arrays: Mapping[str, Array], sizes: Sequence[int], n_observed: int | None = None
+        cls, arrays: Mapping[str, AnyArray], sizes: Sequence[int], n_observed: int | None = None
     ) -> SourceParameters:
         """Take a dictionary's arrays; of its bands the first `n_observed`."""
         W = arrays["W"][:, :n_observed]
@@ -89,16 +87,16 @@ def make_blocks(sizes: Sequence[int]) -> tuple[slice, ...]:
 class Trace(Protocol):
     """Keeps the intermediate results that gradients need."""
 
-    def keep(self, layer: int, h: Array, r: Array, step: Array) -> None:
+    def keep(self, layer: int, h: AnyArray, r: AnyArray, step: AnyArray) -> None:
         """Take activations before a layer, ratios and steps."""
 
-    def keep_inhibition(self, d: Array) -> None:
+    def keep_inhibition(self, d: AnyArray) -> None:
         """Take the inhibition."""
 
 
 def infer_frame(
-    v: Array, memory: Array, p: SourceParameters, trace: Trace | None = None
-) -> tuple[Array, Array]:
+    v: AnyArray, memory: AnyArray, p: SourceParameters, trace: Trace | None = None
+) -> tuple[AnyArray, AnyArray]:
     """Infer the activations (batch, n_components) of one frame `v` (batch, n_bands), positive.
 
     `memory` (batch, 2 * n_components) are the last and the slow activations; those for the next frame are returned
@@ -123,7 +121,9 @@ def infer_frame(
     return h, np.concatenate([h, slow], axis=1)
 
 
-def estimate_sources(V: Array, H: Array, p: SourceParameters, floor: float) -> tuple[Array, Array, Array]:
+def estimate_sources(
+    V: AnyArray, H: AnyArray, p: SourceParameters, floor: float
+) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Turn activations `H` (..., n_components) of frames `V` (..., n_bands) into spectra and masks.
 
     Returns, (n_sources, ..., n_bands) each, the spectrum estimates, the arguments of the softmax, and the masks,
@@ -143,7 +143,7 @@ def estimate_sources(V: Array, H: Array, p: SourceParameters, floor: float) -> t
 class UnrolledSources:
     """Trained decomposition of normalised frames into sources with `sizes` atoms each, with state."""
 
-    def __init__(self, arrays: Mapping[str, Array], *, sizes: Sequence[int], n_observed: int) -> None:
+    def __init__(self, arrays: Mapping[str, AnyArray], *, sizes: Sequence[int], n_observed: int) -> None:
         self._parameters = SourceParameters.from_arrays(arrays, sizes, n_observed)
         self.reset()
 
@@ -152,7 +152,7 @@ class UnrolledSources:
         b = self._parameters.b
         self._memory = np.concatenate([b, b])[None]
 
-    def process(self, V: Array, floor: float) -> tuple[Array, Array, Array]:
+    def process(self, V: AnyArray, floor: float) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Decompose the next frames V (n_frames, n_observed), positive and of mean 1 in the long run.
 
         `floor` is the value of `V` in silence. Returns spectrum estimates and masks (n_sources,

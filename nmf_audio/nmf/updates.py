@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import check_array, check_choice, check_number, check_whole, invalid
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf import kernels
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import Array, Free, Problem, check_result, convert, free_atoms, prepare
+from nmf_audio.nmf.checks import Free, Problem, check_result, convert, free_atoms, prepare
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
 from nmf_audio.nmf.workers import Workers
 
@@ -40,7 +41,7 @@ def update_H(
     l1_H: ArrayLike = 0.0,
     weights: ArrayLike | None = None,
     n_iter: int = 1,
-) -> Array:
+) -> AnyArray:
     """Update the activations with the atoms fixed.
 
     ::
@@ -108,7 +109,7 @@ def update_W(
     norm: Norm = None,
     weights: ArrayLike | None = None,
     n_iter: int = 1,
-) -> Array:
+) -> AnyArray:
     """Update the atoms, or some of them, with the activations fixed.
 
     With R = M * V * L**(beta-2), Q = M * L**(beta-1), L = W @ H, and gamma as in `update_H`::
@@ -178,7 +179,7 @@ def activations(
     weights: ArrayLike | None = None,
     momentum: float = 0.9,
     n_jobs: int = 1,
-) -> Array:
+) -> AnyArray:
     """Activations of fixed atoms after a fixed number of updates, with momentum.
 
     Each update starts a little further along the last step: from H * (H / H_before)**a in place of H, with weights a
@@ -237,7 +238,7 @@ def activations(
     return to_public(problem, h)
 
 
-def to_frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[Array, Array]:
+def to_frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple[AnyArray, AnyArray]:
     """Return copies of W and H, checked, frame-major, with activations in the problem's scale."""
     w = convert("W", check_array("W", W, (problem.n_features, "n_components")), problem.dtype)
     if not w.any():
@@ -250,7 +251,7 @@ def to_frame_major(problem: Problem, W: ArrayLike, H: ArrayLike | None) -> tuple
     return atoms, np.array(given.T * problem.dtype.type(1.0 / problem.scale), order="C")
 
 
-def to_public(problem: Problem, h: Array) -> Array:
+def to_public(problem: Problem, h: AnyArray) -> AnyArray:
     """Return activations as (n_components, n_frames), in the scale of the data."""
     activations = np.ascontiguousarray(h.T * problem.dtype.type(problem.scale))
     check_result("H", activations)
@@ -259,12 +260,12 @@ def to_public(problem: Problem, h: Array) -> Array:
 
 def run_updates(
     problem: Problem,
-    atoms: Array,
-    h: Array,
-    l1: Array,
-    steps: Array,
+    atoms: AnyArray,
+    h: AnyArray,
+    l1: AnyArray,
+    steps: AnyArray,
     *,
-    previous: Array | None = None,
+    previous: AnyArray | None = None,
     workers: Workers = _ALONE,
 ) -> None:
     """Update frame-major activations in place, once for each of `steps`, as the kernel takes it and `previous`."""
@@ -293,10 +294,10 @@ def run_updates(
 
 def update_atoms(
     problem: Problem,
-    atoms: Array,
-    h: Array,
-    free: Array,
-    l1: Array,
+    atoms: AnyArray,
+    h: AnyArray,
+    free: AnyArray,
+    l1: AnyArray,
     norm: Norm,
     workers: Workers = _ALONE,
 ) -> None:
@@ -314,14 +315,14 @@ def update_atoms(
 
 
 def compute_statistics(
-    problem: Problem, atoms: Array, h: Array, free: Array, workers: Workers = _ALONE
-) -> tuple[Array, Array]:
+    problem: Problem, atoms: AnyArray, h: AnyArray, free: AnyArray, workers: Workers = _ALONE
+) -> tuple[AnyArray, AnyArray]:
     """Return the positive and negative part of the gradient in the free atoms, (n_free, n_features) each."""
     everything = len(free) == len(atoms) and bool((np.diff(free) > 0).all())
     eps = problem.dtype.type(problem.eps)
     shape = (len(free), problem.n_features)
 
-    def run(first: int) -> tuple[Array, Array]:
+    def run(first: int) -> tuple[AnyArray, AnyArray]:
         t = slice(first, first + BLOCK)
         P, Q = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
         h_free = h[t] if everything else np.ascontiguousarray(h[t, free])
@@ -335,15 +336,15 @@ def compute_statistics(
     return P, Q
 
 
-def keep_above_floor(old: Array, new: Array) -> Array:
+def keep_above_floor(old: AnyArray, new: AnyArray) -> AnyArray:
     """Limit entries to at least 1e-10 of their atom's largest, which prevents denormals; zeros stay zero."""
     floor = np.maximum(new.max(axis=1, keepdims=True) * new.dtype.type(1e-10), new.dtype.type(1e-30))
-    kept: Array = np.maximum(new, np.minimum(old, floor))
+    kept: AnyArray = np.maximum(new, np.minimum(old, floor))
     return kept
 
 
-def scale_to_unit(atoms: Array) -> Array:
+def scale_to_unit(atoms: AnyArray) -> AnyArray:
     """Scale rows to unit L2 norm; a row of zeros stays so."""
     norm = np.sqrt((atoms * atoms).sum(axis=1, keepdims=True))
-    out: Array = atoms / np.where(norm > 0, norm, atoms.dtype.type(1))
+    out: AnyArray = atoms / np.where(norm > 0, norm, atoms.dtype.type(1))
     return out

@@ -6,15 +6,14 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, activations, factorize_penalised
 from nmf_audio.separation.segment_masking import join_channels
 
 __all__ = ["AtomsMasker"]
 
-Array = npt.NDArray[np.float32]
 
 N_ITER = 24
 """Updates of the activations when the atoms are known; with momentum equivalent to 100 without."""

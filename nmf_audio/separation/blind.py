@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Constant, check_whole, conflict
+from nmf_audio._types import AnyArray
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means
 from nmf_audio.separation.atoms_masker import AtomsMasker
@@ -33,7 +34,6 @@ from nmf_audio.separation.segment_masking import Masker
 
 __all__ = ["BlindSeparator"]
 
-Array = npt.NDArray[Any]
 
 FRAME_SECONDS = 0.064
 MAX_SOURCES = 16
@@ -129,7 +129,7 @@ class BlindSeparator(RecordingSeparator):
         }
         return {**own, **super().parameters}
 
-    def _view(self, S: Array) -> Array:
+    def _view(self, S: AnyArray) -> AnyArray:
         return S if self.places else super()._view(S)
 
     def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
@@ -176,7 +176,7 @@ class BlindSeparator(RecordingSeparator):
         loudest = sorted(range(n), key=lambda i: -energy[i])
         return self._make_masker([stacked[:, labels == i] for i in loudest])
 
-    def _make_masker(self, atoms: list[Array]) -> Masker:
+    def _make_masker(self, atoms: list[AnyArray]) -> Masker:
         groups = [i for i, some in enumerate(atoms) for _ in range(some.shape[1])]
         return AtomsMasker(
             atoms,
@@ -188,21 +188,21 @@ class BlindSeparator(RecordingSeparator):
         )
 
 
-def _sum_energy(W: Array, H: Array, power: float) -> float:
+def _sum_energy(W: AnyArray, H: AnyArray, power: float) -> float:
     """Sum of the squared magnitudes of W @ H, which are magnitudes to `power` 1 or 2."""
     if power == 2:
         return float(W.sum(axis=0) @ H.sum(axis=1))
     return float(((W.T @ W) * (H @ H.T)).sum())
 
 
-def _describe_envelopes(W: Array, hz_per_bin: float, power: float) -> Array:
+def _describe_envelopes(W: AnyArray, hz_per_bin: float, power: float) -> AnyArray:
     erb = 21.4 * np.log10(1 + 0.00437 * hz_per_bin * np.arange(len(W)))
     centres = np.linspace(0, erb[-1], N_ENVELOPE)
     pool = np.maximum(0, 1 - np.abs(erb - centres[:, None]) / (2 * (centres[1] - centres[0])))
     return _normalise_rows((pool @ W).T ** (0.5 / power))
 
 
-def _describe_changes(H: Array, power: float) -> Array:
+def _describe_changes(H: AnyArray, power: float) -> AnyArray:
     h = H / np.maximum(H.max(axis=1, keepdims=True), 1e-30)
     h = h ** (1 / power)
     before, after = h[:, :-1] + 1e-4, h[:, 1:] + 1e-4
@@ -219,24 +219,24 @@ def _describe_changes(H: Array, power: float) -> Array:
     return np.asarray(0.5 * padded[:, :-2] + shares + 0.5 * padded[:, 2:])
 
 
-def _describe_times(H: Array, n_frames: float) -> Array:
+def _describe_times(H: AnyArray, n_frames: float) -> AnyArray:
     window = np.hanning(max(3, round(n_frames)))
     return _normalise_rows(np.stack([np.convolve(h, window)[len(window) // 2 :][: H.shape[1]] for h in H]))
 
 
-def _normalise_rows(rows: npt.NDArray[Any]) -> Array:
+def _normalise_rows(rows: npt.NDArray[Any]) -> AnyArray:
     norm = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
-    out: Array = rows / np.maximum(norm, 1e-30)
+    out: AnyArray = rows / np.maximum(norm, 1e-30)
     return out
 
 
-def _scale_to_median_one(rows: Array) -> Array:
+def _scale_to_median_one(rows: AnyArray) -> AnyArray:
     d = ((rows[:, None] - rows[None]) ** 2).sum(axis=-1)
     positive = d[d > 0]
-    out: Array = rows / np.sqrt(np.median(positive) if positive.size else 1.0)
+    out: AnyArray = rows / np.sqrt(np.median(positive) if positive.size else 1.0)
     return out
 
 
-def _compute_similarity(rows: Array) -> Array:
-    out: Array = np.exp(-((rows[:, None] - rows[None]) ** 2).sum(axis=-1))
+def _compute_similarity(rows: AnyArray) -> AnyArray:
+    out: AnyArray = np.exp(-((rows[:, None] - rows[None]) ** 2).sum(axis=-1))
     return out

@@ -15,9 +15,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio._checks import Checked, Constant, check_number, check_whole, invalid
+from nmf_audio._types import Array
 from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
@@ -28,7 +28,6 @@ from nmf_audio.separation.segment_masking import Masker, analyse_blocks
 
 __all__ = ["ExampleSeparator"]
 
-Array = npt.NDArray[np.float32]
 
 FRAME_SECONDS = 0.064
 N_EXAMPLE, N_REST = 40, 16

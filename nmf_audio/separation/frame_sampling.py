@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from nmf_audio._types import Array
 
 __all__ = ["MAX_FRAMES", "MAX_JOINT_FRAMES", "RunSampler", "limit_spikes", "thin"]
 
-Array = npt.NDArray[np.float32]
 
 MAX_FRAMES = 8192
 """Number of frames for learning. Of longer signals every 2nd, 4th, 8th ... run of frames is kept."""

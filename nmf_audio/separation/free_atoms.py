@@ -8,8 +8,8 @@ signal is then processed like all others.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf import activations, factorize
@@ -17,7 +17,6 @@ from nmf_audio.nmf.blas import single_blas
 
 __all__ = ["MAX_FRAMES", "FrameSampler", "learn_free_atoms"]
 
-Array = npt.NDArray[np.float32]
 
 MAX_FRAMES = 16384
 """Number of frames for learning, four and a half minutes; of longer signals every 2nd, 4th, 8th ... frame is kept."""

@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio._checks import Checked
+from nmf_audio._types import Array
 from nmf_audio.defaults import DEFAULT_CONTINUITY
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
@@ -30,7 +30,6 @@ from nmf_audio.separation.segment_masking import Masker, join_channels
 
 __all__ = ["PercussiveSeparator"]
 
-Array = npt.NDArray[np.float32]
 
 FRAME_SECONDS = 0.128
 MEDIAN_SECONDS, MEDIAN_HZ = 0.25, 500.0

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Checked, Constant, check_choice, check_number, invalid
+from nmf_audio._types import Array
 from nmf_audio.dsp.bands import check_rate, frame_size
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.nmf.blas import single_blas
@@ -27,7 +28,6 @@ __all__ = [
     "separate_takes",
 ]
 
-Array = npt.NDArray[np.float32]
 
 MAX_WEIGHT = 1e6
 """Of a penalty; far above it float32 overflows."""

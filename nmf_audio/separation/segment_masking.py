@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import invalid
-from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
+from nmf_audio._types import Array, ComplexArray
+from nmf_audio.dsp.overlap_add import Resynthesis
 from nmf_audio.dsp.samples import check_block, to_float
 from nmf_audio.nmf.blas import single_blas
 
 __all__ = ["Masker", "SegmentMasking", "analyse_blocks", "join_channels"]
 
-Array = npt.NDArray[np.float32]
 
 Masker = Callable[[Array], Array]
 """From magnitudes (n_channels, n_freq, n_frames) to masks (n_sources, n_channels or 1, n_freq, n_frames)."""

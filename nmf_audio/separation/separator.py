@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Checked, Constant, check_number, check_whole, invalid, out_of_order
+from nmf_audio._types import Array
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.decompose.fixed import SourcesDecomposition, normalise_atoms
@@ -28,7 +29,6 @@ from nmf_audio.separation.stream import Parts, SeparationStream, check_mask_powe
 
 __all__ = ["Free", "Separator", "separate"]
 
-Array = npt.NDArray[np.float32]
 Free = int | Mapping[str, int] | None
 
 MAX_FREE = 1024

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio._checks import invalid
+from nmf_audio._types import Array
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.dictionary import Dictionary, load_dictionary
 from nmf_audio.dsp.bands import FrontEndSpec
@@ -25,7 +25,6 @@ __all__ = [
     "name_dictionaries",
 ]
 
-Array = npt.NDArray[np.float32]
 DictionaryLike = Dictionary | str | os.PathLike[str]
 
 _NAME = re.compile(r"[^\W_][\w-]{0,63}")

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Constant, check_number, check_whole, invalid
+from nmf_audio._types import Array, ComplexArray
 from nmf_audio.decompose.analysis import Analysis
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.highband import HighBandShares
-from nmf_audio.dsp.overlap_add import ComplexArray, Resynthesis
+from nmf_audio.dsp.overlap_add import Resynthesis
 from nmf_audio.dsp.samples import from_float, remainder, to_float
 from nmf_audio.stream import BlockStream, Masking
 
@@ -29,7 +30,6 @@ __all__ = [
     "separate_blocks",
 ]
 
-Array = npt.NDArray[np.float32]
 Parts = dict[str, npt.NDArray[Any]]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import check_number, check_whole, invalid
+from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec, band_matrix, frame_size
 from nmf_audio.dsp.normaliser import Normaliser
@@ -27,7 +28,6 @@ from nmf_audio.training.spectra import spectra
 
 __all__ = ["Settings", "Training", "first_atoms", "unit_spectrum"]
 
-Array = npt.NDArray[np.float32]
 
 FIRST_ITERATIONS = 60
 LENGTH = {"n_steps", "cool_down", "cool_down_share", "last_share"}

@@ -11,18 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import AnyArray
 from nmf_audio.errors import DictionaryError
 from nmf_audio.io.atomic import saving
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
-Array = npt.NDArray[Any]
-
 
 def save_checkpoint(
-    path: str | os.PathLike[str], arrays: Mapping[str, Array], facts: Mapping[str, Any]
+    path: str | os.PathLike[str], arrays: Mapping[str, AnyArray], facts: Mapping[str, Any]
 ) -> None:
     """Write arrays and facts that JSON can hold, replacing the file only once the new one is whole.
 
@@ -39,7 +37,7 @@ def save_checkpoint(
             archive.writestr(f"{name}.npy", buffer.getvalue())
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]]:
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, Any]]:
     """Read a checkpoint.
 
     Returns

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.jobs.evaluation import Scores, mean_scores, score
@@ -18,7 +18,6 @@ from nmf_audio.training.source_mixing import SourceMixer
 
 __all__ = ["COMPARED", "MIXTURE", "compare_denoisers", "compare_separators"]
 
-Array = npt.NDArray[np.float32]
 Sources = Mapping[str, Array]
 System = Callable[[Array], Sources]
 

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import check_number, check_whole
+from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.nmf.workers import Workers
@@ -55,7 +56,6 @@ __all__ = [
     "train_denoiser",
 ]
 
-Array = npt.NDArray[np.float32]
 
 HELD_OUT_MIXTURES, HELD_OUT_SECONDS = 48, 4.0
 FIRST_SIGNALS = 160

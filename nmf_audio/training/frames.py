@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nmf_audio._types import Array
 from nmf_audio.dsp.bands import BandMap, FrontEndSpec, band_edges
 from nmf_audio.dsp.normaliser import Normaliser
 from nmf_audio.dsp.stft import stft
@@ -15,7 +16,6 @@ from nmf_audio.training.corpus import Clip, fair_shares
 
 __all__ = ["Bands", "Frames", "analyse", "long_term_spectrum", "normalised_frames"]
 
-Array = NDArray[np.float32]
 
 QUIET = 0.1
 """Frames below this part of their clip's mean level are silence between sounds: nothing to learn there."""

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import check_whole, invalid
+from nmf_audio._types import Array
 from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import gated_recurrent
 from nmf_audio.nmf.unrolled_constants import (
@@ -30,7 +31,6 @@ from nmf_audio.training.defaults import N_GLOBAL, N_LOCAL, N_SECOND
 
 __all__ = ["MEMORY_PREFIXES", "SCALE", "MemorySizes", "TrainedMemory", "first_memory", "has_memory"]
 
-Array = npt.NDArray[np.float32]
 Arrays = dict[str, Array]
 
 SCALE = np.float32(0.3)

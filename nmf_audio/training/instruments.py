@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import Array
+
 __all__ = ["drums", "organ", "play", "pluck", "string"]
 
-Array = npt.NDArray[np.float32]
 Instrument = Callable[[float, float, int, np.random.Generator], npt.NDArray[np.float64]]
 
 N_PARTIALS = 20

@@ -19,13 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import Array, ComplexArray
 from nmf_audio.training.loudness import LoudnessDisturbance
 from nmf_audio.training.spectra import inverse, inverse_back
 
 __all__ = ["FINISHING", "Loss", "Weights"]
 
-Array = npt.NDArray[np.float32]
-ComplexArray = npt.NDArray[np.complex64]
 
 COMPRESSION = np.float32(0.3)
 SMALL = np.float32(1e-5)

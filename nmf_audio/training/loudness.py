@@ -20,11 +20,11 @@ audible power as far as PESQ does; these gains count as constants.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from nmf_audio._types import Array
 
 __all__ = ["LoudnessDisturbance"]
 
-Array = npt.NDArray[np.float32]
 
 BARK_STEP = 0.5
 SPEECH_POWER = 3e6

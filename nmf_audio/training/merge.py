@@ -1,14 +1,12 @@
 """Union of the groups of two plain dictionaries."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.errors import DictionaryError
 
 __all__ = ["merge"]
-
-Array = NDArray[np.float32]
 
 
 def merge(dictionary: Dictionary, other: Dictionary, *, replace: bool = False) -> Dictionary:

@@ -20,6 +20,7 @@ import soxr
 from scipy.signal import butter, lfilter, sosfilt
 
 from nmf_audio._checks import invalid
+from nmf_audio._types import Array
 from nmf_audio.training.sounds import Sounds
 from nmf_audio.training.synthetic import (
     chirps,
@@ -34,7 +35,6 @@ from nmf_audio.training.synthetic import (
 
 __all__ = ["NOISE_SPEEDS", "SPEECH_SPEEDS", "Batch", "Mixer", "Sounds", "at_speed"]
 
-Array = npt.NDArray[np.float32]
 
 SPEECH_SPEEDS = tuple(map(Fraction, ("5/6", "8/9", "16/17", "1", "17/16", "9/8", "6/5")))
 NOISE_SPEEDS = tuple(map(Fraction, ("5/7", "5/6", "1", "6/5", "7/5")))

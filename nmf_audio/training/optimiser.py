@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
+
+from nmf_audio._types import Array
 
 __all__ = ["Adam", "learning_rate"]
 
-Array = npt.NDArray[np.float32]
 Arrays = dict[str, Array]
 
 BETA_1, BETA_2 = 0.9, 0.98

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import check_array, check_whole
+from nmf_audio._types import Array
 from nmf_audio.training.gated_memory import MEMORY_PREFIXES, SCALE
 
 __all__ = ["Array", "Arrays", "from_arrays", "initial", "sigmoid", "to_arrays"]
 
-Array = npt.NDArray[np.float32]
 Arrays = dict[str, Array]
 
 LOGARITHMS = ("out_floor", "A", "C", "C_mid", "b", "run_gain", "p")

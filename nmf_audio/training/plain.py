@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nmf_audio._checks import check_number, check_whole, invalid
+from nmf_audio._types import Array, Progress
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.nmf import factorize
@@ -21,8 +21,6 @@ from nmf_audio.training.frames import Frames, analyse, long_term_spectrum, norma
 
 __all__ = ["Progress", "power_of", "share_atoms", "train_plain"]
 
-Array = NDArray[np.float32]
-Progress = Callable[[float, float], None]
 """Called with (done, total), both in percent."""
 
 READING = 40.0

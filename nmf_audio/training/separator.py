@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio._checks import invalid
+from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.nmf.blas import single_blas
@@ -34,7 +34,6 @@ from nmf_audio.training.spectra import spectra
 
 __all__ = ["SeparatorSettings", "SeparatorTraining", "SourceClips", "read_sources", "train_separator"]
 
-Array = npt.NDArray[np.float32]
 
 HELD_OUT_MIXTURES, HELD_OUT_SECONDS = 16, 4.0
 FIRST_SIGNALS = 60

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import out_of_order
+from nmf_audio._types import AnyArray
 from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.nmf.unrolled_constants import STEP_FLOOR
 from nmf_audio.nmf.unrolled_sources import SourceParameters, estimate_sources, infer_frame, make_blocks
@@ -16,8 +16,7 @@ from nmf_audio.training.separator_parameters import free_gradients, separator_ar
 
 __all__ = ["SeparatorNetwork"]
 
-Array = npt.NDArray[Any]
-Arrays = dict[str, Array]
+Arrays = dict[str, AnyArray]
 
 
 class _Tape:
@@ -31,10 +30,10 @@ class _Tape:
         self.d = np.empty((T, B, K), dtype)
         self.t = 0
 
-    def keep_inhibition(self, d: Array) -> None:
+    def keep_inhibition(self, d: AnyArray) -> None:
         self.d[self.t] = d
 
-    def keep(self, layer: int, h: Array, r: Array, step: Array) -> None:
+    def keep(self, layer: int, h: AnyArray, r: AnyArray, step: AnyArray) -> None:
         self.H[layer, self.t], self.r[layer, self.t], self.step[layer, self.t] = h, r, step
 
 
@@ -64,7 +63,7 @@ class SeparatorNetwork:
         self.free, self.sizes = free, tuple(sizes)
         self._tape: _Tape | None = None
 
-    def forward(self, V: Array) -> Array:
+    def forward(self, V: AnyArray) -> AnyArray:
         """Return masks (n_sources, batch, n_frames, n_bands) of normalised frames V (batch, n_frames, n_bands)."""
         self._arrays = separator_arrays(self.free)
         self._p = p = SourceParameters.from_arrays(self._arrays, self.sizes)
@@ -79,10 +78,10 @@ class SeparatorNetwork:
             tape.t = t
             tape.H[L, t], tape.memory[t + 1] = infer_frame(v, tape.memory[t], p, tape)
         self._S, self._logits, self._masks = estimate_sources(V, tape.H[L], p, FLOOR)
-        masks: Array = self._masks.swapaxes(1, 2)
+        masks: AnyArray = self._masks.swapaxes(1, 2)
         return masks
 
-    def backward(self, d_masks: Array) -> Arrays:
+    def backward(self, d_masks: AnyArray) -> Arrays:
         """Return the gradient by each free variable, given that by the last forward pass's masks.
 
         Parameters
@@ -106,7 +105,7 @@ class SeparatorNetwork:
         gradients |= self._through_time(self._tape, dH)
         return free_gradients(self.free, self._arrays, gradients)
 
-    def _through_masks(self, d_masks: Array) -> tuple[Arrays, Array]:
+    def _through_masks(self, d_masks: AnyArray) -> tuple[Arrays, AnyArray]:
         """Gradients by what stands behind the activations, and by the activations."""
         assert self._tape is not None
         p, S, masks = self._p, self._S, self._masks
@@ -129,7 +128,7 @@ class SeparatorNetwork:
         }
         return gradients, dH
 
-    def _through_time(self, tape: _Tape, dH: Array) -> Arrays:
+    def _through_time(self, tape: _Tape, dH: AnyArray) -> Arrays:
         """Gradients by what makes the activations, from the last frame to the first."""
         p = self._p
         L, K = p.den.shape
@@ -176,5 +175,5 @@ class SeparatorNetwork:
         }  # fmt: skip
 
 
-def _flat(x: Array) -> Array:
+def _flat(x: AnyArray) -> AnyArray:
     return np.ascontiguousarray(x).reshape(-1, x.shape[-1])

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio._checks import check_array, check_whole, invalid
+from nmf_audio._types import AnyArray
 
 __all__ = ["free_gradients", "initial_separator", "separator_arrays"]
 
-Array = npt.NDArray[Any]
-Arrays = dict[str, Array]
+Arrays = dict[str, AnyArray]
 
 LOGARITHMS = ("W_out", "out_floor", "A", "C", "b", "p")
 
@@ -27,7 +25,7 @@ STAY = 0.4
 
 
 def initial_separator(
-    atoms: Sequence[Array], *, n_layers: int = 4, rng: int | np.random.Generator | None = None
+    atoms: Sequence[AnyArray], *, n_layers: int = 4, rng: int | np.random.Generator | None = None
 ) -> Arrays:
     """Start from a plain dictionary of each source.
 
@@ -60,7 +58,7 @@ def initial_separator(
     W = W / W.sum(axis=0)
     n_bands, K = W.shape
 
-    def spread(row_sum: float, deviation: float) -> Array:
+    def spread(row_sum: float, deviation: float) -> AnyArray:
         return math.log(row_sum / K) + deviation * generator.standard_normal((K, K))
 
     # what inhibits starts at row sums of 1: from small values it hardly moves
@@ -83,7 +81,7 @@ def initial_separator(
     return {name: np.array(x, np.float32, order="C") for name, x in free.items()}
 
 
-def separator_arrays(free: Mapping[str, Array]) -> Arrays:
+def separator_arrays(free: Mapping[str, AnyArray]) -> Arrays:
     """Turn free variables into the arrays of a separator, of the same dtype.
 
     Parameters
@@ -108,7 +106,7 @@ def separator_arrays(free: Mapping[str, Array]) -> Arrays:
 
 
 def free_gradients(
-    free: Mapping[str, Array], arrays: Mapping[str, Array], by_array: Mapping[str, Array]
+    free: Mapping[str, AnyArray], arrays: Mapping[str, AnyArray], by_array: Mapping[str, AnyArray]
 ) -> Arrays:
     """Turn gradients by the arrays into gradients by the free variables.
 
@@ -139,6 +137,6 @@ def free_gradients(
     }
 
 
-def _sigmoid(x: Array) -> Array:
-    y: Array = 1 / (1 + np.exp(-x))
+def _sigmoid(x: AnyArray) -> AnyArray:
+    y: AnyArray = 1 / (1 + np.exp(-x))
     return y

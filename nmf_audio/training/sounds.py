@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._types import Array
 from nmf_audio.training.card import NOT_STATED, Origin, origin_of, trained_on
 from nmf_audio.training.corpus import Corpus
 
 __all__ = ["Recordings", "Sound", "Sounds", "in_memory", "read_recordings"]
 
-Array = npt.NDArray[np.float32]
 
 HIGHEST = 32767
 

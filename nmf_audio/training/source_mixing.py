@@ -14,11 +14,11 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 
 from nmf_audio._checks import invalid
+from nmf_audio._types import Array
 from nmf_audio.training.synthetic import unit
 
 __all__ = ["Clips", "SourceBatch", "SourceMixer", "halve"]
 
-Array = npt.NDArray[np.float32]
 Clips = dict[str, list[Array]]
 """For each source its clips, mono."""
 

@@ -7,15 +7,12 @@ whole number of hops, without the frame after the end.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import fft
 
+from nmf_audio._types import Array, ComplexArray
 from nmf_audio.dsp.stft import analysis_window
 
 __all__ = ["inverse", "inverse_back", "spectra"]
-
-Array = npt.NDArray[np.float32]
-ComplexArray = npt.NDArray[np.complex64]
 
 
 def spectra(y: Array, n_fft: int) -> ComplexArray:

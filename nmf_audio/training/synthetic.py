@@ -9,6 +9,8 @@ import numpy.typing as npt
 from scipy import fft
 from scipy.signal import lfilter
 
+from nmf_audio._types import Array
+
 __all__ = [
     "chirps",
     "clicks",
@@ -20,7 +22,6 @@ __all__ = [
     "unit",
 ]
 
-Array = npt.NDArray[np.float32]
 
 EARLY_SECONDS = 0.05
 """Reflections up to here are kept in the wanted signal: they help understanding."""

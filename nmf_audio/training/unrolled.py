@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import out_of_order
+from nmf_audio._types import Array
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf.gated_memory import Priors
 from nmf_audio.nmf.kernels import unrolled_backward, unrolled_forward
 from nmf_audio.training.gated_memory import TrainedMemory, has_memory
-from nmf_audio.training.parameters import Array, Arrays, sigmoid, to_arrays
+from nmf_audio.training.parameters import Arrays, sigmoid, to_arrays
 
 __all__ = ["Network", "State"]
 

@@ -8,16 +8,12 @@ With x what the input brings to the three gates and s = z @ back what the state 
 All arrays are float32 and time-major: T frames, N rows, n units; the gates stand side by side in the order u, r, c.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.kernels._jit import jit
 from nmf_audio.nmf.kernels.log_exp import exp
 from nmf_audio.nmf.unrolled_constants import LARGEST_KEEP
-
-Array = NDArray[Any]
 
 ONE = np.float32(1)
 TWO = np.float32(2)
@@ -25,7 +21,7 @@ KEEP = np.float32(LARGEST_KEEP)
 
 
 @jit
-def forward(gates: Array, candidate: Array, back: Array, states: Array) -> None:
+def forward(gates: AnyArray, candidate: AnyArray, back: AnyArray, states: AnyArray) -> None:
     """Run the unit over time.
 
     gates (T, N, 3 n) comes with x and goes with u, r, c; candidate (T, N, n) <- s_c; states (T + 1, N, n), the first
@@ -51,7 +47,9 @@ def forward(gates: Array, candidate: Array, back: Array, states: Array) -> None:
 
 
 @jit
-def backward(gates: Array, candidate: Array, back: Array, states: Array, d_states: Array) -> None:
+def backward(
+    gates: AnyArray, candidate: AnyArray, back: AnyArray, states: AnyArray, d_states: AnyArray
+) -> None:
     """Run the gradient back through time.
 
     gates and candidate come as `forward` left them, and go with the gradients by x and by s_c (those by s_u, s_r are

@@ -9,15 +9,13 @@ the arrays' dtype: a float64 scalar would turn the loops into float64 ones.
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.kernels._jit import jit
-
-Array = NDArray[Any]
 
 
 @jit
-def _ratios(V: Array, M: Array, L: Array, beta: float, eps: Any, Q: Array) -> None:
+def _ratios(V: AnyArray, M: AnyArray, L: AnyArray, beta: float, eps: Any, Q: AnyArray) -> None:
     """L <- M * V * (L + eps)**(beta-2), Q <- M * (L + eps)**(beta-1), except Q for beta 1 without weights."""
     n, n_features = V.shape
     if beta == 1:
@@ -52,7 +50,9 @@ def _ratios(V: Array, M: Array, L: Array, beta: float, eps: Any, Q: Array) -> No
 
 
 @jit
-def _multiply(Y: Array, num: Array, den: Array, l1: Array, gamma: Any, floor: Any, H: Array) -> None:
+def _multiply(
+    Y: AnyArray, num: AnyArray, den: AnyArray, l1: AnyArray, gamma: Any, floor: Any, H: AnyArray
+) -> None:
     """H <- Y * (num / (den + l1))**gamma; zeros stay zero, and what is not known (0 / 0) stays as it is."""
     n, n_components = H.shape
     one = gamma / gamma
@@ -68,7 +68,7 @@ def _multiply(Y: Array, num: Array, den: Array, l1: Array, gamma: Any, floor: An
 
 
 @jit
-def extrapolate(H: Array, previous: Array, a: Any, floor: Any, Y: Array) -> None:
+def extrapolate(H: AnyArray, previous: AnyArray, a: Any, floor: Any, Y: AnyArray) -> None:
     """Y <- about H * (H / previous)**a for a > 0, previous <- H; Y may be H.
 
     The power is replaced by its Pade approximant at 1, x**a ~ ((1+a)*x + 1-a) / ((1-a)*x + 1+a): no logarithm, and
@@ -87,17 +87,17 @@ def extrapolate(H: Array, previous: Array, a: Any, floor: Any, Y: Array) -> None
 
 @jit
 def update_activations(
-    V: Array,
-    M: Array,
-    W: Array,
-    H: Array,
-    previous: Array,
-    l1: Array,
+    V: AnyArray,
+    M: AnyArray,
+    W: AnyArray,
+    H: AnyArray,
+    previous: AnyArray,
+    l1: AnyArray,
     beta: float,
     gamma: Any,
     eps: Any,
     floor: Any,
-    steps: Array,
+    steps: AnyArray,
     tile: int,
 ) -> None:
     """Update H in place with W fixed, once for each of `steps`: how far it starts along the last step, in log H.
@@ -154,15 +154,15 @@ def update_activations(
 
 @jit
 def atom_statistics(
-    V: Array,
-    M: Array,
-    W: Array,
-    H: Array,
-    H_free: Array,
+    V: AnyArray,
+    M: AnyArray,
+    W: AnyArray,
+    H: AnyArray,
+    H_free: AnyArray,
     beta: float,
     eps: Any,
-    P: Array,
-    Q: Array,
+    P: AnyArray,
+    Q: AnyArray,
 ) -> None:
     """P <- H_free.T @ (M * V * L**(beta-2)) and Q <- H_free.T @ (M * L**(beta-1)), both (n_free, n_features).
 
@@ -187,20 +187,20 @@ def atom_statistics(
 
 @jit
 def infer_frames(
-    V: Array,
-    weights: Array,
-    W: Array,
-    H: Array,
-    base: Array,
+    V: AnyArray,
+    weights: AnyArray,
+    W: AnyArray,
+    H: AnyArray,
+    base: AnyArray,
     beta: float,
     gamma: Any,
     eps: Any,
     floor: Any,
     n_iter: int,
-    L: Array,
-    Q: Array,
-    num: Array,
-    den: Array,
+    L: AnyArray,
+    Q: AnyArray,
+    num: AnyArray,
+    den: AnyArray,
 ) -> None:
     """Update H in place `n_iter` times, frame after frame, by matrix-vector products, without allocation.
 

@@ -8,17 +8,15 @@ Names and layout as in `unrolled_forward`; numba's cache does not see that that 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf.kernels._jit import jit
 from nmf_audio.nmf.kernels.log_exp import log
 from nmf_audio.nmf.kernels.unrolled_forward import ONE, STEP_FLOOR, columns
 
-Array = NDArray[Any]
-
 
 @jit
-def _running_back(t: int, d: Any, p: Any, s: Any, g: Any, d_running: Array, d_mask: Array) -> None:
+def _running_back(t: int, d: Any, p: Any, s: Any, g: Any, d_running: AnyArray, d_mask: AnyArray) -> None:
     """Through the running averages: d_running (B, R - 1, F) from frame t + 1 to frame t, adds to d_mask (B, F)."""
     B, n_average, F = d_running.shape
     for i in range(B):
@@ -38,7 +36,7 @@ def _running_back(t: int, d: Any, p: Any, s: Any, g: Any, d_running: Array, d_ma
 
 
 @jit
-def _estimate_back(t: int, v_floor: Any, d: Any, p: Any, s: Any, g: Any, d_mask: Array) -> None:
+def _estimate_back(t: int, v_floor: Any, d: Any, p: Any, s: Any, g: Any, d_mask: AnyArray) -> None:
     """Through the mask: g.speech, g.noise (T, B, F) of frame t."""
     B, F = d_mask.shape
     total = np.float32(0)
@@ -59,7 +57,7 @@ def _estimate_back(t: int, v_floor: Any, d: Any, p: Any, s: Any, g: Any, d_mask:
 
 
 @jit
-def _layer_back(layer: int, t: int, d: Any, p: Any, s: Any, g: Any, U: Array, back: Any) -> None:
+def _layer_back(layer: int, t: int, d: Any, p: Any, s: Any, g: Any, U: AnyArray, back: Any) -> None:
     """Through one layer: dh (B, K) from after to before it; adds to dU (B, R, F) and to the inhibition's d_inh."""
     dh, dU, d_inh, inhibition, d_r, d_h = back
     B, R, F = U.shape
@@ -101,7 +99,7 @@ def _layer_back(layer: int, t: int, d: Any, p: Any, s: Any, g: Any, U: Array, ba
 
 
 @jit
-def _reconstruction_back(t: int, p: Any, s: Any, g: Any, U: Array, back: Any) -> None:
+def _reconstruction_back(t: int, p: Any, s: Any, g: Any, U: AnyArray, back: Any) -> None:
     """Through the spectrum estimates: adds to dh (B, K), sets dU (B, R, F)."""
     dh, dU, dh_s, dh_n = back
     B, R, F = U.shape
@@ -127,7 +125,7 @@ def _reconstruction_back(t: int, p: Any, s: Any, g: Any, U: Array, back: Any) ->
 
 
 @jit
-def _columns_back(t: int, d: Any, p: Any, s: Any, U: Array, dU: Array, d_running: Array) -> None:
+def _columns_back(t: int, d: Any, p: Any, s: Any, U: AnyArray, dU: AnyArray, d_running: AnyArray) -> None:
     """Through the division by the sum: adds dU to d_running; what was set at the start has no past."""
     B, R, F = U.shape
     for i in range(B):
@@ -146,7 +144,7 @@ def _columns_back(t: int, d: Any, p: Any, s: Any, U: Array, dU: Array, d_running
 
 
 @jit
-def backward(d: Any, v_floor: Any, m: Any, p: Any, s: Any, d_masks: Array, g: Any) -> None:
+def backward(d: Any, v_floor: Any, m: Any, p: Any, s: Any, d_masks: AnyArray, g: Any) -> None:
     """Gradients `g` of a loss whose gradient by s.mask is `d_masks` (T, B, F); vectors of g must come as zeros.
 
     With a gated memory `m`, they are also those by what it says: g.log_prior, g.inhibition, g.logit.

@@ -7,13 +7,11 @@ batch, ...). Names: T frames, B batch, F bands, K activations, M = K or 2 K memo
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nmf_audio._types import AnyArray
 from nmf_audio.nmf import unrolled_constants as constants
 from nmf_audio.nmf.kernels._jit import jit
 from nmf_audio.nmf.kernels.log_exp import exp, log
-
-Array = NDArray[Any]
 
 EPS = np.float32(constants.EPS)
 STEP_FLOOR = np.float32(constants.STEP_FLOOR)
@@ -25,7 +23,9 @@ ONE = np.float32(1)
 
 
 @jit
-def track_floor(V: Array, silent: Array, start: Array, floor: Array, last: Array, smooth: Array) -> None:
+def track_floor(
+    V: AnyArray, silent: AnyArray, start: AnyArray, floor: AnyArray, last: AnyArray, smooth: AnyArray
+) -> None:
     """Set floor (T, B, F) to the tracked noise floor of V, start (B,) to the first frame that is not silent, or T.
 
     A signal whose start comes as -1 has begun before: last and smooth (B, F) are its floor and smoothed frame then.
@@ -53,7 +53,7 @@ def track_floor(V: Array, silent: Array, start: Array, floor: Array, last: Array
 
 
 @jit
-def columns(t: int, d: Any, p: Any, s: Any, U: Array) -> None:
+def columns(t: int, d: Any, p: Any, s: Any, U: AnyArray) -> None:
     """U (B, R, F) <- running atoms of frame t, each divided by its sum; s.scale (T, B, R) <- one over these sums."""
     B, R, F = U.shape
     for i in range(B):
@@ -76,7 +76,9 @@ def columns(t: int, d: Any, p: Any, s: Any, U: Array) -> None:
 
 
 @jit
-def _layer(v: Array, U: Array, W: Array, den: Array, d: Array, g: Array, h: Array, out: Any) -> None:
+def _layer(
+    v: AnyArray, U: AnyArray, W: AnyArray, den: AnyArray, d: AnyArray, g: AnyArray, h: AnyArray, out: Any
+) -> None:
     """One multiplicative update; out: ratios r, q / den, its logarithm, the new activations, two workspaces."""
     r, step, log_step, h_new, model, q = out
     B, R, F = U.shape
@@ -106,7 +108,9 @@ def _layer(v: Array, U: Array, W: Array, den: Array, d: Array, g: Array, h: Arra
 
 
 @jit
-def _estimate(t: int, v_floor: Any, d: Any, m: Any, p: Any, s: Any, U: Array, h_s: Array, h_n: Array) -> None:
+def _estimate(
+    t: int, v_floor: Any, d: Any, m: Any, p: Any, s: Any, U: AnyArray, h_s: AnyArray, h_n: AnyArray
+) -> None:
     """s.speech, s.noise, s.mask (T, B, F) <- spectrum estimates and mask of frame t."""
     B, R, F = U.shape
     Ks, Kn = p.out_speech.shape[0], p.out_noise.shape[0]
