@@ -87,7 +87,7 @@ def test_free_sources_names_and_formats(run: Run) -> None:
         "free": 3,
         "free_source": "lead",
         "seed": 0,
-        **dict.fromkeys(("start", "end", "format", "subtype", "sr")),
+        **dict.fromkeys(("start", "end", "format", "subtype", "sr", "bitrate", "quality")),
     }
     (entry,) = document["files"]
     assert entry["parts"]["bass"]["dst"] == "new/folder/bass.flac"
@@ -123,7 +123,7 @@ def test_all_that_names_and_options_show_is_listed_and_nothing_is_written(run: R
         "--seed -1: must be a whole number from 0",
         "none.npz' is neither a file nor",
         "--sources x=plain: plain has several sources",
-        "two are called 'low'",
+        "two sources are named 'low'",
         "no.wav: No such file",
         "--name {stem}; a name with {source}",
         "--json mix.wav: a name that ends in .json",
