@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+from contextlib import suppress
 from typing import BinaryIO, NamedTuple
 
 from nmf_audio.io.formats import FORMATS
@@ -20,7 +21,7 @@ __all__ = [
     "Extent",
     "describe_size",
     "find_extent",
-    "is_joined",
+    "find_joined",
     "is_other_than_samples",
 ]
 
@@ -153,17 +154,30 @@ def _find_end(
     stated = max(stated, 0)
     for n in range(stated + (size - start - stated) // WRAP * WRAP if wraps else stated, stated - 1, -WRAP):
         position = start + -(-n // layout.alignment) * layout.alignment
-        file.seek(position)
-        if is_joined(file.read(12), magic):
-            return n, position
+        joined = find_joined(file, layout, magic, position)
+        if joined is not None:
+            return n, joined
         if is_other_than_samples(file, layout, position, size):
             return n, None
     return size - start, None
 
 
-def is_joined(head: bytes, magic: bytes) -> bool:
-    """Return whether another recording of the format that began with `magic` begins with `head`."""
-    return head[:4] == magic[:4] and (magic[:4] == b".snd" or head[8:12] == magic[8:12])
+def find_joined(file: BinaryIO, layout: Layout, magic: bytes, position: int) -> int | None:
+    """Return where another recording of the format that began with `magic` begins, at a position or behind chunks."""
+    if layout is _AU:
+        file.seek(position)
+        return position if file.read(4) == magic[:4] else None
+    cursor = Cursor(file.read, position, seek=file.seek)
+    with suppress(EOFError):
+        for chunk in walk_chunks(cursor, layout._replace(first=position)):
+            place = chunk.start - layout.head.size
+            file.seek(place)
+            head = file.read(12)
+            if head[:4] == magic[:4] and head[8:12] == magic[8:12]:
+                return place
+            if not all(0x20 <= byte < 0x7F for byte in chunk.name):
+                break
+    return None
 
 
 def is_other_than_samples(file: BinaryIO, layout: Layout, position: int, size: float) -> bool:

@@ -16,7 +16,7 @@ from nmf_audio._checks import invalid
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, check_values, choose_block_length
 from nmf_audio.io.containers import Container
-from nmf_audio.io.extent import MOST_PADDING, WRAP, describe_size, is_joined, is_other_than_samples
+from nmf_audio.io.extent import MOST_PADDING, WRAP, describe_size, find_joined, is_other_than_samples
 from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.pcm import decode
 from nmf_audio.io.riff import LAYOUTS, WavHead, read_head
@@ -195,11 +195,11 @@ class StreamReader:
         return is_other_than_samples(io.BytesIO(ahead), LAYOUTS[b"RIFF"], n_padding, size)
 
     def _is_joined(self) -> bool:
-        padding = self._source.read_exactly((self._n_bytes or 0) % 2)
-        head = self._source.read_exactly(12)
-        joined = is_joined(head, b"RIFF    WAVE")
-        self._source.give_back(head if joined else padding + head)
-        return joined
+        """Return whether another recording follows, and go to where it begins."""
+        ahead = self._source.read_exactly(MOST_PADDING)
+        place = find_joined(io.BytesIO(ahead), LAYOUTS[b"RIFF"], b"RIFF    WAVE", (self._n_bytes or 0) % 2)
+        self._source.give_back(ahead[place or 0 :])
+        return place is not None
 
     def _join(self) -> bool:
         """Go on with a recording that was joined; return whether it fits."""

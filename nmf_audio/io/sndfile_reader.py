@@ -35,6 +35,8 @@ _MISLEADING_CODES = (1, 7)
 _UNKNOWN = 2**62
 # where a FLAC states the samples of its longest frame
 _FLAC_BLOCK_AT, _LEAST_FLAC_BLOCK = 10, 16
+# no damage is longer, in samples
+_MOST_SKIPPED = 2**31
 # a decoder reads no further ahead
 _READ_AHEAD = 2**17
 
@@ -321,13 +323,16 @@ class AudioReader(ExtrasReader):
         if n_left <= 0:
             # it is all there; what follows is something else
             error = ""
-        if n_left > 0 and self.container.format == "FLAC" and self._find_good(n_left):
+        place = None if self._window is None else self._window.get_place()
+        # where no length is stated, the end is no damage
+        is_damaged = n_left > 0 and (bool(error) or n_left < _UNKNOWN)
+        if is_damaged and self.container.format == "FLAC" and self._find_good(min(n_left, _MOST_SKIPPED)):
             return
         if self._number + 1 < len(self._parts):
             if 0 < n_left < _UNKNOWN:
                 self._fill(n_left)
             self._enter(self._number + 1)
-        elif error or not self._find_more():
+        elif error or place is None or not self._find_more(place):
             self._is_over = True
             self._note_end(error)
 
@@ -336,7 +341,7 @@ class AudioReader(ExtrasReader):
         with self.path.open("rb") as file:
             file.seek(self._parts[self._number].start + _FLAC_BLOCK_AT)
             step = max(int.from_bytes(file.read(2), "big"), _LEAST_FLAC_BLOCK)
-        done = self._lengths[self._number] - n_left
+        done = self.n_read - sum(self._lengths[: self._number])
 
         def is_good(n_blocks: int) -> bool:
             try:
@@ -356,12 +361,12 @@ class AudioReader(ExtrasReader):
         self._fill(n * step)
         return True
 
-    def _find_more(self) -> bool:
+    def _find_more(self, place: int) -> bool:
         """Find a recording that was joined to the last, which shows only at its end; return whether one was."""
         part = self._parts[-1]
-        if self._window is None or part.stop is None:
+        if part.stop is None:
             return False
-        place, is_flac = self._window.get_place(), self.container.format == "FLAC"
+        is_flac = self.container.format == "FLAC"
         found = (
             find_flac(self.path, max(place - _READ_AHEAD, part.start + 1))
             if is_flac

@@ -87,3 +87,22 @@ def test_more_than_a_recorder_writes_is_not_read(tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav")
     append_chunks(path, [(b"axml", bytes(2**24 + 2)), (b"bext", BEXT)])
     assert chunks_of(path) == [(b"bext", BEXT)]
+
+
+def test_what_was_joined_or_is_more_of_the_samples_is_no_chunk(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav")
+    append_chunks(path, CHUNKS)
+    content = path.read_bytes()
+    path.write_bytes(2 * content)
+    assert chunks_of(path) == CHUNKS
+    # a size that is too small, and samples that read as the head of a chunk
+    content = write_wav(path).read_bytes()
+    at = content.index(b"data") + 4
+    path.write_bytes(
+        content[:at]
+        + struct.pack("<I", 8)
+        + content[at + 4 : at + 12]
+        + b"abcd\x04\0\0\0wxyz"
+        + content[at + 24 :]
+    )
+    assert chunks_of(path) == []

@@ -156,6 +156,16 @@ def test_what_is_no_sample_is_none_through_a_pipe(tmp_path: Path, stated: int, t
     assert (len(y), n_samples, damage) == (stated // 2, stated // 2, None)
 
 
+def test_recordings_joined_behind_chunks(tmp_path: Path) -> None:
+    content = write(tmp_path / "a", noise(4000), "WAV", "PCM_16") + b"LIST\x0c\0\0\0INFOINAM\0\0\0\0"
+    path = tmp_path / "b"
+    path.write_bytes(3 * content)
+    y, damage, n_samples = read(path)
+    assert (len(y), damage, n_samples) == (12_000, None, 12_000)
+    y, damage, _ = read_piped(3 * content)
+    assert (len(y), damage) == (12_000, None)
+
+
 def test_recordings_joined_in_a_pipe(tmp_path: Path) -> None:
     first = write(tmp_path / "a", noise(seed=1), "WAV", "PCM_24")
     second = write(tmp_path / "b", noise(4001, seed=2), "WAV", "PCM_24")

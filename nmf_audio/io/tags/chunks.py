@@ -11,7 +11,9 @@ import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
+from nmf_audio.io.extent import find_extent
 from nmf_audio.io.riff import LAYOUTS, OWN_CHUNKS, Cursor, walk_chunks
 
 __all__ = [
@@ -77,12 +79,12 @@ def read_chunks(path: Path) -> list[tuple[bytes, bytes]]:
         return []
     found: list[tuple[bytes, bytes]] = []
     with path.open("rb") as file, suppress(EOFError):
-        size = os.fstat(file.fileno()).st_size
+        size = _find_end(file)
+        file.seek(0)
         layout = LAYOUTS[file.read(4)]
         n_left = _MAX_BYTES
         for name, start, n_bytes, _ in walk_chunks(Cursor(file.read, 4, seek=file.seek), layout):
-            if not all(0x20 <= byte < 0x7F for byte in name):
-                # samples that a wrong size left behind
+            if start > size or not all(0x20 <= byte < 0x7F for byte in name):
                 break
             if name not in OWN_CHUNKS and start + n_bytes <= size and 0 <= n_bytes <= n_left:
                 body = file.read(n_bytes)
@@ -90,6 +92,19 @@ def read_chunks(path: Path) -> list[tuple[bytes, bytes]]:
                     found.append((name, body))
                     n_left -= n_bytes
     return found
+
+
+def _find_end(file: BinaryIO) -> int:
+    """Return where the chunks of a file end at the latest: another recording, or samples beyond what is stated."""
+    size = os.fstat(file.fileno()).st_size
+    with suppress(EOFError):
+        extent = find_extent(file)
+        if extent is not None and extent.joined is not None:
+            return extent.joined
+        file.seek(0)
+        if extent is not None and extent.head and file.read(4) != b"BW64":
+            return extent.start
+    return size
 
 
 def append_chunks(path: Path, chunks: Iterable[tuple[bytes, bytes]]) -> None:
