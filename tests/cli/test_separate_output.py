@@ -63,7 +63,7 @@ def test_the_example_is_a_stretch_of_the_recording_of_which_a_part_is_heard(
             soundfile.read(f"mix.{name}.wav")[0], soundfile.read(f"part.{name}.wav")[0]
         )
     for stretch, fault in (
-        ("0.4-1", "example: from 0.4 s to 1 s; the part that is taken apart begins later, at 0.5 s"),
+        ("0.4-1", "--example 0.4-1: must be in the part that is taken apart, which begins at 0.5 s"),
         ("1-1.6", "--example 1-1.6: it ends after the part that --end gives, at 1.5 s"),
     ):
         assert run_separate(*words, stretch, "-f")[::2] == (2, [f"nmf-audio separate: {fault}"])
@@ -71,7 +71,7 @@ def test_the_example_is_a_stretch_of_the_recording_of_which_a_part_is_heard(
     assert (code, err) == (
         1,
         [
-            "nmf-audio separate: mix.wav: the example from 1.5 s to 2.5 s; must be in the recording, "
+            "nmf-audio separate: mix.wav: the example from 1.6 s to 2.5 s; must be in the recording, "
             "which ends at 2.0 s"
         ],
     )

@@ -289,7 +289,7 @@ def test_the_command_trains_what_separate_takes(
     faults = "\n".join(capsys.readouterr().err.splitlines())
     for part in (
         "low: NAME=PATH is needed",
-        "a/b=low: source='a/b'; a name of letters",
+        "a/b=low: NAME a/b: must be a name of letters, digits",
         "no: does not exist",
         "--steps 0: must be a whole number from 1",
         "--minutes and --steps: give one",
