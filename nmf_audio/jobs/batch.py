@@ -257,11 +257,19 @@ def run_in_order(
             outcomes[i] = error
         events.put((i, 0, 0))
 
+    numbers = iter(range(len(works)))
+
+    def do_all() -> None:
+        for i in numbers:
+            if stop.is_set():
+                return
+            do(i)
+
     n_yielded = 0
     pool = ThreadPoolExecutor(jobs)
     try:
-        for i in range(len(works)):
-            pool.submit(do, i)
+        for _ in range(min(jobs, len(works))):
+            pool.submit(do_all)
         while n_yielded < len(works):
             event, interrupt = None, None
             try:
@@ -270,7 +278,7 @@ def run_in_order(
                 # what is past its last block still comes to its end
                 interrupt = error
                 stop.set()
-                pool.shutdown(cancel_futures=True)
+                pool.shutdown()
             if event is not None:
                 outcome = outcomes.get(event[0])
                 if isinstance(outcome, BaseException):
@@ -287,4 +295,4 @@ def run_in_order(
                 raise interrupt
     finally:
         stop.set()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()

@@ -171,11 +171,16 @@ def test_what_is_kept_of_a_pipe_does_not_outlive_the_next_run(
 
 def test_of_what_is_done_nothing_is_interrupted(tmp_path: Path) -> None:
     code = """if True:
-        import os, signal, sys
+        import os, signal, sys, threading
         from nmf_audio.jobs.batch import run_in_order
+
+        def is_waiting():
+            return sys._current_frames()[threading.main_thread().ident].f_code.co_name == "run_in_order"
 
         def work(number):
             def do(advance):
+                while not is_waiting():
+                    pass
                 if number == 1:
                     os.kill(os.getpid(), signal.SIGINT)
                 while number == 2:
