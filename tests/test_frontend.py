@@ -159,7 +159,7 @@ def test_the_tilt_is_held_in_silence_and_forgotten_on_reset() -> None:
     np.testing.assert_array_equal(interrupted.process(x), first)
 
 
-@pytest.mark.parametrize("n_frames", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("n_frames", [1, 2, 6, 7])
 @pytest.mark.parametrize("at", [0, 50])
 def test_level_and_tilt_forget_a_spike_and_follow_an_onset(at: int, n_frames: int) -> None:
     x = np.random.default_rng(0).gamma(2.0, 1.0, (100, 6)).astype(np.float32)
@@ -167,7 +167,7 @@ def test_level_and_tilt_forget_a_spike_and_follow_an_onset(at: int, n_frames: in
     spectrum = np.linspace(2, 1, 6, dtype=np.float32)
     expected = Normaliser(spectrum, 0.3).process(x)[at:]
     after = Normaliser(spectrum, 0.3).process(np.concatenate([x[:at], spike, x[at:]]))[at + n_frames :]
-    if n_frames <= 4:
+    if n_frames <= 6:
         np.testing.assert_array_equal(after, expected)
     else:
         assert after.max() < 0.01 * expected.max()

@@ -28,7 +28,7 @@ SILENCE = 1e-6
 SPIKE = 300.0
 """A frame so many times above the level begins a spike: an onset after a pause, or a sample out of place."""
 
-SPIKE_FRAMES = 4
+SPIKE_FRAMES = 6
 """A spike that has fallen by `SPIKE` after so many frames at most was no onset, and level and tilt forget it."""
 
 LOUDEST = 1e6

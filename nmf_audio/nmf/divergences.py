@@ -81,7 +81,7 @@ def _entries(v: NDArray[Any], m: NDArray[Any], beta: float) -> NDArray[Any]:
         elif beta == 1:
             out = np.where(v > 0, v * np.log(v / m), 0.0) - v + m
         elif beta == 0:
-            out = np.where(v > 0, v / m - np.log(v / m) - 1.0, np.inf)
+            out = np.where((v > 0) & (m > 0), v / m - np.log(v / m) - 1.0, np.inf)
         else:
             # where a model of zero meets data of zero stands 0 * inf: the divergence is 0 for beta > 0
             cross = np.where((v == 0) & (beta > 0), 0.0, v * m ** (beta - 1.0))

@@ -128,6 +128,7 @@ def test_sparse_objective_falls_as_observed(example: Make, beta: float) -> None:
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, 1.5, 2.0])
+@pytest.mark.filterwarnings("ignore:V has .* scattered zeros")  # with beta 0
 def test_missing_entries_are_ignored_not_zeros(example: Make, beta: float) -> None:
     V, W, H = example()
     M = np.ones_like(V)
@@ -236,6 +237,7 @@ def test_momentum_out_of_range_is_refused(momentum: float) -> None:
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("factor", [1e-3, 2.0**-20, 1e4])
+@pytest.mark.filterwarnings("ignore:V has .* scattered zeros")  # with beta 0
 def test_activations_follow_the_level(example: Make, beta: float, factor: float) -> None:
     V, W, _ = example(dtype=np.float32)
     V[2, 3] = V[:, 7] = 0
