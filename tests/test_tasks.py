@@ -14,8 +14,8 @@ import soundfile
 from nmf_audio.cli import denoise
 from nmf_audio.cli.main import build_parser
 from nmf_audio.cli.main import main as nmf_audio_main
+from tests.io.media.make import write_media
 from tests.live.fake import FakeSound, device
-from tests.media.make import write_media
 
 TASKS = Path(__file__).parent.parent / "docs" / "tasks"
 PAGES = sorted(TASKS.glob("*.md"))

@@ -22,7 +22,7 @@ from nmf_audio.io.tags.flac import put_metadata_blocks, read_metadata_blocks
 from nmf_audio.io.tags.id3 import build_tag, put_tag, read_tag
 from nmf_audio.io.tags.picture import Picture
 from tests.cli.helpers import Run, names
-from tests.test_flac import CUESHEET, PICTURE
+from tests.io.test_flac import CUESHEET, PICTURE
 from tests.tiny import SR, noise, write_noise
 
 SIZE_KNOWN = ("seconds", "sr", "n_channels", "format", "subtype", "src_sr", "src_format", "src_subtype")

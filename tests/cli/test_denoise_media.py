@@ -15,7 +15,7 @@ import soundfile
 from nmf_audio.io.formats import FORMATS
 from nmf_audio.io.open import open_reader
 from tests.cli.helpers import Run, names
-from tests.media.make import (
+from tests.io.media.make import (
     CLICK,
     SR,
     click,

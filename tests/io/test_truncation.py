@@ -86,7 +86,7 @@ def test_media_files(
     tmp_path: Path, name: str, muxer: str, codec: str, sample_format: str, video: str | None
 ) -> None:
     pytest.importorskip("av")
-    from tests.media.make import write_media
+    from tests.io.media.make import write_media
 
     path = tmp_path / name
     options: dict[str, Any] = {"codec": codec, "sample_format": sample_format, "muxer": muxer, "video": video}

@@ -280,7 +280,7 @@ def end_in_a_process(folder: Path, method: str, *, n_calls: int, force: bool) ->
             for temporary in temporaries:
                 temporary.write_text("new")
     """
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=os.environ | {"PYTHONPATH": str(root)}, check=False
     )

@@ -124,10 +124,10 @@ def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) 
     code = f"""if True:
         from pathlib import Path
         from nmf_audio.jobs.processes import Processes
-        from tests.test_processes import Act
+        from tests.jobs.test_processes import Act
         Processes().remote(Act("go on", Path({str(ended)!r})))(lambda *_: Path({str(begun)!r}).touch())
     """
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}) as process:
         wait_for(begun)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nmf_audio import Denoiser, PercussiveSeparator, Separator, denoise_files
-from tests.media.make import write_media
+from tests.io.media.make import write_media
 from tests.tiny import MEMORY, SR, denoiser_by, noise, tiny_dictionary, write_noise
 
 TINY = tiny_dictionary()

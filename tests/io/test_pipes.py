@@ -94,7 +94,7 @@ def test_other_formats_go_through_a_temporary_file(tmp_path: Path, name: str, su
 
 def test_videos_too(tmp_path: Path) -> None:
     pytest.importorskip("av")
-    from tests.media.make import packets_of, write_media
+    from tests.io.media.make import packets_of, write_media
 
     src = write_media(tmp_path / "a.mp4")
     out, direct = Pipe(), Pipe()

@@ -26,7 +26,7 @@ from nmf_audio.io.truncation import describe_truncation
 from nmf_audio.jobs.denoise_file import denoise_file
 from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.separation.separator import Separator
-from tests.media.make import CLICK, SR, click, click_of, jpeg, write_media, write_sound
+from tests.io.media.make import CLICK, SR, click, click_of, jpeg, write_media, write_sound
 from tests.tiny import tiny_dictionary, write_noise
 
 TINY = tiny_dictionary()

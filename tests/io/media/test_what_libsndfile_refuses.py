@@ -13,7 +13,7 @@ import soundfile
 
 from nmf_audio.errors import AudioFileError, MissingExtraError
 from nmf_audio.io.open import open_reader
-from tests.media.make import write_media
+from tests.io.media.make import write_media
 
 av: Any = pytest.importorskip("av")
 
