@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ import soxr
 DEMOS = Path(__file__).parent.parent / "demos"
 
 Array = npt.NDArray[np.float32]
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C, which a shell lets programs in its background ignore, and those that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -67,7 +67,8 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
     group.add_argument(
         "--preset",
         choices=tuple(defaults.PRESETS),
-        help="values of these options for a purpose (default: none); options that are given have priority",
+        help="values of --reduction and --mix for a purpose (default: none); those given have priority; "
+        "not beside --strength",
     )
     group.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="print the presets and exit")
 

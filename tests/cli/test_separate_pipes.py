@@ -26,7 +26,7 @@ PARTS = ["high.wav", "low.wav", "residual.wav"]
 
 
 def _separate(*words: str, stdin: bytes) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "nmf_audio.cli.main", "separate", "-", "--residual", *words]
+    command = [sys.executable, "-m", "nmf_audio.cli.main", "separate", "-", *words, "--residual"]
     return subprocess.run(command, input=stdin, capture_output=True, check=False)
 
 
@@ -102,7 +102,7 @@ def test_what_can_not_be_piped_is_said_in_a_sentence(run_separate: Run, tmp_path
     assert done.returncode == 1
     assert b"standard input: warning: is truncated" in done.stderr
     assert names(Path("cut")) == PARTS
-    with pytest.raises(ParameterError, match="an open file has no name"):
+    with pytest.raises(ParameterError, match="given beside an open file, which has no name"):
         separate_file(Pipe(wav), separator=Separator("low.npz"))
 
 

@@ -95,14 +95,15 @@ def test_denoising_in_pieces_is_denoising(short_pieces: Path, tmp_path: Path, ch
 def test_separating_in_pieces_is_separating(short_pieces: Path, tmp_path: Path) -> None:
     src = write(tmp_path / "long.wav", make_scene(33), "PCM_16")
     separator = Separator("plain")
-    one = separate_file(
-        src, {n: tmp_path / f"1{n}.wav" for n in (*separator.sources, "residual")}, separator=separator
-    )
-    two = separate_file(
-        src,
-        {n: tmp_path / f"2{n}.wav" for n in (*separator.sources, "residual")},
-        separator=separator,
-        jobs=2,
+    one, two = (
+        separate_file(
+            src,
+            {name: tmp_path / f"{jobs}{name}.wav" for name in (*separator.sources, "residual")},
+            separator=separator,
+            residual=True,
+            jobs=jobs,
+        )
+        for jobs in (1, 2)
     )
     for name in one.parts:
         np.testing.assert_allclose(read(one.parts[name]), read(two.parts[name]), atol=2**-14)

@@ -139,7 +139,7 @@ def test_training_raises_the_score_and_the_dictionary_separates(tmp_path: Path) 
     parts = Separator(loaded).separate(y, 16000)
     for name, source in sources.items():
         assert si_sdr(source, parts[name]) > si_sdr(source, y) + 5
-    with pytest.raises(DictionaryError, match="denoises nothing; nmf-audio separate takes it"):
+    with pytest.raises(DictionaryError, match="denoises nothing; use it to separate"):
         Denoiser(loaded)
     with pytest.raises(ParameterError, match="free=3; must be left out beside"):
         Separator(loaded, free=3)
