@@ -60,16 +60,19 @@ class Parser(argparse.ArgumentParser):
         known = [option for option in parser._option_string_actions if option.startswith("--")]
         takes_many = any(action.nargs == "+" and not action.option_strings for action in parser._actions)
         options, others = [], []
-        for word in unknown:
-            if self._is_dashed_file(word):
+        for rest in unknown:
+            # newer versions of argparse take the known letters of a word off first
+            word = next((w for w in self._words if w.startswith("-") and w.endswith(rest[1:])), rest)
+            if rest.startswith("-") and self._is_dashed_file(word):
                 options.append(_describe_dashed(word))
-            elif word.startswith("-"):
+            elif rest.startswith("-"):
+                word = rest
                 meant = _suggest(word.split("=")[0], known) or f"; {prog} --help lists them"
                 options.append(f"{word}: there is no such option{meant}")
             elif takes_many:
-                others.append(f"{word}: stands apart; put it beside the other files")
+                others.append(f"{rest}: stands apart; put it beside the other files")
             else:
-                others.append(f"{word}: is one argument too many; {prog} --help shows what there is")
+                others.append(f"{rest}: is one argument too many; {prog} --help shows what there is")
         # the others may be values of the options that are not known
         self._end(options or others, prog)
 

@@ -78,7 +78,7 @@ def test_ctrl_c_at_any_moment_leaves_whole_sets_and_no_halves(
     n_interrupted = 0
     for moment in range(2):
         out = tmp_path / "out" / str(moment)
-        words = ["separate", "?.wav", *SOURCES, "-o", str(out), "--jobs", jobs]
+        words = ["separate", "?.wav", *SOURCES, "--residual", "-o", str(out), "--jobs", jobs]
         process = subprocess.Popen(
             [sys.executable, "-m", "nmf_audio.cli.main", *words],
             stdout=subprocess.PIPE,

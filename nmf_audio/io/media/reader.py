@@ -244,6 +244,9 @@ class MediaReader(ReaderContext):
     def close(self) -> None:
         """Close the file."""
         self._frames.close()
+        # in some versions of Python a generator that has ended goes on holding this reader, as the reader holds it
+        self._frames = (frame for frame in ())
+        self._rest = iter(())
         self._file.close()
 
     def _decode(self) -> Generator[Any]:
