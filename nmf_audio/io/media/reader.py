@@ -189,7 +189,7 @@ class MediaReader(ReaderContext):
             track.codec_context.options = {"err_detect": "crccheck+explode"}
         self._track = track
         self._frames = self._decode()
-        self._rest = self.blocks()
+        self._rest: Iterator[Samples] = self.blocks()
         first = next(self._frames, None)
         if first is None:
             reason = self.damage or "holds no sound that can be read"
@@ -245,7 +245,7 @@ class MediaReader(ReaderContext):
         """Close the file."""
         self._frames.close()
         # in some versions of Python a generator that has ended goes on holding this reader, as the reader holds it
-        self._frames = (frame for frame in ())
+        self._frames = (frame for frame in list[Any]())
         self._rest = iter(())
         self._file.close()
 
