@@ -40,7 +40,9 @@ def no_collector() -> Iterator[None]:
 )
 def test_a_stream_goes_when_nobody_holds_it(make: Callable[[], Any]) -> None:
     # what compiles its loops leaves frames behind
-    make().process(noise(0.5)[:, 0].astype(np.float32))
+    first = make()
+    first.process(noise(0.5)[:, 0].astype(np.float32))
+    first.flush()
     gc.collect()
     stream = make()
     stream.process(noise(0.5)[:, 0].astype(np.float32))
