@@ -175,7 +175,8 @@ def denoise_file(
         Replace `dst` and `keep_noise` if they exist.
     jobs : int
         How many processes share a recording of more than five minutes, 1 to 256. With more than one it is cut into
-        pieces, and the output differs from that of one by less than 1e-4 of the peak. An open `src` is not cut.
+        pieces, and the output differs from that of one by less than 1e-4 of the peak. An open `src` is not cut, nor
+        is anything with `loudness`.
     progress : callable, optional
         Called after each block with the seconds written and the seconds there are. What it raises ends the work,
         and leaves nothing behind.

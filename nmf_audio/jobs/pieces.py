@@ -326,7 +326,8 @@ class Pieces:
 
     def _cut(self) -> Generator[_Piece]:
         """Write pieces, and yield each as soon as it is there, with a block that lies behind it."""
-        before: deque[Array] = deque()
+        # of a long silence no more than this is kept, and nothing is cut until there was sound again
+        before: deque[tuple[Array, bool]] = deque(maxlen=2 * self._n_settling)
         n = 0
         with ExitStack() as stack:
             ended: tuple[_Piece, Any] | None = None
@@ -339,9 +340,8 @@ class Pieces:
                     ended = None
                 file.write(block.T.tobytes())
                 current.n_samples += block.shape[1]
-                before.append(block)
-                has_settled = self._trim(before)
-                if current.n_samples >= self._piece_length and has_settled:
+                before.append((block, self._is_heard(block)))
+                if self._has_settled(before) and current.n_samples >= self._piece_length:
                     n += 1
                     ended = current, file
                     current, file = self._new_piece(stack, n, before)
@@ -352,23 +352,27 @@ class Pieces:
             if current.n_samples:
                 yield current
 
-    def _new_piece(self, stack: ExitStack, n: int, before: Iterable[Array]) -> tuple[_Piece, Any]:
+    def _new_piece(
+        self, stack: ExitStack, n: int, before: Iterable[tuple[Array, bool]]
+    ) -> tuple[_Piece, Any]:
         folder = self._folder / str(n)
         folder.mkdir()
-        piece = _Piece(folder, sum(block.shape[1] for block in before))
+        piece = _Piece(folder, sum(block.shape[1] for block, _ in before))
         file = stack.enter_context(piece.source.open("wb"))
-        for block in before:
+        for block, _ in before:
             file.write(block.T.tobytes())
         return piece, file
 
-    def _trim(self, before: deque[Array]) -> bool:
-        """Drop the blocks that the next piece need not hear; return whether the others are enough."""
-        peaks = np.array([np.abs(block).max(axis=1) for block in before])
-        heard = (peaks.max(axis=1) if self._linked else peaks.min(axis=1)) > SILENT
-        later = heard[::-1].cumsum()[::-1] - heard
-        for _ in range(int(np.count_nonzero(later >= self._n_settling))):
-            before.popleft()
-        return bool(heard.sum() >= self._n_settling)
+    def _is_heard(self, block: Array) -> bool:
+        peaks = np.abs(block).max(axis=1)
+        return bool((peaks.max() if self._linked else peaks.min()) > SILENT)
+
+    def _has_settled(self, before: deque[tuple[Array, bool]]) -> bool:
+        """Return whether enough was heard for a piece to begin; drop what is more than enough."""
+        n_heard = sum(heard for _, heard in before)
+        while n_heard - before[0][1] >= self._n_settling:
+            n_heard -= before.popleft()[1]
+        return n_heard >= self._n_settling
 
 
 def _choose_length(shape: Shape, jobs: int) -> int:

@@ -13,7 +13,6 @@ from nmf_audio._types import PathLike, Progress
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.io.base import Samples
 from nmf_audio.io.open import Reader
-from nmf_audio.io.pipe_reader import StreamReader
 from nmf_audio.io.section_reader import SectionReader
 from nmf_audio.jobs.file_job import FileJob, Target, errors_of, is_path
 from nmf_audio.jobs.outputs import source_files
@@ -126,9 +125,10 @@ def separate_file(
     def prepare(reader: Reader, blocks: Generator[Samples]) -> Processor:
         with errors_of(reader):
             stream = separator.learn(blocks, reader.sr, reader.n_channels)
-        n_samples = None if isinstance(reader, StreamReader) else SectionReader(reader, start, end).n_samples
-        can_cut = isinstance(separator, Separator) and separator.n_passes == 1 and is_path(src)
-        if jobs == 1 or not can_cut or not is_worth_cutting(n_samples, reader.sr):
+        if jobs == 1 or not (isinstance(separator, Separator) and separator.n_passes == 1 and is_path(src)):
+            return stream
+        n_samples = SectionReader(reader, start, end).n_samples
+        if not is_worth_cutting(n_samples, reader.sr):
             return stream
         maker = _StreamMaker(separator, reader.sr, reader.n_channels)
         shape = Shape(reader.sr, reader.n_channels, n_samples, stream.latency)

@@ -131,6 +131,25 @@ def test_nothing_is_cut_where_too_little_was_heard(short_pieces: Path, tmp_path:
     np.testing.assert_array_equal(read(tmp_path / "1.wav"), read(tmp_path / "2.wav"))
 
 
+def test_a_long_silence_is_not_heard_again_by_every_piece(short_pieces: Path) -> None:
+    second = np.full((1, 32 * 125), 0.1, np.float32)
+
+    def blocks() -> Generator[Array]:
+        for is_sound in [True] * 20 + [False] * 100 + [True] * 20:
+            yield second * is_sound
+
+    stream = Pieces(
+        blocks(), _StreamMaker(Denoiser(), SR, 1, None), ("speech",), Shape(SR, 1, 140 * SR, 125), linked=True,
+        jobs=1, progress=None,
+    )  # fmt: skip
+    cut = list(stream._cut())
+    assert sum(piece.n_samples for piece in cut) == 140 * SR
+    assert len(cut) > 2
+    assert max(piece.n_before for piece in cut) <= 20 * SR
+    with stream:
+        pass
+
+
 class _FinishedError(Exception):
     pass
 
