@@ -24,6 +24,7 @@ __all__ = [
     "check_entries",
     "check_number",
     "check_real",
+    "check_rng",
     "check_shape",
     "check_whole",
     "collect",
@@ -162,6 +163,29 @@ def check_choice(
             return choice
     *others, last = map(repr, choices)
     raise invalid(name, value, f"{', '.join(others)} or {last}" if others else last, advice)
+
+
+def check_rng(rng: Any) -> np.random.Generator:
+    """Return a generator of random numbers, if `rng` is one, a seed, or None.
+
+    Raises
+    ------
+    ParameterError
+        If it is not.
+
+    Examples
+    --------
+    >>> check_rng(-1)
+    Traceback (most recent call last):
+        ...
+    nmf_audio.errors.ParameterError: rng=-1; must be a whole number of at least 0, a numpy Generator or None
+    """
+    if not isinstance(rng, bool | np.bool | str):
+        try:
+            return np.random.default_rng(rng)
+        except (TypeError, ValueError):
+            pass
+    raise invalid("rng", rng, "a whole number of at least 0, a numpy Generator or None")
 
 
 def collect(errors: list[Any], check: Callable[..., Result], *args: Any, **options: Any) -> Result | None:

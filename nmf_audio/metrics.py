@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_array, invalid
+from nmf_audio._checks import check_array, check_number, invalid
+from nmf_audio.dsp.bands import check_rate
 from nmf_audio.errors import MissingExtraError
 
 __all__ = ["active_frames", "edge_windows", "estoi", "pesq", "segmental_snr", "si_sdr", "stoi"]
@@ -128,7 +129,7 @@ def stoi(reference: Signal, estimate: Signal, sr: int = PESQ_SR) -> float:
     Raises
     ------
     ParameterError
-        If shapes differ or there is too little speech.
+        If shapes differ, `sr` is not allowed, or there is too little speech.
     MissingExtraError
         If the extra ``eval`` is not installed.
 
@@ -162,7 +163,7 @@ def estoi(reference: Signal, estimate: Signal, sr: int = PESQ_SR) -> float:
     Raises
     ------
     ParameterError
-        If shapes differ or there is too little speech.
+        If shapes differ, `sr` is not allowed, or there is too little speech.
     MissingExtraError
         If the extra ``eval`` is not installed.
 
@@ -202,7 +203,7 @@ def segmental_snr(reference: Signal, estimate: Signal, sr: int, *, frame_seconds
     Raises
     ------
     ParameterError
-        If shapes differ, or the reference is silent or shorter than a frame.
+        If shapes differ or an argument is not allowed, or the reference is silent or shorter than a frame.
 
     Examples
     --------
@@ -241,7 +242,7 @@ def active_frames(
     Raises
     ------
     ParameterError
-        If the recording is silent or shorter than a frame.
+        If an argument is not allowed, or the recording is silent or shorter than a frame.
 
     Examples
     --------
@@ -249,7 +250,9 @@ def active_frames(
     >>> active_frames(y, 16000).tolist()
     [False, True, True, False]
     """
-    energy = _frame_energy(np.asarray(reference, np.float64), sr, frame_seconds)
+    y = check_array("reference", reference, ("n_samples",), low=-np.inf)
+    range_db = check_number("range_db", range_db, 0, unit="dB")
+    energy = _frame_energy(y.astype(np.float64, copy=False), sr, frame_seconds)
     if energy.size == 0 or energy.max() == 0:
         given = f"reference of {len(reference)} samples has no frame with sound"
         raise invalid("reference", len(reference), "a frame or longer, and not silent", given=given)
@@ -280,7 +283,7 @@ def edge_windows(
     Raises
     ------
     ParameterError
-        If the recording is silent or shorter than a frame of 10 ms.
+        If an argument is not allowed, or the recording is silent or shorter than a frame of 10 ms.
 
     Examples
     --------
@@ -288,18 +291,20 @@ def edge_windows(
     >>> edge_windows(y, 16000)
     ([slice(1600, 2400, None)], [slice(4000, 4800, None)])
     """
-    frame = round(FRAME_SECONDS * sr)
+    frame = round(FRAME_SECONDS * check_rate(sr))
+    window = round(check_number("window_seconds", window_seconds, 0, above=True, unit="s") * sr)
+    pause_seconds = check_number("pause_seconds", pause_seconds, 0, unit="s")
     where = np.flatnonzero(active_frames(reference, sr))
     breaks = np.flatnonzero(np.diff(where) > round(pause_seconds / FRAME_SECONDS))
     starts = where[np.concatenate([[0], breaks + 1])] * frame
     stops = (where[np.concatenate([breaks, [len(where) - 1]])] + 1) * frame
-    window = round(window_seconds * sr)
     stretches = [(int(a), int(b)) for a, b in zip(starts, stops, strict=True) if b - a >= window]
     return [slice(a, a + window) for a, _ in stretches], [slice(b - window, b) for _, b in stretches]
 
 
 def _stoi(reference: Signal, estimate: Signal, sr: int, *, extended: bool) -> float:
     s, x = _check(reference, estimate)
+    sr = check_rate(sr)
     package = _extra("pystoi")
     with warnings.catch_warnings():
         # pystoi warns and returns 1e-5, which could be taken for a score
@@ -327,7 +332,8 @@ def _check(reference: Signal, estimate: Signal) -> tuple[npt.NDArray[np.float64]
 
 
 def _frame_energy(y: npt.NDArray[np.float64], sr: int, frame_seconds: float) -> npt.NDArray[np.float64]:
-    size = max(1, round(frame_seconds * sr))
+    seconds = check_number("frame_seconds", frame_seconds, 0, above=True, unit="s")
+    size = max(1, round(seconds * check_rate(sr)))
     return np.asarray(np.sum(y[: len(y) // size * size].reshape(-1, size) ** 2, axis=1))
 
 

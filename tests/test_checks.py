@@ -18,12 +18,24 @@ from nmf_audio._checks import (
     check_array,
     check_choice,
     check_number,
+    check_rng,
     check_whole,
     conflict,
     invalid,
     out_of_order,
 )
 from nmf_audio.errors import ParameterError
+from nmf_audio.nmf import (
+    NMF,
+    Penalty,
+    cluster,
+    factorize,
+    factorize_penalised,
+    factorize_symmetric,
+    factorize_tensor,
+    initialize,
+    k_means,
+)
 
 
 @pytest.mark.parametrize("one", [1, np.int8(1), np.uint64(1), np.array(1)], ids=repr)
@@ -126,6 +138,42 @@ def test_choices_are_listed() -> None:
         assert str(caught.value) == message
     assert check_choice("beta", 1.0, (0, 1, 2)) == 1
     assert check_choice("norm", None, (None, "l2")) is None
+
+
+@pytest.mark.parametrize("rng", [-1, 1.5, "7", True, np.array([0.5])], ids=repr)
+def test_what_is_no_source_of_random_numbers_is_refused(rng: Any) -> None:
+    with pytest.raises(
+        ParameterError, match=r"must be a whole number of at least 0, a numpy Generator or None$"
+    ):
+        check_rng(rng)
+
+
+def test_a_generator_is_drawn_from_and_a_seed_gives_the_same_numbers() -> None:
+    generator = np.random.default_rng(7)
+    assert check_rng(generator) is generator
+    assert check_rng(7).random() == check_rng(np.int64(7)).random() == generator.random()
+    assert check_rng(None).random() != check_rng(None).random()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **rng: NMF(2, **rng).fit(np.ones((4, 6))),
+        lambda **rng: cluster(np.ones((3, 3)), 2, **rng),
+        lambda **rng: factorize(np.ones((4, 6)), W=np.ones((4, 2)), **rng),
+        lambda **rng: factorize_penalised(np.ones((4, 6)), 2, penalty=Penalty(), **rng),
+        lambda **rng: factorize_symmetric(np.ones((3, 3)), G=np.ones((3, 2)), n_clusters=2, **rng),
+        lambda **rng: factorize_tensor(np.ones((2, 4, 6)), 2, **rng),
+        lambda **rng: initialize(np.ones((4, 6)), 2, **rng),
+        lambda **rng: k_means(np.ones((3, 2)), 2, **rng),
+        lambda **rng: nmf_audio.read_sources({}, **rng),
+    ],
+)
+def test_public_functions_refuse_it_by_the_same_words(call: Callable[..., object]) -> None:
+    with pytest.raises(
+        ParameterError, match=r"^rng=-1; must be a whole number of at least 0, a numpy Generator or None$"
+    ):
+        call(rng=-1)
 
 
 PACKAGE = Path(nmf_audio.__file__).parent

@@ -127,3 +127,27 @@ def test_a_missing_extra_says_how_to_get_it(
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match="install it with: pip install p"):
         metric(clean_speech, clean_speech)
+
+
+@pytest.mark.parametrize("metric", [stoi, estoi, segmental_snr, active_frames, edge_windows])
+def test_the_sample_rate_is_checked(metric: Callable[..., object]) -> None:
+    y = np.random.default_rng(0).standard_normal(8000)
+    signals = (y,) if metric in (active_frames, edge_windows) else (y, y)
+    for sr in (0, -16000, 16000.5, "16000", None):
+        with pytest.raises(ParameterError, match="must be a whole number from 4000 to 384000 Hz") as caught:
+            metric(*signals, sr)
+        assert (caught.value.name, caught.value.value) == ("sr", sr)
+
+
+def test_lengths_of_frames_windows_and_pauses_are_checked() -> None:
+    y = np.ones(1600)
+    with pytest.raises(ParameterError, match=r"frame_seconds=0; must be a number above 0 s"):
+        segmental_snr(y, y, SR, frame_seconds=0)
+    with pytest.raises(ParameterError, match=r"range_db=-1; must be a number of at least 0 dB"):
+        active_frames(y, SR, range_db=-1)
+    with pytest.raises(ParameterError, match=r"window_seconds=0; must be a number above 0 s"):
+        edge_windows(y, SR, window_seconds=0)
+    with pytest.raises(ParameterError, match=r"pause_seconds=nan; must be a number of at least 0 s"):
+        edge_windows(y, SR, pause_seconds=np.nan)
+    with pytest.raises(ParameterError, match=r"reference\[3\]=nan; must be finite"):
+        active_frames(np.where(np.arange(1600) == 3, np.nan, y), SR)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_array, check_choice, check_number, check_whole, invalid
-from nmf_audio._types import AnyArray
+from nmf_audio._checks import check_array, check_choice, check_number, check_rng, check_whole, invalid
+from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.alternation import Alternation
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Free, Problem, check_result, free_atoms, prepare
@@ -57,7 +57,7 @@ def factorize(
     momentum: float = 0.9,
     coarse: int | None = None,
     n_jobs: int = 1,
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
     callback: Callable[[int, float], None] | None = None,
 ) -> Factorization:
     """Factorize V ~= W @ H: each iteration updates H, then W.
@@ -138,7 +138,7 @@ def factorize(
     check_choice("norm", norm, NORMS)
     max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
     momentum = check_number("momentum", momentum, 0.0, MAX_MOMENTUM)
-    atoms, h = first_factors(problem, n_components, W, H, init, rng)
+    atoms, h = first_factors(problem, n_components, W, H, init, check_rng(rng))
     n_components = len(atoms)
     chosen = free_atoms(free, n_components)
     penalty_H, penalty_W = problem.l1(l1_H, n_components, "l1_H"), problem.l1(l1_W, n_components, "l1_W")
@@ -181,7 +181,7 @@ def first_factors(
     W: ArrayLike | None,
     H: ArrayLike | None,
     init: str,
-    rng: int | np.random.Generator | None,
+    rng: np.random.Generator,
 ) -> tuple[AnyArray, AnyArray]:
     """Return frame-major atoms and activations to start from: copies of the given ones, the others by `init`."""
     given = None

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_choice, check_whole, invalid
-from nmf_audio._types import AnyArray
+from nmf_audio._checks import check_choice, check_rng, check_whole, invalid
+from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Problem, prepare
 
@@ -19,7 +19,7 @@ def initialize(
     n_components: int,
     *,
     init: str = "random",
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
 ) -> tuple[AnyArray, AnyArray]:
     """Atoms and activations to start from: W (n_features, n_components) and H (n_components, n_frames).
 
@@ -56,17 +56,15 @@ def initialize(
     ((4, 2), (2, 6))
     """
     problem = prepare(V, 1.0, None)
-    W, H = make_start(problem, check_whole("n_components", n_components, 1), init, rng)
+    W, H = make_start(problem, check_whole("n_components", n_components, 1), init, check_rng(rng))
     return np.ascontiguousarray(W.T), np.ascontiguousarray(H.T * problem.dtype.type(problem.scale))
 
 
 def make_start(
-    problem: Problem, n_components: int, init: str, rng: int | np.random.Generator | None
+    problem: Problem, n_components: int, init: str, rng: np.random.Generator
 ) -> tuple[AnyArray, AnyArray]:
     """Return a start, frame-major and in the problem's scale."""
-    W, H = INITS[check_choice("init", init, INITS, advice="or give W and H")](
-        problem.V, n_components, np.random.default_rng(rng)
-    )
+    W, H = INITS[check_choice("init", init, INITS, advice="or give W and H")](problem.V, n_components, rng)
     norm = np.sqrt((W * W).sum(axis=1))
     W /= norm[:, None]
     H *= norm

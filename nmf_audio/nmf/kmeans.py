@@ -7,8 +7,8 @@ equivalence of nonnegative matrix factorization and spectral clustering", SDM 20
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_array, check_whole
-from nmf_audio._types import AnyArray
+from nmf_audio._checks import check_array, check_rng, check_whole
+from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import power_of_two
 
@@ -25,7 +25,7 @@ def k_means(
     *,
     weights: ArrayLike | None = None,
     n_starts: int = N_STARTS,
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
 ) -> AnyArray:
     """Put items into clusters, so that sum_i weights[i] * |X[i] - C[labels[i]]|**2 is small.
 
@@ -67,7 +67,7 @@ def k_means(
     w = np.ones(len(x)) if weights is None else check_array("weights", weights, (len(x),)).astype(np.float64)
     w = w / power_of_two(w)
     w = w / w.sum() if w.any() else np.full(len(x), 1 / len(x))
-    generator = np.random.default_rng(rng)
+    generator = check_rng(rng)
     found = [
         _descend(x, w, _draw_centres(x, w, n_clusters, generator))
         for _ in range(check_whole("n_starts", n_starts, 1))

@@ -3,7 +3,6 @@
 import inspect
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from nmf_audio._checks import (
@@ -15,7 +14,7 @@ from nmf_audio._checks import (
     invalid,
     out_of_order,
 )
-from nmf_audio._types import AnyArray
+from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Free, any_positive, prepare
 from nmf_audio.nmf.factorization import factorize
@@ -85,7 +84,7 @@ class NMF:
         n_jobs: int = 1,
         rho: float = 0.9,
         batch_iter: int = 20,
-        rng: int | np.random.Generator | None = None,
+        rng: RandomSource = None,
     ) -> None:
         self.n_components = n_components
         self.beta = beta

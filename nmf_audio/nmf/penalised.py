@@ -32,8 +32,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_choice, check_number, check_whole, invalid
-from nmf_audio._types import AnyArray
+from nmf_audio._checks import check_choice, check_number, check_rng, check_whole, invalid
+from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Free, Problem, free_atoms, per_atom, prepare
@@ -88,7 +88,7 @@ def factorize_penalised(
     free: Free = None,
     max_iter: int = 200,
     tol: float = 1e-4,
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
     callback: Callable[[int, float], None] | None = None,
 ) -> Factorization:
     """Factorize V ~= W @ H with penalties on the activations.
@@ -142,7 +142,7 @@ def factorize_penalised(
     beta = float(check_choice("beta", beta, BETAS))
     problem = prepare(V, beta, None)
     max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
-    atoms, h = _scale_to_sum_one(problem, *first_factors(problem, n_components, W, H, init, rng))
+    atoms, h = _scale_to_sum_one(problem, *first_factors(problem, n_components, W, H, init, check_rng(rng)))
     weights = _Weights(penalty, len(atoms), problem)
     chosen = free_atoms(free, len(atoms))
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_array, check_whole, invalid
-from nmf_audio._types import AnyArray
+from nmf_audio._checks import check_array, check_rng, check_whole, invalid
+from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import check_result, power_of_two
 
@@ -25,7 +25,7 @@ def factorize_symmetric(
     *,
     G: ArrayLike | None = None,
     max_iter: int = MAX_ITER,
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
 ) -> tuple[AnyArray, float]:
     """Factorize a matrix of similarities.
 
@@ -81,8 +81,9 @@ def factorize_symmetric(
             given=f"A holds {a.max() * scale:g}",
         )
     n_clusters, max_iter = check_whole("n_clusters", n_clusters, 1), check_whole("max_iter", max_iter, 1)
+    generator = check_rng(rng)
     if G is None:
-        g = np.random.default_rng(rng).random((len(a), n_clusters)) + 0.1
+        g = generator.random((len(a), n_clusters)) + 0.1
         g *= np.sqrt(a.sum() / (g @ g.T).sum())
     else:
         g = check_array("G", G, (len(a), n_clusters)) / math.sqrt(scale)
@@ -103,9 +104,7 @@ def _check_similarities(A: ArrayLike) -> tuple[AnyArray, float]:
     return a / scale, scale
 
 
-def cluster(
-    A: ArrayLike, n_clusters: int, *, n_starts: int = N_STARTS, rng: int | np.random.Generator | None = None
-) -> AnyArray:
+def cluster(A: ArrayLike, n_clusters: int, *, n_starts: int = N_STARTS, rng: RandomSource = None) -> AnyArray:
     """Put items into clusters: symmetric NMF of D**(-1/2) @ A @ D**(-1/2), D the row sums, from several starts.
 
     Parameters
@@ -142,7 +141,7 @@ def cluster(
     n_clusters = check_whole("n_clusters", n_clusters, 1, len(a), advice="A has no more items")
     size = np.sqrt(a.sum(axis=1))
     scaled = a / np.outer(size, size)
-    generator = np.random.default_rng(rng)
+    generator = check_rng(rng)
     found = [
         factorize_symmetric(scaled, n_clusters, rng=generator)
         for _ in range(check_whole("n_starts", n_starts, 1))

@@ -11,8 +11,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_array, check_number, check_real, check_shape, check_whole, invalid
-from nmf_audio._types import AnyArray
+from nmf_audio._checks import (
+    check_array,
+    check_number,
+    check_real,
+    check_rng,
+    check_shape,
+    check_whole,
+    invalid,
+)
+from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Problem, check_result, convert, prepare
@@ -48,7 +56,7 @@ def factorize_tensor(
     H: ArrayLike | None = None,
     max_iter: int = 200,
     tol: float = 1e-4,
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
     callback: Callable[[int, float], None] | None = None,
 ) -> TensorFactorization:
     """Factorize a tensor: each iteration updates H, then W, then Q.
@@ -107,7 +115,7 @@ def factorize_tensor(
     check_shape("V", v, ("n_channels", "n_features", "n_frames"))
     problem = prepare(v.reshape(-1, v.shape[2]), beta, None)
     max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
-    place, w, h = _make_start(problem, v.shape[0], n_components, (Q, W, H), rng)
+    place, w, h = _make_start(problem, v.shape[0], n_components, (Q, W, H), check_rng(rng))
 
     n_iter, cost = descend(
         lambda: _update(problem, place, w, h),
@@ -150,17 +158,16 @@ def _make_start(
     n_channels: int,
     n_components: int | None,
     given: tuple[ArrayLike | None, ArrayLike | None, ArrayLike | None],
-    rng: int | np.random.Generator | None,
+    rng: np.random.Generator,
 ) -> tuple[AnyArray, AnyArray, AnyArray]:
     n_features = problem.n_features // n_channels
     if all(a is None for a in given):
         if n_components is None:
             raise invalid("n_components", None, "the number of atoms", "give it, or Q, W and H")
-        generator = np.random.default_rng(rng)
         wanted = check_whole("n_components", n_components, 1)
-        w = np.abs(generator.standard_normal((wanted, n_features))) + 1e-3
-        place = 0.5 + generator.random((wanted, n_channels))
-        _, h = make_start(problem, wanted, "random", generator)
+        w = np.abs(rng.standard_normal((wanted, n_features))) + 1e-3
+        place = 0.5 + rng.random((wanted, n_channels))
+        _, h = make_start(problem, wanted, "random", rng)
         model = float((w.sum(1) * place.sum(1) * h.sum(0)).sum()) / problem.V.size
         h *= problem.dtype.type(max(float(problem.V.mean(dtype=np.float64)), problem.eps) / model)
         return place.astype(problem.dtype), w.astype(problem.dtype), h

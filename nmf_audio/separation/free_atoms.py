@@ -61,9 +61,7 @@ class FrameSampler:
 
 
 @single_blas
-def learn_free_atoms(
-    V: Array, W: Array, n_components: int, *, beta: float, power: float, rng: int | np.random.Generator | None
-) -> Array:
+def learn_free_atoms(V: Array, W: Array, n_components: int, *, beta: float, power: float, rng: int) -> Array:
     """Learn atoms (n_bands, n_components), of L2 norm 1, for what the fixed atoms `W` leave unexplained.
 
     `V` (n_bands, n_frames) are normalised bands of the mixture; `W`, of L2 norm 1 too, describes magnitudes to

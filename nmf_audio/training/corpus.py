@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nmf_audio._checks import check_number, check_whole, invalid, out_of_order
+from nmf_audio._checks import check_number, check_rng, check_whole, invalid, out_of_order
+from nmf_audio._types import RandomSource
 from nmf_audio.errors import AudioFileError, MissingExtraError
 from nmf_audio.training.recordings import Recording, find_audio_files, open_recording, read_clips
 
@@ -88,7 +89,7 @@ class Corpus:
         *,
         max_seconds: float | None = None,
         clip_seconds: float = 10.0,
-        rng: int | np.random.Generator | None = None,
+        rng: RandomSource = None,
     ) -> Iterator[Clip]:
         """Draw clips, one after the other, evenly over groups.
 
@@ -128,14 +129,14 @@ class Corpus:
         if max_seconds is not None:
             check_number("max_seconds", max_seconds, 0, above=True, advice="leave it out to read everything")
         check_number("clip_seconds", clip_seconds, 0, above=True, advice="10 is the default")
-        return self._read(self._plan(max_seconds, clip_seconds, np.random.default_rng(rng)))
+        return self._read(self._plan(max_seconds, clip_seconds, check_rng(rng)))
 
     def load(
         self,
         *,
         max_seconds: float | None = None,
         clip_seconds: float = 10.0,
-        rng: int | np.random.Generator | None = None,
+        rng: RandomSource = None,
     ) -> dict[str, list[NDArray[np.float32]]]:
         """Draw clips as `clips` does and hold them in memory.
 
@@ -150,7 +151,7 @@ class Corpus:
         return loaded
 
     def split(
-        self, fraction: float, *, by_group: bool = False, rng: int | np.random.Generator | None = None
+        self, fraction: float, *, by_group: bool = False, rng: RandomSource = None
     ) -> tuple["Corpus", "Corpus"]:
         """Keep some recordings aside, for scores on what was not learned from.
 
@@ -181,7 +182,7 @@ class Corpus:
             what = "group" if by_group else "recording"
             raise out_of_order(f"there is only one {what}, and nothing to divide", "add more")
         n_held = min(max(1, round(fraction * len(names))), len(names) - 1)
-        held = set(np.random.default_rng(rng).choice(names, n_held, replace=False).tolist())
+        held = set(check_rng(rng).choice(names, n_held, replace=False).tolist())
         pairs = list(zip(keys, self.recordings, strict=True))
         return (
             Corpus(tuple(r for key, r in pairs if key not in held), self.sr),

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_array, check_whole
-from nmf_audio._types import Array
+from nmf_audio._checks import check_array, check_rng, check_whole
+from nmf_audio._types import Array, RandomSource
 from nmf_audio.training.gated_memory import MEMORY_PREFIXES, SCALE
 
 __all__ = ["Array", "Arrays", "from_arrays", "initial", "sigmoid", "to_arrays"]
@@ -44,7 +44,7 @@ def initial(
     mid: bool = True,
     inhibition: bool = True,
     running: bool = True,
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
 ) -> Arrays:
     """Start from two plain dictionaries.
 
@@ -78,7 +78,7 @@ def initial(
     check_array("W_speech", W_speech, ("n_bands", "n_components"))
     check_array("W_noise", W_noise, (len(W_speech), "n_components"), advice="both have the same bands")
     check_whole("n_layers", n_layers, 1, advice="4 is the default")
-    generator = np.random.default_rng(rng)
+    generator = check_rng(rng)
     W = np.concatenate([W_speech, W_noise], axis=1)
     W = W / W.sum(axis=0)
     n_bands, n_fixed = W.shape

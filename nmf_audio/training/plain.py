@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nmf_audio._checks import check_number, check_whole, invalid
-from nmf_audio._types import Array, Progress
+from nmf_audio._checks import check_number, check_rng, check_whole, invalid
+from nmf_audio._types import Array, Progress, RandomSource
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.nmf import factorize
@@ -44,7 +44,7 @@ def train_plain(
     spec: FrontEndSpec | None = None,
     spectrum: Array | None = None,
     origins: Mapping[Path, Origin] | None = None,
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
     progress: Progress | None = None,
 ) -> Dictionary:
     """Learn atoms of one source from recordings.
@@ -133,8 +133,8 @@ def train_plain(
             f"at least {n_groups}, one atom for each folder",
             "ask for more or put recordings together",
         )
-    seed = rng if isinstance(rng, int) else None
-    generator = np.random.default_rng(rng)
+    generator = check_rng(rng)
+    seed = int(rng) if isinstance(rng, int | np.integer) else None
 
     def report(percent: float) -> None:
         if progress is not None:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nmf_audio._checks import invalid
-from nmf_audio._types import Array
+from nmf_audio._checks import check_rng, invalid
+from nmf_audio._types import Array, RandomSource
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.nmf.blas import single_blas
@@ -84,7 +84,7 @@ def read_sources(
     held_out: float = 0.1,
     max_seconds: float = 1800.0,
     origins: Mapping[Path, Origin] | None = None,
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
 ) -> SourceClips:
     """Read the recordings of each source into memory, the last part of each held out.
 
@@ -110,7 +110,7 @@ def read_sources(
     AudioFileError
         When no recording of a source could be read.
     """
-    generator = np.random.default_rng(rng)
+    generator = check_rng(rng)
     clips: Clips = {}
     rows: list[dict[str, Any]] = []
     for name, corpus in sources.items():

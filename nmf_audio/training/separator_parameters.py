@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nmf_audio._checks import check_array, check_whole, invalid
-from nmf_audio._types import AnyArray
+from nmf_audio._checks import check_array, check_rng, check_whole, invalid
+from nmf_audio._types import AnyArray, RandomSource
 
 __all__ = ["free_gradients", "initial_separator", "separator_arrays"]
 
@@ -24,9 +24,7 @@ STAY = 0.4
 """Share of an activation that the next frame starts from."""
 
 
-def initial_separator(
-    atoms: Sequence[AnyArray], *, n_layers: int = 4, rng: int | np.random.Generator | None = None
-) -> Arrays:
+def initial_separator(atoms: Sequence[AnyArray], *, n_layers: int = 4, rng: RandomSource = None) -> Arrays:
     """Start from a plain dictionary of each source.
 
     Parameters
@@ -53,7 +51,7 @@ def initial_separator(
     for i, W in enumerate(atoms):
         check_array(f"atoms[{i}]", W, (len(atoms[0]), "n_components"), advice="all have the same bands")
     check_whole("n_layers", n_layers, 1, advice="4 is the default")
-    generator = np.random.default_rng(rng)
+    generator = check_rng(rng)
     W = np.concatenate(atoms, axis=1)
     W = W / W.sum(axis=0)
     n_bands, K = W.shape

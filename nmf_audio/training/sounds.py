@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._types import Array
+from nmf_audio._checks import check_rng
+from nmf_audio._types import Array, RandomSource
 from nmf_audio.training.card import NOT_STATED, Origin, origin_of, trained_on
 from nmf_audio.training.corpus import Corpus
 
@@ -135,7 +136,7 @@ def read_recordings(
     held_out: float = 0.07,
     max_seconds: float | None = None,
     origins: Mapping[Path, Origin] | None = None,
-    rng: int | np.random.Generator | None = None,
+    rng: RandomSource = None,
 ) -> Recordings:
     """Read recordings into memory, some of them held out.
 
@@ -165,7 +166,7 @@ def read_recordings(
     AudioFileError
         When no recording of a source could be read.
     """
-    generator = np.random.default_rng(rng)
+    generator = check_rng(rng)
     by_group = len(speech.groups) > 1
     speech_parts = speech.split(held_out, by_group=by_group, rng=generator)
     noise_parts = _split_noise(noise, held_out, origins, generator)
