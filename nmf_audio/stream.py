@@ -230,27 +230,11 @@ class Stream(BlockStream[Samples]):
 
 
 class LinkedStream(Stream):
-    """A `Stream` whose channels get the same gains.
+    """A `Stream` whose channels get the same gains, and which keeps one `source` of the decomposition.
 
-    Parameters
-    ----------
-    decomposition : Decomposition
-        Takes the first ``band_map.n_observed`` bands.
-    spectrum : ndarray (n_bands,), float32
-        Long-term speech spectrum of the dictionary.
-    band_map : BandMap
-        Front end at the signal's rate. The latency is one frame of it.
-    n_channels : int
-        Channels of the signal.
-    source : str
-        Which of the decomposition's sources to keep.
-    floor_gain : float
-        Smallest gain that is applied, in [0, 1].
-    mix : float
-        1 returns the kept source alone, 0 the unchanged signal.
-    observer : callable or None
-        Called with the results of every few frames (`AnalysedFrames`: magnitudes, bands, estimate), the gains
-        (n_frames, n_freq) of the kept source, and those that are applied: with the floor and the mix.
+    `floor_gain` is the smallest gain, `mix` the share of the result. The `observer` is called with the results
+    of every few frames (`AnalysedFrames`: magnitudes, bands, estimate), the gains (n_frames, n_freq) of the
+    kept source, and those that are applied: with the floor and the mix.
     """
 
     def __init__(

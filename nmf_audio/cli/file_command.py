@@ -47,25 +47,10 @@ def run(
     *,
     called: str,
 ) -> int:
-    """Do what is planned, or print it if this is a dry run.
+    """Do what is planned, or print it if this is a dry run; return the exit code.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Checked by `check`.
-    plans : sequence of Plan
-        What is read and written.
-    make_works : callable
-        Returns a work for each of them.
-    head : mapping
-        What the JSON document has besides its files.
-    called : str
-        The word for several recordings beside the progress bar, ``'recordings'``.
-
-    Returns
-    -------
-    int
-        The exit code.
+    `args` were checked by `check`. `make_works` returns a work for each of the plans, `head` is what the JSON
+    document has besides its files, and `called` the word for several recordings beside the progress bar.
     """
     messages.print_left_out(args)
     if args.dry_run:

@@ -22,18 +22,10 @@ STREAM_NAME = "{source}{ext}"
 
 @dataclass(frozen=True)
 class Plan:
-    """One recording, and where its outputs go.
+    """One recording, and where each of its outputs goes.
 
-    Parameters
-    ----------
-    src : Path
-        The recording.
-    outputs : dict of str to Path
-        Where each signal goes.
-    skip : bool
-        There is nothing to do, since the outputs exist.
-    refusal : Exception or None
-        Why outputs like this recording can't be written.
+    With `skip` there is nothing to do, since the outputs exist; `refusal` is why outputs like this recording
+    can't be written.
     """
 
     src: Path

@@ -31,24 +31,8 @@ def progress_bar(
     """Show the progress of a work, but with ``-q``: a bar if standard error is a terminal.
 
     The bar vanishes at the end, so that the next line written stands in its place. The time left is that of the
-    average speed: of this work, not of an earlier one that it continues.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Of the command.
-    label : str
-        What the work is called.
-    unit : str
-        What is counted.
-    lines : bool
-        Without a terminal, print a line every few minutes.
-    learns_first : bool
-        Nothing is done for a while that tells no speed.
-
-    Yields
-    ------
-    Update
+    average speed: of this work, not of an earlier one that it continues; with `learns_first` it is not shown
+    until the first progress. With `lines`, a line is printed every few minutes where there is no terminal.
     """
     if args.verbosity == 0 or not (sys.stderr.isatty() or lines):
         yield lambda done, total, note="", /: None

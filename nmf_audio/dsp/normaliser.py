@@ -38,24 +38,18 @@ LOUDEST = 1e6
 class Normaliser:
     """Divides each frame by the long-term speech spectrum, by a running level and, in part, by a running tilt.
 
-    With e_t the mean over bands of x_t / spectrum, the level follows ``m += max(1 / count, 0.01) * (e_t - m)`` from
-    the first frame on; frames of (relative) silence are not counted. The result does not depend on the signal's
-    level: a recording 30 dB quieter gives the same v.
+    With e_t the mean over bands of x_t / spectrum, the level follows ``m += max(1 / count, 0.01) * (e_t - m)``
+    from the first frame on; frames of (relative) silence are not counted. The result does not depend on the
+    signal's level: a recording 30 dB quieter gives the same v.
 
-    Noise that is far louder in some bands, as in a car, would leave speech in the others without weight. The tilt
-    follows each band's own mean likewise, ``c += max(1 / (count + 10), 0.01) * (x_t / spectrum / m - c)``
-    from c = 1 on, and is divided out to the power of `whitening`.
+    Noise that is far louder in some bands, as in a car, would leave speech in the others without weight. The
+    tilt follows each band's own mean likewise, ``c += max(1 / (count + 10), 0.01) * (x_t / spectrum / m - c)``
+    from c = 1 on, and is divided out to the power of `whitening`: at 0 it is kept, at 1 all bands have the same
+    mean in the long run.
 
-    A single sample of 1e6 among others of 0.1 would hold the level up for a quarter of a minute. So where a frame
-    far above the level is followed at once by one as far below it, level and tilt go back to what they were before;
-    until then they follow the frame, which might be an onset, as any other.
-
-    Parameters
-    ----------
-    spectrum : ndarray (n_bands,), float32
-        Long-term magnitude spectrum of speech in the bands, positive.
-    whitening : float
-        0: the tilt is kept; 1: in the long run all bands have the same mean.
+    A single sample of 1e6 among others of 0.1 would hold the level up for a quarter of a minute. So where a
+    frame far above the level is followed at once by one as far below it, level and tilt go back to what they
+    were before; until then they follow the frame, which might be an onset, as any other.
     """
 
     def __init__(self, spectrum: Array, whitening: float = 0.0) -> None:

@@ -24,14 +24,9 @@ def check_target(
 ) -> None:
     """Check that a file may be written, as far as names show, without touching anything.
 
-    `sources` are files that are read: the target must be none of them, through whatever link. `force` allows
-    a target that exists.
-
-    Raises
-    ------
-    AudioFileError
-        If the target is an input, a folder, a device or another special file, or exists without `force`, or
-        if its folder is missing or can't be written to.
+    `sources` are files that are read: the target must be none of them, through whatever link. `AudioFileError`
+    if it is one, a folder, a device or another special file, exists without `force`, or its folder is missing
+    or can't be written to.
     """
     target = Path(target)
     try:

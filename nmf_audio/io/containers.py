@@ -47,14 +47,7 @@ _WAV_FAMILY = {entry.container for entry in FORMATS.values() if ".wav" in entry.
 class Container:
     """Container, coding and byte order of an audio file, in libsndfile's words.
 
-    Parameters
-    ----------
-    format : str
-        Container, for example ``'WAV'``.
-    subtype : str
-        Coding of the samples, for example ``'PCM_16'``.
-    endian : str
-        ``'FILE'`` (the container's own byte order), ``'LITTLE'`` or ``'BIG'``.
+    For example ``'WAV'``, ``'PCM_16'``, and ``'LITTLE'``, ``'BIG'`` or ``'FILE'`` (the container's own byte order).
     """
 
     format: str
@@ -88,16 +81,10 @@ def check_output(
 ) -> Wanted:
     """Return what an output is asked to be, if that is possible as far as names show.
 
-    `format` is one of `FORMATS`, and `subtype` a coding, both in any case; the extension of the target may
-    mean something else than `format`. `like` is the recording: an unknown extension is allowed if it is that
-    of the recording, or if the recording has none and its name is the beginning.
-
-    Raises
-    ------
-    ParameterError
-        If one of them is unknown, or they do not go together.
-    MissingExtraError
-        If it is a media file and PyAV is not installed.
+    `format` is one of `FORMATS`, and `subtype` a coding, both in any case; the extension of the target may mean
+    something else than `format`. `like` is the recording: an unknown extension is allowed if it is that of the
+    recording, or if the recording has none and its name is the beginning. `ParameterError` if one of them is
+    unknown, or they do not go together; `MissingExtraError` if it is a media file and PyAV is not installed.
 
     Examples
     --------
@@ -249,13 +236,9 @@ def choose_container(
     """Choose container and subtype of an output, of whose name only the extension counts.
 
     Those of the input are kept; an extension, or a `format` that was asked for, that means another container
-    wins, and takes the input's subtype or the nearest that it has. A WAV that would be too large for
-    `n_values` (samples times channels) becomes RF64.
-
-    Raises
-    ------
-    AudioFileError
-        If the container has no such subtype, or can't hold as much.
+    wins, and takes the input's subtype or the nearest that it has. A WAV that would be too large for `n_values`
+    (samples times channels) becomes RF64. `AudioFileError` if the container has no such subtype, or can't hold
+    as much.
 
     Examples
     --------

@@ -37,21 +37,8 @@ class Loudness(NamedTuple):
 class LoudnessMeter:
     """Measures a signal that comes in blocks.
 
-    Parameters
-    ----------
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    channel_mask : int or None
-        Which loudspeaker each is for, see `nmf_audio.io.speakers`; the usual ones by default.
-
-    Raises
-    ------
-    AudioFileError
-        If nothing says which loudspeakers so many channels are for.
-    MissingExtraError
-        If PyAV is not installed.
+    `channel_mask` says which loudspeakers the channels are for, see `nmf_audio.io.speakers`; the usual ones by
+    default. `AudioFileError` if nothing says which loudspeakers so many channels are for.
     """
 
     def __init__(self, sr: int, n_channels: int, channel_mask: int | None = None) -> None:

@@ -128,16 +128,9 @@ def _read_head(path: Path) -> bytes:
 def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = False) -> Iterator[Reader]:
     """Read a recording from an open file, such as ``sys.stdin.buffer``, from where it stands to its end.
 
-    All of the stream has to go into a temporary file first if it is no WAV of plain numbers: FLAC, MP3,
-    videos. With `whole` it goes there whatever it is: it can then be opened again, at the reader's `path`.
-    `raw` is what the samples are if there is no header.
-
-    Raises
-    ------
-    ParameterError
-        If `raw` lacks the sample rate.
-    AudioFileError
-        If there is no audio that can be read.
+    All of the stream has to go into a temporary file first if it is no WAV of plain numbers: FLAC, MP3, videos.
+    With `whole` it goes there whatever it is: it can then be opened again, at the reader's `path`. `raw` is
+    what the samples are if there is no header, and must have a sample rate.
 
     Examples
     --------

@@ -110,25 +110,10 @@ class ByteSource:
 
 
 class StreamReader:
-    """Reads samples from a stream as they come.
+    """Reads samples from a stream as they come; `nmf_audio.io.open.open_stream` makes these.
 
-    `nmf_audio.io.open.open_stream` makes these.
-
-    Parameters
-    ----------
-    source : ByteSource
-        Stands at the first sample.
-    head : WavHead
-        What the samples are.
-    label : str
-        Its name in messages.
-    raw : bool
-        Whether there was no head in the stream.
-
-    Attributes
-    ----------
-    label, sr, n_channels, n_samples, container, tags, form, channel_mask, chunks, n_read, damage
-        As those of `AudioReader`; it has no `comments`, `pictures` and `others`.
+    It has the attributes of `AudioReader` but for `comments`, `pictures` and `others`. `source` stands at the
+    first sample; `raw` says that there was no head in the stream.
     """
 
     def __init__(self, source: ByteSource, head: WavHead, label: str, *, raw: bool = False) -> None:

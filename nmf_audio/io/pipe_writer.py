@@ -80,38 +80,11 @@ def choose_stream_container(
 
 
 class StreamWriter(WriterContext):
-    r"""Writes samples to a stream, each block at once; a context manager.
+    r"""Writes samples to a stream, each block at once; a context manager with the attributes of `AudioWriter`.
 
-    Parameters
-    ----------
-    file : binary file
-        A pipe, for example ``sys.stdout.buffer``.
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    container : Container
-        See `choose_stream_container`; more than two channels make a WAV a WAVEX.
-    n_samples : int or None
-        How many there will be, if known.
-    form : FormatChunk
-        Loudspeakers and valid bits; a WAV that says loudspeakers becomes a WAVEX.
-    chunks : sequence of (bytes, bytes)
-        What else stands before the samples.
-    warnings : sequence of str
-        Sentences about what is left out.
-
-    Attributes
-    ----------
-    label, sr, n_written, n_clipped, warnings, container
-        As those of `AudioWriter`.
-
-    Raises
-    ------
-    BrokenPipeError
-        If whoever reads the stream has left.
-    AudioFileError
-        If it can't be written for another reason.
+    A WAV becomes a WAVEX if it has more than two channels, or if `form` names loudspeakers. `chunks` stand
+    before the samples; `warnings` are sentences about what is left out. `BrokenPipeError` if whoever reads the
+    stream has left; `AudioFileError` if it can't be written for another reason.
 
     Examples
     --------

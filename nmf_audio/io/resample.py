@@ -16,16 +16,8 @@ class Resampler:
     """Converts a signal's rate on its way to a writer; a context manager.
 
     The filter's delay is taken off: output sample n stands for the time n / `sr_out`, from 0 on, and n input
-    samples become n * `sr_out` / `sr_in`, rounded.
-
-    Parameters
-    ----------
-    write : callable
-        Takes blocks (n_channels, m), float32, at the new rate.
-    sr_in, sr_out : int
-        Sample rates in Hz.
-    n_channels : int
-        Channels.
+    samples become n * `sr_out` / `sr_in`, rounded. `write` takes blocks (n_channels, m), float32, at the new
+    rate.
 
     Examples
     --------

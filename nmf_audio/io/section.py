@@ -13,14 +13,10 @@ __all__ = ["check_section", "cut"]
 
 
 def check_section(start: Any, end: Any, *, name: str = "") -> tuple[float, float]:
-    """Return start and end of a part of a recording in seconds, if they are such; None is its beginning or end.
+    """Return start and end of a part of a recording in seconds; None is its beginning or end.
 
-    `name` is that of an argument that holds both.
-
-    Raises
-    ------
-    ParameterError
-        If they are no numbers, negative, or the part is empty.
+    `name` is that of an argument that holds both. `ParameterError` if they are no numbers, negative, or the
+    part is empty.
 
     Examples
     --------

@@ -84,23 +84,14 @@ class UnknownFormatError(AudioFileError):
 class AudioReader(ExtrasReader):
     """Reads an audio file block by block; a context manager.
 
-    Parameters
-    ----------
-    path : str or path
-        The file.
-    label : str, optional
-        Its name in messages; `path` by default.
+    `AudioFileError` if the file is missing, empty, no regular file, or holds no audio that can be read.
 
     Attributes
     ----------
-    path : Path
-        The file.
-    label : str
-        Its name in messages.
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
+    path, label : Path, str
+        The file, and its name in messages.
+    sr, n_channels : int
+        Sample rate in Hz, and channels.
     n_samples : int or None
         Length in samples as far as the file tells before all of it is read; None if it does not.
     container : Container
@@ -113,11 +104,6 @@ class AudioReader(ExtrasReader):
         Samples read so far.
     damage : str or None
         What is missing of the file, half a sentence; complete once all blocks are read.
-
-    Raises
-    ------
-    AudioFileError
-        If the file is missing, empty, no regular file, or holds no audio that can be read.
 
     Examples
     --------
@@ -212,22 +198,10 @@ class AudioReader(ExtrasReader):
             self._file.close()
 
     def blocks(self, dtype: type[np.floating[Any]] = np.float32) -> Iterator[Samples]:
-        """Yield the samples in blocks of about a second; the memory needed does not grow with the file.
+        """Yield the samples (n_channels, n) in blocks of about a second; memory does not grow with the file.
 
-        Parameters
-        ----------
-        dtype : type
-            float32, or float64 for all bits of 32-bit integers and of doubles.
-
-        Yields
-        ------
-        ndarray (n_channels, n), dtype
-            Samples, full scale 1.0.
-
-        Raises
-        ------
-        AudioFileError
-            If a sample is NaN, infinite, or too large for float32 arithmetic; the message says which.
+        float64 is for all bits of 32-bit integers and of doubles. `AudioFileError` if a sample is NaN, infinite, or
+        too large for float32 arithmetic; the message says which.
         """
         n_block = choose_block_length(self.sr, self.n_channels)
         while (block := self._read_block(n_block, dtype)) is not None:

@@ -34,24 +34,9 @@ _TAGS = (
 class AudioWriter(WriterContext):
     """Writes an audio file block by block; a context manager.
 
-    Integers are rounded to the nearest and saturate; nothing is rescaled or dithered.
-
-    Parameters
-    ----------
-    path : Path
-        Where to write, for example what `replacing` gives.
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    container : Container
-        Container, subtype and byte order.
-    label : str, optional
-        Its name in messages; `path` by default.
-    extras : Extras
-        What it has beside the samples.
-    encoding : mapping or None
-        How lossy codings are encoded, see `choose_encoding`.
+    Integers are rounded to the nearest and saturate; nothing is rescaled or dithered. `extras` is what the file
+    has beside the samples; `encoding` how lossy codings are encoded, see `choose_encoding`. `AudioFileError` if
+    the container can't hold such a signal, or not that much of it, or if not everything arrived on the disk.
 
     Attributes
     ----------
@@ -62,16 +47,11 @@ class AudioWriter(WriterContext):
     n_clipped : int
         Values that were out of the range of the integers.
     warnings : list of str
-        What was left out.
+        Sentences about what was left out.
     container : Container
         What is being written.
     sr : int
         Sample rate in Hz.
-
-    Raises
-    ------
-    AudioFileError
-        If the container can't hold such a signal, or not that much of it, or if not everything arrived on the disk.
     """
 
     def __init__(
@@ -137,23 +117,10 @@ class AudioWriter(WriterContext):
             self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(names)}")
 
     def write(self, y: Samples) -> Samples:
-        """Append a block.
+        """Append a block (n_channels, n), and return its samples as the file now has them.
 
-        Parameters
-        ----------
-        y : ndarray (n_channels, n), float32 or float64
-            Samples, full scale 1.0.
-
-        Returns
-        -------
-        ndarray (n_channels, n)
-            The samples as the file now has them (before the encoding, for lossy ones): rounded to its integers.
-            float64 for more than 24 bits, else the type of `y`.
-
-        Raises
-        ------
-        AudioFileError
-            If the disk did not take it.
+        They are rounded to the file's integers, before the encoding of lossy codings; float64 for more than 24
+        bits, else of the type of `y`. `AudioFileError` if the disk did not take them.
         """
         if y.shape[1] == 0:
             return y

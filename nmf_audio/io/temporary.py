@@ -26,26 +26,10 @@ _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) 
 
 
 class TemporaryFile:
-    """An empty file beside a target, which can be put in its place, and taken back.
+    """An empty file, at `path` beside a target, which can be put in its place, and taken back.
 
-    Parameters
-    ----------
-    real : Path
-        The target, no link.
-    word : str
-        16 hexadecimal digits that it shares with the other files of one step.
-    mode : int
-        Its permissions, as far as the umask grants them.
-
-    Attributes
-    ----------
-    path : Path
-        Where it is.
-
-    Raises
-    ------
-    OSError
-        If it can't be made.
+    `real` is the target, no link; `word` are 16 hexadecimal digits that the file shares with the others of one
+    step; `mode` are its permissions, as far as the umask grants them.
     """
 
     def __init__(self, real: Path, word: str, mode: int) -> None:

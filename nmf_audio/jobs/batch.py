@@ -132,22 +132,9 @@ def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tu
 class FileWork(Generic[AnyReport]):
     """Processes one recording and reports whatever becomes of it.
 
-    Parameters
-    ----------
-    process : callable
-        `denoise_file` or `separate_file`.
-    report : type
-        What it returns.
-    src : Path or binary file
-        The recording.
-    dst : Path, binary file, or dict of str to Path
-        Its output, or its parts.
-    options : dict
-        Keywords of `process`.
-    skip_existing : bool
-        Leave it alone if all of `dst` exists.
-    refusal : Exception or None
-        Why it can't be processed, if that is known.
+    `process` is `denoise_file` or `separate_file`, `report` the type of what it returns, `dst` an output or the
+    mapping of all of them. With `skip_existing` a recording whose outputs exist is left alone; a `refusal` is
+    why it can't be processed, if that is known.
     """
 
     process: Callable[..., AnyReport]
@@ -226,19 +213,11 @@ def run_in_order(
     jobs: int = 1,
     progress: Callable[[int, float, float], None],
 ) -> Iterator[Result]:
-    """Do works in threads and yield what they return in their order.
+    """Do works in threads, `jobs` at a time, and yield what they return in their order.
 
-    Ctrl-C reaches the caller's thread only: the works end between two blocks, by an exception that their progress
-    call raises, so that none is interrupted while it puts a file in its place.
-
-    Parameters
-    ----------
-    works : iterable of callable
-        Each takes a callable (done, total) that it calls as it goes, and returns anything but an exception.
-    jobs : int
-        How many at a time.
-    progress : callable
-        Called in the caller's thread with the number of the work and its (done, total), which are 0 once it is done.
+    Ctrl-C reaches the caller's thread only: the works end between two blocks, by an exception that their
+    progress call raises, so that none is interrupted while it puts a file in its place. `progress` is called in
+    the caller's thread with the number of the work and its (done, total), which are 0 once it is done.
     """
     works = list(works)
     stop = threading.Event()

@@ -37,29 +37,11 @@ def missing_packages() -> list[str]:
 
 
 def evaluate(clean: PathLike, noisy: PathLike, denoisers: Mapping[str, Denoiser]) -> dict[str, Scores]:
-    """Denoise a recording and score the results against its clean version.
+    """Denoise a recording with each denoiser, and score the results against its clean version.
 
-    Scores are those of `nmf_audio.metrics`, of the mean of all channels; PESQ at 16 kHz, all others at the rate of
-    the recordings.
-
-    Parameters
-    ----------
-    clean, noisy : path
-        The same recording without and with noise: of the same rate, length and number of channels.
-    denoisers : mapping of str to Denoiser
-        What to score.
-
-    Returns
-    -------
-    dict of str to dict
-        The scores of `NOISY`, the recording as it is, and of each denoiser.
-
-    Raises
-    ------
-    AudioFileError
-        If a recording can't be read.
-    ParameterError
-        If the two do not belong together, or the clean one is silent.
+    The recording itself is scored as `NOISY`. Scores are those of `nmf_audio.metrics`, of the mean of all channels;
+    PESQ at 16 kHz, all others at the rate of the recordings. `ParameterError` if the two do not have the same rate,
+    length and number of channels, or the clean one is silent.
 
     Examples
     --------

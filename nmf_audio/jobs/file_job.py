@@ -67,12 +67,10 @@ SILENT_DB, SILENT_DEPTH_DB = -96.0, 50.0
 
 @dataclass(frozen=True)
 class FileJob:
-    """One recording, what becomes of it, and what its outputs are asked to be.
+    """One recording, what becomes of it, and what its outputs are asked to be; see `nmf_audio.denoise_file`.
 
     Parameters
     ----------
-    src : str, path or binary file
-        The recording.
     outputs : mapping of str to path or binary file
         Where each signal goes; the first one stands for all in the report.
     what : str
@@ -86,12 +84,8 @@ class FileJob:
         Write the rest even if there is next to nothing in it.
     others : tuple of path
         What else is read, and must not be written over.
-    raw : RawFormat or None
-        What open files are made of, if they have no header.
     n_passes : int
         How often the recording is read.
-    start, end, format, subtype, sr, bitrate, quality, force, progress
-        See `nmf_audio.denoise_file`.
     """
 
     src: Target
@@ -114,19 +108,10 @@ class FileJob:
     progress: Progress | None = None
 
     def run(self, prepare: Prepare) -> tuple[dict[str, Any], Levels]:
-        """Do it.
+        """Process the recording; return the fields of `FileReport`, and the levels of all signals.
 
-        Parameters
-        ----------
-        prepare : callable
-            Takes the open recording, and its blocks for what hears them all beforehand; returns what processes it.
-
-        Returns
-        -------
-        dict
-            The fields of `FileReport`.
-        Levels
-            Of the recording, and of what came out.
+        `prepare` takes the open recording, and its blocks for what reads them all beforehand; it returns what
+        processes them.
         """
         started = time.perf_counter()
         wanted = self._check()

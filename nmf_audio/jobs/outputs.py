@@ -21,24 +21,10 @@ def default_output(
     format: str | None = None,
     source: str = "",
 ) -> Path:
-    """Return the default path of an output.
+    """Return the default path of an output: in `folder`, or beside the recording.
 
-    Parameters
-    ----------
-    src : str or path
-        The recording.
-    folder : str or path, optional
-        Where to put the output; beside the recording by default.
-    name : str
-        Its name, with ``{stem}`` and ``{ext}`` for those of the recording, ``{source}`` for `source`.
-    format : str, optional
-        Its format; ``{ext}`` is then an extension of that format.
-    source : str
-        Name of a source.
-
-    Returns
-    -------
-    Path
+    In `name`, ``{stem}`` and ``{ext}`` stand for those of the recording (with `format` for an extension of
+    that), and ``{source}`` for the name of a source.
 
     Examples
     --------

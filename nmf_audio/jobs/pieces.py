@@ -175,22 +175,10 @@ class _Order:
 class Pieces:
     """A signal that is processed in pieces, side by side; for `nmf_audio.jobs.pump.pump` it is a stream.
 
-    Parameters
-    ----------
-    blocks : generator of ndarray (n_channels, n)
-        The signal, once more: it is read ahead of what `process` is called with.
-    maker : StreamMaker
-        Makes a stream for each piece.
-    names : tuple of str
-        The signals that come out of a stream.
-    shape : Shape
-        Of the signal.
-    linked : bool
-        All channels are heard together; otherwise each must have been heard before the signal is cut.
-    jobs : int
-        Pieces that are processed at a time.
-    progress : callable or None
-        Called in the thread that calls `process`, with the seconds that are done, and those that there are.
+    `blocks` are the signal once more: it is read ahead of what `process` is called with. `maker` makes a stream
+    for each piece, and `names` are the signals that come out of one. If the channels are not `linked`, each
+    must have been heard before the signal is cut. `progress` is called in the thread that calls `process`, with
+    the seconds that are done, and those that there are.
     """
 
     def __init__(

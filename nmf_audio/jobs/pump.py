@@ -74,25 +74,11 @@ def pump(
     *,
     exact: bool = False,
 ) -> Levels:
-    """Send all of a signal through a stream.
+    """Send all of a signal through a stream; return the levels of the signal and of what came out.
 
-    Parameters
-    ----------
-    blocks : iterable of ndarray (n_channels, n)
-        The signal.
-    stream : Processor
-        Takes its blocks as float32.
-    write : mapping of str to callable
-        Takes what comes out (n_channels, m), float32, and returns it as it was stored.
-    rest : str or None
-        The output that gets what remains: the input minus the others as they were stored.
-    exact : bool
-        What remains is computed in float64, and levels are those of the samples as stored.
-
-    Returns
-    -------
-    Levels
-        Of the signal, and of what came out.
+    `write` takes what comes out for each output (n_channels, m), float32, and returns it as it was stored. The
+    output `rest` gets what remains: the input minus the others as they were stored. With `exact` that is
+    computed in float64, and levels are those of the samples as stored.
     """
     waiting: list[Samples] = []
     n_values, energy_in = 0, 0.0

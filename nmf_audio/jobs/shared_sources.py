@@ -27,22 +27,9 @@ def hear_files(
 ) -> FittedSeparator:
     """Let a separator learn from several recordings that share sources, before it separates any of them.
 
-    Parameters
-    ----------
-    separator : RecordingSeparator
-        Hears them.
-    paths : sequence of str or path
-        Recordings. Those that can't be read, or have another rate than the first, are left out: `separate_file` says
-        why. The first itself must be readable if its stretch is the example.
-    start, end : float or None
-        Seconds: only this part of each recording is used.
-    progress : callable, optional
-        Called with the number of recordings that were read, and of all.
-
-    Returns
-    -------
-    FittedSeparator
-        Takes each of them apart in one pass.
+    Those that can't be read, or have another rate than the first, are left out: `separate_file` says why. The
+    first must be readable if a section of it is the example. Of each only the seconds from `start` to `end` are
+    used. `progress` is called with the number of recordings that were read, and of all.
 
     Raises
     ------

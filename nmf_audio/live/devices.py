@@ -55,17 +55,7 @@ class Device:
 
 
 def load_sounddevice() -> Any:
-    """Import ``sounddevice``.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed, or finds no PortAudio.
-    """
+    """Import ``sounddevice``; `MissingExtraError` if it is not installed, or finds no PortAudio."""
     try:
         import sounddevice
     except ImportError as error:
@@ -81,22 +71,7 @@ def load_sounddevice() -> Any:
 
 
 def list_devices(sounddevice: Any = None) -> list[Device]:
-    """Return the audio devices that there are.
-
-    Parameters
-    ----------
-    sounddevice : module or None
-        What offers ``query_devices`` and ``query_hostapis`` as ``sounddevice`` does; None imports that.
-
-    Returns
-    -------
-    list of Device
-
-    Raises
-    ------
-    MissingExtraError
-        If ``sounddevice`` or PortAudio is missing.
-    """
+    """Return the audio devices that there are, from ``sounddevice`` or another module of its interface."""
     sounddevice = load_sounddevice() if sounddevice is None else sounddevice
     hosts = [host["name"] for host in sounddevice.query_hostapis()]
     defaults = [_default_number(sounddevice, kind) for kind in ("input", "output")]
@@ -126,25 +101,9 @@ def _default_number(sounddevice: Any, kind: str) -> int | None:
 def find_device(devices: Sequence[Device], kind: Kind, wanted: int | str | None) -> Device:
     """Return the device that is meant.
 
-    Parameters
-    ----------
-    devices : sequence of Device
-        What there is.
-    kind : {'input', 'output'}
-        What it has to do.
-    wanted : int, str or None
-        Its number; words that are all part of its name or of its host's, in any case; None for the default.
-
-    Returns
-    -------
-    Device
-
-    Raises
-    ------
-    ParameterError
-        If no device is meant, or more than one, or one that can't do it.
-    DeviceError
-        If there is none to choose from.
+    `wanted` is its number; words that are all part of its name or of its host's, in any case; or None for the
+    default. `ParameterError` if no device is meant, or more than one, or one that can't do it; `DeviceError` if
+    there is none to choose from.
 
     Examples
     --------
@@ -184,27 +143,8 @@ def choose_rate(
 ) -> int:
     """Return a sample rate at which one device records and another plays.
 
-    Parameters
-    ----------
-    sounddevice : module
-        As for `list_devices`.
-    source, target : Device
-        Where sound comes from and goes to.
-    n_inputs, n_outputs : int
-        Channels.
-    wanted : int or None
-        The rate in Hz, or None for the first that works of theirs and of the usual ones.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ParameterError
-        If `wanted` does not work.
-    DeviceError
-        If nothing works.
+    That is `wanted`, or the first that works of theirs and of the usual ones. `ParameterError` if `wanted` does not
+    work; `DeviceError` if nothing works.
     """
     rates = [wanted] if wanted is not None else list(dict.fromkeys([source.sr, target.sr, 48000, 44100]))
     for sr in rates:

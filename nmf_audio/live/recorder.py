@@ -25,21 +25,9 @@ _WAV_LIMIT = 2**32 - 2**20
 
 
 class RingBuffer:
-    """Samples on their way from one thread to one other, without locks.
+    """Samples on their way from one thread to one other, without locks; `n_lost` is how many found no room.
 
     Only `put` moves the end, only `take` moves the beginning, and each does so after it has copied.
-
-    Parameters
-    ----------
-    n_channels : int
-        Channels.
-    size : int
-        Samples that it holds.
-
-    Attributes
-    ----------
-    n_lost : int
-        Samples that found no room.
 
     Examples
     --------
@@ -79,27 +67,11 @@ class RingBuffer:
 
 
 class Recorder:
-    """Writes what goes out to a file; a context manager.
+    """Writes what is played to a file; a context manager.
 
-    The file is there once the context is left, whatever ended it: what was played until then is complete.
-
-    Parameters
-    ----------
-    path : str or path
-        The file; its extension names the format. 24 bits where the format has them.
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    force : bool
-        Replace a file that exists.
-
-    Attributes
-    ----------
-    tape : RingBuffer
-        For the callback.
-    n_lost : int
-        Samples that are not in the file though they went out.
+    The file is there once the context is left, whatever ended it: what was played until then is complete. Its
+    extension names the format, with 24 bits where the format has them. The callback puts samples on the `tape`;
+    `n_lost` is how many of those played are not in the file.
     """
 
     def __init__(

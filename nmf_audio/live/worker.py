@@ -23,16 +23,8 @@ class BlockWorker:
     """Takes blocks from an input device and gives blocks to an output device.
 
     Calling it is what the callback does: it takes no lock, writes nothing anywhere, and allocates only what
-    `Stream.process` does. Another thread may set `bypass` and read the counters at any time.
-
-    Parameters
-    ----------
-    stream : Stream
-        Denoises; nothing else may use it.
-    abort : type of exception
-        Raised to end the sound when something failed; `error` then is the reason.
-    tape : RingBuffer or None
-        Is given what goes out.
+    `Stream.process` does. Another thread may set `bypass` and read the counters at any time. If something
+    fails, the exception `abort` is raised to end the sound, and `error` is the reason.
 
     Attributes
     ----------
@@ -41,7 +33,7 @@ class BlockWorker:
     error : Exception or None
         What failed.
     buffered_seconds : float
-        Sound that the devices' buffers hold; nothing may come for so long and a block, and nothing is lost.
+        Sound that the devices' buffers hold: a block that comes later than that, and its own length, is a gap.
     """
 
     def __init__(self, stream: Stream, *, abort: type[Exception], tape: RingBuffer | None = None) -> None:
@@ -66,18 +58,8 @@ class BlockWorker:
     def __call__(self, indata: Array, outdata: Array, frames: int, time: Any, status: Any) -> None:
         """Work on one block, as ``sounddevice.Stream`` calls it.
 
-        Parameters
-        ----------
-        indata : ndarray (n, n_channels), float32
-            What came in.
-        outdata : ndarray (n, n_outputs), float32
-            Is filled with what goes out: of as many channels, or any number of copies of one.
-        frames : int
-            n.
-        time : object
-            Unused.
-        status : CallbackFlags
-            What went wrong with the blocks before.
+        `outdata` (n, n_outputs) is filled from `indata` (n, n_channels): as many channels, or any number of copies
+        of one. `status` tells what went wrong with the blocks before.
         """
         started = perf_counter()
         allowed = frames / self._stream.sr + self.buffered_seconds

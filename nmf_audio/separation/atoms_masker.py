@@ -24,9 +24,10 @@ N_ITER_PENALISED = 60
 class AtomsMasker:
     """Masks magnitudes by the atoms of each source: a `nmf_audio.separation.segment_masking.Masker`.
 
-    It can be pickled, and so sent to another process. Atoms (n_rows, n_components) describe
-    magnitudes to `power`, `mask_power` is the exponent of the masks on magnitudes, `penalty` acts on activations.
-    With `places` each channel gets masks of its own, and rows are those of all channels, one channel after the other.
+    It can be pickled, and so sent to another process. Atoms (n_rows, n_components) describe magnitudes to
+    `power`, `mask_power` is the exponent of the masks on magnitudes, `penalty` acts on activations. With
+    `places` each channel gets masks of its own, and rows are those of all channels, one channel after the
+    other.
 
     Examples
     --------

@@ -89,16 +89,9 @@ class Settings:
 class Training(ABC):
     """A training, step by step.
 
-    Parameters
-    ----------
-    settings : Settings
-        Sizes, length, losses, seed.
-    fingerprint : str
-        Of the recordings: a training goes on only with the same ones.
-    spec : FrontEndSpec, optional
-        The front end; that of `start`, or the default one.
-    start : Dictionary, optional
-        A dictionary of the `kind` that is made, to go on from; its sizes hold instead of those of the settings.
+    `fingerprint` is that of the recordings: a training continues only with the same ones. With `start`, a
+    dictionary of the `kind` that is made, it begins there, and the sizes are those of that dictionary rather
+    than of the settings; `ParameterError` if it is of another kind.
 
     Attributes
     ----------
@@ -111,12 +104,7 @@ class Training(ABC):
     last_score : dict of str to float, or None
         What `score` last returned, and the ``step`` after which it did.
     spectrum : ndarray, float32 (n_bands,)
-        What frames are divided by.
-
-    Raises
-    ------
-    ParameterError
-        When `start` is of another kind.
+        The spectrum that frames are divided by.
     """
 
     kind: ClassVar[str]
@@ -213,21 +201,16 @@ class Training(ABC):
     def restore(self, path: str | os.PathLike[str], minutes: float | None = None) -> None:
         """Continue from a checkpoint, to the end that the settings ask for, or else to its own.
 
-        Parameters
-        ----------
-        path : path-like
-            The checkpoint.
-        minutes : float, optional
-            Go on to as many steps in all as this machine makes in that time; those that it was made for if they were
-            planned for the same time.
+        With `minutes`, continue to as many steps in all as this machine makes in that time; to those of the
+        checkpoint if they were planned for the same time.
 
         Raises
         ------
         DictionaryError
             When it can't be read.
         ParameterError
-            When it is of other settings or other recordings, or began elsewhere; when it has more steps than are
-            asked for, or was made in the midst of another cool-down.
+            When it is of other settings or recordings, or began elsewhere; when it has more steps than are asked for,
+            or was made in the midst of another cool-down.
         """
         arrays, facts = load_checkpoint(path)
         facts["settings"] = _identity(facts.get("settings", {}))
@@ -376,27 +359,10 @@ def first_atoms(
 ) -> Array:
     """Learn atoms (n_bands, n_components) of one source by KL-NMF.
 
-    Parameters
-    ----------
-    magnitudes : ndarray (n_signals, n_frames, n_bands)
-        Of signals, each of which is brought to the same level.
-    spectrum : ndarray (n_bands,)
-        What frames are divided by.
-    n_components : int
-        Number of atoms.
-    name : str
-        What the caller calls this number.
-    floor : float
-        Added to all frames, whose mean is about 1.
-    rng : Generator
-        Draws the frames that atoms start from.
-    **options
-        More of `factorize`.
-
-    Raises
-    ------
-    ParameterError
-        When there are fewer frames with sound than atoms.
+    `magnitudes` are (n_signals, n_frames, n_bands); each signal is brought to the same level, and frames are
+    divided by `spectrum`. `name` is the caller's name of `n_components`, for the error when there are fewer
+    frames with sound than atoms; `floor` is added to all frames, whose mean is about 1; `options` go to
+    `factorize`.
     """
     v = magnitudes / spectrum
     v /= v.mean(axis=(1, 2), keepdims=True)

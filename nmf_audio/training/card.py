@@ -46,23 +46,10 @@ class Origin(NamedTuple):
 
 
 def read_manifest(path: str | os.PathLike[str]) -> dict[Path, Origin]:
-    """Read a table of recordings.
+    """Read a table of recordings: their origins by resolved path.
 
-    Parameters
-    ----------
-    path : path-like
-        A CSV file with the columns ``path`` (from the table's own folder), ``source`` and ``license`` (or
-        ``licence``); other columns are ignored.
-
-    Returns
-    -------
-    dict of pathlib.Path to Origin
-        By resolved path.
-
-    Raises
-    ------
-    ParameterError
-        When the file can't be read or lacks a column.
+    It is a CSV file with the columns ``path`` (from the table's own folder), ``source`` and ``license`` (or
+    ``licence``); other columns are ignored. `ParameterError` if it can't be read or lacks a column.
     """
     table = Path(path)
     try:
@@ -88,21 +75,9 @@ def origin_of(path: Path, origins: Mapping[Path, Origin] | None) -> Origin:
 def trained_on(
     source: str, heard: Mapping[Path, float], origins: Mapping[Path, Origin] | None
 ) -> list[dict[str, Any]]:
-    """Sum up the recordings that were used, by collection.
+    """Sum up the recordings that were used, by collection, most seconds first.
 
-    Parameters
-    ----------
-    source : str
-        The source that was learned.
-    heard : mapping of pathlib.Path to float
-        Seconds taken from each recording.
-    origins : mapping of pathlib.Path to Origin, optional
-        What `read_manifest` gave.
-
-    Returns
-    -------
-    list of dict
-        With the keys source, origin, licence, recordings and seconds; most seconds first.
+    `heard` has the seconds taken from each recording; `origins` is what `read_manifest` returned.
     """
     sums: dict[Origin, list[float]] = {}
     for path, seconds in heard.items():
@@ -132,21 +107,12 @@ def card_path(path: str | os.PathLike[str]) -> Path:
 
 
 def card_text(dictionary: Dictionary) -> str:
-    """Write the card as Markdown.
+    """Return the card as Markdown.
 
-    Parameters
-    ----------
-    dictionary : Dictionary
-        Its `meta` may hold ``licence`` (str), ``commands`` (list of str), ``versions`` (dict), ``trained_on``
-        and ``training`` (lists of dicts, as `train_plain` makes them), ``held_out`` (list of dicts, as
-        `nmf_audio.training.sounds.read_recordings` makes it), ``compared`` (rows of a
-        table of scores), ``notes`` (list of paragraphs that stand in place of
-        the promise that the same command gives the same bits).
-
-    Returns
-    -------
-    str
-        The whole card.
+    The dictionary's `meta` may hold ``licence`` (str), ``commands`` (list of str), ``versions`` (dict),
+    ``trained_on`` and ``training`` (lists of dicts, as `train_plain` makes them), ``held_out`` (list of dicts,
+    as `nmf_audio.training.sounds.read_recordings` makes it), ``compared`` (rows of a table of scores), and
+    ``notes`` (paragraphs in the place of the promise that the same command gives the same bits).
     """
     meta = dictionary.meta
     counts = " + ".join(f"{dictionary.n_components(source)} {source}" for source in dictionary.sources)
@@ -201,25 +167,7 @@ def card_text(dictionary: Dictionary) -> str:
 
 
 def write_card(dictionary: Dictionary, path: str | os.PathLike[str]) -> Path:
-    """Write the card of a saved dictionary.
-
-    Parameters
-    ----------
-    dictionary : Dictionary
-        What is in the file.
-    path : path-like
-        The dictionary's file.
-
-    Returns
-    -------
-    pathlib.Path
-        The card's file; one that was there is replaced once the new one is whole.
-
-    Raises
-    ------
-    DictionaryError
-        When it can't be written.
-    """
+    """Write the card of a dictionary beside its file `path`, in the place of an old one; return the card's path."""
     target = card_path(path)
     with saving(target, "the card") as file:
         file.write_text(card_text(dictionary), encoding="utf-8")

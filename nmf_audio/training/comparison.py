@@ -37,21 +37,7 @@ def compare_denoisers(
 ) -> dict[str, Scores]:
     """Return the mean scores of mixtures of held-out recordings, as they are and denoised with each dictionary.
 
-    Parameters
-    ----------
-    recordings : Recordings
-        Those of the training; it has not learned from the held-out ones.
-    dictionaries : mapping of str to Dictionary
-        Trained or plain ones, with speech and noise.
-    sr : int
-        Sample rate of the mixtures, Hz.
-    seed : int
-        Draws the mixtures.
-
-    Returns
-    -------
-    dict of str to dict
-        By name; the first is `MIXTURE`.
+    The first are called `MIXTURE`; `seed` draws the mixtures.
     """
     rng = np.random.default_rng([seed, STREAM])
     speech, noise = recordings.held_out_speech, recordings.held_out_noise

@@ -303,19 +303,7 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
 
 
 def fair_shares(available: Sequence[float], budget: float) -> list[float]:
-    """Divide a budget evenly; who has less than the even share gives all, the rest share what is left.
-
-    Parameters
-    ----------
-    available : sequence of float
-        How much each has.
-    budget : float
-        How much to take, together.
-
-    Returns
-    -------
-    list of float
-        How much to take from each; together the budget, or all there is.
+    """Divide a budget evenly; those that have less than an even share give all, the others share what is left.
 
     Examples
     --------

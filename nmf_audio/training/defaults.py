@@ -58,19 +58,7 @@ SEPARATOR_RATE = 2e-2
 
 
 def n_components(n_groups: int, *, one_group: bool) -> int:
-    """Return how many atoms to learn.
-
-    Parameters
-    ----------
-    n_groups : int
-        Folders that the recordings lie in.
-    one_group : bool
-        Whether all become one group of atoms, as speech does.
-
-    Returns
-    -------
-    int
-        128 for one group, else 3 for each folder and at least 8.
+    """Return how many atoms to learn: 128 for one group, as speech is, else 3 for each folder and at least 8.
 
     Examples
     --------
@@ -83,19 +71,6 @@ def n_components(n_groups: int, *, one_group: bool) -> int:
 def l1_h(*, one_group: bool) -> float:
     """Return the penalty on activations.
 
-    Parameters
-    ----------
-    one_group : bool
-        Whether all become one group of atoms, as speech does.
-
-    Returns
-    -------
-    float
-        1 for one group, whose many atoms it keeps apart; 0 for the few atoms of a kind of noise.
-
-    Examples
-    --------
-    >>> l1_h(one_group=True)
-    1.0
+    It is 1 for one group, whose many atoms it keeps apart, and 0 for the few atoms of a kind of noise.
     """
     return 1.0 if one_group else 0.0

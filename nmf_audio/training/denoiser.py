@@ -133,20 +133,9 @@ class DenoiserSettings(Settings):
 
 
 class DenoiserTraining(Training):
-    """A training, step by step.
+    """A training of a denoiser, step by step; see `train_denoiser`.
 
-    Parameters
-    ----------
-    recordings : Recordings
-        See `nmf_audio.training.sounds.read_recordings`.
-    settings : DenoiserSettings
-        Sizes, length, losses, seed.
-    spec : FrontEndSpec, optional
-        The front end; that of `start`, or the usual one with a whitening of 0.3.
-    start : Dictionary, optional
-        A trained dictionary to go on from; its sizes hold instead of those of the settings.
-    workers : Workers, optional
-        Threads that share the parts of a batch; all is done in the caller's thread by default.
+    `workers` are threads that share the parts of a batch; without them all is done in the caller's thread.
     """
 
     kind = "trained"

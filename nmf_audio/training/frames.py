@@ -66,26 +66,10 @@ class Frames:
 def analyse(
     clips: Iterable[Clip], spec: FrontEndSpec, progress: Callable[[float], None] | None = None
 ) -> Bands:
-    """Take clips through the front end's STFT and bands.
+    """Take clips through the front end's STFT and bands; silent ones are left out.
 
-    Parameters
-    ----------
-    clips : iterable of Clip
-        At the spec's sample rate.
-    spec : FrontEndSpec
-        The front end.
-    progress : callable, optional
-        Called with the seconds analysed so far.
-
-    Returns
-    -------
-    Bands
-        Silent clips are left out. An hour takes 90 MB.
-
-    Raises
-    ------
-    AudioFileError
-        When all is silence.
+    An hour takes 90 MB. `progress` is called with the seconds analysed so far. `AudioFileError` if all is
+    silence.
     """
     bank, edges = BandMap(spec, spec.sr), band_edges(spec)
     magnitudes, groups, n_observed = [], [], []
@@ -144,25 +128,10 @@ def long_term_spectrum(bands: Bands) -> Array:
 def normalised_frames(
     bands: Bands, *, spectrum: Array, n_frames: int, one_group: str | None, rng: np.random.Generator
 ) -> dict[str, Frames]:
-    """Normalise every clip as the denoiser would, drop silence, and draw frames evenly.
+    """Normalise every clip as the denoiser does, drop silence, and draw frames evenly over groups.
 
-    Parameters
-    ----------
-    bands : Bands
-        What `analyse` gave.
-    spectrum : ndarray, float32 (n_bands,)
-        What frames are divided by.
-    n_frames : int
-        How many frames to draw, together, at most. Groups share them evenly as far as they have that many.
-    one_group : str, optional
-        Put all frames together under this name (groups still share evenly); None keeps groups apart.
-    rng : Generator
-        Draws the frames.
-
-    Returns
-    -------
-    dict of str to Frames
-        By group, names sorted.
+    There are at most `n_frames`. They are returned by group, names sorted; with `one_group`, all together under
+    that name.
     """
     n_bands = len(spectrum)
     rows: dict[str, list[Array]] = {}

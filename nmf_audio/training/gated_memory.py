@@ -81,25 +81,10 @@ def has_memory(free: Mapping[str, Array]) -> bool:
 
 
 def first_memory(n_bands: int, n_activations: int, sizes: MemorySizes, rng: np.random.Generator) -> Arrays:
-    """Return the free variables of a memory to start from: gates random and open to the past, heads next to nothing.
+    """Return the free variables of a memory to start from.
 
-    Parameters
-    ----------
-    n_bands, n_activations : int
-        Bands and activations of the decomposition.
-    sizes : MemorySizes
-        Of the memory.
-    rng : Generator
-        Randomness.
-
-    Returns
-    -------
-    dict of str to ndarray, float32
-
-    Raises
-    ------
-    ParameterError
-        When the bands can't be divided into groups.
+    Gates are random and open to the past, heads next to nothing. `ParameterError` if the bands can't be divided
+    into groups.
     """
     if n_bands % GROUP:
         raise invalid("n_bands", n_bands, f"a multiple of {GROUP} with a memory", "100 is the default")
@@ -200,7 +185,7 @@ class TrainedMemory:
     def forward(
         self, V: Array, floor: Array, n_seen: npt.NDArray[np.intp], before: Sequence[Array]
     ) -> Priors:
-        """Run over frames.
+        """Run over frames, and return priors (n_frames, batch, ...).
 
         Parameters
         ----------
@@ -210,11 +195,6 @@ class TrainedMemory:
             Bands of each signal that the memory sees; the others are missing.
         before : sequence of ndarray (batch, ...)
             States before the first frame, of `shapes`.
-
-        Returns
-        -------
-        Priors
-            Arrays (n_frames, batch, ...).
         """
         w, (T, B, F) = self._w, V.shape
         seen = np.arange(F) < n_seen[:, None]

@@ -20,29 +20,7 @@ INHARMONICITY = 4e-4
 
 
 def string(hz: float, seconds: float, sr: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Return a struck stiff string, as of a piano: partials that decay the faster the higher they are.
-
-    Parameters
-    ----------
-    hz : float
-        Fundamental frequency.
-    seconds : float
-        Length of the note.
-    sr : int
-        Sample rate in Hz.
-    rng : Generator
-        For the phases.
-
-    Returns
-    -------
-    ndarray (n_samples,)
-        About full scale.
-
-    Examples
-    --------
-    >>> string(220.0, 0.5, 8000, np.random.default_rng(0)).shape
-    (4000,)
-    """
+    """Return a struck stiff string, as of a piano: partials that decay the faster the higher they are."""
     n = np.arange(1, N_PARTIALS + 1)
     f = n * hz * np.sqrt(1 + INHARMONICITY * n**2)
     return _partials(f, 1 / n**1.2, 1.5 + 0.9 * n * hz / 220, 0.003, seconds, sr, rng)
@@ -72,25 +50,10 @@ def play(
     sr: int,
     rng: np.random.Generator,
 ) -> Array:
-    """Return a melody.
+    """Return a melody with a standard deviation of 0.1, if it holds a note.
 
-    Parameters
-    ----------
-    instrument : callable
-        `string`, `organ` or `pluck`.
-    notes : sequence of (start, length, pitch)
-        In seconds, and as MIDI numbers (69 is 440 Hz).
-    seconds : float
-        Length of the result.
-    sr : int
-        Sample rate in Hz.
-    rng : Generator
-        For phases and noise.
-
-    Returns
-    -------
-    ndarray (n_samples,), float32
-        With a standard deviation of 0.1, if it holds a note.
+    `instrument` is `string`, `organ` or `pluck`; `notes` are (start, length, pitch) in seconds, and as MIDI
+    numbers (69 is 440 Hz).
 
     Examples
     --------
@@ -106,26 +69,7 @@ def play(
 def drums(seconds: float, sr: int, rng: np.random.Generator, *, beat: float = 0.5) -> Array:
     """Return a beat: a falling sine as kick, noise and a tone as snare, high noise as hi-hat.
 
-    Parameters
-    ----------
-    seconds : float
-        Length of the result.
-    sr : int
-        Sample rate in Hz.
-    rng : Generator
-        For the noises.
-    beat : float
-        Seconds from beat to beat.
-
-    Returns
-    -------
-    ndarray (n_samples,), float32
-        With a standard deviation of 0.1.
-
-    Examples
-    --------
-    >>> drums(1.0, 8000, np.random.default_rng(0)).shape
-    (8000,)
+    `beat` is the time in seconds from one to the next. The standard deviation is 0.1.
     """
     hits = []
     t = np.arange(int(0.4 * sr)) / sr

@@ -62,25 +62,15 @@ def run_training(
 ) -> None:
     """Take all steps of a training.
 
-    States of a cool-down are kept in a file of their own, `checkpoint` with ``.cool-down`` at its end, which goes
-    when all is done: `checkpoint` stays as it was before, so that the training can go on from there.
+    The state is kept in `checkpoint`: every `checkpoint_steps` steps (with a score on held-out mixtures), every
+    two minutes, before a cool-down and at the end. States of a cool-down are kept in a file of their own,
+    `checkpoint` with ``.cool-down`` at its end, which goes when all is done: `checkpoint` stays as it was, so
+    that the training can continue from there.
 
-    Parameters
-    ----------
-    training : Training
-        Has the number of its steps.
-    minutes : float or None
-        Take as many steps in all as this machine makes in that time, rather than those.
-    checkpoint : path-like or None
-        Where to keep the state, written every `checkpoint_steps` steps, every two minutes, before a cool-down and at
-        the end.
-    resume : bool or path-like
-        Go on from `checkpoint` if it is there, or from another one, which must be there. What it holds is logged.
-        One that has all steps already takes none.
-    checkpoint_steps : int
-        Steps between scores on held-out mixtures, and checkpoints.
-    progress : callable or None
-        Called with a `Progress` after every step. What it raises ends the training, once its state is kept.
+    With `resume`, continue from `checkpoint` if it is there, or from another one, which must be there; one that
+    has all steps already takes none. With `minutes`, take as many steps in all as this machine makes in that
+    time. `progress` is called with a `Progress` after every step; what it raises ends the training, once its
+    state is kept.
 
     Raises
     ------

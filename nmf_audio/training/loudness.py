@@ -46,13 +46,6 @@ TINY = 1e-12
 class LoudnessDisturbance:
     """The disturbance at one sample rate and frame length.
 
-    Parameters
-    ----------
-    n_fft : int
-        Frame length in samples.
-    sr : int
-        Sample rate in Hz.
-
     Examples
     --------
     >>> import numpy as np
@@ -80,21 +73,10 @@ class LoudnessDisturbance:
         self._telephone = (f > TELEPHONE_HZ[0]) & (f < TELEPHONE_HZ[1])
 
     def __call__(self, est: Array, ref: Array, gains: Array | None = None) -> tuple[float, Array]:
-        """Compare magnitudes.
+        """Return the disturbance of magnitudes `est` beside `ref` (n_frames, n_freq), and its gradient by `est`.
 
-        Parameters
-        ----------
-        est, ref : ndarray (n_frames, n_freq), float32
-            Magnitudes of an estimate and of what it should be. If that is silent, there is nothing to compare with.
-        gains : ndarray (n_frames,), float32, optional
-            Gains of the estimate's power; those of the method `gains` by default.
-
-        Returns
-        -------
-        value : float
-            The disturbance: 0 where they sound alike; about 1 less in PESQ for each.
-        d_est : ndarray (n_frames, n_freq), float32
-            Its gradient by `est`.
+        It is 0 where they sound alike; each 1 costs about 1 in PESQ. If `ref` is silent, there is nothing to
+        compare with. `gains` (n_frames,) of the estimate's power are those of the method `gains` by default.
         """
         if not ref.any():
             return 0.0, np.zeros_like(est)

@@ -10,29 +10,14 @@ __all__ = ["merge"]
 
 
 def merge(dictionary: Dictionary, other: Dictionary, *, replace: bool = False) -> Dictionary:
-    """Add the groups of another plain dictionary.
+    """Add the groups of another plain dictionary of the same front end, divergence and exponent.
 
     Atoms describe bands divided by a long-term spectrum. Those of the other dictionary are brought to this
-    one's: ``W * (other.spectrum / spectrum)**power``, then to L2 norm 1.
+    one's: ``W * (other.spectrum / spectrum)**power``, then to L2 norm 1. Where both have a group of one name in
+    one source, `dictionary` wins; `replace` leaves out all groups of the other whose source it has. Speech
+    comes first, then the other sources by name, with the provenance of both as far as it is in use.
 
-    Parameters
-    ----------
-    dictionary : Dictionary
-        Gives the spectrum, and wins where both have a group of one name in one source.
-    other : Dictionary
-        Gives its other groups; of the same front end, divergence and exponent.
-    replace : bool
-        Leave out all groups of the other whose source this dictionary has.
-
-    Returns
-    -------
-    Dictionary
-        Speech first, then the other sources by name. Provenance of both, as far as it is in use.
-
-    Raises
-    ------
-    DictionaryError
-        When one of the two is not plain, or they do not fit together.
+    `DictionaryError` if one of the two is not plain, or they do not fit together.
     """
     for one in (dictionary, other):
         if one.kind != "plain":

@@ -68,19 +68,7 @@ class Batch(NamedTuple):
 
 
 def at_speed(x: Array, speed: Fraction) -> Array:
-    """Play a sound faster or slower.
-
-    Parameters
-    ----------
-    x : ndarray (n_samples,), float32
-        Any sound.
-    speed : Fraction
-        1 leaves it as it is; above 1 is shorter and higher.
-
-    Returns
-    -------
-    ndarray, float32
-        `n_samples` / `speed` samples, to within one.
+    """Play a sound faster or slower: above 1 it becomes shorter and higher.
 
     Examples
     --------
@@ -95,25 +83,11 @@ def at_speed(x: Array, speed: Fraction) -> Array:
 
 
 class Mixer:
-    """Draws mixtures.
+    """Draws mixtures of `n_samples` of speech and noise (see `nmf_audio.training.sounds.in_memory`).
 
-    Parameters
-    ----------
-    speech, noise : dict
-        Speakers and kinds of noise, see `nmf_audio.training.sounds.in_memory`.
-    n_samples : int
-        Length of a mixture.
-    sr : int
-        Sample rate in Hz.
-    rng : Generator
-        All randomness; its state is the mixer's.
-    plain : bool
-        One recorded noise at -5, 0, 5, 10 dB in turn and nothing else, all at its own speed: for scores.
-
-    Raises
-    ------
-    ParameterError
-        When there is no speech or no noise.
+    All randomness is that of `rng`, whose state is the mixer's. `plain` is for scores: one recorded noise at
+    -5, 0, 5, 10 dB in turn and nothing else, all at its own speed. `ParameterError` if there is no speech or no
+    noise.
     """
 
     def __init__(

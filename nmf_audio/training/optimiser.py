@@ -43,19 +43,12 @@ def learning_rate(step: int, n_steps: int, highest: float, cool_down: int | None
 class Adam:
     """Adam (Kingma & Ba 2015) on named arrays, changed in place.
 
-    Parameters
-    ----------
-    free : dict of str to ndarray, float32
-        Free variables.
-    decay : float
-        Of the average of the weights.
-
     Attributes
     ----------
-    free : dict of str to ndarray
+    free : dict of str to ndarray, float32
         The free variables.
     average : dict of str to ndarray
-        Their exponential average over steps: better than the last ones, for nothing.
+        Their exponential average over steps, by `decay`: better than the last ones, for nothing.
     first, second : dict of str to ndarray
         Averages of gradients and of their squares.
     n_steps : int
@@ -69,20 +62,7 @@ class Adam:
         self.second = {name: np.zeros_like(x) for name, x in free.items()}
 
     def step(self, gradients: Mapping[str, Array], rate: float) -> float:
-        """Take one step.
-
-        Parameters
-        ----------
-        gradients : mapping of str to ndarray, float32
-            Of the names and shapes of the free variables.
-        rate : float
-            Learning rate.
-
-        Returns
-        -------
-        float
-            Norm of all gradients together. If it is not finite, the step is left out.
-        """
+        """Take one step, unless a gradient is not finite, and return the norm of all gradients together."""
         norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values()))
         self.n_steps += 1
         if not math.isfinite(norm):

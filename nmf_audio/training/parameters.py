@@ -46,7 +46,7 @@ def initial(
     running: bool = True,
     rng: RandomSource = None,
 ) -> Arrays:
-    """Start from two plain dictionaries.
+    """Return free variables to start from, made of two plain dictionaries.
 
     Parameters
     ----------
@@ -64,16 +64,6 @@ def initial(
         With running atoms; without, they stay in the arrays and are never active.
     rng : int, Generator, optional
         Randomness of transition and inhibition.
-
-    Returns
-    -------
-    dict of str to ndarray, float32
-        Free variables.
-
-    Raises
-    ------
-    ParameterError
-        When the two dictionaries have different bands, or `n_layers` is below 1.
     """
     check_array("W_speech", W_speech, ("n_bands", "n_components"))
     check_array("W_noise", W_noise, (len(W_speech), "n_components"), advice="both have the same bands")

@@ -190,16 +190,8 @@ def train_plain(
 def power_of(beta: float) -> float:
     """Return the exponent of the magnitudes that a divergence is for.
 
-    Parameters
-    ----------
-    beta : float
-        Divergence.
-
-    Returns
-    -------
-    float
-        2 (power) for Itakura-Saito and what is nearer to it than to Kullback-Leibler, else 1 (magnitude):
-        their statistical models are of powers and of counts (Fevotte, Bertin & Durrieu 2009).
+    It is 2 (power) for Itakura-Saito and what is nearer to it than to Kullback-Leibler, else 1 (magnitude):
+    their statistical models are of powers and of counts (Fevotte, Bertin & Durrieu 2009).
 
     Examples
     --------
@@ -212,19 +204,7 @@ def power_of(beta: float) -> float:
 def share_atoms(weights: Sequence[float], available: Sequence[int], n_components: int) -> list[int]:
     """Share atoms among groups in proportion to weights: at least one, at most as many as a group can have.
 
-    Parameters
-    ----------
-    weights : sequence of float
-        How much each group needs, positive.
-    available : sequence of int
-        The most that each can have, at least 1.
-    n_components : int
-        Atoms to share: at least as many as groups.
-
-    Returns
-    -------
-    list of int
-        Atoms of each group; their sum is `n_components`, unless not so many are available.
+    There are at least as many atoms as groups. Their sum is `n_components`, unless not so many are available.
 
     Examples
     --------

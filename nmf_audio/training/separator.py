@@ -124,24 +124,7 @@ def read_sources(
 
 
 class SeparatorTraining(Training):
-    """A training, step by step.
-
-    Parameters
-    ----------
-    clips : SourceClips
-        See `read_sources`.
-    settings : SeparatorSettings
-        Sizes, length, losses, seed.
-    spec : FrontEndSpec, optional
-        The front end; that of `start`, or the default one.
-    start : Dictionary, optional
-        A separator of the same sources to go on from; its sizes hold instead of those of the settings.
-
-    Raises
-    ------
-    ParameterError
-        When `start` is no separator, or has other sources.
-    """
+    """A training of a separator, step by step; see `train_separator`."""
 
     kind = "separator"
     default_steps = SEPARATOR["n_steps"]

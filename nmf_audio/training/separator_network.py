@@ -40,12 +40,8 @@ class _Tape:
 class SeparatorNetwork:
     """Forward and backward pass of a batch of signals through the separator.
 
-    Parameters
-    ----------
-    free : dict of str to ndarray
-        Free variables. They are read anew at each forward pass, so an optimiser may change them in place.
-    sizes : sequence of int
-        Number of atoms of each source.
+    Free variables are read anew at each forward pass, so an optimiser may change them in place; `sizes` are the
+    numbers of atoms of each source.
 
     Examples
     --------
@@ -84,20 +80,7 @@ class SeparatorNetwork:
     def backward(self, d_masks: AnyArray) -> Arrays:
         """Return the gradient by each free variable, given that by the last forward pass's masks.
 
-        Parameters
-        ----------
-        d_masks : ndarray (n_sources, batch, n_frames, n_bands)
-            Gradient of a loss by the masks.
-
-        Returns
-        -------
-        dict of str to ndarray
-            Of the names and shapes of the free variables.
-
-        Raises
-        ------
-        ParameterError
-            When no forward pass went before.
+        `d_masks` is (n_sources, batch, n_frames, n_bands). `ParameterError` if no forward pass went before.
         """
         if self._tape is None:
             raise out_of_order("backward() needs the masks of a forward pass", "call forward(V) first")

@@ -25,26 +25,11 @@ STAY = 0.4
 
 
 def initial_separator(atoms: Sequence[AnyArray], *, n_layers: int = 4, rng: RandomSource = None) -> Arrays:
-    """Start from a plain dictionary of each source.
+    """Return free variables to start from, made of each source's atoms.
 
-    Parameters
-    ----------
-    atoms : sequence of ndarray (n_bands, n_components)
-        Atoms of each source, by KL-NMF of normalised frames.
-    n_layers : int
-        Layers; all start with the same atoms.
-    rng : int, Generator, optional
-        Randomness of transition and inhibition.
-
-    Returns
-    -------
-    dict of str to ndarray, float32
-        Free variables.
-
-    Raises
-    ------
-    ParameterError
-        When there are fewer than two sources, they have different bands, or `n_layers` is below 1.
+    Atoms (n_bands, n_components) are those of KL-NMF of normalised frames; all layers start with the same. `rng`
+    draws transition and inhibition. `ParameterError` if there are fewer than two sources, or they have different
+    bands.
     """
     if len(atoms) < 2:
         raise invalid("atoms", len(atoms), "of two sources or more", given=f"atoms of {len(atoms)} sources")
@@ -106,22 +91,7 @@ def separator_arrays(free: Mapping[str, AnyArray]) -> Arrays:
 def free_gradients(
     free: Mapping[str, AnyArray], arrays: Mapping[str, AnyArray], by_array: Mapping[str, AnyArray]
 ) -> Arrays:
-    """Turn gradients by the arrays into gradients by the free variables.
-
-    Parameters
-    ----------
-    free : mapping of str to ndarray
-        The free variables.
-    arrays : mapping of str to ndarray
-        What `separator_arrays` made of them.
-    by_array : mapping of str to ndarray
-        Gradient by each array.
-
-    Returns
-    -------
-    dict of str to ndarray
-        Of the names and shapes of the free variables.
-    """
+    """Turn gradients by the arrays that `separator_arrays` made of free variables into gradients by these."""
     W, dW = arrays["W"], by_array["W"]
     g, rate = arrays["g"], arrays["slow_rate"]
     return {

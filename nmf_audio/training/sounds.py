@@ -75,18 +75,7 @@ Sounds = dict[str, list[Sound]]
 
 
 def in_memory(clips: Iterable[tuple[str, Array]]) -> Sounds:
-    """Keep clips as sounds; silent ones are left out.
-
-    Parameters
-    ----------
-    clips : iterable of (str, ndarray)
-        The group of each clip and its samples, float32; taken one after the other.
-
-    Returns
-    -------
-    dict
-        For each group its sounds.
-    """
+    """Keep clips, given with their group, as sounds by group; silent ones are left out."""
     sounds: Sounds = {}
     for group, clip in clips:
         sound = Sound.of(clip)

@@ -50,25 +50,10 @@ class SourceBatch(NamedTuple):
 
 
 class SourceMixer:
-    """Draws mixtures.
+    """Draws mixtures of `n_samples` of clips of at least two sources.
 
-    Parameters
-    ----------
-    clips : dict of str to list of ndarray, float32
-        At least one clip that is not silent for each of at least two sources.
-    n_samples : int
-        Length of a mixture.
-    sr : int
-        Sample rate in Hz.
-    rng : Generator
-        All randomness; its state is the mixer's.
-    plain : bool
-        All sources at the same level and nothing else: for scores.
-
-    Raises
-    ------
-    ParameterError
-        When there are fewer than two sources, or one has no sound.
+    All randomness is that of `rng`, whose state is the mixer's. `plain` is for scores: all sources at the same
+    level and nothing else. `ParameterError` if there are fewer than two sources, or one has no sound.
 
     Examples
     --------
@@ -152,18 +137,7 @@ class SourceMixer:
 
 
 def halve(clips: Mapping[str, Sequence[Array]], fraction: float) -> tuple[Clips, Clips]:
-    """Keep the last part of every clip aside, for scores on what was not learned from.
-
-    Parameters
-    ----------
-    clips : mapping of str to sequence of ndarray
-        Clips of each source.
-    fraction : float
-        Share to keep aside.
-
-    Returns
-    -------
-    learned, held_out : dict of str to list of ndarray
+    """Keep the last part of every clip, this fraction of it, for scores on what was not learned from.
 
     Examples
     --------

@@ -42,18 +42,7 @@ def inverse(X: ComplexArray, n_fft: int) -> Array:
 def inverse_back(dy: Array, X: ComplexArray, n_fft: int) -> Array:
     """Return the gradient by the real mask M of a loss of ``inverse(M * X)``, given that by the waveform.
 
-    Parameters
-    ----------
-    dy : ndarray (..., (n_frames - 1) * n_fft / 2), float32
-        Gradient by the waveform.
-    X : ndarray (..., n_frames, n_freq), complex64
-        What was masked.
-    n_fft : int
-        Frame length.
-
-    Returns
-    -------
-    ndarray (..., n_frames, n_freq), float32
+    `dy` is (..., (n_frames - 1) * n_fft / 2), `X` and the gradient (..., n_frames, n_freq).
     """
     hop = n_fft // 2
     padded = np.concatenate([dy, np.zeros((*dy.shape[:-1], hop), np.float32)], axis=-1)

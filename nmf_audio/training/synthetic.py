@@ -134,19 +134,8 @@ def random_spectrum(x: Array, deviation: float, rng: np.random.Generator) -> Arr
 def reverberate(s: Array, sr: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Put speech into a random room: exponentially decaying noise after the direct sound.
 
-    Parameters
-    ----------
-    s : ndarray (n_samples,), float32
-        Dry speech.
-    sr : int
-        Sample rate in Hz.
-    rng : Generator
-        Draws reverberation time (0.12 to 0.8 s), delay and level of the reflections.
-
-    Returns
-    -------
-    wet, early : ndarray (n_samples,), float32
-        With all reflections, and with those of the first 50 ms only.
+    `rng` draws the reverberation time (0.12 to 0.8 s), delay and level of the reflections. Returned are the
+    speech with all reflections, and with those of the first 50 ms only.
     """
     t60 = rng.uniform(0.12, 0.8)
     n = int(min(t60, 0.5) * sr)

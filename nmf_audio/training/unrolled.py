@@ -110,17 +110,9 @@ class State(NamedTuple):
 class Network:
     """Forward and backward pass of a batch of signals through the unrolled decomposition.
 
-    Parameters
-    ----------
-    free : dict of str to ndarray, float32
-        Free variables. They are read anew at each forward pass, so an optimiser may change them in place.
-    n_speech : int
-        Number of speech atoms among the fixed ones; they come first.
-
-    Attributes
-    ----------
-    after : State
-        What the last forward pass has left behind.
+    Free variables are read anew at each forward pass, so an optimiser may change them in place; the first
+    `n_speech` of the fixed atoms are speech. The attribute `after` is the `State` that the last forward pass
+    has left behind.
 
     Examples
     --------
@@ -144,21 +136,10 @@ class Network:
     def forward(
         self, V: Array, n_seen: npt.NDArray[np.intp] | None = None, before: State | None = None
     ) -> Array:
-        """Return the masks of a batch.
+        """Return the masks (batch, n_frames, n_bands) of a batch of normalised frames of that shape.
 
-        Parameters
-        ----------
-        V : ndarray (batch, n_frames, n_bands), float32
-            Normalised frames.
-        n_seen : ndarray (batch,), int, optional
-            How many bands of each signal a gated memory sees; all by default. The others are to it as those that are
-            missing at low sample rates.
-        before : State, optional
-            What the signals go on from: their beginning by default.
-
-        Returns
-        -------
-        ndarray (batch, n_frames, n_bands), float32
+        `n_seen` says how many bands of each signal a gated memory sees (all by default): to it the others are
+        missing, as at low sample rates. The signals continue from the state `before`, or begin.
         """
         frames = np.ascontiguousarray(V.transpose(1, 0, 2), np.float32)
         n_frames, batch, n_bands = frames.shape
@@ -213,20 +194,7 @@ class Network:
     def backward(self, d_masks: Array) -> Arrays:
         """Return the gradient by each free variable, given that by the last forward pass's masks.
 
-        Parameters
-        ----------
-        d_masks : ndarray (batch, n_frames, n_bands), float32
-            Gradient of a loss by the masks.
-
-        Returns
-        -------
-        dict of str to ndarray, float32
-            Of the names and shapes of the free variables.
-
-        Raises
-        ------
-        ParameterError
-            When no forward pass went before; each serves once.
+        `d_masks` is (batch, n_frames, n_bands). `ParameterError` if no forward pass went before; each serves once.
         """
         if self._last is None:
             raise out_of_order("backward() needs the masks of a forward pass", "call forward(V) first")

@@ -27,12 +27,7 @@ _STATISTICS = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATI
 class Companions:
     """The tracks of a media file that are copied as they are beside a sound that is replaced.
 
-    Parameters
-    ----------
-    path : Path
-        The file that they come from.
-    entry : Format
-        What the output is; one for sound alone takes tracks other than covers only from one of its kind.
+    An output (`entry`) for sound alone takes tracks other than covers only from a file of its kind.
     """
 
     def __init__(self, path: Path, entry: Format) -> None:

@@ -124,39 +124,22 @@ def is_cover(track: Any) -> bool:
 class MediaReader(ReaderContext):
     """Reads the sound of a media file block by block; a context manager.
 
-    Like `AudioReader`. What an encoder put before the first sample, and after the last, is left out as far as the
-    file tells. Gaps in the time stamps become silence, so that the sound stays with the picture.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-    label : str, optional
-        Its name in messages; `path` by default.
+    Like `AudioReader`. What an encoder put before the first sample, and after the last, is left out as far as
+    the file tells. Gaps in the time stamps become silence, so that the sound stays with the picture.
+    `AudioFileError` if the file holds no sound that can be read.
 
     Attributes
     ----------
-    path, label, sr, n_channels, n_samples, container, tags, n_read, damage
+    path, label, sr, n_channels, n_samples, container, bit_rate, tags, n_read, damage
         See `AudioReader`. `n_samples` is what the file says, and may be some samples off.
     start : Fraction
         Seconds from the start of the file to the first sample.
     form, channel_mask, chunks, comments, pictures, others
         See `AudioReader`; there are no `chunks` and no `comments`.
-    bit_rate : int or None
-        Bits per second of the sound, if it is lossy and the file tells.
-    track : int
-        Which sound track this is, from 1.
-    n_tracks : int
-        How many there are.
+    track, n_tracks : int
+        Which sound track this is, from 1, and how many there are.
     has_picture : bool
         Whether there are moving pictures.
-
-    Raises
-    ------
-    AudioFileError
-        If the file holds no sound that can be read.
-    MissingExtraError
-        If PyAV is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:

@@ -73,32 +73,9 @@ def _layout(av: Any, subtype: str, channel_mask: int | None, n_channels: int) ->
 class MediaWriter(WriterContext):
     """Writes a media file block by block; a context manager.
 
-    Like `AudioWriter`. Beside the sound it copies what else there is in another media file.
-
-    Parameters
-    ----------
-    path : Path
-        Where to write, for example what `replacing` gives.
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    container : Container
-        A media format of `FORMATS`, and one of its subtypes.
-    tags : mapping, optional
-        Title, artist and so on, if there is no `source`.
-    pictures : sequence of Picture
-        Covers, if there is no `source`.
-    label : str, optional
-        Its name in messages; `path` by default.
-    source : Path or None
-        A media file: all but the sound comes from it.
-    start : Fraction
-        Seconds from the start of the file to the first sample.
-    channel_mask : int or None
-        Which loudspeaker each channel is for, see `nmf_audio.io.speakers`; the usual ones by default.
-    bit_rate : int or None
-        Bits per second, for lossy codings.
+    Like `AudioWriter`. From the media file `source` it copies all but the sound; without one it writes `tags`
+    and `pictures`. `start` is the time of the first sample in the file, in seconds. `AudioFileError` if the
+    container can't hold such a signal, or if not everything arrived on the disk.
 
     Attributes
     ----------
@@ -106,13 +83,6 @@ class MediaWriter(WriterContext):
         See `AudioWriter`.
     left_out : list of str
         What there is beside the sound that the container has no place for; a warning names it in the end.
-
-    Raises
-    ------
-    AudioFileError
-        If the container can't hold such a signal, or if not everything arrived on the disk.
-    MissingExtraError
-        If PyAV is not installed.
     """
 
     def __init__(

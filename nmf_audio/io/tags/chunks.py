@@ -110,10 +110,7 @@ def _find_end(file: BinaryIO) -> int:
 def append_chunks(path: Path, chunks: Iterable[tuple[bytes, bytes]]) -> None:
     """Write chunks behind all that a finished WAV, RF64, AIFF or CAF has.
 
-    Raises
-    ------
-    ValueError
-        If it is no such file, or it would be larger than it can be.
+    `ValueError` if it is no such file, or would be too large.
     """
     family = _family(path)
     if not family:

@@ -56,21 +56,9 @@ def _warn_once(reason: str) -> None:
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` at its first call, to run without the GIL, and keep the result on disk if possible.
 
-    Parameters
-    ----------
-    function : callable
-        Loops over arrays and `numpy.dot` with `out`. It should call kernels of its own file only: the cache
-        on disk is renewed when the file of a kernel changes, and looks at no other.
-
-    Returns
-    -------
-    callable
-        The compiled function (the function itself when ``NUMBA_DISABLE_JIT=1``).
-
-    Warns
-    -----
-    RuntimeWarning
-        Once a process, when no folder for the cache can be written; everything works without it.
+    It loops over arrays, and takes `numpy.dot` with `out`. It should call kernels of its own file only: the
+    cache on disk is renewed when the file of a kernel changes, and looks at no other. Without a folder for the
+    cache there is one `RuntimeWarning` a process. With ``NUMBA_DISABLE_JIT=1`` the function itself is returned.
     """
     # inlined, a kernel that others call is the same code in each of them, whether it was compiled or loaded: a call
     # would go to the first copy in the process, and copies round differently
