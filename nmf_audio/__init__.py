@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from nmf_audio.explanation import Explanation, explain
     from nmf_audio.io.pcm import RawFormat
-    from nmf_audio.jobs.batch import denoise_files
+    from nmf_audio.jobs.batch import denoise_files, separate_files
     from nmf_audio.jobs.denoise_file import denoise_file
     from nmf_audio.jobs.report import Report, SeparationReport
     from nmf_audio.jobs.separate_file import separate_file
@@ -90,6 +90,7 @@ _HOME = {
     "read_sources": "training.separator",
     "separate": "separation.separator",
     "separate_file": "jobs.separate_file",
+    "separate_files": "jobs.batch",
     "separate_takes": "separation.recording_separator",
     "shipped_dictionaries": "dictionary",
     "train_denoiser": "training.denoiser",
@@ -135,6 +136,7 @@ __all__ = [
     "read_sources",
     "separate",
     "separate_file",
+    "separate_files",
     "separate_takes",
     "shipped_dictionaries",
     "train_denoiser",

@@ -10,7 +10,7 @@ from nmf_audio.cli import common, completion, settings
 from nmf_audio.cli.parser import Parser
 
 if TYPE_CHECKING:
-    from nmf_audio.jobs.batch import FileWork
+    from nmf_audio.jobs.file_work import FileWork
     from nmf_audio.jobs.report import Report
 
 DESCRIPTION = "Remove the noise from recordings of speech."
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
     """
     common.use_one_thread()
     from nmf_audio.cli import file_command, plan, streams
-    from nmf_audio.jobs.batch import work_on
+    from nmf_audio.jobs.file_work import work_on
 
     args.stdout_is_taken = "-" in (args.json, str(args.output), args.keep_noise)
     errors: list[str] = []

@@ -12,7 +12,7 @@ from nmf_audio.cli.progress import SoundTotal, progress_bar
 
 if TYPE_CHECKING:
     from nmf_audio.io.pcm import RawFormat
-    from nmf_audio.jobs.batch import FileWork
+    from nmf_audio.jobs.file_work import FileWork
     from nmf_audio.jobs.report import Report, SeparationReport
 
 AnyReport = TypeVar("AnyReport", "Report", "SeparationReport")

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     """
     common.use_one_thread()
     from nmf_audio.cli import file_command, plan, streams
-    from nmf_audio.jobs.batch import FileWork
+    from nmf_audio.jobs.file_work import FileWork
     from nmf_audio.jobs.report import SeparationReport
     from nmf_audio.jobs.separate_file import separate_file
     from nmf_audio.separation.separator import Separator

@@ -1,4 +1,4 @@
-"""Many recordings: in processes, in order, one broken file costing that file only."""
+"""Many recordings: in processes or an executor, in order, one broken file costing that file only."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ import inspect
 import os
 import queue
 import threading
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from nmf_audio._checks import invalid
+from nmf_audio._checks import conflict, invalid
 from nmf_audio._types import PathLike, Progress
-from nmf_audio.defaults import RESIDUAL
-from nmf_audio.io.pipe_reader import get_report_path
-from nmf_audio.io.temporary import remove_leftovers, remove_leftovers_beside
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
-from nmf_audio.jobs.outputs import default_output
-from nmf_audio.jobs.processes import ProcessEndedError, Processes, Work, can_start_processes, check_jobs
+from nmf_audio.jobs.file_work import AnyReport, FileWork, work_on
+from nmf_audio.jobs.outputs import default_output, source_files
+from nmf_audio.jobs.processes import Processes, can_start_processes, check_jobs
 from nmf_audio.jobs.report import Report, SeparationReport
 
-__all__ = ["FileWork", "denoise_files", "in_total", "run_files", "run_in_order", "work_on"]
+if TYPE_CHECKING:
+    from nmf_audio.separation.stream import SourceSeparator
+
+__all__ = ["denoise_files", "in_total", "run_files", "run_in_order", "separate_files"]
 
 Result = TypeVar("Result")
-AnyReport = TypeVar("AnyReport", Report, SeparationReport)
 
 DENOISER_OPTIONS = ("denoiser", "dictionary", "method", "preset", "reduction_db", "mix", "channels")
 
@@ -39,6 +37,7 @@ def denoise_files(
     files: Iterable[PathLike | tuple[PathLike, PathLike]] | PathLike,
     *,
     jobs: int = 1,
+    executor: Executor | None = None,
     skip_existing: bool = False,
     progress: Callable[[float, int], None] | None = None,
     **options: Any,
@@ -52,11 +51,17 @@ def denoise_files(
     jobs : int
         How many recordings are worked on at the same time, 1 to 256. More than one are worked on in processes of
         their own, each with one thread, which end with the last recording.
+    executor : concurrent.futures.Executor or None
+        What works on them instead: threads, processes, or workers elsewhere, such as those of
+        ``dask.distributed.Client.get_executor()``, ``mpi4py.futures`` or loky. Each worker loads the denoiser once.
+        One that can't reach the recordings, or the folder of the outputs, is sent the bytes of a recording, and sends
+        back those of the outputs. It stays open.
     skip_existing : bool
         Leave recordings alone whose output exists.
     progress : callable or None
-        Called, in the caller's thread, with the number of recordings done (with decimals) and of all. What it
-        raises ends the work: halves are removed, finished ones stay. So does closing the iterator, or Ctrl-C.
+        Called, in the caller's thread, with the number of recordings done (with decimals, but with an executor) and
+        of all. What it raises ends the work: halves are removed, finished ones stay. So does closing the iterator, or
+        Ctrl-C.
     **options
         As for `denoise_file`, but `keep_noise`. A `denoiser` that is given is made once for all.
 
@@ -70,7 +75,8 @@ def denoise_files(
     ------
     ParameterError
         If `jobs` or an option of the denoiser is not allowed, two recordings have the same output, or a `denoiser`
-        is given beside options of one. Nothing is written then.
+        is given beside options of one. Nothing is written then. While it runs, if a worker of the executor has other
+        versions of this package or of what it computes with.
     DictionaryError
         If the dictionary can't be used, or does not fit the method.
     TypeError
@@ -87,24 +93,113 @@ def denoise_files(
     >>> [report.status for report in reports]
     ['done', 'failed']
     """
-    check_jobs(jobs)
+    _check_workers(jobs, executor)
     # a keyword that there is not is the caller's mistake, not that of each recording
     inspect.signature(denoise_file).bind(None, None, **options)
     # the dictionary is loaded once
     denoiser = choose_denoiser(**{name: options.pop(name, None) for name in DENOISER_OPTIONS})
-    if isinstance(files, str | os.PathLike):
-        files = [files]
-    pairs = [_pair(entry, options.get("format")) for entry in files]
-    taken: dict[str, Path] = {}
-    for src, dst in pairs:
-        other = taken.setdefault(os.path.realpath(dst), src)
-        if other is not src:
-            given = f"{other} and {src} have the same output {dst}"
-            raise invalid("files", str(dst), "written to different files", given=given)
-    works = [
-        work_on(src, dst, skip_existing=skip_existing, denoiser=denoiser, **options) for src, dst in pairs
-    ]
-    return run_files(works, jobs=jobs, progress=in_total(len(works), progress))
+    works = []
+    for src, dst in _pairs(files, str, os.PathLike):
+        target = default_output(src, format=options.get("format")) if dst is None else Path(dst)
+        works.append(work_on(src, target, skip_existing=skip_existing, denoiser=denoiser, **options))
+    _check_targets(works)
+    return run_files(works, jobs=jobs, executor=executor, progress=in_total(len(works), progress))
+
+
+def separate_files(
+    files: Iterable[PathLike | tuple[PathLike, Mapping[str, PathLike]]] | PathLike,
+    *,
+    separator: SourceSeparator,
+    jobs: int = 1,
+    executor: Executor | None = None,
+    skip_existing: bool = False,
+    progress: Callable[[float, int], None] | None = None,
+    **options: Any,
+) -> Iterator[SeparationReport]:
+    """Separate mixtures, some at a time, as `denoise_files` denoises recordings.
+
+    Parameters
+    ----------
+    files : iterable of path, or of (src, parts); or one path
+        The mixtures, and where their parts go if not to what `source_files` returns.
+    separator : SourceSeparator
+        As for `separate_file`.
+    jobs, executor, skip_existing, progress
+        As for `denoise_files`; parts exist if all but the residual do.
+    **options
+        As for `separate_file`.
+
+    Yields
+    ------
+    SeparationReport
+        One for each mixture, in their order; see `denoise_files`.
+
+    Raises
+    ------
+    ParameterError
+        If `jobs` is not allowed, or two parts have the same file. Nothing is written then.
+    TypeError
+        If a keyword is none of `separate_file`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> import numpy as np
+    >>> import soundfile
+    >>> from nmf_audio import Separator
+    >>> with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as executor:
+    ...     soundfile.write(f"{folder}/a.wav", np.zeros(16000), 16000)
+    ...     files = [f"{folder}/a.wav", f"{folder}/none.wav"]
+    ...     reports = list(separate_files(files, separator=Separator("plain"), executor=executor))
+    >>> [report.status for report in reports]
+    ['done', 'failed']
+    """
+    # what denoises does not load what separates
+    from nmf_audio.jobs.separate_file import separate_file
+
+    _check_workers(jobs, executor)
+    inspect.signature(separate_file).bind(None, None, separator=separator, **options)
+    works = []
+    for src, given in _pairs(files, Mapping):
+        default = source_files(src, separator.sources, format=options.get("format"))
+        parts = default if given is None else {name: Path(part) for name, part in given.items()}
+        keywords = {"separator": separator, **options}
+        works.append(FileWork(separate_file, SeparationReport, src, parts, keywords, skip_existing))
+    _check_targets(works)
+    return run_files(works, jobs=jobs, executor=executor, progress=in_total(len(works), progress))
+
+
+def _check_workers(jobs: int, executor: Executor | None) -> None:
+    check_jobs(jobs)
+    if executor is None:
+        return
+    if not isinstance(executor, Executor):
+        raise invalid("executor", executor, "a concurrent.futures.Executor")
+    if jobs != 1:
+        raise conflict(
+            {"jobs": jobs, "executor": executor}, "the executor has workers of its own; leave jobs out"
+        )
+
+
+def _pairs(files: Any, *kinds: type) -> Iterator[tuple[Path, Any]]:
+    """Yield recordings, and what is given for their outputs, of one of some kinds, or None."""
+    for entry in [files] if isinstance(files, str | os.PathLike) else files:
+        src, dst = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, None)
+        if not isinstance(src, str | os.PathLike) or not (dst is None or isinstance(dst, kinds)):
+            raise invalid("files", entry, f"a path, or (src, {'parts' if kinds == (Mapping,) else 'dst'})")
+        yield Path(src), dst
+
+
+def _check_targets(works: Iterable[FileWork[Any]]) -> None:
+    """Refuse two recordings with the same output."""
+    taken: dict[str, FileWork[Any]] = {}
+    for work in works:
+        for target in work.targets:
+            other = taken.setdefault(os.path.realpath(target), work)
+            if other is not work:
+                given = f"{other.src} and {work.src} have the same output {target}"
+                raise invalid("files", str(target), "written to different files", given=given)
 
 
 def in_total(
@@ -121,85 +216,23 @@ def in_total(
     return advance
 
 
-def _pair(entry: PathLike | tuple[PathLike, PathLike], format: str | None) -> tuple[Path, Path]:
-    paths = entry if isinstance(entry, tuple) else (entry,)
-    if len(paths) not in (1, 2) or not all(isinstance(path, str | os.PathLike) for path in paths):
-        raise invalid("files", entry, "a path, or (src, dst)")
-    return Path(paths[0]), Path(paths[1]) if len(paths) == 2 else default_output(paths[0], format=format)
-
-
-@dataclass(frozen=True)
-class FileWork(Generic[AnyReport]):
-    """Processes one recording and reports whatever becomes of it.
-
-    `process` is `denoise_file` or `separate_file`, `report` the type of what it returns, `dst` an output or the
-    mapping of all of them. With `skip_existing` a recording whose outputs exist is left alone; a `refusal` is
-    why it can't be processed, if that is known.
-    """
-
-    process: Callable[..., AnyReport]
-    report: type[AnyReport]
-    src: Path | BinaryIO
-    dst: Path | BinaryIO | dict[str, Path]
-    options: dict[str, Any]
-    skip_existing: bool = False
-    refusal: Exception | None = None
-
-    def __call__(self, progress: Progress) -> AnyReport:
-        """Do it."""
-        if self.skip_existing:
-            remove_leftovers_beside(self._targets())
-        if self.skip_existing and all(map(os.path.lexists, self._targets())):
-            return self._make_report("skipped")
-        if self.refusal is not None:
-            return self.failed(self.refusal)
-        try:
-            return self.process(self.src, self.dst, progress=progress, **self.options)
-        except Exception as error:
-            # one bad file must not cost the night's batch
-            return self.failed(error)
-
-    def failed(self, error: Exception) -> AnyReport:
-        """Return the report of a recording that could not be processed."""
-        if isinstance(error, ProcessEndedError):
-            for folder in {target.parent for target in self._targets()}:
-                remove_leftovers(folder)
-        _forget_locals(error)
-        return self._make_report("failed", error=error)
-
-    def _targets(self) -> list[Path]:
-        if not isinstance(self.dst, dict):
-            return [get_report_path(self.dst)]
-        # a residual with next to nothing in it was not written
-        return [path for name, path in self.dst.items() if name != RESIDUAL]
-
-    def _make_report(self, status: str, **fields: Any) -> AnyReport:
-        dst = self.dst if isinstance(self.dst, dict) else get_report_path(self.dst)
-        make: Callable[..., AnyReport] = self.report
-        return make(get_report_path(self.src), dst, status, **fields)
-
-
-def _forget_locals(error: BaseException | None) -> None:
-    """Let go of what functions held when they failed: their traceback is kept as long as the report."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
-
-
-def work_on(
-    src: Path | BinaryIO, dst: Path | BinaryIO, *, skip_existing: bool = False, **options: Any
-) -> FileWork[Report]:
-    """Return what denoises one recording, for `run_files`; `options` are those of `denoise_file`."""
-    return FileWork(denoise_file, Report, src, dst, options, skip_existing)
-
-
 def run_files(
-    works: Sequence[Work[Result]], *, jobs: int = 1, progress: Callable[[int, float, float], None]
-) -> Iterator[Result]:
-    """Work on recordings and yield reports in their order: one at a time here, more in processes of their own.
+    works: Sequence[FileWork[AnyReport]],
+    *,
+    jobs: int = 1,
+    executor: Executor | None = None,
+    progress: Callable[[int, float, float], None],
+) -> Iterator[AnyReport]:
+    """Work on recordings and yield reports in their order: one at a time here, more elsewhere.
 
-    Several works, if `jobs` is above 1, may have no open files. For `progress` see `run_in_order`.
+    Several works, if `jobs` is above 1 or there is an `executor`, may have no open files. For `progress` see
+    `run_in_order`.
     """
+    if executor is not None:
+        from nmf_audio.jobs.executors import run_on
+
+        yield from run_on(executor, works, progress=progress)
+        return
     if jobs == 1 or len(works) == 1 or not can_start_processes():
         yield from run_in_order(works, jobs=jobs, progress=progress)
         return

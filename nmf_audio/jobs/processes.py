@@ -29,7 +29,15 @@ from nmf_audio._checks import check_whole
 from nmf_audio._types import Progress
 from nmf_audio.io.interrupts import handling_signals
 
-__all__ = ["ProcessEndedError", "Processes", "Work", "can_start_processes", "check_jobs", "serve"]
+__all__ = [
+    "ProcessEndedError",
+    "Processes",
+    "Work",
+    "can_start_processes",
+    "check_jobs",
+    "make_portable",
+    "serve",
+]
 
 MAX_JOBS = 256
 
@@ -69,7 +77,7 @@ class Processes:
 
     Examples
     --------
-    >>> from nmf_audio.jobs.batch import work_on
+    >>> from nmf_audio.jobs.file_work import work_on
     >>> with Processes() as processes:
     ...     report = processes.remote(work_on("none.wav", "clean.wav"))(lambda done, total: None)
     >>> report.status
@@ -213,14 +221,20 @@ def _serve() -> None:
             result = work(lambda done, total: messages.send(PROGRESS, (done, total)))
         except Exception as error:
             result = work.failed(error)
-        failure = getattr(result, "error", None)
-        if failure is not None:
-            # a traceback is not pickled
-            trace = "".join(traceback.format_exception(failure))
-            failure.add_note(f"in another process:\n{trace}")
-            try:
-                pickle.loads(pickle.dumps(failure))
-            except Exception:
-                # one that can't be put together again
-                result = work.failed(RuntimeError(f"{type(failure).__name__}: {failure}"))
-        messages.send(RESULT, result)
+        messages.send(RESULT, make_portable(result, work))
+
+
+def make_portable(result: Any, work: Work[Any]) -> Any:
+    """Return a result whose error, if it has one, can be sent to another process with its traceback as a note."""
+    failure = getattr(result, "error", None)
+    if failure is None:
+        return result
+    # a traceback is not pickled
+    trace = "".join(traceback.format_exception(failure))
+    failure.add_note(f"in another process:\n{trace}")
+    try:
+        pickle.loads(pickle.dumps(failure))
+    except Exception:
+        # one that can't be put together again
+        return work.failed(RuntimeError(f"{type(failure).__name__}: {failure}"))
+    return result

@@ -284,7 +284,7 @@ def test_debug_shows_where(run: Run, tmp_path: Path) -> None:
 def test_a_fault_of_the_program_does_not_end_the_batch(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import nmf_audio.jobs.batch
+    import nmf_audio.jobs.file_work
 
     genuine = denoise_file
 
@@ -293,7 +293,7 @@ def test_a_fault_of_the_program_does_not_end_the_batch(
             raise ZeroDivisionError("oops")
         return genuine(src, *args, **keywords)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(nmf_audio.jobs.batch, "denoise_file", fragile)
+    monkeypatch.setattr(nmf_audio.jobs.file_work, "denoise_file", fragile)
     write_noise(tmp_path / "a.wav")
     write_noise(tmp_path / "b.wav")
     code, out, err = run("a.wav", "b.wav")

@@ -86,7 +86,7 @@ def test_an_error_does_not_hold_what_failed(tmp_path: Path) -> None:
         held.append(weakref.ref(big))
         raise ValueError("no good")
 
-    from nmf_audio.jobs.batch import work_on
+    from nmf_audio.jobs.file_work import work_on
 
     report = work_on(write_noise(tmp_path / "a.wav"), tmp_path / "b.wav", dictionary=TINY, method="classic")(
         fail
