@@ -33,7 +33,7 @@ def check(
         target: planned.src for planned in plans if planned.refusal is None for target in planned.targets
     }
     options = settings.read_output_options(args, targets.items(), raw, errors)
-    json_report.check(args, targets, errors)
+    json_report.check(args, [planned.src for planned in plans], targets, errors)
     if errors:
         raise common.UsageError(errors)
     return options

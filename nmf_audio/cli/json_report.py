@@ -25,8 +25,10 @@ _VALUES = (
 _LEVELS = ("level_after_db", "noise_before_db", "noise_after_db", "noise_removed_db", "removed_db", "gain_db")
 
 
-def check(args: argparse.Namespace, targets: Iterable[Path], errors: list[str]) -> None:
-    """Add to `errors` what keeps the document from being written; `targets` are written, too."""
+def check(
+    args: argparse.Namespace, sources: Iterable[Path], targets: Iterable[Path], errors: list[str]
+) -> None:
+    """Add to `errors` what keeps the document on `sources` from being written; `targets` are written, too."""
     from nmf_audio.io.atomic import check_target
 
     args.earlier = None
@@ -40,8 +42,11 @@ def check(args: argparse.Namespace, targets: Iterable[Path], errors: list[str]) 
         # the next word after --json may be meant as an input, which must not be written over
         errors.append(f"--json {args.json}: a name that ends in .json is needed; put --json last to print it")
         return
-    if args.skip_existing:
-        args.earlier = _read_earlier(Path(args.json))
+    if args.skip_existing or args.goes_on:
+        earlier = _read_earlier(Path(args.json))
+        # of other recordings nothing is forgotten unless that is asked for
+        if args.skip_existing or (earlier or {}).keys() <= set(map(str, sources)):
+            args.earlier = earlier
     try:
         check_target(args.json, force=args.force or args.earlier is not None)
     except AudioFileError as error:

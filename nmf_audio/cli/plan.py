@@ -47,6 +47,7 @@ class Plan:
 def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
     """Find the recordings and their outputs ``speech`` and ``noise``; touch nothing but leftovers."""
     inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
+    args.goes_on = args.output is None and _goes_on(args, inputs)
     if args.output is None and args.output_dir is None:
         _suggest_output(args.inputs, errors, file="-o", folder="--output-dir")
     streams.check(args, [entry.path for entry in inputs], errors)
@@ -98,7 +99,7 @@ def _plan_one(entry: Input, args: argparse.Namespace) -> Plan:
             else common.parse_path(args.keep_noise)
         )
     _remove_leftovers(args, outputs.values())
-    skip = args.skip_existing and dst != streams.DASH and dst.is_file()
+    skip = _is_passed_over(args, entry.path, [dst] if args.skip_existing else outputs.values())
     like_input = args.output is None and "{ext}" in name and args.format is None
     return Plan(entry.path, outputs, skip, _find_refusal(dst) if like_input else None)
 
@@ -133,6 +134,7 @@ def plan_separation(
     if str(args.output_dir) == "-":
         errors.append("-o -: the parts are several files; name a folder")
     inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
+    args.goes_on = _goes_on(args, inputs)
     if args.output_dir is None:
         _suggest_output(args.inputs, errors, file=None, folder="-o")
     streams.check_sources([entry.path for entry in inputs], errors)
@@ -159,14 +161,35 @@ def plan_separation(
         parts = source_files(like, separator.sources, _folder(entry, args), name=name, format=args.format)
         _remove_leftovers(args, parts.values())
         # a residual with next to nothing in it was not written
-        done = all(path.is_file() for source, path in parts.items() if source != defaults.RESIDUAL)
+        written = [path for source, path in parts.items() if source != defaults.RESIDUAL]
         if args.residual is False:
             del parts[defaults.RESIDUAL]
         refusal = _find_refusal(like) if like_input else None
-        plans.append(Plan(entry.path, parts, args.skip_existing and done, refusal))
+        plans.append(Plan(entry.path, parts, _is_passed_over(args, entry.path, written), refusal))
     plans = _without_outputs(args, plans, lambda src: source_files(src, separator.sources).values())
     _check_targets(plans, args, dictionaries, errors)
     return plans
+
+
+def _goes_on(args: argparse.Namespace, inputs: Sequence[Input]) -> bool:
+    """Whether recordings are passed over that the same command has done before: not one alone that is named."""
+    return not args.force and [entry.path for entry in inputs] != [common.parse_path(args.inputs[0])]
+
+
+def _is_passed_over(args: argparse.Namespace, src: Path, outputs: Iterable[Path]) -> bool:
+    """Whether there is nothing to do: the outputs are there, and newer than the recording, or --skip-existing is given."""
+    outputs = list(outputs)
+    if streams.DASH in outputs or not all(path.is_file() for path in outputs):
+        return False
+    return args.skip_existing or (args.goes_on and not any(_is_older(path, src) for path in outputs))
+
+
+def _is_older(output: Path, src: Path) -> bool:
+    try:
+        return output.stat().st_mtime_ns < src.stat().st_mtime_ns
+    except OSError:
+        # what is missing is an error of its own
+        return False
 
 
 def _remove_leftovers(args: argparse.Namespace, targets: Iterable[Path]) -> None:
@@ -247,7 +270,9 @@ def _check_targets(
                 try:
                     check_target(dst, sources=sources, force=args.force)
                 except AudioFileError as error:
-                    errors.append(common.describe(error))
+                    older = error.argument == "force" and args.goes_on and _is_older(dst, plan.src)
+                    problem = f"{dst}: is older than {plan.src}; give --force to replace it, or --skip-existing"
+                    errors.append(problem if older else common.describe(error))
 
 
 def _check_folder(folder: Path, errors: list[str]) -> bool:

@@ -125,7 +125,8 @@ def run(args: argparse.Namespace) -> int:
     assert separator is not None
 
     def make_works() -> list[FileWork[SeparationReport]]:
-        sources = [planned.src for planned in plans if not planned.skip]
+        # what was done before was learned from all, too
+        sources = [] if all(planned.skip for planned in plans) else [planned.src for planned in plans]
         trained = separators.hear_together(args, separator, sources, part)
         n_jobs = args.n_jobs if len(plans) == 1 else 1
         keywords = {

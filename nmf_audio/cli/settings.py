@@ -108,7 +108,12 @@ def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
         default="1",
         help="files, or pieces of a single long one, that are processed at the same time (default: %(default)s)",
     )
-    many.add_argument("--skip-existing", action="store_true", help=f"leave {skipped}")
+    many.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help=f"leave {skipped}, also a single input, or one that is newer (default: of several inputs those "
+        "that are older than all their outputs)",
+    )
     many.add_argument(
         "-n", "--dry-run", action="store_true", help="print what would be read and written, and write nothing"
     )

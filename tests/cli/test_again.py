@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -38,13 +39,49 @@ def test_outputs_are_no_inputs(run: Run, talks: Path, expanded: bool) -> None:
         "4 inputs left out, which are outputs of others, such as a.denoised.wav; give it alone to process it"
     )
     assert run(*words(), "-f")[::2] == (0, [])
-    code, _, err = run(*words())
-    assert (code, len(err)) == (2, 2)
-    assert all("exists; give --force" in line for line in err)
+    code, out, err = run(*words())
+    assert (code, err) == (0, [])
+    assert out[-1].startswith("0 done, 0 partial, 0 failed, 2 already there; ")
     assert names(talks) == done
     # other names than the day before
     assert run(*words(), "--name", "{stem}.clean.wav")[0] == 0
     assert names(talks) == sorted([*done, "a.clean.wav", "b.clean.wav"])
+
+
+def test_the_same_command_goes_on(run: Run, talks: Path) -> None:
+    words = ("-r", "in", "--output-dir", "out", "--name", "{stem}{ext}", "--json", "report.json")
+    (talks / "in").mkdir()
+    for name in ("a.wav", "b.flac"):
+        (talks / name).rename(talks / "in" / name)
+    assert run(*words)[0] == 0
+    first = json.loads((talks / "report.json").read_text())["files"]
+    write_noise(talks / "in" / "c.wav", 0.1)
+    code, out, err = run(*words)
+    assert (code, err) == (0, [])
+    assert out[-1].startswith("1 done, 0 partial, 0 failed, 2 already there; ")
+    files = json.loads((talks / "report.json").read_text())["files"]
+    assert [file["status"] for file in files] == ["done"] * 3
+    assert files[:2] == first
+    # a report of other recordings is not forgotten
+    (talks / "in" / "c.wav").rename(talks / "c.wav")
+    assert run(*words)[::2] == (2, ["denoise: report.json: exists; give --force to replace it"])
+    # what is not made from this recording is not replaced, and not passed over
+    output = talks / "out" / "b.flac"
+    os.utime(output, (1, 1))
+    code, _, err = run(*words[:-2])
+    assert (code, err) == (
+        2,
+        ["denoise: out/b.flac: is older than in/b.flac; give --force to replace it, or --skip-existing"],
+    )
+    assert run(*words[:-2], "--skip-existing")[0] == 0
+    assert output.stat().st_mtime == 1
+    # one that is named is meant
+    assert run("in/a.wav", *words[2:-2])[::2] == (
+        2,
+        ["denoise: out/a.wav: exists; give --force to replace it"],
+    )
+    # a part of what is wanted is there
+    assert run(*words[:-2], "--keep-noise", "{stem}.noise{ext}")[0] == 2
 
 
 def test_one_that_is_named_alone_is_denoised(run: Run, talks: Path) -> None:
@@ -70,7 +107,7 @@ def test_parts_are_no_mixtures(run_separate: Run, mixture: Mixture) -> None:
     words = ("*.wav", "--sources", "low.npz", "high.npz")
     assert run_separate(*words)[0] == 0
     done = names(Path())
-    for more in (["--skip-existing"], ["-f"], ["-o", "elsewhere"]):
+    for more in ([], ["--skip-existing"], ["-f"], ["-o", "elsewhere"]):
         code, out, err = run_separate(*words, *more)
         assert (code, err) == (0, [])
         assert out[0].startswith("6 inputs left out")
@@ -136,7 +173,7 @@ def test_the_next_morning_the_report_goes_on(run: Run, talks: Path) -> None:
     words = ("*.*", *words[1:-1], "clean/report.json")
     code, out, err = run(*words)
     assert (code, err) == (0, [])
-    assert out[-1].startswith("1 done, 0 partial, 0 failed, 1 skipped; ")
+    assert out[-1].startswith("1 done, 0 partial, 0 failed, 1 already there; ")
     document = json.loads((talks / "clean" / "report.json").read_text())
     assert [file["status"] for file in document["files"]] == ["done", "done"]
     assert document["files"][0] == first[0]

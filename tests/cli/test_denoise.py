@@ -109,6 +109,7 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
     write_noise(tmp_path / "a.wav")
     (tmp_path / "b.wav").write_bytes(b"no audio, but that shows later")
     (tmp_path / "b.denoised.wav").write_bytes(b"precious")
+    os.utime(tmp_path / "b.denoised.wav", (0, 0))
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     before = names(tmp_path)
@@ -120,7 +121,7 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
         "denoise: none.wav: No such file or directory",
         "denoise: folder: is a folder; give -r for the recordings in it",
         "denoise: pipe: is no regular file; copy its content to one first",
-        "denoise: b.denoised.wav: exists; give --force to replace it",
+        "denoise: b.denoised.wav: is older than b.wav; give --force to replace it, or --skip-existing",
         "denoise: a.wav and a.wav have the same output a.denoised.wav; write to different folders or names",
         "denoise: --reduction loud: must be a number from 0 to 100",
         "denoise: --mix 2: must be a number from 0 to 1",
