@@ -177,7 +177,7 @@ def _goes_on(args: argparse.Namespace, inputs: Sequence[Input]) -> bool:
 
 
 def _is_passed_over(args: argparse.Namespace, src: Path, outputs: Iterable[Path]) -> bool:
-    """Whether there is nothing to do: the outputs are there, and newer than the recording, or --skip-existing is given."""
+    """Whether all outputs are there, and newer than the recording unless --skip-existing is given."""
     outputs = list(outputs)
     if streams.DASH in outputs or not all(path.is_file() for path in outputs):
         return False
@@ -271,7 +271,9 @@ def _check_targets(
                     check_target(dst, sources=sources, force=args.force)
                 except AudioFileError as error:
                     older = error.argument == "force" and args.goes_on and _is_older(dst, plan.src)
-                    problem = f"{dst}: is older than {plan.src}; give --force to replace it, or --skip-existing"
+                    problem = (
+                        f"{dst}: is older than {plan.src}; give --force to replace it, or --skip-existing"
+                    )
                     errors.append(problem if older else common.describe(error))
 
 

@@ -99,8 +99,9 @@ def choose_bit_rate(
         return None
     bit_rate = round(1000 * wanted.bitrate)
     if not lowest <= bit_rate <= highest:
+        channels = f"{n_channels} channel{'s' * (n_channels > 1)}"
         raise AudioFileError(
-            f"{label}: {wanted.bitrate:g} kbit/s; {coding} at {sr} Hz with {n_channels} channels takes from "
+            f"{label}: {wanted.bitrate:g} kbit/s; {coding} at {sr} Hz with {channels} takes from "
             f"{lowest / 1000:g} to {highest / 1000:g} kbit/s"
         )
     return bit_rate

@@ -27,6 +27,7 @@ __all__ = [
     "check_output",
     "choose_container",
     "choose_extension",
+    "choose_rate",
     "describe_no_samples",
     "describe_size_limit",
     "find_capacity",
@@ -154,7 +155,7 @@ def list_output_errors(
     if bitrate is not None and quality is not None:
         errors.append(conflict({"bitrate": bitrate, "quality": quality}))
     for name, value, lowest, highest, unit in (
-        ("bitrate", bitrate, 1, _MAX_KBITS, "kbit/s"),
+        ("bitrate", bitrate, *_find_kbits(entry, coding), "kbit/s"),
         ("quality", quality, 0, 10, ""),
     ):
         if (
@@ -165,6 +166,13 @@ def list_output_errors(
     named = _find_named(format)
     missing = describe_missing_extra(find_format(target, None if named is None else named.container))
     return [*errors, MissingExtraError(missing)] if missing is not None else errors
+
+
+def _find_kbits(entry: Format | None, coding: str | None) -> tuple[int, int]:
+    """Return the lowest and highest bit rate that an output can have, as far as its name tells."""
+    codings = [coding] if coding else [] if entry is None else [entry.usual, *(entry.codings or ())]
+    ranges = [kbits for known in codings if (kbits := CODINGS.get(known or "", Coding()).kbits)]
+    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else (1, _MAX_KBITS)
 
 
 def _refuse_lossless(name: str, value: Any, entry: Format | None, coding: str | None) -> list[NmfAudioError]:
@@ -282,6 +290,29 @@ def choose_container(
     if soundfile.check_format(container.format, container.subtype, endian):
         container = Container(container.format, container.subtype, endian)
     return container
+
+
+def choose_rate(label: str, container: Container, sr: int, wanted: Wanted) -> int:
+    """Return the sample rate of an output: that of the recording, `sr`, or the next that its coding takes.
+
+    `AudioFileError` if it does not take the rate that was asked for.
+
+    Examples
+    --------
+    >>> choose_rate("a.opus", Container("OGG", "OPUS"), 44100, Wanted())
+    48000
+    """
+    rates = CODINGS.get(container.subtype, Coding()).rates
+    if wanted.sr is not None and rates and wanted.sr not in rates:
+        allowed = ", ".join(map(str, rates))
+        raise AudioFileError(
+            f"{label}: {container.format} with {container.subtype} takes {allowed} Hz, not {wanted.sr}",
+            argument="sr",
+            purpose=" as one of these, or leave it out",
+        )
+    if wanted.sr is not None or not rates or sr in rates:
+        return wanted.sr or sr
+    return next((rate for rate in rates if rate > sr), rates[-1])
 
 
 def is_writable(container: Container) -> bool:

@@ -16,7 +16,7 @@ from nmf_audio.io.speakers import FLAC_MASKS, is_usual, name_speakers
 from nmf_audio.io.tags import flac, id3
 from nmf_audio.io.tags.chunks import ID3_CHUNKS, SPEAKER_CHUNKS, append_chunks, is_text, is_timeless
 from nmf_audio.io.tags.comments import build_comments, keep_comments, make_comments, state_mask, state_picture
-from nmf_audio.io.tags.info import build_info, list_other_texts
+from nmf_audio.io.tags.info import INFO_TAGS, build_info, list_other_texts
 from nmf_audio.io.tags.ogg import put_ogg_comments
 from nmf_audio.io.tags.picture import Picture, pack_picture
 
@@ -66,9 +66,10 @@ class Extras:
     timed: str = ""
     left_out: Sequence[str] = ()
 
-    def list_warnings(self, container: Container) -> list[str]:
-        """Return sentences on what an output of a container leaves out."""
-        return [*filter(None, [self.timed]), *describe_left_out(container, self.left_out)]
+    def list_warnings(self, container: Container, lost: Iterable[str] = ()) -> list[str]:
+        """Return sentences on what an output of a container leaves out; `lost` are tags that it did not take."""
+        lost = [name for name in lost if name not in _OWN_TAGS]
+        return [*filter(None, [self.timed]), *describe_left_out(container, [*self.left_out, *lost])]
 
 
 NO_EXTRAS = Extras()
@@ -155,6 +156,7 @@ def collect_head(
     chunks, timed, lost = _carry_chunks(reader, container, is_whole=is_whole)
     if not any(is_text(*chunk) for chunk in chunks):
         chunks = build_info(reader.tags) + chunks
+        lost += [name for name in reader.tags if name not in (*INFO_TAGS, *_OWN_TAGS)]
     n_left, kept = _MAX_HEAD, []
     lost += [*reader.others, *(["a picture"] if reader.pictures else [])]
     for name, body in chunks:
@@ -201,7 +203,7 @@ def _carry_chunks(
         elif is_text(name, body):
             lost += list_other_texts(name, body)
         elif name in ID3_CHUNKS:
-            lost += id3.list_others(body, reader.tags)
+            lost += id3.list_others(body)
         elif name not in SPEAKER_CHUNKS:
             lost.append(_spell(name))
     return kept, timed, lost

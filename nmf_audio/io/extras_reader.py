@@ -39,8 +39,13 @@ class ExtrasReader(ReaderContext):
         """Title, artist and so on, as libsndfile calls them; to be asked for before anything is read."""
         if self.comments is not None:
             return read_tags(self.comments) | self._known_tags()
+        if self.container.format == "MP3":
+            return self._known_tags() | id3.read_texts(id3.read_tag(self.path))
         is_wav = self.container.format in ("WAV", "WAVEX", "RF64") and self.container.endian != "BIG"
-        return self._known_tags() | read_texts(self.chunks, "<" if is_wav else ">")
+        tags = self._known_tags()
+        for name, body in self.chunks:
+            tags |= id3.read_texts(body) if name in ID3_CHUNKS else {}
+        return tags | read_texts(self.chunks, "<" if is_wav else ">")
 
     @cached_property
     def form(self) -> FormatChunk:
@@ -86,7 +91,7 @@ class ExtrasReader(ReaderContext):
     def others(self) -> list[str]:
         """Names of what else there is beside the samples."""
         if self.container.format == "MP3":
-            return id3.list_others(id3.read_tag(self.path), self.tags)
+            return id3.list_others(id3.read_tag(self.path))
         if self.container.format == "FLAC":
             return [name for kind, name in flac.OTHERS.items() if self._flac_blocks(kind)]
         return []

@@ -42,11 +42,14 @@ class Coding:
     nearest : tuple of str
         What an output has instead that can't have this one, the best first.
     rates : tuple of int
-        The sample rates in Hz, if it does not take all.
+        The sample rates in Hz, if it does not take all, in their order.
     raw : str or None
         ffmpeg's name of it, if it is plain little-endian numbers: what goes through pipes.
-    has_bit_rate, has_quality : bool
-        Whether an output may be asked for bits per second, or for a quality.
+    kbits : tuple of int or None
+        The lowest and the highest bit rate in kbit/s, of any sample rate and number of channels, if an output may be
+        asked for one.
+    has_quality : bool
+        Whether an output may be asked for a quality.
     encoder : tuple of str
         FFmpeg's encoder and the sample format that this takes, if it goes into media files.
     """
@@ -56,13 +59,19 @@ class Coding:
     nearest: tuple[str, ...] = ()
     rates: tuple[int, ...] = ()
     raw: str | None = None
-    has_bit_rate: bool = False
+    kbits: tuple[int, int] | None = None
     has_quality: bool = False
     encoder: tuple[str, str] | None = None
+
+    @property
+    def has_bit_rate(self) -> bool:
+        """Whether an output may be asked for bits per second."""
+        return self.kbits is not None
 
 
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 CODINGS: dict[str, Coding] = {
     "PCM_U8": Coding(8, nearest=("PCM_S8", "PCM_16"), raw="u8"),
@@ -83,12 +92,12 @@ CODINGS: dict[str, Coding] = {
     "ALAC_32": Coding(32, nearest=("PCM_32", "PCM_24")),
     "FLAC_16": Coding(16, nearest=("PCM_16",), encoder=("flac", "s16")),
     "FLAC_24": Coding(24, nearest=("PCM_24",), encoder=("flac", "s32")),
-    "VORBIS": Coding(None, has_bit_rate=True, has_quality=True),
-    "OPUS": Coding(None, rates=_OPUS_RATES, has_bit_rate=True, encoder=("libopus", "flt")),
+    "VORBIS": Coding(None, kbits=(8, 4000), has_quality=True),
+    "OPUS": Coding(None, rates=_OPUS_RATES, kbits=(6, 2048), encoder=("libopus", "flt")),
     "MPEG_LAYER_I": Coding(None),
     "MPEG_LAYER_II": Coding(None),
-    "MPEG_LAYER_III": Coding(None, rates=_MP3_RATES, has_bit_rate=True, has_quality=True),
-    "AAC": Coding(None, has_bit_rate=True, encoder=("aac", "fltp")),
+    "MPEG_LAYER_III": Coding(None, rates=_MP3_RATES, kbits=(8, 320), has_quality=True),
+    "AAC": Coding(None, rates=_AAC_RATES, kbits=(8, 4608), encoder=("aac", "fltp")),
 }
 """Codings by libsndfile's name; those that it has and that are not here are as `Coding()`."""
 

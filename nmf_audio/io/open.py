@@ -15,7 +15,7 @@ from typing import BinaryIO
 from nmf_audio._checks import invalid
 from nmf_audio.errors import AudioFileError, MissingExtraError
 from nmf_audio.io.bit_rates import choose_bit_rate, choose_encoding
-from nmf_audio.io.containers import Container, Wanted, choose_container, is_writable
+from nmf_audio.io.containers import Container, Wanted, choose_container, choose_rate, is_writable
 from nmf_audio.io.extras import collect_extras, collect_head, list_left_out, must_state_speakers
 from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.formats import (
@@ -231,11 +231,11 @@ def open_writer(
     is not the whole. `sound_only` leaves all but the sound out. `AudioFileError` if the output can't hold
     that.
     """
-    sr = reader.sr if wanted.sr is None else wanted.sr
     entry = find_format(target, wanted.container) or FORMATS.get(reader.container.format)
     media = reader if isinstance(reader, MediaReader) else None
     if entry is not None and entry.muxer is not None:
         container = Container(entry.container, _subtype(entry, wanted, reader))
+        sr = choose_rate(str(target), container, reader.sr, wanted)
         copied = None if is_part or sound_only else media
         if copied is None and is_part and entry.has_picture and media is not None and media.has_picture:
             raise AudioFileError(
@@ -258,10 +258,11 @@ def open_writer(
         entry is None or (media.has_picture and find_format(target, wanted.container) is None)
     ):
         raise refuse_read_only(reader.container.format, f"{target}: ")
-    n_values = math.ceil(n_samples * sr / reader.sr) * reader.n_channels
+    n_values = math.ceil(n_samples * (wanted.sr or reader.sr) / reader.sr) * reader.n_channels
     container = choose_container(
         target, get_default_container(reader), n_values, format=wanted.container, subtype=wanted.subtype
     )
+    sr = choose_rate(str(target), container, reader.sr, wanted)
     extensible = replace(container, format="WAVEX")
     if container.format == "WAV" and must_state_speakers(reader) and is_writable(extensible):
         container = extensible

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, WriterContext
 from nmf_audio.io.containers import Container, describe_no_samples, describe_size_limit, find_capacity
 from nmf_audio.io.extras import NO_EXTRAS, Extras
-from nmf_audio.io.formats import CODINGS, Coding, pcm_bits
+from nmf_audio.io.formats import pcm_bits
 from nmf_audio.io.output_file import OutputFile
 from nmf_audio.io.pcm import quantize
 from nmf_audio.io.sndfile_reader import create_sound, open_sound
@@ -22,8 +22,6 @@ from nmf_audio.io.speakers import find_ogg_order
 
 __all__ = ["AudioWriter"]
 
-# an encoder's own signature stands there, whatever was asked for
-_OWN_TAGS = ("software",)
 # those that libsndfile has
 _TAGS = (
     *("title", "artist", "album", "comment", "date", "tracknumber", "genre", "copyright", "license"),
@@ -66,7 +64,8 @@ class AudioWriter(WriterContext):
         encoding: Mapping[str, Any] | None = None,
     ) -> None:
         self.n_written = self.n_clipped = 0
-        self.warnings = extras.list_warnings(container)
+        self.warnings: list[str] = []
+        self._extras, self._lost = extras, list[str]()
         self._additions = extras.additions
         self._path, self.label = path, label or str(path)
         self._bits = extras.valid_bits or pcm_bits(container.subtype)
@@ -85,36 +84,26 @@ class AudioWriter(WriterContext):
             raise
         except soundfile.LibsndfileError as error:
             self._abandon()
-            rates = CODINGS.get(container.subtype, Coding()).rates
-            can_convert = rates and sr not in rates
             raise AudioFileError(
                 f"{self.label}: {container.format} with {container.subtype} can't hold {n_channels} "
                 f"channels at {sr} Hz ({error.error_string.rstrip('.')})",
-                argument="sr" if can_convert else "format",
-                purpose=f" as one of {', '.join(map(str, rates))}, or another format"
-                if can_convert
-                else " as another",
+                argument="format",
+                purpose=" as another",
             ) from error
         self._tags = self._set_tags(extras.tags)
 
     def _set_tags(self, tags: Mapping[str, str]) -> dict[str, str]:
         kept = {}
-        lost = [name for name in tags if name not in _TAGS]
+        self._lost += [name for name in tags if name not in _TAGS]
         for name in _TAGS:
             if name in tags:
                 try:
                     setattr(self._file, name, tags[name])
                 except soundfile.LibsndfileError:
-                    lost.append(name)
+                    self._lost.append(name)
                 else:
                     kept[name] = tags[name]
-        self._warn_of_tags(lost)
         return kept
-
-    def _warn_of_tags(self, names: Iterable[str]) -> None:
-        names = [name for name in names if name not in _OWN_TAGS]
-        if names:
-            self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(names)}")
 
     def write(self, y: Samples) -> Samples:
         """Append a block (n_channels, n), and return its samples as the file now has them.
@@ -168,7 +157,8 @@ class AudioWriter(WriterContext):
         # codings in blocks round the length up
         if n_there < self.n_written:
             raise self._write_error()
-        self._warn_of_tags(name for name, value in self._tags.items() if tags.get(name) != value)
+        self._lost += [name for name, value in self._tags.items() if tags.get(name) != value]
+        self.warnings += self._extras.list_warnings(self.container, self._lost)
         try:
             for add in self._additions:
                 add(self._path)

@@ -223,7 +223,7 @@ def test_tags_that_are_lost_are_a_warning(run: Run, tmp_path: Path) -> None:
         file.write(noise(1))
     code, _, err = run("a.flac", "-o", "b.w64")
     assert code == 0
-    assert err == ["denoise: a.flac: warning: tags that W64 does not keep here: title"]
+    assert err == ["denoise: a.flac: warning: left out, since W64 does not keep it here: title"]
     assert run("a.flac", "-o", "c.w64", "-q")[2] == []
 
 

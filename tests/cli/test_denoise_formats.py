@@ -16,6 +16,7 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io import containers
 from nmf_audio.io.containers import Container
 from nmf_audio.io.formats import FORMATS
+from nmf_audio.io.open import open_reader
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
 from nmf_audio.io.tags.flac import put_metadata_blocks, read_metadata_blocks
@@ -161,18 +162,46 @@ def test_many_outputs_have_one_fault(run: Run, tmp_path: Path) -> None:
     assert len(err) == 1
 
 
+@pytest.mark.parametrize(
+    ("sr", "output", "expected"),
+    [
+        (44100, "b.opus", 48000),
+        (11025, "b.opus", 12000),
+        (44100, "b.webm", 48000),
+        (96000, "b.mp3", 48000),
+        (192000, "b.m4a", 96000),
+    ],
+)
+def test_a_rate_that_a_coding_does_not_take_becomes_the_next(
+    run: Run, tmp_path: Path, sr: int, output: str, expected: int
+) -> None:
+    write_noise(tmp_path / "a.wav", sr=sr)
+    code, out, err = run("a.wav", "-o", output)
+    assert (code, err) == (0, [])
+    assert out[0].endswith(f" {expected} Hz")
+    with open_reader(tmp_path / output) as reader:
+        n_samples = sum(block.shape[1] for block in reader.blocks())
+    assert reader.sr == expected
+    assert n_samples == pytest.approx(soundfile.info(tmp_path / "a.wav").frames * expected / sr, abs=1)
+
+
 def test_what_only_the_file_shows_costs_that_file(run: Run, tmp_path: Path) -> None:
-    write_noise(tmp_path / "a.wav", sr=44100)
+    write_noise(tmp_path / "a.wav", sr=48000, n_channels=9)
     write_noise(tmp_path / "b.wav", sr=48000)
-    code, out, err = run("a.wav", "b.wav", "--format", "opus")
+    code, out, err = run("a.wav", "b.wav", "--format", "mp3")
     assert code == 1
-    assert [line.split(":")[0] for line in out[:-1]] == ["b.wav -> b.denoised.opus"]
+    assert [line.split(":")[0] for line in out[:-1]] == ["b.wav -> b.denoised.mp3"]
     assert len(err) == 1
     assert err[0].startswith(
-        "denoise: a.wav: a.denoised.opus: OGG with OPUS can't hold 1 channels at 44100 Hz"
+        "denoise: a.wav: a.denoised.mp3: MP3 with MPEG_LAYER_III can't hold 9 channels at 48000 Hz"
     )
-    assert "give --rate as one of 8000, 12000, 16000, 24000, 48000, or another format" in err[0]
-    assert names(tmp_path) == ["a.wav", "b.denoised.opus", "b.wav"]
+    assert "give --format as another" in err[0]
+    assert names(tmp_path) == ["a.wav", "b.denoised.mp3", "b.wav"]
+    # only the file says that its sound is Opus
+    write_noise(tmp_path / "c.ogg", sr=48000, name="OGG", subtype="OPUS")
+    code, _, err = run("c.ogg", "-o", "d.ogg", "--rate", "44100")
+    assert code == 1
+    assert "OGG with OPUS takes 8000, 12000, 16000, 24000, 48000 Hz, not 44100; give --rate as one" in err[0]
 
 
 @pytest.mark.parametrize("rate", [None, "16000"])

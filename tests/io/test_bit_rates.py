@@ -126,7 +126,10 @@ def test_a_higher_quality_takes_more(tmp_path: Path, name: str) -> None:
         ("b.opus", {"quality": 5}, r"quality=5; must be left out; OPUS has none"),
         ("b.mp3", {"quality": 5, "bitrate": 128}, "bitrate=128 and quality=5 do not go together"),
         ("b.mp3", {"quality": 11}, "quality=11; must be a number from 0 to 10"),
-        ("b.mp3", {"bitrate": "high"}, "bitrate='high'; must be a number from 1 to 10000 kbit/s"),
+        ("b.mp3", {"bitrate": "high"}, "bitrate='high'; must be a number from 8 to 320 kbit/s"),
+        ("b.mp3", {"bitrate": 321}, "bitrate=321; must be a number from 8 to 320 kbit/s"),
+        ("b.m4a", {"bitrate": 5000}, "bitrate=5000; must be a number from 8 to 4608 kbit/s"),
+        ("b.webm", {"bitrate": 5}, "bitrate=5; must be a number from 6 to 2048 kbit/s"),
         ("b.mp3", {"bitrate": True}, "bitrate=True; must be a number"),
     ],
 )
@@ -141,7 +144,7 @@ def test_what_a_format_does_not_have_is_refused(
 
 def test_what_only_the_recording_shows_is_refused(tmp_path: Path) -> None:
     src = write(tmp_path / "a.wav", 16000, 1, "PCM_16", "WAV")
-    message = "b.mp3: 320 kbit/s; MPEG_LAYER_III at 16000 Hz with 1 channels takes from 8 to 160 kbit/s"
+    message = "b.mp3: 320 kbit/s; MPEG_LAYER_III at 16000 Hz with 1 channel takes from 8 to 160 kbit/s"
     with pytest.raises(AudioFileError, match=message):
         run(src, tmp_path / "b.mp3", bitrate=320)
     separated = separate_file(src, separator=Separator("plain"), format="MP3", bitrate=48)

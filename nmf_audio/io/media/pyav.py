@@ -7,7 +7,15 @@ from typing import Any
 
 from nmf_audio.errors import MissingExtraError
 
-__all__ = ["load_pyav", "open_to_read"]
+__all__ = ["FFMPEG_TAGS", "load_pyav", "open_to_read"]
+
+FFMPEG_TAGS = {
+    "track": "tracknumber",
+    "album_artist": "albumartist",
+    "disc": "discnumber",
+    "publisher": "organization",
+}
+"""Its names of tags -> ours, where they differ."""
 
 
 def load_pyav(what: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
@@ -19,7 +20,7 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length, name_first
 from nmf_audio.io.containers import Container
 from nmf_audio.io.format_chunk import NOTHING
-from nmf_audio.io.media.pyav import load_pyav, open_to_read
+from nmf_audio.io.media.pyav import FFMPEG_TAGS, load_pyav, open_to_read
 from nmf_audio.io.speakers import get_mask
 from nmf_audio.io.tags.picture import Picture
 from nmf_audio.io.truncation import describe_truncation
@@ -59,11 +60,12 @@ _CODECS = {
     "vorbis": "VORBIS",
 }
 _KINDS = {"video": "moving pictures", "audio": "another sound track", "subtitle": "subtitles"}
-_TAGS = {
-    **{name: name for name in ("title", "artist", "album", "comment", "date", "genre", "copyright")},
-    "track": "tracknumber",
-    "license": "license",
-}
+# what a file says of itself, and lengths and loudness that no longer hold
+_OWN_TAGS = re.compile(
+    "major_brand|minor_version|compatible_brands|creation_time|encoder|encoded_by|software|duration|timecode"
+    "|gapless_playback|itun.*|replaygain_.*|r128_.*|waveformatext.*|id3v2_priv.*|handler_name|vendor_id",
+    re.DOTALL,
+)
 
 
 def open_media(path: Path, *, label: str | None = None) -> Any:
@@ -191,8 +193,13 @@ class MediaReader(ReaderContext):
         self.bit_rate: int | None = track.bit_rate or None
         # an Ogg has its tags in the track
         said = track.metadata if self.container.format == "OGG" else self._file.metadata
-        metadata = {name.lower(): text for name, text in said.items()}
-        self.tags = {ours: metadata[theirs] for theirs, ours in _TAGS.items() if metadata.get(theirs)}
+        metadata = {name.lower(): text for name, text in said.items() if text}
+        self.tags = {
+            FFMPEG_TAGS.get(name, name): text
+            for name, text in metadata.items()
+            # what has a language is there twice
+            if not (_OWN_TAGS.fullmatch(name) or (name[-4:-3] == "-" and name[:-4] in metadata))
+        }
         self._ahead: Samples = np.zeros((self.n_channels, 0), np.float32)
         self.form, self.chunks = NOTHING, list[tuple[bytes, bytes]]()
         self.comments: list[bytes] | None = None

@@ -17,7 +17,7 @@ from nmf_audio.io.containers import Container, describe_no_samples
 from nmf_audio.io.extras import describe_left_out
 from nmf_audio.io.formats import CODINGS, FORMATS, pcm_bits
 from nmf_audio.io.media.copying import Companions
-from nmf_audio.io.media.pyav import load_pyav, open_to_read
+from nmf_audio.io.media.pyav import FFMPEG_TAGS, load_pyav, open_to_read
 from nmf_audio.io.output_file import OutputFile
 from nmf_audio.io.pcm import quantize
 from nmf_audio.io.speakers import get_mask, is_usual, name_speakers
@@ -39,7 +39,7 @@ _ENCODER_LAYOUTS = {
 _COVERS = {"image/jpeg": ("mjpeg", "yuvj420p"), "image/png": ("png", "rgb24")}
 # bits per second and channel; a frame of AAC takes six bits for each of its samples at most
 _BIT_RATE, _AAC_MOST = 64_000, 6
-_TAGS = {"tracknumber": "track"}
+_TAGS = {ours: theirs for theirs, ours in FFMPEG_TAGS.items()}
 # the writer's own name stands there, whatever was asked for
 _OWN_TAGS = ("software", "encoder")
 
@@ -228,18 +228,16 @@ class MediaWriter(WriterContext):
         try:
             with open_to_read(self._av, self._path) as written:
                 kept = {name.lower() for name in written.metadata}
-                self._compare(written)
+                lost = [name for name in self._metadata if name.lower() not in (*kept, *_OWN_TAGS)]
+                self._compare(written, [FFMPEG_TAGS.get(name, name) for name in lost])
         except self._av.error.FFmpegError as error:
             if self.n_written:
                 raise self._write_error(error) from error
             raise AudioFileError(describe_no_samples(self.label, self.container)) from error
-        lost = [name for name in self._metadata if name.lower() not in (*kept, *_OWN_TAGS)]
-        if lost:
-            self.warnings.append(f"tags that {self.container.format} does not keep here: {', '.join(lost)}")
 
-    def _compare(self, written: Any) -> None:
-        """Warn of what the file does not have in the end."""
-        left_out = list(self.left_out)
+    def _compare(self, written: Any, lost: Sequence[str]) -> None:
+        """Warn of what the file does not have in the end; `lost` are tags."""
+        left_out = [*self.left_out, *lost]
         if self._companions is not None:
             left_out += self._companions.list_left_out(written)
         mask = self._channel_mask

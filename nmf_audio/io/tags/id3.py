@@ -1,20 +1,29 @@
 """The tag in front of an MP3: read as it is, made anew, put in its place.
 
-libsndfile garbles all but ASCII in it, and does not carry over pictures and chapters. Layout:
+libsndfile garbles all but ASCII in it, knows ten of its texts, and does not carry over pictures and chapters. Layout:
 id3.org/id3v2.4.0-structure, and those of versions 2.3 and 2.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from nmf_audio.io.atomic import replace_front
 from nmf_audio.io.tags.picture import Picture
 
-__all__ = ["build_tag", "count_tag_bytes", "find_pictures", "list_others", "put_tag", "read_tag"]
+__all__ = [
+    "build_tag",
+    "count_tag_bytes",
+    "find_pictures",
+    "list_others",
+    "put_tag",
+    "read_tag",
+    "read_texts",
+]
 
+# names of libsndfile and of Vorbis comments, as taggers have them
 _FRAMES = {
     "title": b"TIT2",
     "artist": b"TPE1",
@@ -24,38 +33,94 @@ _FRAMES = {
     "genre": b"TCON",
     "copyright": b"TCOP",
     "software": b"TSSE",
+    "albumartist": b"TPE2",
+    "conductor": b"TPE3",
+    "remixer": b"TPE4",
+    "composer": b"TCOM",
+    "lyricist": b"TEXT",
+    "discnumber": b"TPOS",
+    "organization": b"TPUB",
+    "grouping": b"TIT1",
+    "version": b"TIT3",
+    "bpm": b"TBPM",
+    "isrc": b"TSRC",
+    "language": b"TLAN",
+    "mood": b"TMOO",
+    "media": b"TMED",
+    "originaldate": b"TDOR",
+    "titlesort": b"TSOT",
+    "artistsort": b"TSOP",
+    "albumsort": b"TSOA",
+    "albumartistsort": b"TSO2",
+    "composersort": b"TSOC",
+    "compilation": b"TCMP",
 }
 _HEAD = 10
 _HAS_FOOTER, _UNSYNCHRONISED, _HAS_EXTENSION = 0x10, 0x80, 0x40
 _UTF8 = b"\x03"
 _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _WORDS = {
-    **dict.fromkeys(("USLT", "SYLT", "ULT", "SLT"), "lyrics"),
+    **dict.fromkeys(("SYLT", "SLT"), "timed lyrics"),
+    **dict.fromkeys(("USLT", "ULT"), "lyrics"),
     **dict.fromkeys(("CHAP", "CTOC"), "chapters"),
+    **dict.fromkeys(("GEOB", "GEO"), "an attachment"),
+    **dict.fromkeys(("PRIV", "UFID", "UFI"), "data of a program"),
+    **dict.fromkeys(("POPM", "POP"), "a rating"),
+    **dict.fromkeys(("TIPL", "TMCL", "IPLS", "IPL"), "people"),
+    **dict.fromkeys(("TOWN", "TRSN", "TRSO", "TOPE", "TOAL", "TOLY", "TOFN"), "owners and origin"),
+    **dict.fromkeys(("ETCO", "ETC", "MLLT", "MLL", "SYTC", "STC"), "marks of time"),
 }
+# names of links begin with it
+_LINK = "W"
 # the same as others, what an encoder says of itself, lengths, and who counts plays
 _SILENT = (
-    "APIC",
-    "PIC",
-    "TSSE",
-    "TENC",
-    "TSS",
-    "TEN",
-    "TLEN",
-    "TLE",
-    "PCNT",
-    "CNT",
-    "TFLT",
-    "TFT",
-    "MCDI",
-    "SEEK",
+    *(
+        "APIC",
+        "PIC",
+        "TSSE",
+        "TENC",
+        "TSS",
+        "TEN",
+        "TLEN",
+        "TLE",
+        "PCNT",
+        "CNT",
+        "TFLT",
+        "TFT",
+        "MCDI",
+        "MCI",
+    ),
+    *(
+        "SEEK",
+        "ASPI",
+        "TDTG",
+        "TDEN",
+        "TSIZ",
+        "TSI",
+        "TDLY",
+        "TDY",
+        "TDAT",
+        "TDA",
+        "TIME",
+        "TIM",
+        "TRDA",
+        "TRD",
+    ),
+    # loudness no longer holds
+    *("RVAD", "RVA2", "RVA", "RGAD", "EQUA", "EQU2", "EQU"),
 )
 _READ_AS = {
-    **{frame.decode(): name for name, frame in _FRAMES.items()},
-    **{"TYER": "date", "TDAT": "date", "TIME": "date", "COMM": "comment", "WCOP": "license"},
+    **{frame.decode(): name for name, frame in _FRAMES.items() if name != "software"},
+    **{"TYER": "date", "TORY": "originaldate", "COMM": "comment", "USLT": "lyrics", "WCOP": "license"},
     **{"TT2": "title", "TP1": "artist", "TAL": "album", "TYE": "date", "TRK": "tracknumber"},
-    **{"TCO": "genre", "TCR": "copyright", "COM": "comment"},
+    **{"TCO": "genre", "TCR": "copyright", "COM": "comment", "ULT": "lyrics", "WCP": "license"},
+    **{"TP2": "albumartist", "TP3": "conductor", "TP4": "remixer", "TCM": "composer", "TXT": "lyricist"},
+    **{"TPA": "discnumber", "TPB": "organization", "TT1": "grouping", "TT3": "version", "TBP": "bpm"},
+    **{"TRC": "isrc", "TLA": "language", "TMT": "media", "TOR": "originaldate", "TCP": "compilation"},
+    **{"TST": "titlesort", "TSP": "artistsort", "TSA": "albumsort", "TS2": "albumartistsort"},
 }
+# names of comments that a program wrote for itself, such as lengths and loudness, or that are there twice
+_OWN_COMMENTS = ("iTun", "ID3v1")
 # more than any cover; what a size can state is 256 MB
 _MAX_BYTES = 2**25
 
@@ -131,23 +196,59 @@ def _split_text(data: bytes, encoding: int) -> tuple[bytes, bytes]:
     return data, b""
 
 
-def list_others(tag: bytes, known: Collection[str]) -> list[str]:
-    """Return what a tag says that is neither a picture nor one of the `known` tags, by libsndfile's names.
+def read_texts(tag: bytes) -> dict[str, str]:
+    """Return title, artist and so on, with names in small letters; several texts of a name are one.
 
     Examples
     --------
-    >>> list_others(build_tag({"title": "Talk", "mood": "calm"}), ["title"])
-    ['MOOD']
+    >>> read_texts(build_tag({"title": "Talk", "albumartist": "Choir", "mine": "too"}))
+    {'title': 'Talk', 'albumartist': 'Choir', 'mine': 'too'}
+    """
+    texts: dict[str, list[str]] = {}
+    for name, body in _read_frames(tag):
+        said = _READ_AS.get(name)
+        if name in ("WCOP", "WCP"):
+            text = body.partition(b"\0")[0].decode("latin-1")
+        elif not body or body[0] >= len(_ENCODINGS):
+            continue
+        elif name in ("TXXX", "TXX"):
+            described, data = _split_text(body[1:], body[0])
+            said, text = _decode(described, body[0]).lower(), _decode(data, body[0])
+            # FFmpeg writes lyrics so
+            said = "lyrics" if said == "uslt" else said
+        elif said in ("comment", "lyrics"):
+            # three letters say the language
+            described, data = _split_text(body[4:], body[0])
+            text = "" if _decode(described, body[0]).startswith(_OWN_COMMENTS) else _decode(data, body[0])
+        else:
+            text = _decode(body[1:], body[0])
+        is_stale = said is None or said.startswith(("replaygain_", "itun")) or "=" in said
+        if said and text and not is_stale and text not in texts.setdefault(said, []):
+            texts[said].append(text)
+    return {name: "; ".join(words) for name, words in texts.items()}
+
+
+def _decode(data: bytes, encoding: int) -> str:
+    """Return texts that zeros separate as one."""
+    text = data.decode(_ENCODINGS[encoding], "replace").strip("\0")
+    return "; ".join(filter(None, (word.strip("\ufeff ") for word in text.split("\0"))))
+
+
+def list_others(tag: bytes) -> list[str]:
+    """Return in words what a tag says that is neither a picture nor one of its texts.
+
+    Examples
+    --------
+    >>> list_others(build_tag({"title": "Talk", "mood": "calm"}))
+    []
     """
     others: dict[str, None] = {}
     for name, body in _read_frames(tag):
-        if name == "TXXX" and body and body[0] < len(_ENCODINGS):
-            others[_split_text(body[1:], body[0])[0].decode(_ENCODINGS[body[0]], "replace")] = None
-        elif name not in _SILENT and _READ_AS.get(name) not in known:
-            others[_WORDS.get(name, name)] = None
-    return [
-        name for name in others if not name.upper().startswith("REPLAYGAIN_") and name.lower() not in known
-    ]
+        is_lost = name not in ("TXXX", "TXX") and (name not in _READ_AS or not body)
+        if name not in _SILENT and is_lost:
+            unknown = "links" if name.startswith(_LINK) else f"what ID3 calls {name}"
+            others[_WORDS.get(name, unknown)] = None
+    return list(others)
 
 
 def _read_frames(tag: bytes) -> Iterator[tuple[str, bytes]]:
@@ -195,8 +296,8 @@ def build_tag(tags: Mapping[str, str], pictures: Sequence[Picture] = ()) -> byte
     frames = b""
     for name, text in tags.items():
         words = text.encode("utf-8", "replace")
-        if name == "comment":
-            frames += _frame(b"COMM", _UTF8 + b"und\0" + words)
+        if name in ("comment", "lyrics"):
+            frames += _frame(b"COMM" if name == "comment" else b"USLT", _UTF8 + b"und\0" + words)
         elif name in _FRAMES:
             frames += _frame(_FRAMES[name], _UTF8 + words)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["build_info", "decode_text", "list_other_texts", "read_texts"]
+__all__ = ["INFO_TAGS", "build_info", "decode_text", "list_other_texts", "read_texts"]
 
 _LISTED = {
     b"INAM": "title",
@@ -20,6 +20,9 @@ _LISTED = {
     b"ITRK": "tracknumber",
     b"ICOP": "copyright",
 }
+INFO_TAGS = frozenset(_LISTED.values())
+"""The tags that a WAV has a place for."""
+
 _CHUNKS = {b"NAME": "title", b"AUTH": "artist", b"(c) ": "copyright", b"ANNO": "comment"}
 _INFO = b"INFO"
 
