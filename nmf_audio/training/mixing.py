@@ -1,9 +1,10 @@
 """Noisy speech made on the fly, with the speech that is wanted from it.
 
-Speakers and kinds of noise are drawn evenly, whatever each has. Both are equalised at random (second-order filters,
-as RNNoise does, Valin 2018), played a little slower or faster, mixed at -5 to 20 dB and, more rarely, at up to 40 dB
-or without noise; a part is band-limited like a telephone or a compressed file, in a room, begins with silence,
-changes its level, or holds no speech. Numbers are probabilities unless said otherwise.
+Speakers and kinds of noise are drawn evenly, whatever each has; two fifths of the noises are made by formula, from
+random statistics, or of other speakers. Both are equalised at random (second-order filters, as RNNoise does, Valin
+2018), played a little slower or faster, mixed at -10 to 20 dB (half of them up to 5 dB) and, more rarely, at up to
+40 dB or without noise; a part is band-limited like a telephone or a compressed file, in a room, begins with
+silence, changes its level, or holds no speech. Numbers are probabilities unless said otherwise.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from nmf_audio.training.synthetic import (
     reverberate,
     unit,
 )
+from nmf_audio.training.textures import gate, impacts, texture, tones
 
 __all__ = ["NOISE_SPEEDS", "SPEECH_SPEEDS", "Batch", "Mixer", "Sounds", "at_speed"]
 
@@ -40,13 +42,32 @@ SPEECH_SPEEDS = tuple(map(Fraction, ("5/6", "8/9", "16/17", "1", "17/16", "9/8",
 NOISE_SPEEDS = tuple(map(Fraction, ("5/7", "5/6", "1", "6/5", "7/5")))
 
 TWO_NOISES, ADDED_HISS = 0.4, 0.1
-SYNTHETIC = {"babble": 0.05, "chirps": 0.05, "clicks": 0.04, "hum": 0.03, "modulated": 0.04, "coloured": 0.05}
-BY_KIND, BACKWARDS, JOINED, NOISE_ROOM, NOISE_SPECTRUM, SPEECH_SPECTRUM = 0.5, 0.2, 0.08, 0.08, 0.37, 0.2
+SYNTHETIC = {
+    "babble": 0.07,
+    "chirps": 0.03,
+    "clicks": 0.03,
+    "coloured": 0.04,
+    "hum": 0.03,
+    "impacts": 0.05,
+    "modulated": 0.03,
+    "texture": 0.08,
+    "tones": 0.05,
+}
+BY_KIND, BACKWARDS, JOINED, GATED, NOISE_ROOM, NOISE_SPECTRUM, SPEECH_SPECTRUM = (
+    0.5,
+    0.2,
+    0.08,
+    0.05,
+    0.08,
+    0.37,
+    0.2,
+)
 NOISE_SPECTRUM_DB, SPEECH_SPECTRUM_DB = 5.0, 3.0
 NEARLY_CLEAN, CLEAN, NO_SPEECH = 0.08, 0.04, 0.07
-ROOM, BAND_LIMIT, NOISE_LIMIT, SPEECH_LIMIT, NOISE_LEVEL = 0.13, 0.11, 0.03, 0.03, 0.15
+BABBLE_ROOM, ROOM, BAND_LIMIT, NOISE_LIMIT, SPEECH_LIMIT, NOISE_LEVEL = 0.4, 0.13, 0.11, 0.03, 0.03, 0.15
 SILENT_HEAD, LATE_SPEECH, LEVEL_CHANGE = 0.03, 0.04, 0.05
 LOWEST_SNR, HIGHEST_SNR, NEARLY_CLEAN_SNR, CLEAN_SNR = -5.0, 20.0, 40.0, 70.0
+LOW_SNR, LOW_SNR_RANGE = 0.5, (-10.0, 5.0)
 CUTOFFS = (3000, 3400, 3700, 4000, 4500, 5000, 5500, 6000, 6500, 7000)
 """Hz."""
 
@@ -187,8 +208,11 @@ class Mixer:
             "chirps": lambda: chirps(n, self._sr, rng),
             "clicks": lambda: clicks(n, self._sr, rng),
             "hum": lambda: hum(n, self._sr, rng),
-            "modulated": lambda: modulated_noise(n, self._sr, rng),
             "coloured": lambda: coloured_noise(n, rng),
+            "impacts": lambda: impacts(n, self._sr, rng),
+            "modulated": lambda: modulated_noise(n, self._sr, rng),
+            "texture": lambda: texture(n, self._sr, rng),
+            "tones": lambda: tones(n, self._sr, rng),
         }
         return unit(self._equalise(makers[chosen]()))
 
@@ -202,17 +226,19 @@ class Mixer:
         if rng.random() < JOINED:
             cut = int(rng.uniform(0.2, 0.8) * self._n)
             x = np.concatenate([x[:cut], self.recorded_noise()[cut:]])
+        if rng.random() < GATED:
+            x = x * gate(self._n, self._sr, rng)
         p = rng.random()
         if p < NOISE_ROOM:
             return reverberate(x, self._sr, rng)[0]
         return random_spectrum(x, NOISE_SPECTRUM_DB, rng) if p < NOISE_ROOM + NOISE_SPECTRUM else x
 
     def _babble(self) -> Array:
-        """4 to 8 speakers at once."""
+        """2 to 20 speakers at once, some farther away, sometimes in a room."""
         x = np.zeros(self._n, np.float32)
-        for _ in range(self.rng.integers(4, 9)):
-            x += np.float32(self.rng.uniform(0.4, 1)) * unit(self.say())
-        return x
+        for _ in range(int(2 * 10 ** self.rng.random())):
+            x += np.float32(self.rng.uniform(0.2, 1)) * unit(self.say())
+        return reverberate(x, self._sr, self.rng)[0] if self.rng.random() < BABBLE_ROOM else x
 
     def _equalise(self, x: Array) -> Array:
         r = self.rng.uniform(-3 / 8, 3 / 8, 4).astype(np.float32)
@@ -237,6 +263,8 @@ class Mixer:
             snr = CLEAN_SNR
         elif p < CLEAN + NEARLY_CLEAN:
             snr = rng.uniform(HIGHEST_SNR, NEARLY_CLEAN_SNR)
+        elif rng.random() < LOW_SNR:
+            snr = rng.uniform(*LOW_SNR_RANGE)
         else:
             snr = rng.uniform(LOWEST_SNR, HIGHEST_SNR)
         z = z * np.float32(10 ** (-snr / 20))
