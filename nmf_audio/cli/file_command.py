@@ -2,8 +2,8 @@
 
 import argparse
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,8 @@ from nmf_audio.cli import common, json_report, messages, plan, settings, streams
 from nmf_audio.cli.progress import SoundTotal, progress_bar
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from nmf_audio.io.pcm import RawFormat
     from nmf_audio.jobs.file_work import FileWork
     from nmf_audio.jobs.report import Report, SeparationReport
@@ -29,6 +31,10 @@ def check(
         If there are errors, these or earlier ones.
     """
     args.n_jobs = settings.read_jobs(args, errors)
+    if args.cluster is not None:
+        errors += ["--jobs and --cluster are both given; give one of them"] if args.n_jobs != 1 else []
+        if any(planned.is_streamed for planned in plans):
+            errors.append("--cluster: standard input and output stay on this computer; name files")
     targets = {
         target: planned.src for planned in plans if planned.refusal is None for target in planned.targets
     }
@@ -55,14 +61,16 @@ def run(
     messages.print_left_out(args)
     if args.dry_run:
         return common.EXIT_ERROR if messages.print_plans(args, plans) else common.EXIT_DONE
-    plan.make_folders(args, [planned for planned in plans if not planned.skip])
     started = time.monotonic()
     reports: list[AnyReport] = []
     try:
-        with closing(_run_works(args, _with_refusals(make_works(), plans), plans, called)) as results:
-            for report in results:
-                reports.append(report)
-                messages.print_report(args, report)
+        with _workers(args) as executor:
+            plan.make_folders(args, [planned for planned in plans if not planned.skip])
+            works = _with_refusals(make_works(), plans)
+            with closing(_run_works(args, works, plans, called, executor)) as results:
+                for report in results:
+                    reports.append(report)
+                    messages.print_report(args, report)
     except KeyboardInterrupt:
         # of what is done, nothing is interrupted
         if len(reports) < len(plans):
@@ -79,6 +87,23 @@ def run(
     return common.EXIT_ERROR if any_error else common.EXIT_DONE
 
 
+@contextmanager
+def _workers(args: argparse.Namespace) -> "Iterator[Executor | None]":
+    """Give the workers that ``--cluster`` names, if it does."""
+    if args.cluster is None:
+        yield None
+        return
+    from nmf_audio.errors import MissingExtraError, ParameterError
+    from nmf_audio.jobs.cluster import connecting
+
+    with ExitStack() as stack:
+        try:
+            executor = stack.enter_context(connecting(args.cluster))
+        except (ParameterError, MissingExtraError) as error:
+            raise common.UsageError([common.describe(error)]) from error
+        yield executor
+
+
 def _with_refusals(
     works: "Sequence[FileWork[AnyReport]]", plans: Sequence[plan.Plan]
 ) -> "list[FileWork[AnyReport]]":
@@ -91,6 +116,7 @@ def _run_works(
     works: "Sequence[FileWork[AnyReport]]",
     plans: Sequence[plan.Plan],
     called: str,
+    executor: "Executor | None",
 ) -> "Generator[AnyReport]":
     """Do works, and yield their reports in order, with the progress of them all on the terminal."""
     from nmf_audio.jobs.batch import run_files
@@ -110,7 +136,10 @@ def _run_works(
             # there is one, and here Ctrl-C also ends the wait for a pipe
             yield works[0](advance)
         elif alone:
-            yield from run_files(works, progress=lambda _, done, total: advance(done, total))
+            yield from run_files(
+                works, executor=executor, progress=lambda _, done, total: advance(done, total)
+            )
         else:
             sources = [None if one.skip or one.refusal else one.src for one in plans]
-            yield from run_files(works, jobs=args.n_jobs, progress=SoundTotal(sources, update).advance)
+            total = SoundTotal(sources, update)
+            yield from run_files(works, jobs=args.n_jobs, executor=executor, progress=total.advance)

@@ -109,6 +109,12 @@ def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
         help="files, or pieces of a single long one, that are processed at the same time (default: %(default)s)",
     )
     many.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="let the workers of a dask scheduler process files, such as tcp://host:8786; those that do not share "
+        "the file system are sent the files (default: this computer)",
+    )
+    many.add_argument(
         "--skip-existing",
         action="store_true",
         help=f"leave {skipped}, also a single input, or one that is newer (default: of several inputs those "

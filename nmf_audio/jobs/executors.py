@@ -11,6 +11,7 @@ import os
 import pickle
 import queue
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from typing import Any, Generic
 
 from nmf_audio._checks import invalid
 from nmf_audio.io.atomic import check_target, replacing_all
-from nmf_audio.io.temporary import TemporaryFile
+from nmf_audio.io.temporary import TemporaryFile, remove_leftovers
 from nmf_audio.jobs.file_work import AnyReport, FileWork
 from nmf_audio.jobs.processes import ProcessEndedError
 from nmf_audio.jobs.tasks import (
@@ -80,6 +81,9 @@ def run_on(
                     raise interrupt
         finally:
             sender.end()
+            # of workers that died
+            for folder in {target.parent for work in works for target in work.targets}:
+                remove_leftovers(folder)
 
 
 class _Sender(Generic[AnyReport]):
@@ -93,12 +97,15 @@ class _Sender(Generic[AnyReport]):
         self._n_bytes, self._n_done = 0, 0
         self._events: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._packed: dict[tuple[object, ...], tuple[str, bytes]] = {}
+        self._suspects: deque[int] = deque()
+        self._alone: set[int] = set()
         self._sends_contents = False
         self._versions = describe_versions()
 
     def has_room(self) -> bool:
         """Whether more can be sent: few at first, lest all workers ask for the settings again and again."""
-        return len(self._futures) < min(MAX_TASKS, FEW + 2 * self._n_done) and self._n_bytes < MAX_BYTES
+        most = 0 if self._suspects else min(MAX_TASKS, FEW + 2 * self._n_done)
+        return len(self._futures) < most and self._n_bytes < MAX_BYTES
 
     def send(self, i: int) -> dict[int, AnyReport]:
         """Send a work, and return nothing, or its report if there is nothing to do."""
@@ -123,6 +130,9 @@ class _Sender(Generic[AnyReport]):
         """Wait until a task is done, and return its report, or nothing if it had to be sent again."""
         i = self._events.get()
         report = self._take(i)
+        if self._suspects and not self._futures:
+            self._alone.add(self._suspects[0])
+            self._submit(self._suspects.popleft())
         if report is None:
             return {}
         self._n_done += 1
@@ -151,6 +161,10 @@ class _Sender(Generic[AnyReport]):
         future = self._futures.pop(i)
         self._n_bytes -= self._sizes.pop(i, 0)
         error = None if future.cancelled() else future.exception()
+        if hasattr(error, "allowed_failures") and i not in self._alone:
+            # its workers died, perhaps of what another recording did to them
+            self._suspects.append(i)
+            return None
         if future.cancelled() or error is not None:
             return _failed(work, error)
         answer = future.result()
@@ -225,7 +239,7 @@ def _failed(work: FileWork[AnyReport], error: BaseException | None) -> AnyReport
     if error is None or isinstance(error, BrokenExecutor):
         what = "its worker ended, or was taken away, before it was done"
     elif n_tries is not None:
-        what = f"each of the {n_tries + 1} workers that tried it ended before it was done"
+        what = f"each of {n_tries + 1} workers that tried it alone ended before it was done"
     else:
         what = f"its worker could not do it ({type(error).__name__}: {error})"
     ended = ProcessEndedError(what)
