@@ -20,7 +20,7 @@ from nmf_audio import __version__
 from nmf_audio.cli import main as cli_main
 from nmf_audio.cli.denoise import main
 from nmf_audio.jobs.denoise_file import denoise_file
-from tests.cli.helpers import COMMAND, Run, names, shown_on_terminal, without_compiling
+from tests.cli.helpers import COMMAND, Run, names, shown_on_terminal
 from tests.tiny import SR, noise, truncate, write_noise
 
 
@@ -349,16 +349,16 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"denoise {__version__}\n"
 
 
-def test_a_reader_that_leaves_does_not_end_the_batch(tmp_path: Path, options: list[str]) -> None:
+def test_a_reader_that_leaves_does_not_end_the_batch(tmp_path: Path) -> None:
     for name in ("a.wav", "b.wav"):
         write_noise(tmp_path / name)
     ours, its = os.pipe()
     os.close(ours)
     process = subprocess.run(
-        [*COMMAND, *options, "a.wav", "b.wav"], cwd=tmp_path, stdout=its, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "a.wav", "b.wav"], cwd=tmp_path, stdout=its, stderr=subprocess.PIPE, text=True
     )
     os.close(its)
-    assert (process.returncode, without_compiling(process.stderr)) == (0, "")
+    assert (process.returncode, process.stderr) == (0, "")
     assert "b.denoised.wav" in names(tmp_path)
 
 
@@ -391,9 +391,9 @@ def test_memory_does_not_grow_with_the_length(
     assert peaks[1] - peaks[0] < 5e6
 
 
-def test_the_bar_is_for_terminals_only(tmp_path: Path, options: list[str]) -> None:
+def test_the_bar_is_for_terminals_only(tmp_path: Path) -> None:
     src = write_noise(tmp_path / "talk.wav", 3)
-    assert b"talk.wav: " in shown_on_terminal([*options, "-f", str(src)])
-    assert shown_on_terminal([*options, "-f", "-q", str(src)]) == b""
-    result = subprocess.run([*COMMAND, *options, "-f", str(src)], capture_output=True)
+    assert b"talk.wav: " in shown_on_terminal(["-f", str(src)])
+    assert shown_on_terminal(["-f", "-q", str(src)]) == b""
+    result = subprocess.run([*COMMAND, "-f", str(src)], capture_output=True)
     assert (result.returncode, result.stderr) == (0, b"")

@@ -136,11 +136,11 @@ def test_faults(run: Run, tmp_path: Path, words: list[str], fault: str) -> None:
     assert names(tmp_path) == ["a.wav", "b.wav", "old.json"]
 
 
-def test_after_an_interrupt_the_document_says_so(tmp_path: Path, options: list[str]) -> None:
+def test_after_an_interrupt_the_document_says_so(tmp_path: Path) -> None:
     write_noise(tmp_path / "1.wav", 0.5)
     write_noise(tmp_path / "2.wav", 1200)
     process = subprocess.Popen(
-        [*COMMAND, *options, "1.wav", "2.wav", "--json", "r.json"],
+        [*COMMAND, "1.wav", "2.wav", "--json", "r.json"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -199,8 +199,10 @@ def test_jobs_keep_the_order_and_the_samples(run: Run, tmp_path: Path) -> None:
         write_noise(tmp_path / f"{i}.wav", seconds)
     truncate(tmp_path / "2.wav")
     (tmp_path / "3.wav").write_text("no recording")
-    one = run("?.wav", "--output-dir", "one")
-    three = run("?.wav", "--output-dir", "three", "--jobs", "3")
+    # processes that need nothing compiled start sooner
+    words = ("?.wav", "--dictionary", "trained", "--method", "trained", "--output-dir")
+    one = run(*words, "one")
+    three = run(*words, "three", "--jobs", "3")
     assert [line.split(" ")[0] for line in three[1]] == ["0.wav", "1.wav", "2.wav", "4.wav", "5.wav", "4"]
     assert one[0] == three[0] == 1
     assert one[2] == three[2]
@@ -218,10 +220,10 @@ def after_returns(text: str) -> str:
     return "".join(seen)
 
 
-def test_one_bar_for_all(tmp_path: Path, options: list[str]) -> None:
+def test_one_bar_for_all(tmp_path: Path) -> None:
     for i in range(4):
         write_noise(tmp_path / f"{i}.wav", 5)
-    shown = shown_on_terminal([*options, str(tmp_path / "?.wav"), "--jobs", "2"])
+    shown = shown_on_terminal([str(tmp_path / "?.wav"), "--jobs", "2"])
     assert b"4 recordings: " in shown
     assert b".wav: " not in shown
     assert shown.endswith(b"\r")
@@ -229,12 +231,12 @@ def test_one_bar_for_all(tmp_path: Path, options: list[str]) -> None:
     assert after_returns(shown.decode()).split() == []
 
 
-def test_with_jobs_blas_has_one_thread(tmp_path: Path, options: list[str]) -> None:
+def test_with_jobs_blas_has_one_thread(tmp_path: Path) -> None:
     src = write_noise(tmp_path / "a.wav", 0.1)
     code = f"""
 from nmf_audio.cli.denoise import main
 from threadpoolctl import threadpool_info
-assert main({[*options, "-q", "--jobs", "2", str(src)]!r}) == 0
+assert main({["-q", "--jobs", "2", str(src)]!r}) == 0
 print({{pool["num_threads"] for pool in threadpool_info()}})
 """
     environment = {name: text for name, text in os.environ.items() if "NUM_THREADS" not in name}
@@ -244,15 +246,24 @@ print({{pool["num_threads"] for pool in threadpool_info()}})
     assert result.stdout == "{1}\n"
 
 
-@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
-def test_ctrl_c_at_any_moment_leaves_the_finished_and_no_halves(tmp_path: Path, jobs: str) -> None:
+@pytest.mark.parametrize(
+    ("jobs", "n_moments"),
+    [
+        ("1", 3),
+        pytest.param("1", 8, marks=pytest.mark.slow),
+        pytest.param("2", 6, marks=pytest.mark.slow),
+    ],
+)
+def test_ctrl_c_at_any_moment_leaves_the_finished_and_no_halves(
+    tmp_path: Path, jobs: str, n_moments: int
+) -> None:
     rng = random.Random(jobs)
     for i in range(12):
         write_noise(tmp_path / f"{i:02}.wav", 20)
     inputs = names(tmp_path)
     n_interrupted = 0
     # processes of their own take a second until they are at work
-    n_moments, latest = (8, 0.3) if jobs == "1" else (6, 1.6)
+    latest = 0.3 if jobs == "1" else 1.6
     for moment in range(n_moments):
         out = tmp_path / "out" / str(moment)
         words = ["??.wav", "--output-dir", str(out), "--jobs", jobs]

@@ -249,7 +249,7 @@ sys.exit(main(["live", *sys.argv[1:]]))
 
 
 @pytest.fixture
-def terminal(dictionary_file: Path) -> Any:
+def terminal() -> Any:
     """Return a function that runs the command in a terminal of its own."""
     pty = pytest.importorskip("pty")
     opened: list[Any] = []
@@ -257,7 +257,7 @@ def terminal(dictionary_file: Path) -> Any:
     def start(*words: str) -> Any:
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *words, "--dictionary", str(dictionary_file)],
+            [sys.executable, "-c", PROGRAM, *words],
             stdin=theirs,
             stdout=subprocess.PIPE,
             stderr=theirs,

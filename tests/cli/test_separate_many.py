@@ -31,10 +31,9 @@ def _write_several(mixture: Mixture) -> None:
 @pytest.mark.parametrize(
     "way",
     [
-        (*SOURCES, "--free", "lead=2", "--start", "0.1"),
-        ("--example", "0.1-0.6", "--joint", "--rate", "8000"),
+        pytest.param((*SOURCES, "--free", "lead=2", "--start", "0.1"), id="sources", marks=pytest.mark.slow),
+        pytest.param(("--example", "0.1-0.6", "--joint", "--rate", "8000"), id="example"),
     ],
-    ids=["sources", "example"],
 )
 def test_processes_keep_the_order_and_the_samples(
     run_separate: Run, mixture: Mixture, way: tuple[str, ...]
@@ -66,7 +65,8 @@ print({{pool["num_threads"] for pool in threadpool_info()}})
     assert result.stdout == "{1}\n"
 
 
-@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_at_any_moment_leaves_whole_sets_and_no_halves(
     run_separate: Run, mixture: Mixture, tmp_path: Path, jobs: str
 ) -> None:

@@ -37,7 +37,12 @@ def _of_unknown_length(wav: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "way", [SOURCES, (*SOURCES, "--free", "2"), ("--blind", "2")], ids=["sources", "free", "blind"]
+    "way",
+    [
+        pytest.param(SOURCES, id="sources"),
+        pytest.param((*SOURCES, "--free", "2"), id="free", marks=pytest.mark.slow),
+        pytest.param(("--blind", "2"), id="blind"),
+    ],
 )
 def test_what_comes_through_a_pipe_is_taken_apart_like_a_file(
     run_separate: Run, way: tuple[str, ...]

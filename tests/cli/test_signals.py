@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nmf_audio.io.riff import WavHead, write_head
-from tests.cli.helpers import COMMAND, names
+from tests.cli.helpers import COMMAND, Run, names
 from tests.tiny import SR, write_noise
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals")
@@ -36,13 +36,13 @@ Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def start(tmp_path: Path, options: list[str]) -> Iterator[Start]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Start the command, let it come to where it writes, and wait there for more of standard input."""
     started = []
 
     def call(*words: str, before: Callable[[], object] | None = None) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [*COMMAND, *options, "-", *words],
+            [*COMMAND, "-", *words],
             cwd=tmp_path,
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -95,7 +95,7 @@ def test_what_nohup_ignores_is_ignored(tmp_path: Path, start: Start) -> None:
 
 
 def test_the_next_run_removes_what_a_killed_one_left_and_nothing_else(
-    tmp_path: Path, start: Start, options: list[str]
+    tmp_path: Path, start: Start, run: Run
 ) -> None:
     living = start("-o", "living.wav")
     (of_the_living,) = names(tmp_path)
@@ -106,10 +106,10 @@ def test_the_next_run_removes_what_a_killed_one_left_and_nothing_else(
     of_others = [".0123456789abcdef.part", "talk.part", of_the_living[:-8] + "zz.part"]
     for name in of_others:
         (tmp_path / name).write_text("of others")
-    src = write_noise(tmp_path / "a.wav", 0.1)
-    subprocess.run([*COMMAND, *options, src, "--dry-run"], check=True)
+    write_noise(tmp_path / "a.wav", 0.1)
+    assert run("a.wav", "--dry-run")[0] == 0
     assert len(names(tmp_path)) == 6
-    subprocess.run([*COMMAND, *options, src], check=True)
+    assert run("a.wav")[0] == 0
     assert names(tmp_path) == sorted([of_the_living, *of_others, "a.wav", "a.denoised.wav"])
     assert living.communicate(timeout=60)[1] == b""
     assert living.returncode == 0
@@ -119,13 +119,13 @@ def test_the_next_run_removes_what_a_killed_one_left_and_nothing_else(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_worker_that_is_killed_leaves_nothing(tmp_path: Path, options: list[str], number: int) -> None:
+def test_a_worker_that_is_killed_leaves_nothing(tmp_path: Path, number: int) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     # long enough to be met while it is worked on
     long = write_noise(tmp_path / "long.wav", 900)
     short = write_noise(tmp_path / "short.wav", 0.1)
-    command = [*COMMAND, *options, *map(str, (long, short, "--jobs", "2", "--output-dir", folder))]
+    command = [*COMMAND, *map(str, (long, short, "--jobs", "2", "--output-dir", folder))]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: "short.denoised.wav" in names(folder) and len(names(folder)) == 2)
         (worker,) = (pid for pid in children(process.pid) if is_holding_a_part(pid))
@@ -150,13 +150,13 @@ def is_holding_a_part(pid: int) -> bool:
 
 @pytest.mark.slow
 def test_what_is_kept_of_a_pipe_does_not_outlive_the_next_run(
-    tmp_path: Path, options: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
     recording = write_noise(tmp_path / "a.flac", 30).read_bytes()
-    command = [*COMMAND, *options, "-", "-o", "b.flac"]
+    command = [*COMMAND, "-", "-o", "b.flac"]
     with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(recording[:-1])
