@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from nmf_audio.errors import AudioFileError, NmfAudioError, ParameterError
+from nmf_audio.errors import AudioFileError, DictionaryError, MissingExtraError, NmfAudioError, ParameterError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -239,6 +239,15 @@ def _option(name: str, own: Mapping[str, str], value: object = None) -> str:
         return option
     parts = value if isinstance(value, tuple) else (value,)
     return f"{option} {'-'.join(f'{part:g}' if isinstance(part, float) else str(part) for part in parts)}"
+
+
+@contextmanager
+def collecting(errors: list[str]) -> Iterator[None]:
+    """Add an error that names or options show to `errors`, as a sentence, instead of raising it."""
+    try:
+        yield
+    except (AudioFileError, DictionaryError, MissingExtraError, ParameterError) as error:
+        errors.append(describe(error))
 
 
 def report_error(args: argparse.Namespace, error: str | BaseException, *, about: object = "") -> None:

@@ -15,7 +15,7 @@ EPILOG = """examples:
   nmf-audio completion zsh > ~/.zfunc/_nmf-audio        with fpath+=~/.zfunc before compinit in ~/.zshrc
   nmf-audio completion tcsh > ~/.nmf-audio.tcsh         with source ~/.nmf-audio.tcsh in ~/.tcshrc
 
-It holds in the shells that are opened after that."""
+It takes effect in shells that are opened afterwards."""
 
 FILES = ("FILE", "PATH", "RECORDINGS", "PICTURE")
 FOLDERS = ("FOLDER",)

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: not written)",
     )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
-    form = parser.add_argument_group("format", "what outputs are, if not what their inputs are")
+    form = parser.add_argument_group("format", "of the outputs, by default that of their inputs")
     settings.add_format_arguments(form)
     form.add_argument(
         "--raw",
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="samples without a header on standard input and output, and how one is stored; also u8, s24le, s32le, "
         "f64le. --rate and --channels are then those of what comes in (default: WAV, or another with a header)",
     )
-    settings.add_many_arguments(parser, "inputs alone whose output exists")
+    settings.add_many_arguments(parser, "out inputs whose output exists")
     sound = parser.add_argument_group("sound")
     settings.add_sound_arguments(sound)
     sound.add_argument(
@@ -78,30 +78,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="|".join(defaults.CHANNEL_MODES),
         action="append",
         help="linked: the same gains for all channels, so that the stereo image stays; independent: each its own, "
-        f"as for one speaker a channel (default: {defaults.DEFAULT_CHANNELS}); with --raw also the number of "
+        f"for one speaker a channel (default: {defaults.DEFAULT_CHANNELS}); with --raw also the number of "
         "channels of what comes in (default: 1)",
     )
     sound.add_argument(
         "--loudness",
         metavar="LUFS",
         help="loudness of the output by EBU R 128, such as -16, as far as its true peak stays at or below -1 dB; "
-        "each file is heard twice (default: nothing is amplified)",
+        "each file is read twice (default: nothing is amplified)",
     )
     settings.add_part_arguments(parser, "denoise")
     noise = parser.add_argument_group(
-        "the noise alone", "learned first, so that it is known from the first word on"
+        "the noise alone", "learned first, so that it is removed from the first word on"
     )
     noise.add_argument(
         "--noise",
         metavar="FILE",
         type=common.parse_path,
-        help="a second or more of the noise, as loud as in the recordings (default: learned on the way)",
+        help="a second or more of the noise, as loud as in the recordings (default: learned while denoising)",
     )
     noise.add_argument(
         "--noise-from",
         metavar="START-END",
         help="where in each recording there is noise alone, each in seconds, m:s or h:m:s: 0-2.5, 1:58-2:01.5 "
-        "(default: learned on the way)",
+        "(default: learned while denoising)",
     )
     settings.add_message_arguments(parser)
 

@@ -73,7 +73,9 @@ def _list(args: argparse.Namespace) -> int:
     found = [(Dictionary.load(path), path) for path in shipped.values()]
     for name, path in own_dictionaries().items():
         if name in shipped:
-            reason = f"{path}: a shipped dictionary has this name and wins; rename yours, or give its path"
+            reason = (
+                f"{path}: a shipped dictionary has this name, and priority; rename yours, or give its path"
+            )
             common.report_error(args, f"warning: {reason}")
         try:
             found.append((Dictionary.load(path), path))

@@ -20,9 +20,9 @@ EPILOG = """examples:
   nmf-audio evaluate clean.wav noisy.wav
   nmf-audio evaluate pairs/clean pairs/noisy --methods trained --dictionary mine.npz
 
-A pair is the same recording without and with noise. In folders, files of the same name are pairs. More is better of
-all scores: SI-SDR and segmental SNR in dB, PESQ (quality, 1 to 4.6), STOI and ESTOI (intelligibility, 0 to 1). PESQ
-needs the package pesq, STOI and ESTOI need pystoi.
+A pair is the same recording without and with noise. In folders, files of the same name are pairs. Higher is
+better for all scores: SI-SDR and segmental SNR in dB, PESQ (quality, 1 to 4.6), STOI and ESTOI (intelligibility,
+0 to 1). PESQ needs the package pesq, STOI and ESTOI need pystoi.
 
 exit codes: 0 done; 1 a pair can't be scored, the others are; 2 names or options are wrong; 130 interrupted"""
 
@@ -41,7 +41,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
     files.add_argument(
         "noisy", metavar="NOISY", type=Path, help="the same recording with noise, or folder of the same names"
     )
-    group = parser.add_argument_group("what is scored, beside the noisy recordings")
+    group = parser.add_argument_group("what is scored, besides the noisy recordings")
     group.add_argument(
         "--methods",
         metavar="NAME",

@@ -109,4 +109,4 @@ def _find_error(path: Path) -> str | None:
         return f"{path}: {error.strerror}"
     if path.is_dir():
         return f"{path}: is a folder; give -r for the recordings in it"
-    return f"{path}: is no regular file; copy its content to one first"
+    return f"{path}: is not a regular file; copy its content to one first"

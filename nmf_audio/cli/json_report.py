@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio.cli import common
-from nmf_audio.errors import AudioFileError
 
 if TYPE_CHECKING:
     from nmf_audio.jobs.report import Report, SeparationReport
@@ -40,17 +39,15 @@ def check(
         return
     if not args.json.lower().endswith(".json"):
         # the next word after --json may be meant as an input, which must not be written over
-        errors.append(f"--json {args.json}: a name that ends in .json is needed; put --json last to print it")
+        errors.append(f"--json {args.json}: must end in .json; put --json last to print it")
         return
     if args.skip_existing or args.goes_on:
         earlier = _read_earlier(Path(args.json))
         # of other recordings nothing is forgotten unless that is asked for
         if args.skip_existing or (earlier or {}).keys() <= set(map(str, sources)):
             args.earlier = earlier
-    try:
+    with common.collecting(errors):
         check_target(args.json, force=args.force or args.earlier is not None)
-    except AudioFileError as error:
-        errors.append(common.describe(error))
     if os.path.realpath(args.json) in map(os.path.realpath, targets):
         errors.append(f"--json {args.json}: is an output too; name another")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nmf_audio import defaults
 from nmf_audio.cli import common, keys, live_status, settings
 from nmf_audio.cli.ranges import Range, read_numbers
-from nmf_audio.errors import AudioFileError, MissingExtraError, ParameterError
+from nmf_audio.errors import ParameterError
 
 if TYPE_CHECKING:
     from nmf_audio.live import LiveDenoiser
@@ -85,7 +85,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         metavar="FILE",
         type=Path,
         help="a second or more of the noise alone, learned first, as loud as through the microphone "
-        "(default: learned on the way)",
+        "(default: learned while denoising)",
     )
     common.add_verbosity(parser)
 
@@ -152,12 +152,10 @@ def _prepare(args: argparse.Namespace) -> "tuple[LiveDenoiser, float]":
     denoiser = settings.make_denoiser(args, errors)
     settings.check_noise(args, errors)
     if args.record is not None:
-        try:
+        with common.collecting(errors):
             check_target(
                 args.record, sources=[args.noise] if args.noise is not None else [], force=args.force
             )
-        except AudioFileError as error:
-            errors.append(common.describe(error))
     sounddevice = _load(errors)
     if sounddevice is not None:
         _check_names(args, sounddevice, errors)
@@ -187,11 +185,9 @@ def _load(errors: list[str]) -> Any:
     """Return the module of the devices; add to `errors` that it is missing."""
     from nmf_audio.live import load_sounddevice
 
-    try:
+    with common.collecting(errors):
         return load_sounddevice()
-    except MissingExtraError as error:
-        errors.append(common.describe(error))
-        return None
+    return None
 
 
 def _check_names(args: argparse.Namespace, sounddevice: Any, errors: list[str]) -> None:
@@ -199,14 +195,10 @@ def _check_names(args: argparse.Namespace, sounddevice: Any, errors: list[str]) 
     from nmf_audio.live import find_device, list_devices
 
     devices = list_devices(sounddevice)
-    try:
+    with common.collecting(errors):
         find_device(devices, "input", args.input)
-    except ParameterError as error:
-        errors.append(common.describe(error))
-    try:
+    with common.collecting(errors):
         find_device(devices, "output", args.output)
-    except ParameterError as error:
-        errors.append(common.describe(error))
 
 
 def _latency(text: str) -> float | str:

@@ -79,7 +79,9 @@ def summary_lines(status: "LiveStatus") -> list[str]:
     what = f" ({', '.join(kinds)})" if kinds else ""
     lines.append(f"drop-outs {status.n_dropouts}{what}, late blocks {status.n_late}")
     if status.n_dropouts or status.n_late:
-        lines.append("against drop-outs: --latency high, a larger --block-size, or fewer programs beside it")
+        lines.append(
+            "against drop-outs: --latency high, a larger --block-size, or fewer other programs running"
+        )
     return lines
 
 

@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
                 meant = _suggest(word.split("=")[0], known) or f"; {prog} --help lists them"
                 options.append(f"{word}: there is no such option{meant}")
             elif takes_many:
-                others.append(f"{rest}: stands apart; put it beside the other files")
+                others.append(f"{rest}: is apart from the other files; put it next to them")
             else:
                 others.append(f"{rest}: is one argument too many; {prog} --help shows what there is")
         # the others may be values of the options that are not known
@@ -105,7 +105,7 @@ def _walk(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
 
 
 def _describe_dashed(word: str) -> str:
-    return f"{word}: begins as an option does; give ./{word} for a file of that name"
+    return f"{word}: begins like an option; give ./{word} for a file of that name"
 
 
 def _suggest(word: str, known: Sequence[str]) -> str:

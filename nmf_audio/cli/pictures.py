@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmf_audio.cli import common
-from nmf_audio.errors import AudioFileError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,10 +51,8 @@ def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], e
     formats = sorted(figure.canvas.get_supported_filetypes())
     if _format(args) not in formats:
         errors.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
-    try:
+    with common.collecting(errors):
         check_target(args.output, sources=sources, force=args.force)
-    except AudioFileError as error:
-        errors.append(common.describe(error))
 
 
 def save(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], *, dpi: int) -> None:

@@ -57,7 +57,7 @@ def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
     _check_skipping(args, errors)
     if args.name is not None and not _is_pattern(args.name, "{stem}"):
         errors.append(
-            f"--name {args.name}; a name with {{stem}}, without folders, is needed: {{stem}}.clean{{ext}}"
+            f"--name {args.name}: must be a name with {{stem}}, without folders, such as {{stem}}.clean{{ext}}"
         )
     inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
     plans = _without_outputs(args, [_plan_one(entry, args) for entry in inputs], _list_usual)
@@ -83,7 +83,7 @@ def _suggest_output(words: Sequence[str], errors: list[str], *, file: str | None
         return
     option = folder if not Path(last).suffix else file if len(words) == 2 else None
     if option is not None:
-        errors[:] = [f"{last}: is not there; did you mean {option} {last}?"]
+        errors[:] = [f"{last}: does not exist; did you mean {option} {last}?"]
 
 
 def _plan_one(entry: Input, args: argparse.Namespace) -> Plan:
@@ -147,7 +147,7 @@ def plan_separation(
     name = args.name or (STREAM_NAME if piped else defaults.DEFAULT_SOURCE_NAME)
     if not _is_pattern(name, "{source}"):
         errors.append(
-            f"--name {name}; a name with {{source}}, without folders, is needed: {defaults.DEFAULT_SOURCE_NAME}"
+            f"--name {name}: must be a name with {{source}}, without folders, such as {defaults.DEFAULT_SOURCE_NAME}"
         )
         return []
     if piped and "{stem}" in name:
@@ -283,7 +283,7 @@ def _check_folder(folder: Path, errors: list[str]) -> bool:
     while not os.path.lexists(existing):
         existing = existing.parent
     if not existing.is_dir():
-        errors.append(f"--output-dir {folder}: {existing} is no folder")
+        errors.append(f"--output-dir {folder}: {existing} is not a folder")
     elif not os.access(existing, os.W_OK | os.X_OK):
         errors.append(f"--output-dir {folder}: no permission to write to {existing}")
     return folder.is_dir()

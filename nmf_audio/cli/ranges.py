@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 
 from nmf_audio.cli import common
-from nmf_audio.errors import ParameterError
 
 Range = tuple[type[int] | type[float], float, float]
 """Type of a number, and the lowest and highest that are allowed."""
@@ -22,12 +21,10 @@ def read_numbers(
         text = getattr(args, name.replace("-", "_"))
         if text is None:
             continue
-        try:
+        with common.collecting(errors):
             if kind is int:
                 highest = None if high == math.inf else int(high)
                 numbers[name] = check_whole(name, common.parse_whole(text), int(low), highest)
             else:
                 numbers[name] = check_number(name, common.parse_number(text), low, high)
-        except ParameterError as error:
-            errors.append(common.describe(error))
     return numbers

@@ -58,12 +58,12 @@ def add_parser(subparsers: common.Subparsers) -> None:
     files.add_argument(
         "--residual",
         action=argparse.BooleanOptionalAction,
-        help="write what the sources leave of the mixture (default: unless it is next to nothing, below -96 dB)",
+        help="write what remains of the mixture (default: only if it is above -96 dB)",
     )
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
-    form = parser.add_argument_group("format", "what parts are, if not what their mixtures are")
+    form = parser.add_argument_group("format", "of the parts, by default that of their mixtures")
     settings.add_format_arguments(form)
-    settings.add_many_arguments(parser, "mixtures alone whose parts all exist")
+    settings.add_many_arguments(parser, "out mixtures whose parts all exist")
     sources = parser.add_argument_group("sources with dictionaries")
     sources.add_argument(
         "--sources",

@@ -65,8 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--group-sparsity",
         metavar="WEIGHT",
-        help="with --blind: how strongly one source at a time is preferred, where they take turns; 0.03 is a lot "
-        f"(default: {defaults.DEFAULT_GROUP_SPARSITY:g})",
+        help="with --blind: how strongly one source at a time is preferred, for sources that take turns; "
+        f"0.03 is strong (default: {defaults.DEFAULT_GROUP_SPARSITY:g})",
     )
 
 

@@ -48,7 +48,7 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
     group.add_argument(
         "--reduction",
         metavar="DB",
-        help="the most that noise is pushed down, in decibels "
+        help="largest reduction of the noise, in decibels "
         f"(default: {defaults.DEFAULT_REDUCTION_DB:g}, or that of --strength or --preset)",
     )
     group.add_argument(
@@ -60,17 +60,17 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
     group.add_argument(
         "--strength",
         choices=tuple(defaults.STRENGTHS),
-        help="how much noise goes; in the pauses of 60 noisy recordings, in the median and at the 90th percentile: "
-        "light 12 and 12 dB, for a natural sound; normal 24 and 33; strong 24 and 35, which differs where noise "
-        "is steady (default: normal); --reduction and --mix have priority",
+        help="how much noise is removed; in the pauses of 60 noisy recordings, in the median and at the 90th "
+        "percentile: light 12 and 12 dB, for a natural sound; normal 24 and 33; strong 24 and 35: it differs where "
+        "the noise is steady (default: normal); --reduction and --mix have priority",
     )
     group.add_argument(
         "--preset",
         choices=tuple(defaults.PRESETS),
-        help="values of --reduction and --mix for a purpose (default: none); those given have priority; "
-        "not beside --strength",
+        help="values of --reduction and --mix for a purpose (default: none); either has priority "
+        "if given; not with --strength",
     )
-    group.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="print the presets and exit")
+    group.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="list the presets and exit")
 
 
 def add_format_arguments(group: "argparse._ActionsContainer") -> None:
@@ -94,7 +94,7 @@ def add_format_arguments(group: "argparse._ActionsContainer") -> None:
         "--list-formats",
         action=format_table.ListFormats,
         nargs=0,
-        help="print what can be read and written, and exit",
+        help="list the formats that can be read and written, and exit",
     )
 
 
@@ -106,7 +106,7 @@ def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
         "--jobs",
         metavar="N",
         default="1",
-        help="files, or pieces of a single long one, that are processed at the same time (default: %(default)s)",
+        help="files, or pieces of a single long one, to process at the same time (default: %(default)s)",
     )
     many.add_argument(
         "--cluster",
@@ -190,11 +190,9 @@ def read_jobs(args: argparse.Namespace, errors: list[str]) -> int:
     """Return how many recordings are worked on at a time."""
     from nmf_audio.jobs.processes import check_jobs
 
-    try:
+    with common.collecting(errors):
         return check_jobs(common.parse_whole(args.jobs))
-    except ParameterError as error:
-        errors.append(common.describe(error))
-        return 1
+    return 1
 
 
 def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str, Any]:
@@ -206,16 +204,12 @@ def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str
         "noise": args.noise,
         "noise_from": _read(args, "noise-from", parse_section, errors),
     }
-    try:
+    with common.collecting(errors):
         check_noise_options(**options, streamed="-" in args.inputs)
-    except ParameterError as error:
-        errors.append(common.describe(error))
     options |= read_part_options(args, errors)
     options["loudness"] = None if args.loudness is None else common.parse_number(args.loudness)
-    try:
+    with common.collecting(errors):
         check_loudness(options["loudness"], streamed="-" in args.inputs, keep_noise=args.keep_noise)
-    except (ParameterError, MissingExtraError) as error:
-        errors.append(common.describe(error))
     check_noise(args, errors)
     return options
 
@@ -228,12 +222,10 @@ def read_part_options(args: argparse.Namespace, errors: list[str]) -> dict[str, 
         "start": read_time(args, "start", errors),
         "end": read_time(args, "end", errors),
     }
-    try:
+    with common.collecting(errors):
         check_section(part["start"], part["end"])
-    except ParameterError as error:
-        errors.append(common.describe(error))
-        return dict.fromkeys(part)
-    return part
+        return part
+    return dict.fromkeys(part)
 
 
 def check_noise(args: argparse.Namespace, errors: list[str]) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nmf_audio.cli import common
-from nmf_audio.errors import ParameterError
 
 if TYPE_CHECKING:
     from nmf_audio.io.pcm import RawFormat
@@ -126,8 +125,6 @@ def read_raw_format(args: argparse.Namespace, errors: list[str]) -> "RawFormat |
             options["n_channels"] = common.parse_whole(numbers[-1])
         if rate is None:
             errors.append("--raw has no header: give --rate, the sample rate in Hz, and --channels, if not 1")
-    try:
+    with common.collecting(errors):
         return RawFormat(args.raw, **options)
-    except ParameterError as error:
-        errors.append(common.describe(error))
-        return None
+    return None

@@ -30,7 +30,7 @@ def parse_time(text: str) -> float:
     """
     match = _TIME.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text}; seconds, m:s or h:m:s are needed")
+        raise ValueError(f"{text}: must be a time in seconds, m:s or h:m:s")
     hours, minutes, seconds = match.groups(default="0")
     return int(hours) * 3600.0 + int(minutes) * 60.0 + float(seconds)
 
@@ -60,7 +60,9 @@ def parse_section(text: str) -> tuple[float, float]:
     """
     parts = text.split("-")
     if len(parts) != 2:
-        raise ValueError(f"{text}; START-END is needed, each in seconds, m:s or h:m:s: 0-2.5 or 1:58-2:01.5")
+        raise ValueError(
+            f"{text}: must be START-END, each in seconds, m:s or h:m:s, such as 0-2.5 or 1:58-2:01.5"
+        )
     return parse_time(parts[0]), parse_time(parts[1])
 
 

@@ -94,7 +94,7 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         metavar="RECORDINGS",
         nargs="+",
         type=Path,
-        help="files and folders, searched with all below; any format and rate",
+        help="files and folders, searched recursively; any format and rate",
     )
     train_common.add_output_arguments(files)
     files.add_argument(
@@ -127,7 +127,7 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
             "--minutes",
             "MIN",
             defaults.MAX_SECONDS / 60,
-            "most minutes of sound to read, drawn evenly over folders",
+            "largest amount of sound to read, in minutes, drawn evenly over folders",
         ),
         ("--seed", "N", 0, "the same seed, recordings, machine and versions give the same bits"),
     ):

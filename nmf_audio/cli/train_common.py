@@ -14,7 +14,7 @@ from nmf_audio.cli import common
 from nmf_audio.cli.progress import Update, progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.cli.score_table import cells, table
-from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.errors import DictionaryError, ParameterError
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from nmf_audio.training.loop import Progress
 
 EXIT_CODES = """exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are \
-at fault, nothing
-is written; 130 interrupted: the state is in FILE.checkpoint, and --resume goes on from it"""
+wrong, nothing
+is written; 130 interrupted: the state is in FILE.checkpoint, and --resume continues from it"""
 
 LENGTH: dict[str, Range] = {"minutes": (float, 0.01, 100_000), "steps": (int, 1, 10_000_000)}
 SEED: dict[str, Range] = {"seed": (int, 0, 2**63 - 1)}
@@ -92,11 +92,9 @@ def read_origins(args: argparse.Namespace, errors: list[str]) -> "dict[Path, Ori
 
     if args.manifest is None:
         return None
-    try:
+    with common.collecting(errors):
         return read_manifest(args.manifest)
-    except ParameterError as error:
-        errors.append(common.describe(error))
-        return None
+    return None
 
 
 def check_output(
@@ -109,10 +107,8 @@ def check_output(
     if args.output.suffix != ".npz":
         errors.append(f"-o {args.output}: the name of a dictionary must end in .npz")
     for target in (args.output, card_path(args.output)):
-        try:
+        with common.collecting(errors):
             check_target(target, sources=inputs, force=args.force if force is None else force)
-        except AudioFileError as error:
-            errors.append(common.describe(error))
 
 
 @contextmanager
@@ -176,7 +172,7 @@ def add_training_arguments(
         "--from",
         dest="start",
         metavar="NAME|FILE",
-        help=f"continue from {start} (default: start from nothing)",
+        help=f"continue from {start} (default: start from scratch)",
     )
     group.add_argument(
         "--resume",
@@ -185,11 +181,11 @@ def add_training_arguments(
         metavar="CHECKPOINT",
         help="continue from FILE.checkpoint if it is there, and replace FILE.npz and FILE.md; or from another "
         "checkpoint, which stays as it is; more --minutes or --steps make a training longer, also one that is done "
-        "(default: start from nothing)",
+        "(default: start from scratch)",
     )
     meanings = {
-        "minutes": "how long to train in all; fewer minutes give fewer steps (default: as long as --steps take)",
-        "steps": f"how long to train in all, in steps of the optimiser (default: {n_steps}, or those that a training "
+        "minutes": "total training time; fewer minutes give fewer steps (default: as long as --steps take)",
+        "steps": f"total number of steps of the optimiser (default: {n_steps}, or those that a training "
         "was begun with)",
         **sizes,
         "seed": "the same seed, recordings, steps, machine and versions give the same bits (default: 0)",
@@ -216,11 +212,11 @@ def find_checkpoint(args: argparse.Namespace, errors: list[str]) -> Path:
     """Return where a training keeps its state; add to `errors` if one is there that no option is about."""
     path = _checkpoint_path(args)
     if isinstance(args.resume, str) and not Path(args.resume).is_file():
-        errors.append(f"--resume {args.resume}: is not there; name a checkpoint, or give --resume alone")
+        errors.append(f"--resume {args.resume}: does not exist; name a checkpoint, or give --resume alone")
     if path.exists() and not (args.resume or args.force):
         errors.append(
-            f"{path}: exists; --resume goes on from it and replaces {args.output} and its card, --force starts anew "
-            "and replaces all three"
+            f"{path}: exists; --resume continues from it and replaces {args.output} and its card, --force starts "
+            "anew and replaces all three"
         )
     return path
 
@@ -291,7 +287,7 @@ def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
         except KeyboardInterrupt:
             state = _checkpoint_path(args)
             if messages.n_steps and state.exists():
-                common.report_error(args, f"{state} keeps the training; --resume goes on from there")
+                common.report_error(args, f"{state} keeps the training; --resume continues from there")
             raise
         except ParameterError as error:
             raise common.UsageError([common.describe_argument(error, n_components="--atoms")]) from error

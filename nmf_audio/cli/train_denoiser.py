@@ -65,11 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             nargs="+",
             type=Path,
             required=True,
-            help=f"files and folders of {source} alone, searched with all below; any format and rate",
+            help=f"files and folders of {source} alone, searched recursively; any format and rate",
         )
     train_common.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
     start = f"a trained dictionary; {SHIPPED!r} is the one that comes with the program"
-    jobs = f"threads; the result is the same with any number, more find nothing to do (default: {defaults.N_JOBS})"
+    jobs = f"threads; the result does not depend on their number, and more do not help (default: {defaults.N_JOBS})"
     train_common.add_training_arguments(parser, MEANINGS, n_steps=defaults.N_STEPS, start=start, jobs=jobs)
 
 

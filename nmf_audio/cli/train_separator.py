@@ -20,8 +20,8 @@ EPILOG = f"""examples:
   nmf-audio train separator anna=this_room/anna ben=this_room/ben -o here.npz --from two.npz --minutes 1
   nmf-audio separate talk.wav --sources two.npz
 
-A minute of each source alone will do; mixtures are made from them. The last tenth of every recording is held out, and
-the score on it is shown as it goes. It runs on one processor core.
+A minute of each source alone is enough; mixtures are made from them. The last tenth of every recording is held out,
+and the score on it is shown as it goes. It runs on one processor core.
 
 {train_common.EXIT_CODES}"""
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=PATH",
         nargs="+",
         help="name of a source, and a file or folder of it alone, searched with all below; any format and "
-        "rate; the same name may come again",
+        "rate; a name may be given more than once",
     )
     train_common.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
     start = "a separator of the same sources"
@@ -114,7 +114,7 @@ def _sources(words: list[str], errors: list[str]) -> dict[str, list[Path]]:
     for word in words:
         name, sign, path = word.partition("=")
         if not sign or not path:
-            errors.append(f"{word}: NAME=PATH is needed, such as anna=recordings/anna")
+            errors.append(f"{word}: must be NAME=PATH, such as anna=recordings/anna")
             continue
         try:
             sources.setdefault(check_source_name(name), []).append(Path(path))

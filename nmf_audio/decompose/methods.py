@@ -14,9 +14,8 @@ __all__ = ["METHODS", "Method", "default_method", "make_decomposition"]
 
 @dataclass(frozen=True)
 class Method:
-    """A method: its summary, the kind of dictionary that it takes, and the shipped one of that kind."""
+    """A method: the kind of dictionary that it takes, and the shipped one of that kind."""
 
-    summary: str
     kind: str
     shipped: str
     make: Callable[[Dictionary, int, bool], Decomposition]
@@ -42,24 +41,9 @@ def _make_classic(dictionary: Dictionary, n_observed: int, keep_priors: bool) ->
 
 # methods are imported at their first use: two of them load compiled kernels, which takes most of a second
 METHODS = {
-    "trained": Method(
-        "atoms trained to separate, running noise and speech atoms, unrolled recurrent updates",
-        "trained",
-        "trained",
-        _make_trained,
-    ),
-    "adaptive": Method(
-        "fixed atoms, noise tracker and noise atoms learned while it runs, log-MMSE gain",
-        "plain",
-        "plain",
-        _make_adaptive,
-    ),
-    "classic": Method(
-        "fixed speech and noise atoms, Wiener mask: the textbook recipe",
-        "plain",
-        "plain",
-        _make_classic,
-    ),
+    "trained": Method("trained", "trained", _make_trained),
+    "adaptive": Method("plain", "plain", _make_adaptive),
+    "classic": Method("plain", "plain", _make_classic),
 }
 """Methods by name, the best first."""
 

@@ -48,7 +48,7 @@ def check_target(
             if stat.S_ISDIR(mode):
                 raise AudioFileError(f"{target}: is a folder; name a file in it")
             if not stat.S_ISREG(mode):
-                raise AudioFileError(f"{target}: is no regular file; it is left alone")
+                raise AudioFileError(f"{target}: is not a regular file; it is not touched")
             if not force:
                 raise AudioFileError(
                     f"{target}: exists", argument="force", value=True, purpose=" to replace it"
@@ -146,7 +146,7 @@ def _naming(target: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except FileExistsError as error:
-        raise AudioFileError(f"{target}: appeared while it was being written; it is left alone") from error
+        raise AudioFileError(f"{target}: appeared while it was being written; it is kept") from error
     except OSError as error:
         raise AudioFileError(f"{target}: can't be written: {error.strerror}") from error
 

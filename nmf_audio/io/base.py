@@ -46,10 +46,10 @@ def name_first(things: list[str]) -> str:
     Examples
     --------
     >>> name_first(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 times more'
+    'a, b, c and 2 more'
     """
     named = ", ".join(things[:_MOST_NAMED])
-    return named if len(things) <= _MOST_NAMED else f"{named} and {len(things) - _MOST_NAMED} times more"
+    return named if len(things) <= _MOST_NAMED else f"{named} and {len(things) - _MOST_NAMED} more"
 
 
 class ReaderContext:

@@ -94,14 +94,14 @@ def choose_bit_rate(
         return min(max(kept, lowest if same else _LEAST * n_channels, lowest), highest)
     if highest == 0 or (wanted.quality is not None and coding not in ("MPEG_LAYER_III", "VORBIS")):
         what = "bit rate" if wanted.quality is None else "quality"
-        raise AudioFileError(f"{label}: {container.format} with {coding} has no {what} that could be chosen")
+        raise AudioFileError(f"{label}: {container.format} with {coding} offers no choice of {what}")
     if wanted.bitrate is None:
         return None
     bit_rate = round(1000 * wanted.bitrate)
     if not lowest <= bit_rate <= highest:
         channels = f"{n_channels} channel{'s' * (n_channels > 1)}"
         raise AudioFileError(
-            f"{label}: {wanted.bitrate:g} kbit/s; {coding} at {sr} Hz with {channels} takes from "
+            f"{label}: {wanted.bitrate:g} kbit/s; {coding} at {sr} Hz with {channels} allows "
             f"{lowest / 1000:g} to {highest / 1000:g} kbit/s"
         )
     return bit_rate

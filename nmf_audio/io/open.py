@@ -174,7 +174,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
             if isinstance(error, AudioFileError):
                 raise
             raise AudioFileError(
-                f"{label}: has no room in the temporary folder {tempfile.gettempdir()}: {error.strerror}"
+                f"{label}: does not fit into the temporary folder {tempfile.gettempdir()}: {error.strerror}"
             ) from error
         with open_reader(spooled, label=label) as spooled_reader:
             yield spooled_reader
@@ -239,7 +239,7 @@ def open_writer(
         copied = None if is_part or sound_only else media
         if copied is None and is_part and entry.has_picture and media is not None and media.has_picture:
             raise AudioFileError(
-                f"{target}: of a video the whole can be written only; leave start and end out, or name an output "
+                f"{target}: only the whole of a video can be written; leave start and end out, or name an output "
                 "for the sound alone, such as .m4a or .wav"
             )
         writer = MediaWriter(

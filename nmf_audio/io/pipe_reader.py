@@ -104,7 +104,7 @@ class ByteSource:
         kept, self._kept = self._kept, None
         if head is None:
             if kept is None:
-                raise AudioFileError(f"{self._label}: is no WAV that can be read; its head does not end")
+                raise AudioFileError(f"{self._label}: is no WAV that can be read; its header does not end")
             self.give_back(bytes(kept))
         return head
 
@@ -163,7 +163,7 @@ class StreamReader:
             else:
                 self._stated, self._n_bytes = self._n_bytes, None
         if self._n_bytes is not None and left:
-            self.damage = f"is truncated: {n_came} of {self._n_bytes} bytes of its samples came"
+            self.damage = f"is truncated: {n_came} of {self._n_bytes} bytes of its samples arrived"
         elif self._stated is not None and (self._stated == 0 or (n_came - self._stated) % WRAP):
             self.damage = describe_size(self._stated, n_came)
         elif len(rest) > 1 or (rest and (rest != b"\0" or n_came % 2)):

@@ -146,7 +146,7 @@ class StreamWriter(WriterContext):
             if self._head.n_bytes is not None and n_bytes > self._head.n_bytes:
                 n_stated = self._head.n_bytes // self._head.frame_bytes
                 self.warnings.append(
-                    f"its head states {n_stated} samples, {self.n_written} were written; read it to its end"
+                    f"its header states {n_stated} samples, {self.n_written} were written; read it to its end"
                 )
             return
         end = self._file.tell()

@@ -151,8 +151,8 @@ class AudioWriter(WriterContext):
             raise self._write_error() from error
         if kind != (self.sr, self._n_channels):
             raise AudioFileError(
-                f"{self.label}: {self.container.format} can't say {self.sr} Hz and {self._n_channels} channels, "
-                f"it says {kind[0]} and {kind[1]}; give an output of another format"
+                f"{self.label}: {self.container.format} can't state {self.sr} Hz and {self._n_channels} channels, "
+                f"it states {kind[0]} and {kind[1]}; give an output of another format"
             )
         # codings in blocks round the length up
         if n_there < self.n_written:

@@ -170,7 +170,7 @@ def denoise_file(
         In its place, for MP3 and Vorbis: a quality from 0 to 10, the best.
     loudness : float or None
         Integrated loudness of the output in LUFS, by EBU R 128, such as -16: it is amplified, by one gain, as far as
-        its true peak stays at or below -1 dB. The recording is heard twice, and can't be an open file; needs PyAV.
+        its true peak stays at or below -1 dB. The recording is read twice, and can't be an open file; needs PyAV.
     force : bool
         Replace `dst` and `keep_noise` if they exist.
     jobs : int

@@ -57,7 +57,7 @@ def evaluate(clean: PathLike, noisy: PathLike, denoisers: Mapping[str, Denoiser]
     """
     (s, sr), (y, noisy_sr) = _read(clean), _read(noisy)
     if (s.shape, sr) != (y.shape, noisy_sr):
-        given = f"{noisy} ({_describe(y, noisy_sr)}) and {clean} ({_describe(s, sr)}) are no pair"
+        given = f"{noisy} ({_describe(y, noisy_sr)}) and {clean} ({_describe(s, sr)}) are not a pair"
         raise invalid("noisy", os.fspath(noisy), "of the rate, length and channels of clean", given=given)
     outputs = {NOISY: y} | {name: denoiser.denoise(y, sr) for name, denoiser in denoisers.items()}
     reference = s.mean(axis=0)

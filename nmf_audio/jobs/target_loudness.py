@@ -38,7 +38,7 @@ def check_loudness(loudness: Any, *, streamed: bool = False, keep_noise: object 
     Raises
     ------
     ParameterError
-        If it is not allowed, or not beside another argument, or the recording is `streamed`: it is heard twice.
+        If it is not allowed, or not beside another argument, or the recording is `streamed`: it is read twice.
     MissingExtraError
         If PyAV is not installed.
     """
@@ -46,7 +46,7 @@ def check_loudness(loudness: Any, *, streamed: bool = False, keep_noise: object 
         return
     check_number("loudness", loudness, LOWEST_LUFS, HIGHEST_LUFS, unit="LUFS")
     if streamed:
-        raise invalid("loudness", loudness, "left out for a stream", "it can't be heard twice: give a file")
+        raise invalid("loudness", loudness, "left out for a stream", "it can't be read twice: give a file")
     if keep_noise is not None:
         both = {"loudness": loudness, "keep_noise": str(keep_noise)}
         raise conflict(both, "the two outputs would not add up to the input; leave one of them out")

@@ -120,7 +120,7 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
     assert err == [
         "denoise: none.wav: No such file or directory",
         "denoise: folder: is a folder; give -r for the recordings in it",
-        "denoise: pipe: is no regular file; copy its content to one first",
+        "denoise: pipe: is not a regular file; copy its content to one first",
         "denoise: b.denoised.wav: is older than b.wav; give --force to replace it, or --skip-existing",
         "denoise: a.wav and a.wav have the same output a.denoised.wav; write to different folders or names",
         "denoise: --reduction loud: must be a number from 0 to 100",
@@ -143,7 +143,7 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
         (["a.wav", "sub/a.wav", "--output-dir", "d"], "a.wav and sub/a.wav have the same output"),
         (["a.wav", "--output-dir", "b.wav"], "--output-dir b.wav: "),
         (["a.wav", "--output-dir", "b.wav/deep"], "--output-dir b.wav/deep: "),
-        (["a.wav", "-o", "null", "-f"], "null: is no regular file"),
+        (["a.wav", "-o", "null", "-f"], "null: is not a regular file"),
         (["a.wav", "--method", "best"], "--method best: must be 'trained', "),
         (["a.wav", "--dictionary", "nonsense"], "dictionary 'nonsense' is neither a file nor one of"),
         (["a.wav", "--dictionary", "b.wav"], "b.wav"),

@@ -277,7 +277,7 @@ def test_an_rf64_of_more_than_4_gb_is_read(run: Run, tmp_path: Path) -> None:
 
 def test_a_rate_that_a_container_cannot_say_is_refused(tmp_path: Path) -> None:
     with (
-        pytest.raises(AudioFileError, match="HTK can't say 12000 Hz"),
+        pytest.raises(AudioFileError, match="HTK can't state 12000 Hz"),
         AudioWriter(tmp_path / "a.htk", 12000, 1, Container("HTK", "PCM_16")) as writer,
     ):
         writer.write(np.zeros((1, 100), np.float32))

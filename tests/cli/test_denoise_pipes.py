@@ -188,7 +188,7 @@ def test_what_came_of_a_truncated_stream_is_written(options: list[str], talk: by
     assert result.returncode == 1
     assert result.stdout == write_head(WavHead(SR, 1, "PCM_16", 2 * n)) + denoised
     assert result.stderr.decode() == (
-        f"denoise: standard input: warning: is truncated: {n} of {2 * n} bytes of its samples came; "
+        f"denoise: standard input: warning: is truncated: {n} of {2 * n} bytes of its samples arrived; "
         "what could be read was denoised\n"
     )
 

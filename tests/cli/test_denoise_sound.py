@@ -43,10 +43,10 @@ def test_faults_of_the_noise_come_with_the_others(run: Run, tmp_path: Path) -> N
         ),
         (["--noise", "silent.wav"], ["--noise silent.wav: is silent; give a recording of the noise alone"]),
         (["--noise", "dither.wav"], ["--noise dither.wav: is silent; give a recording of the noise alone"]),
-        (["--noise-from", "1:30"], ["--noise-from 1:30; START-END is needed, each in seconds, m:s or h:m:s"]),
+        (["--noise-from", "1:30"], ["--noise-from 1:30: must be START-END, each in seconds, m:s or h:m:s"]),
         (["--noise-from", "2-1"], ["--noise-from 2-1: must be a start and an end"]),
-        (["--noise-from", "soon"], ["--noise-from soon; START-END is needed"]),
-        (["--noise-from", "1-x"], ["--noise-from x; seconds, m:s or h:m:s"]),
+        (["--noise-from", "soon"], ["--noise-from soon: must be START-END"]),
+        (["--noise-from", "1-x"], ["--noise-from x: must be a time in seconds"]),
         (["-o", "room.wav", "-f", "--noise", "room.wav"], ["room.wav: is the input room.wav itself"]),
     ]:
         code, out, err = run("a.wav", *words)
@@ -135,7 +135,7 @@ def test_noise_of_many_goes_beside_the_outputs(run: Run, tmp_path: Path) -> None
             ["a.wav", "--start", "2", "--end", "0:01"],
             "--start 2 and --end 1 do not go together; the end must",
         ),
-        (["a.wav", "--start", "-1"], "--start -1; seconds, m:s or h:m:s are needed"),
+        (["a.wav", "--start", "-1"], "--start -1: must be a time in seconds, m:s or h:m:s"),
         (["a.wav", "--preset", "podcast", "--mix", "2"], "--mix 2: must be a number from 0 to 1"),
         (
             ["a.wav", "--preset", "podcast", "--strength", "light"],

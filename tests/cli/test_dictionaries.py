@@ -59,7 +59,7 @@ def test_list_names_your_own_and_a_broken_one_costs_a_warning(
     broken, hidden = err.splitlines()
     assert broken.startswith(f"nmf-audio dictionaries list: warning: {home / 'broken.npz'}: ")
     assert hidden.endswith(
-        "plain.npz: a shipped dictionary has this name and wins; rename yours, or give its path"
+        "plain.npz: a shipped dictionary has this name, and priority; rename yours, or give its path"
     )
     code, out, err = run("list", "--json")
     facts = json.loads(out)

@@ -22,7 +22,7 @@ def test_it_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "message"),
     [
         (["--start", "100"], "has only 8.1 s"),
-        (["--start", "-1"], "--start -1; seconds, m:s or h:m:s are needed"),
+        (["--start", "-1"], "--start -1: must be a time in seconds, m:s or h:m:s"),
         (["--start", "1:00"], "has only 8.1 s"),
         (["--seconds", "0:0"], "--seconds 0: must be a number above 0 and at most 60"),
         (["--seconds", "1000"], "--seconds 1000: must be a number above 0 and at most 60"),

@@ -141,7 +141,7 @@ def test_all_faults_are_listed_and_no_sound_is_made(sound: Start, live: Run, tmp
     assert found == [
         "--rate fast: must be a w",
         "--block-size 0: must be ",
-        "--seconds -1; seconds, m",
+        "--seconds -1: must be a ",
         "--mix 7: must be a numbe",
         "--noise none.wav: can't ",
         "heard.wav: exists; give ",

@@ -29,12 +29,12 @@ from tests.tiny import write_noise
         ([], ["FILE is missing; denoise --help shows what is needed"]),
         (["a.wav", "-o"], ["--output: needs a value"]),
         (["a.wav", "-q", "-v"], ["--verbose: not allowed with argument -q/--quiet"]),
-        (["-x.wav"], ["-x.wav: begins as an option does; give ./-x.wav for a file of that name"]),
-        (["a.wav", "-n.flac"], ["-n.flac: begins as an option does; give ./-n.flac for"]),
-        (["a.wav", "--talk.m4a"], ["--talk.m4a: begins as an option does; give ./--talk.m4a for"]),
-        (["-v-take"], ["-v-take: begins as an option does; give ./-v-take for"]),
+        (["-x.wav"], ["-x.wav: begins like an option; give ./-x.wav for a file of that name"]),
+        (["a.wav", "-n.flac"], ["-n.flac: begins like an option; give ./-n.flac for"]),
+        (["a.wav", "--talk.m4a"], ["--talk.m4a: begins like an option; give ./--talk.m4a for"]),
+        (["-v-take"], ["-v-take: begins like an option; give ./-v-take for"]),
         (["-oclean.wav"], ["FILE is missing"]),
-        (["a.wav", "-q", "b.wav"], ["b.wav: stands apart; put it beside the other files"]),
+        (["a.wav", "-q", "b.wav"], ["b.wav: is apart from the other files; put it next to them"]),
         (["a\x1b[2J.wav", "--\x1b[2J"], [r"--\x1b[2J: there is no such option"]),
     ],
 )
@@ -94,14 +94,14 @@ def test_an_output_among_the_inputs(run: Run, run_separate: Run, tmp_path: Path)
     write_noise(tmp_path / "b.wav", 0.1)
     sources = ("--sources", "low.npz", "high.npz")
     for (code, out, err), name, sentence in [
-        (run("a.wav", "out.wav"), "denoise", "out.wav: is not there; did you mean -o out.wav?"),
-        (run("a.wav", "b.wav", "out"), "denoise", "out: is not there; did you mean --output-dir out?"),
+        (run("a.wav", "out.wav"), "denoise", "out.wav: does not exist; did you mean -o out.wav?"),
+        (run("a.wav", "b.wav", "out"), "denoise", "out: does not exist; did you mean --output-dir out?"),
         (run("a.wav", "b.wav", "c.wav"), "denoise", "c.wav: No such file or directory"),
         (run("a.wav", "c.wav", "-o", "d.wav"), "denoise", "c.wav: No such file or directory"),
         (
             run_separate("a.wav", "out", *sources),
             "nmf-audio separate",
-            "out: is not there; did you mean -o out?",
+            "out: does not exist; did you mean -o out?",
         ),
     ]:
         assert (code, out) == (2, [])

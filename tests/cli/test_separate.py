@@ -125,8 +125,8 @@ def test_all_that_names_and_options_show_is_listed_and_nothing_is_written(run: R
         "--sources x=plain: plain has several sources",
         "two sources are named 'low'",
         "no.wav: No such file",
-        "--name {stem}; a name with {source}",
-        "--json mix.wav: a name that ends in .json",
+        "--name {stem}: must be a name with {source}",
+        "--json mix.wav: must end in .json",
     ):
         assert any(part in line for line in err), (part, err)
     assert names(tmp_path) == before

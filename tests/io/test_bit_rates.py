@@ -144,7 +144,7 @@ def test_what_a_format_does_not_have_is_refused(
 
 def test_what_only_the_recording_shows_is_refused(tmp_path: Path) -> None:
     src = write(tmp_path / "a.wav", 16000, 1, "PCM_16", "WAV")
-    message = "b.mp3: 320 kbit/s; MPEG_LAYER_III at 16000 Hz with 1 channel takes from 8 to 160 kbit/s"
+    message = "b.mp3: 320 kbit/s; MPEG_LAYER_III at 16000 Hz with 1 channel allows 8 to 160 kbit/s"
     with pytest.raises(AudioFileError, match=message):
         run(src, tmp_path / "b.mp3", bitrate=320)
     separated = separate_file(src, separator=Separator("plain"), format="MP3", bitrate=48)

@@ -177,8 +177,18 @@ def test_what_follows_the_samples_is_taken_from_the_pipe(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("head", "n_bytes", "n_frames", "damage"),
     [
-        (WavHead(SR, 1, "PCM_16", 4000), 3000, 1500, "is truncated: 3000 of 4000 bytes of its samples came"),
-        (WavHead(SR, 1, "PCM_16", 4000), 3001, 1500, "is truncated: 3001 of 4000 bytes of its samples came"),
+        (
+            WavHead(SR, 1, "PCM_16", 4000),
+            3000,
+            1500,
+            "is truncated: 3000 of 4000 bytes of its samples arrived",
+        ),
+        (
+            WavHead(SR, 1, "PCM_16", 4000),
+            3001,
+            1500,
+            "is truncated: 3001 of 4000 bytes of its samples arrived",
+        ),
         (WavHead(SR, 2, "PCM_16"), 3002, 750, "is truncated: it ends within a sample"),
         (WavHead(SR, 1, "PCM_24"), 3 * 1001, 1001, None),
         # one more byte, that makes the number of bytes even
@@ -208,7 +218,7 @@ def test_streams_that_end_too_early(head: WavHead, n_bytes: int, n_frames: int, 
         ),
         (
             b"RIFF\xff\xff\xff\xffWAVE" + (b"JUNK\0\0\x10\0" + bytes(2**20)) * 5 + b"JUNK\0\0\0\x40",
-            "its head does not end",
+            "its header does not end",
         ),
     ],
 )

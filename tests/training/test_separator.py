@@ -288,12 +288,12 @@ def test_the_command_trains_what_separate_takes(
     assert main(words) == 2
     faults = "\n".join(capsys.readouterr().err.splitlines())
     for part in (
-        "low: NAME=PATH is needed",
+        "low: must be NAME=PATH",
         "a/b=low: NAME a/b: must be a name of letters, digits",
         "no: does not exist",
         "--steps 0: must be a whole number from 1",
         "--minutes and --steps: give one",
-        "two.checkpoint: exists; --resume goes on from it and replaces two.npz and its card",
+        "two.checkpoint: exists; --resume continues from it and replaces two.npz and its card",
     ):
         assert part in faults, part
     assert main(["train", "separator", "low=low", "-o", "one.npz"]) == 2
