@@ -17,6 +17,7 @@ import soundfile
 
 import nmf_audio
 from nmf_audio import Denoiser, denoise, denoise_file, denoise_files
+from nmf_audio.cli.denoise import main
 from tests.cli.helpers import COMMAND
 from tests.tiny import tiny_dictionary
 
@@ -42,7 +43,10 @@ def test_all_ways_give_the_same_samples(tmp_path: Path, y: npt.NDArray[np.int16]
         denoise_file(source, target, method=method)
     (tmp_path / "pipe.wav").write_bytes(target.getvalue())
     words = ["--method", method, str(src), "-o", str(tmp_path / "command.wav"), "-q"]
-    subprocess.run([*COMMAND, *words], check=True)
+    if method == "trained":
+        subprocess.run([*COMMAND, *words], check=True)
+    else:
+        assert main(words) == 0
     stream = Denoiser(method=method).stream(SR)
     blocks = [stream.process(y[i : i + 777]) for i in range(0, len(y), 777)]
     np.testing.assert_array_equal(np.concatenate([*blocks, stream.flush()]), expected)

@@ -45,6 +45,7 @@ def test_stream_blocks_takes_any_file_and_block(tmp_path: Path, block_ms: str) -
     assert np.std(out[11025:]) < 0.5 * np.std(noise)
 
 
+@pytest.mark.slow
 def test_train_dictionary_learns_a_noise_and_gains_by_it() -> None:
     text = _run("train_dictionary.py")
     assert "fountain (noise, 16 atoms)" in text

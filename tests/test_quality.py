@@ -74,6 +74,7 @@ def test_pairs_must_be_pairs(load: Load, tmp_path: Path) -> None:
         pairs.find_pairs(tmp_path)
 
 
+@pytest.mark.slow
 def test_table_csv_and_page(folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "quality.md"
     page.write_text(

@@ -19,6 +19,13 @@ NoisyAt = Callable[[int, int, float], Array]
 
 RATES = [8000, 16000, 44100, 48000, 192000]
 CHANNELS = [1, 2, 6]
+# every method at every rate, and with every number of channels; the other combinations are slow
+SIGNALS = [
+    pytest.param(method, sr, n, marks=() if (i + j) % 3 == k else pytest.mark.slow)
+    for i, method in enumerate([*METHODS, MEMORY])
+    for j, sr in enumerate(RATES)
+    for k, n in enumerate(CHANNELS)
+]
 
 # Blocks give the same bits as the whole signal: each frame is computed alone, by products of one shape. (The product
 # of all frames of a block at once would round differently with their number.)
@@ -44,9 +51,7 @@ def random_lengths(seed: int, longest: int) -> Iterator[int]:
         yield int(rng.choice(np.array([0, 1, 1, 7, 160, longest, rng.integers(0, longest)])))
 
 
-@pytest.mark.parametrize("n_channels", CHANNELS)
-@pytest.mark.parametrize("sr", RATES)
-@pytest.mark.parametrize("method", [*METHODS, MEMORY])
+@pytest.mark.parametrize(("method", "sr", "n_channels"), SIGNALS)
 def test_any_blocks_give_the_one_shot_result(
     method: str, sr: int, n_channels: int, noisy_at: NoisyAt
 ) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import zipfile
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +37,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def trained(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first_run(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A dictionary after two steps, and what was said of them."""
     output = tmp_path_factory.mktemp("trained") / "mine.npz"
-    words = ["--speech", str(folders[0]), "--noise", str(folders[1]), "-o", str(output)]
-    assert main(["train", "denoiser", *words, "--steps", "2", "--licence", "CC0", *SMALL, "-q"]) == 0
-    return output
+    words = ["--speech", str(folders[0]), "--noise", str(folders[1]), "-o", str(output), "--resume"]
+    words += ["--steps", "2", "--cool-down", "0", "--licence", "CC0", *SMALL]
+    with redirect_stderr(io.StringIO()) as said:
+        assert main(["train", "denoiser", *words]) == 0
+    return output, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def trained(first_run: tuple[Path, str]) -> Path:
+    return first_run[0]
 
 
 def test_it_writes_a_dictionary_that_denoises_and_its_card(trained: Path) -> None:
@@ -165,34 +176,29 @@ def test_a_training_that_is_there_is_not_overwritten(
     assert main([*command, "--steps", "1"]) == 2
     told = capsys.readouterr().err
     assert told.count("exists") == 1
-    assert f"--resume goes on from it and replaces {trained} and its card, --force starts anew" in told
+    assert f"--resume continues from it and replaces {trained} and its card, --force starts anew" in told
     assert trained.read_bytes() == before
 
 
 def test_a_finished_training_is_made_longer_and_says_what_it_goes_on_from(
-    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    first_run: tuple[Path, str],
+    folders: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    path, text = first_run
+    assert "mine.checkpoint is not there: the training starts anew" in text
+    for suffix in (".npz", ".md", ".checkpoint"):
+        shutil.copy(path.with_suffix(suffix), tmp_path)
     output = tmp_path / "mine.npz"
-    command = [
-        "train",
-        "denoiser",
-        "--speech",
-        str(folders[0]),
-        "--noise",
-        str(folders[1]),
-        "-o",
-        str(output),
-    ]
-    command += [*SMALL, "--cool-down", "0", "--resume"]
+    words = ["--speech", str(folders[0]), "--noise", str(folders[1]), "-o", str(output)]
+    command = ["train", "denoiser", *words, *SMALL, "--cool-down", "0", "--resume"]
 
     def train(*words: str) -> tuple[int, str]:
         code = main([*command, *words])
         captured = capsys.readouterr()
         return code, captured.out + captured.err
 
-    code, text = train("--steps", "2")
-    assert code == 0
-    assert "mine.checkpoint is not there: the training starts anew" in text
     code, text = train("--steps", "2")
     assert code == 0
     assert "mine.checkpoint: 2 of 2 steps are done; held out after step 2: loss" in text

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from sklearn.cluster import KMeans
 
 from nmf_audio import ParameterError
 from nmf_audio.nmf import k_means
@@ -24,8 +24,19 @@ def _cost(X: Array, labels: Array, weights: Array) -> float:
     return total
 
 
-@pytest.mark.parametrize("n_clusters", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3)), 4])
+def test_of_a_few_items_the_best_clusters_are_found() -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        X, weights = rng.standard_normal((7, 3)), rng.random(7) + 0.01
+        best = min(_cost(X, np.array((0, *labels)), weights) for labels in product((0, 1), repeat=6))
+        np.testing.assert_allclose(_cost(X, k_means(X, 2, weights=weights, rng=0), weights), best)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_clusters", [1, 2, 3, 4])
 def test_it_is_as_good_as_that_of_scikit_learn(n_clusters: int) -> None:
+    from sklearn.cluster import KMeans
+
     ratios = []
     for seed in range(8):
         rng = np.random.default_rng(seed)
