@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "inputs",
         metavar="FILE",
-        nargs="+",
+        nargs="*",
         help="recording to denoise, or a pattern such as 'talks/*.wav'; with -r a folder; - for standard input",
     )
     files.add_argument(
@@ -159,12 +159,12 @@ def run(args: argparse.Namespace) -> int:
             streams.open_dash(planned.src),
             outputs["speech"],
             keep_noise=outputs.get("noise"),
-            skip_existing=planned.skip,
+            skip_existing=planned.skip or args.resumed.skips_what_appears(args),
             denoiser=denoiser,
             raw=raw,
             force=args.force,
             jobs=args.n_jobs if len(plans) == 1 else 1,
-            **options,
+            **options | planned.part,
         )
 
     head = {

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nmf_audio.cli import common, json_report, messages, plan, settings, streams
+from nmf_audio.cli import common, json_report, messages, plan, report_lines, settings, streams
 from nmf_audio.cli.progress import SoundTotal, progress_bar
 
 if TYPE_CHECKING:
@@ -61,13 +61,19 @@ def run(
     messages.print_left_out(args)
     if args.dry_run:
         return common.EXIT_ERROR if messages.print_plans(args, plans) else common.EXIT_DONE
+    if args.resumed.done:
+        n_before = len(args.resumed.done)
+        common.print_message(args, f"{n_before} done before, {len(plans)} to go ({args.resume_from})")
+    if not plans:
+        return common.EXIT_DONE
     started = time.monotonic()
     reports: list[AnyReport] = []
     try:
-        with _workers(args) as executor:
+        with _workers(args) as executor, report_lines.writing_lines(args, head) as lines:
             plan.make_folders(args, [planned for planned in plans if not planned.skip])
             works = _with_refusals(make_works(), plans)
-            with closing(_run_works(args, works, plans, called, executor)) as results:
+            finished = (lambda report: None) if lines is None else lines.append
+            with closing(_run_works(args, works, plans, called, executor, finished)) as results:
                 for report in results:
                     reports.append(report)
                     messages.print_report(args, report)
@@ -117,6 +123,7 @@ def _run_works(
     plans: Sequence[plan.Plan],
     called: str,
     executor: "Executor | None",
+    finished: "Callable[[AnyReport], None]",
 ) -> "Generator[AnyReport]":
     """Do works, and yield their reports in order, with the progress of them all on the terminal."""
     from nmf_audio.jobs.batch import run_files
@@ -134,12 +141,19 @@ def _run_works(
 
         if any(one.is_streamed for one in plans):
             # there is one, and here Ctrl-C also ends the wait for a pipe
-            yield works[0](advance)
+            report = works[0](advance)
+            finished(report)
+            yield report
         elif alone:
             yield from run_files(
-                works, executor=executor, progress=lambda _, done, total: advance(done, total)
+                works,
+                executor=executor,
+                progress=lambda _, done, total: advance(done, total),
+                finished=finished,
             )
         else:
             sources = [None if one.skip or one.refusal else one.src for one in plans]
             total = SoundTotal(sources, update)
-            yield from run_files(works, jobs=args.n_jobs, executor=executor, progress=total.advance)
+            yield from run_files(
+                works, jobs=args.n_jobs, executor=executor, progress=total.advance, finished=finished
+            )

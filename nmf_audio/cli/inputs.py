@@ -21,10 +21,28 @@ class Input:
         The recording.
     folder : Path
         Where it lies below the folder that was named; ``.`` if it was named itself.
+    start, end : float or None
+        The part of it that a list asks for, in seconds.
     """
 
     path: Path
     folder: Path = Path()
+    start: float | None = None
+    end: float | None = None
+
+    @property
+    def part(self) -> dict[str, float]:
+        """What of `start` and `end` is given."""
+        times = {"start": self.start, "end": self.end}
+        return {name: seconds for name, seconds in times.items() if seconds is not None}
+
+    @property
+    def like(self) -> Path:
+        """A path that outputs are named after: of a part it has its times."""
+        if not self.part:
+            return self.path
+        times = "-".join("" if seconds is None else f"{seconds:g}" for seconds in (self.start, self.end))
+        return self.path.with_name(f"{self.path.stem}.{times}{self.path.suffix}")
 
 
 def find_inputs(
@@ -56,6 +74,32 @@ def find_inputs(
                 errors.append(error)
             inputs.append(Input(path))
     return inputs
+
+
+def find_listed(path: Path | None, errors: list[str]) -> list[Input]:
+    """Return the recordings of a list, if there is one; those below its folder keep their folders."""
+    from nmf_audio.errors import NmfAudioError
+    from nmf_audio.io.listing import read_listing
+
+    if path is None:
+        return []
+    found = []
+    root = path.parent.absolute()
+    try:
+        for row in read_listing(path):
+            src = Path(row.path)
+            place = src.parent.absolute()
+            folder = place.relative_to(root) if place.is_relative_to(root) else Path()
+            found.append(Input(src, folder, row.start, row.end))
+    except NmfAudioError as error:
+        errors.append(f"--files-from {common.describe(error)}")
+    for src in dict.fromkeys(entry.path for entry in found):
+        missing = _find_error(src)
+        if missing:
+            errors.append(missing)
+    if not found and not errors:
+        errors.append(f"--files-from {path}: lists no recordings")
+    return found
 
 
 def _expand(pattern: str) -> Iterator[str]:

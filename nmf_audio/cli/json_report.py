@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     AnyReport = Report | SeparationReport
 
 SCHEMA = 1
+SUFFIXES = (".json", ".jsonl", ".parquet")
 _VALUES = (
     *("seconds", "sr", "n_channels", "format", "subtype", "src_sr", "src_format", "src_subtype"),
     *("elapsed_seconds", "real_time_factor", "level_before_db"),
@@ -37,17 +39,22 @@ def check(
         errors.append("--json and --dry-run are both given; a report is of what was done")
     if args.json == common.STDOUT:
         return
-    if not args.json.lower().endswith(".json"):
+    suffix = Path(args.json).suffix.lower()
+    if suffix not in SUFFIXES:
         # the next word after --json may be meant as an input, which must not be written over
-        errors.append(f"--json {args.json}: must end in .json; put --json last to print it")
+        names = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+        errors.append(f"--json {args.json}: must end in {names}; put --json last to print it")
         return
+    if suffix == ".parquet" and find_spec("pyarrow") is None:
+        errors.append(f"--json {args.json}: Parquet needs PyArrow; install it with: pip install pyarrow")
     if args.skip_existing or args.goes_on:
         earlier = _read_earlier(Path(args.json))
         # of other recordings nothing is forgotten unless that is asked for
         if args.skip_existing or (earlier or {}).keys() <= set(map(str, sources)):
             args.earlier = earlier
+    goes_on = args.earlier is not None or args.resume_from is not None
     with common.collecting(errors):
-        check_target(args.json, force=args.force or args.earlier is not None)
+        check_target(args.json, force=args.force or goes_on)
     if os.path.realpath(args.json) in map(os.path.realpath, targets):
         errors.append(f"--json {args.json}: is an output too; name another")
 
@@ -73,14 +80,15 @@ def build(
     from nmf_audio import __version__
 
     files = []
-    for entry in map(_entry, reports):
+    for entry in map(make_entry, reports):
         before = (args.earlier or {}).get(entry["src"], {})
         is_same = entry["status"] == "skipped" and before.get("dst") == entry.get("dst")
         files.append(before if is_same and before.get("status") in ("done", "partial") else entry)
     return {"schema": SCHEMA, "version": __version__, "complete": complete, **head, "files": files}
 
 
-def _entry(report: "AnyReport") -> dict[str, Any]:
+def make_entry(report: "AnyReport") -> dict[str, Any]:
+    """Return what a report says of one file, in JSON's types."""
     from nmf_audio.jobs.report import Report
 
     written = report.status in ("done", "partial")
@@ -120,6 +128,21 @@ def write(args: argparse.Namespace, document: Mapping[str, Any]) -> None:
     if args.json == common.STDOUT:
         common.write_line(text, sys.stdout)
         return
+    if Path(args.json).suffix.lower() == ".jsonl":
+        # it was written line by line
+        return
     sources = [entry["src"] for entry in document["files"] if entry["src"] != common.STDOUT]
     with replacing(args.json, force=args.force or args.earlier is not None, sources=sources) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        if Path(args.json).suffix.lower() == ".parquet":
+            _write_table(temporary, document)
+        else:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _write_table(path: Path, document: Mapping[str, Any]) -> None:
+    """Write the entries of files as Parquet, and all else into its metadata."""
+    import pyarrow.parquet
+
+    head = json.dumps({name: value for name, value in document.items() if name != "files"})
+    table = pyarrow.Table.from_pylist(document["files"])
+    pyarrow.parquet.write_table(table.replace_schema_metadata({"nmf_audio": head}), path)

@@ -35,6 +35,8 @@ class Parser(argparse.ArgumentParser):
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown, parsed)
+        if getattr(parsed, "files_from", "") is None and not parsed.inputs:
+            self._end([_reword("the following arguments are required: FILE", parsed.prog)], parsed.prog)
         return parsed
 
     def print_help(self, file: object = None) -> None:
@@ -58,7 +60,9 @@ class Parser(argparse.ArgumentParser):
         prog = getattr(parsed, "prog", self.prog)
         parser = next((parser for parser in _walk(self) if parser.prog == prog), self)
         known = [option for option in parser._option_string_actions if option.startswith("--")]
-        takes_many = any(action.nargs == "+" and not action.option_strings for action in parser._actions)
+        takes_many = any(
+            action.nargs in ("+", "*") and not action.option_strings for action in parser._actions
+        )
         options, others = [], []
         for rest in unknown:
             # newer versions of argparse take the known letters of a word off first

@@ -4,13 +4,14 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmf_audio import defaults
 from nmf_audio.cli import common, streams
-from nmf_audio.cli.inputs import Input, describe_missing, find_inputs
+from nmf_audio.cli.inputs import Input, describe_missing, find_inputs, find_listed
+from nmf_audio.cli.report_lines import read_resumed
 from nmf_audio.errors import AudioFileError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -25,13 +26,14 @@ class Plan:
     """One recording, and where each of its outputs goes.
 
     With `skip` there is nothing to do, since the outputs exist; `refusal` is why outputs like this recording
-    can't be written.
+    can't be written. `part` has the start or the end in seconds, if the recording has its own.
     """
 
     src: Path
     outputs: dict[str, Path]
     skip: bool = False
     refusal: Exception | None = None
+    part: dict[str, float] = field(default_factory=dict)
 
     @property
     def targets(self) -> tuple[Path, ...]:
@@ -46,7 +48,7 @@ class Plan:
 
 def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
     """Find the recordings and their outputs ``speech`` and ``noise``; touch nothing but leftovers."""
-    inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
+    inputs = _find_all(args, errors)
     args.goes_on = args.output is None and _goes_on(args, inputs)
     if args.output is None and args.output_dir is None:
         _suggest_output(args.inputs, errors, file="-o", folder="--output-dir")
@@ -76,11 +78,21 @@ def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
     return plans
 
 
+def _find_all(args: argparse.Namespace, errors: list[str]) -> list[Input]:
+    """Return all inputs, and note in `args.resumed` what an earlier run has done."""
+    args.resumed = read_resumed(args, errors)
+    inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
+    listed = find_listed(args.files_from, errors)
+    if any(entry.part for entry in listed) and (args.start, args.end) != (None, None):
+        errors.append(f"--files-from {args.files_from}: has parts of its own; leave --start and --end out")
+    return inputs + listed
+
+
 def _suggest_output(words: Sequence[str], errors: list[str], *, file: str | None, folder: str) -> None:
     """Ask whether the last word was meant as the output, if all others are there; the options are for one."""
-    last = words[-1]
-    if len(words) < 2 or errors != [describe_missing(last)]:
+    if len(words) < 2 or errors != [describe_missing(words[-1])]:
         return
+    last = words[-1]
     option = folder if not Path(last).suffix else file if len(words) == 2 else None
     if option is not None:
         errors[:] = [f"{last}: does not exist; did you mean {option} {last}?"]
@@ -90,18 +102,18 @@ def _plan_one(entry: Input, args: argparse.Namespace) -> Plan:
     from nmf_audio.jobs.outputs import default_output
 
     name = args.name or defaults.DEFAULT_NAME
-    dst = args.output or default_output(entry.path, _folder(entry, args), name=name, format=args.format)
+    dst = args.output or default_output(entry.like, _folder(entry, args), name=name, format=args.format)
     outputs = {"speech": dst}
     if args.keep_noise is not None:
         outputs["noise"] = (
-            default_output(entry.path, dst.parent, name=args.keep_noise, format=args.format)
+            default_output(entry.like, dst.parent, name=args.keep_noise, format=args.format)
             if _is_pattern(args.keep_noise, "{stem}")
             else common.parse_path(args.keep_noise)
         )
     _remove_leftovers(args, outputs.values())
     skip = _is_passed_over(args, entry.path, [dst] if args.skip_existing else outputs.values())
     like_input = args.output is None and "{ext}" in name and args.format is None
-    return Plan(entry.path, outputs, skip, _find_refusal(dst) if like_input else None)
+    return Plan(entry.path, outputs, skip, _find_refusal(dst) if like_input else None, entry.part)
 
 
 def _list_usual(src: Path) -> list[Path]:
@@ -133,7 +145,7 @@ def plan_separation(
 
     if str(args.output_dir) == "-":
         errors.append("-o -: the parts are several files; name a folder")
-    inputs = find_inputs(args.inputs, recursive=args.recursive, errors=errors, dash=True)
+    inputs = _find_all(args, errors)
     args.goes_on = _goes_on(args, inputs)
     if args.output_dir is None:
         _suggest_output(args.inputs, errors, file=None, folder="-o")
@@ -157,7 +169,7 @@ def plan_separation(
     plans = []
     like_input = "{ext}" in name and args.format is None
     for entry in inputs:
-        like = Path("stream.wav") if entry.path == streams.DASH else entry.path
+        like = Path("stream.wav") if entry.path == streams.DASH else entry.like
         parts = source_files(like, separator.sources, _folder(entry, args), name=name, format=args.format)
         _remove_leftovers(args, parts.values())
         # a residual with next to nothing in it was not written
@@ -165,7 +177,8 @@ def plan_separation(
         if args.residual is False:
             del parts[defaults.RESIDUAL]
         refusal = _find_refusal(like) if like_input else None
-        plans.append(Plan(entry.path, parts, _is_passed_over(args, entry.path, written), refusal))
+        passed_over = _is_passed_over(args, entry.path, written)
+        plans.append(Plan(entry.path, parts, passed_over, refusal, entry.part))
     plans = _without_outputs(args, plans, lambda src: source_files(src, separator.sources).values())
     _check_targets(plans, args, dictionaries, errors)
     return plans
@@ -173,7 +186,9 @@ def plan_separation(
 
 def _goes_on(args: argparse.Namespace, inputs: Sequence[Input]) -> bool:
     """Whether recordings are passed over that the same command has done before: not one alone that is named."""
-    return not args.force and [entry.path for entry in inputs] != [common.parse_path(args.inputs[0])]
+    return not args.force and [entry.path for entry in inputs] != list(
+        map(common.parse_path, args.inputs[:1])
+    )
 
 
 def _is_passed_over(args: argparse.Namespace, src: Path, outputs: Iterable[Path]) -> bool:
@@ -181,6 +196,8 @@ def _is_passed_over(args: argparse.Namespace, src: Path, outputs: Iterable[Path]
     outputs = list(outputs)
     if streams.DASH in outputs or not all(path.is_file() for path in outputs):
         return False
+    if args.resumed.has_made(outputs):
+        return True
     return args.skip_existing or (args.goes_on and not any(_is_older(path, src) for path in outputs))
 
 
@@ -233,7 +250,11 @@ def _without_outputs(
         for source in (*sources.get(real, ()), *sources.get(_stem_key(plan.src), ())):
             if source != plan.src:
                 args.left_out[plan.src] = source
-    return [plan for plan in plans if plan.src not in args.left_out]
+    return [
+        plan
+        for plan in plans
+        if plan.src not in args.left_out and (str(plan.src), str(plan.targets[0])) not in args.resumed.done
+    ]
 
 
 def _stem_key(path: Path) -> tuple[str, str]:

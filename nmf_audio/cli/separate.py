@@ -38,7 +38,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
     files.add_argument(
         "inputs",
         metavar="FILE",
-        nargs="+",
+        nargs="*",
         help="mixture to separate, or a pattern such as 'songs/*.wav'; with -r a folder; - for standard input",
     )
     files.add_argument(
@@ -138,8 +138,9 @@ def run(args: argparse.Namespace) -> int:
         }
         return [
             FileWork(
-                *(separate_file, SeparationReport, streams.open_dash(planned.src), planned.outputs, keywords),
-                skip_existing=planned.skip,
+                *(separate_file, SeparationReport, streams.open_dash(planned.src), planned.outputs),
+                keywords | planned.part,
+                skip_existing=planned.skip or args.resumed.skips_what_appears(args),
             )
             for planned in plans
         ]

@@ -115,6 +115,19 @@ def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
         "the file system are sent the files (default: this computer)",
     )
     many.add_argument(
+        "--files-from",
+        metavar="LIST",
+        type=common.parse_path,
+        help="more files: a list as CSV, JSONL or Parquet with a column path, and perhaps start and end in seconds "
+        "(default: none)",
+    )
+    many.add_argument(
+        "--resume-from",
+        metavar="FILE.jsonl",
+        help="go on where the run that wrote this report ended, whatever ended it, and write the report on; one that "
+        "is not there is begun (default: begin anew)",
+    )
+    many.add_argument(
         "--skip-existing",
         action="store_true",
         help=f"leave {skipped}, also a single input, or one that is newer (default: of several inputs those "
@@ -133,7 +146,8 @@ def add_message_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=common.STDOUT,
         help="write a report of all files as JSON; without a name to standard output, and all lines to standard "
-        "error. The name must end in .json (default: no report)",
+        "error. The name must end in .json, in .jsonl for a line for each file as soon as it is done, or in .parquet "
+        "(default: no report)",
     )
 
 

@@ -222,22 +222,24 @@ def run_files(
     jobs: int = 1,
     executor: Executor | None = None,
     progress: Callable[[int, float, float], None],
+    finished: Callable[[Any], None] = lambda report: None,
 ) -> Iterator[AnyReport]:
     """Work on recordings and yield reports in their order: one at a time here, more elsewhere.
 
-    Several works, if `jobs` is above 1 or there is an `executor`, may have no open files. For `progress` see
-    `run_in_order`.
+    Several works, if `jobs` is above 1 or there is an `executor`, may have no open files. For `progress` and
+    `finished` see `run_in_order`.
     """
     if executor is not None:
         from nmf_audio.jobs.executors import run_on
 
-        yield from run_on(executor, works, progress=progress)
+        yield from run_on(executor, works, progress=progress, finished=finished)
         return
     if jobs == 1 or len(works) == 1 or not can_start_processes():
-        yield from run_in_order(works, jobs=jobs, progress=progress)
+        yield from run_in_order(works, jobs=jobs, progress=progress, finished=finished)
         return
     with Processes() as processes:
-        yield from run_in_order([processes.remote(work) for work in works], jobs=jobs, progress=progress)
+        remote = [processes.remote(work) for work in works]
+        yield from run_in_order(remote, jobs=jobs, progress=progress, finished=finished)
 
 
 def run_in_order(
@@ -245,16 +247,19 @@ def run_in_order(
     *,
     jobs: int = 1,
     progress: Callable[[int, float, float], None],
+    finished: Callable[[Result], None] = lambda result: None,
 ) -> Iterator[Result]:
     """Do works in threads, `jobs` at a time, and yield what they return in their order.
 
     Ctrl-C reaches the caller's thread only: the works end between two blocks, by an exception that their
     progress call raises, so that none is interrupted while it puts a file in its place. `progress` is called in
-    the caller's thread with the number of the work and its (done, total), which are 0 once it is done.
+    the caller's thread with the number of the work and its (done, total), which are 0 once it is done; `finished`
+    is called there with each result as soon as it is there, also if it is never yielded.
     """
     works = list(works)
     stop = threading.Event()
     outcomes: dict[int, Result | BaseException] = {}
+    told: set[int] = set()
     events: queue.SimpleQueue[tuple[int, float, float]] = queue.SimpleQueue()
 
     def do(i: int) -> None:
@@ -268,6 +273,12 @@ def run_in_order(
         except BaseException as error:
             outcomes[i] = error
         events.put((i, 0, 0))
+
+    def tell(i: int) -> None:
+        outcome = outcomes.get(i)
+        if outcome is not None and not isinstance(outcome, BaseException) and i not in told:
+            told.add(i)
+            finished(outcome)
 
     numbers = iter(range(len(works)))
 
@@ -295,11 +306,13 @@ def run_in_order(
                 outcome = outcomes.get(event[0])
                 if isinstance(outcome, BaseException):
                     raise outcome
+                tell(event[0])
                 progress(*event)
             while n_yielded in outcomes:
                 outcome = outcomes[n_yielded]
                 if isinstance(outcome, BaseException):
                     break
+                tell(n_yielded)
                 yield outcome
                 del outcomes[n_yielded]
                 n_yielded += 1
@@ -308,3 +321,5 @@ def run_in_order(
     finally:
         stop.set()
         pool.shutdown()
+        for i in sorted(outcomes):
+            tell(i)

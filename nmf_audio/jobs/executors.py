@@ -48,12 +48,13 @@ def run_on(
     works: Sequence[FileWork[AnyReport]],
     *,
     progress: Callable[[int, float, float], None],
+    finished: Callable[[AnyReport], None] = lambda report: None,
 ) -> Iterator[AnyReport]:
     """Have works done by an executor, and yield their reports in their order.
 
     The executor's workers have this package; it stays open. Works have no open files. `progress` is called in the
-    caller's thread with the number of a work that is done, and twice its seconds, then twice 0. `ParameterError` if a
-    worker has other versions.
+    caller's thread with the number of a work that is done, and twice its seconds, then twice 0; `finished` with each
+    report as soon as it is there, also if it is never yielded. `ParameterError` if a worker has other versions.
     """
     reports: dict[int, AnyReport] = {}
     n_yielded = 0
@@ -72,6 +73,7 @@ def run_on(
                     done = sender.end()
                 for i, report in done.items():
                     reports[i] = report
+                    finished(report)
                     progress(i, report.seconds, report.seconds)
                     progress(i, 0, 0)
                 while n_yielded in reports:
@@ -80,7 +82,8 @@ def run_on(
                 if interrupt is not None and n_yielded < len(works):
                     raise interrupt
         finally:
-            sender.end()
+            for report in sender.end().values():
+                finished(report)
             # of workers that died
             for folder in {target.parent for work in works for target in work.targets}:
                 remove_leftovers(folder)

@@ -47,8 +47,8 @@ class FileWork(Generic[AnyReport]):
         try:
             return self.process(self.src, self.dst, progress=progress, **self.options)
         except Exception as error:
-            # one bad file must not cost the night's batch
-            return self.failed(error)
+            # one bad file must not cost the night's batch; what appeared meanwhile is of a process that ended late
+            return (self.settle() if self.skip_existing else None) or self.failed(error)
 
     def settle(self) -> AnyReport | None:
         """Return the report if there is nothing to do: it is skipped, or known not to be possible."""

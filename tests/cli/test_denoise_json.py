@@ -119,7 +119,7 @@ def test_on_standard_output_there_is_nothing_else(run: Run, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("words", "fault"),
     [
-        (["--json", "a.wav", "b.wav", "-f"], "--json a.wav: must end in .json"),
+        (["--json", "a.wav", "b.wav", "-f"], "--json a.wav: must end in .json, .jsonl or .parquet"),
         (["a.wav", "--json", "old.json"], "old.json: exists; give --force"),
         (["a.wav", "--json", "none/r.json"], "none/r.json: there is no folder none"),
         (["a.wav", "-o", "r.json", "--format", "wav", "--json", "r.json"], "--json r.json: is an output too"),
