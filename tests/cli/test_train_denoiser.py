@@ -22,7 +22,7 @@ from nmf_audio.cli.main import main
 from nmf_audio.cli.train_common import showing_progress
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.training.loop import Progress
-from tests.training.sounds import quick_score as quick_score
+from tests.training.sounds import quick_training as quick_training
 from tests.training.sounds import small_collection
 
 SMALL = [
@@ -133,7 +133,7 @@ def test_a_memory_can_be_left_out_and_added(folders: tuple[Path, Path], tmp_path
         (["--manifest", "nowhere.csv"], "nowhere.csv"),
         (["--steps", "3", "--cool-down", "4"], "--cool-down 4: must be at most --steps 3"),
         (["--local-units", "-1"], "--local-units -1: must be a whole number from 0"),
-        (["--resume", "nowhere.checkpoint"], "--resume nowhere.checkpoint: is not there"),
+        (["--resume", "nowhere.checkpoint"], "--resume nowhere.checkpoint: does not exist"),
     ],
 )
 def test_what_names_and_options_show_to_be_wrong(

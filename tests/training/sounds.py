@@ -1,4 +1,4 @@
-"""Recordings that are small enough to learn from in every test, and a score that is quick."""
+"""Recordings that are small enough to learn from in every test, and trainings that are quick."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,12 +48,14 @@ def small_collection(folder: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_score() -> Iterator[None]:
-    """Score held-out mixtures that are few and short; a module that imports this fixture uses it."""
+def quick_training() -> Iterator[None]:
+    """Begin with few signals, and score held-out mixtures that are few and short, where this fixture is imported."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nmf_audio.training.base.FIRST_ITERATIONS", 10)
         for module, n_mixtures in (("denoiser", 16), ("separator", 4)):
             patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_MIXTURES", n_mixtures)
             patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_SECONDS", 1.0)
+            patch.setattr(f"nmf_audio.training.{module}.FIRST_SIGNALS", 16)
         patch.setattr("nmf_audio.training.comparison.N_MIXTURES", 2)
         patch.setattr("nmf_audio.training.comparison.SECONDS", 1)
         yield

@@ -18,7 +18,7 @@ from nmf_audio.training.gated_memory import MemorySizes, has_memory
 from nmf_audio.training.losses import FINISHING, Weights
 from nmf_audio.training.optimiser import Adam, learning_rate
 from nmf_audio.training.sounds import Recordings, read_recordings
-from tests.training.sounds import quick_score as quick_score
+from tests.training.sounds import quick_training as quick_training
 from tests.training.sounds import small_collection
 
 SPEC = FrontEndSpec(sr=8000, linear_to_hz=1000.0, n_high=8)

@@ -26,7 +26,7 @@ from nmf_audio.training.separator_network import SeparatorNetwork
 from nmf_audio.training.separator_parameters import initial_separator, separator_arrays
 from nmf_audio.training.source_mixing import SourceMixer, halve
 from tests.separation.material import HIGH, LOW, melody
-from tests.training.sounds import quick_score as quick_score
+from tests.training.sounds import quick_training as quick_training
 
 SMALL = SeparatorSettings(n_components=6, n_layers=2, n_steps=30, batch_size=4, seconds=1.0)
 SIZES = (4, 3, 2)

@@ -117,6 +117,7 @@ def test_signals_that_begin_anew_have_no_past() -> None:
 
 
 @pytest.mark.parametrize("n_second", [0, 3])
+@pytest.mark.slow
 def test_masks_and_gradients_are_those_of_automatic_differentiation(n_second: int) -> None:
     jax = pytest.importorskip("jax")
     from tests.training import jax_reference
