@@ -26,13 +26,13 @@ class Update(Protocol):
 
 @contextmanager
 def progress_bar(
-    args: argparse.Namespace, label: str, *, unit: str, lines: bool = False, learns_first: bool = False
+    args: argparse.Namespace, label: str, *, unit: str, lines: bool = False, n_passes: int = 1
 ) -> Iterator[Update]:
     """Show the progress of a work, but with ``-q``: a bar if standard error is a terminal.
 
     The bar vanishes at the end, so that the next line written stands in its place. The time left is that of the
-    average speed: of this work, not of an earlier one that it continues; with `learns_first` it is not shown
-    until the first progress. With `lines`, a line is printed every few minutes where there is no terminal.
+    average speed: of this work, not of an earlier one that it continues, and of the last pass if there are several.
+    With `lines`, a line is printed every few minutes where there is no terminal.
     """
     if args.verbosity == 0 or not (sys.stderr.isatty() or lines):
         yield lambda done, total, note="", /: None
@@ -52,14 +52,17 @@ def progress_bar(
         miniters=0,
     ) as bar:
         is_measured = False
+        if n_passes > 1:
+            bar.set_description(f"{common.escape(label)}, first pass")
 
         def update(done: float, total: float, note: str = "", /) -> None:
             nonlocal is_measured
-            if not is_measured:
+            if not is_measured and (done > 0 or n_passes == 1):
                 # the speed does not count what came before
                 bar.initial = bar.n = bar.last_print_n = done
                 bar.start_t = bar._time()
-                is_measured = done > 0 or not learns_first
+                bar.set_description(common.escape(label), refresh=False)
+                is_measured = True
             if note:
                 bar.set_postfix_str(note, refresh=False)
             # of a pipe nobody knows how much there is to come

@@ -51,18 +51,22 @@ def left(terminal: Terminal) -> float:
 
 
 @pytest.mark.parametrize(
-    ("learns_first", "before", "begun"),
-    [(False, 0.0, 0.0), (True, 0.0, 50.0), (False, 900.0, 0.0)],
+    ("n_passes", "before", "begun"),
+    [(1, 0.0, 0.0), (2, 0.0, 50.0), (1, 900.0, 0.0)],
     ids=["from the start", "learning first", "continued"],
 )
 def test_the_time_left(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, learns_first: bool, before: float, begun: float
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, n_passes: int, before: float, begun: float
 ) -> None:
     terminal = open_terminal(monkeypatch)
     total = before + 600
-    with progress_bar(ARGS, "talk", unit="s", learns_first=learns_first) as update:
+    with progress_bar(ARGS, "talk", unit="s", n_passes=n_passes) as update:
         update(before, total)
         clock.now += begun
+        if n_passes > 1:
+            update(before, total)
+            assert terminal.getvalue().count("talk, first pass") > 1
+            assert "[00:50<" in terminal.getvalue()
         for percent in range(1, 100):
             update(before + 6 * percent, total)
             # slow and fast by turns, 100 s in all
