@@ -48,7 +48,8 @@ def label_stream(file: BinaryIO) -> str:
 def get_report_path(what: str | os.PathLike[str] | BinaryIO) -> Path:
     """Return the path of a file in reports, `STREAM` for one that is open; `ParameterError` if it is neither."""
     if isinstance(what, str | os.PathLike):
-        return Path(what)
+        # another object would be kept beside it in the report
+        return what if isinstance(what, Path) else Path(what)
     if hasattr(what, "read") or hasattr(what, "write"):
         return STREAM
     raise invalid("file", what, "a path or an open binary file")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import nmf_audio
 from nmf_audio import __version__
 from nmf_audio.cli.denoise import build_parser as build_denoise
 from nmf_audio.cli.main import build_parser
@@ -83,9 +85,14 @@ def test_nmf_audio(words: list[str], sentence: str, capsys: pytest.CaptureFixtur
     assert len(err.splitlines()) == 1
 
 
-def test_the_package_runs_as_the_command() -> None:
+def test_the_package_runs_as_the_command_and_takes_no_module_from_the_current_folder(tmp_path: Path) -> None:
+    for name in ("argparse", "json", "av"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('ran')")
     words = [sys.executable, "-m", "nmf_audio", "--version"]
-    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    environment = {**os.environ, "PYTHONPATH": str(Path(nmf_audio.__path__[0]).parent)}
+    said = subprocess.run(
+        words, capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+    ).stdout
     assert said == f"nmf-audio {__version__}\n"
 
 
