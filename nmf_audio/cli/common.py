@@ -50,13 +50,7 @@ _OPTIONS = {
 
 
 class UsageError(Exception):
-    """What names and options show to be wrong, all of it, before anything is written.
-
-    Parameters
-    ----------
-    errors : sequence of str
-        One sentence each.
-    """
+    """What names and options show to be wrong, a sentence each, before anything is written."""
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__("; ".join(errors))

@@ -133,13 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Denoise the files that the arguments name, and return the exit code.
-
-    Raises
-    ------
-    common.UsageError
-        If names or options are wrong; nothing is written then.
-    """
+    """Denoise the files that the arguments name, and return the exit code; `UsageError` before any is written."""
     common.use_one_thread()
     from nmf_audio.cli import file_command, plan, streams
     from nmf_audio.jobs.file_work import work_on

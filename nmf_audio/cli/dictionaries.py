@@ -53,13 +53,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the arguments ask for, and return the exit code.
-
-    Raises
-    ------
-    common.UsageError
-        If names or options are wrong; nothing is written then.
-    """
+    """Do what the arguments ask for, and return the exit code; `UsageError` before anything is written."""
     actions = {"list": _list, "info": _info, "plot": _plot}
     return actions[args.action](args)
 

@@ -61,13 +61,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the scores that the arguments ask for, and return the exit code, 1 if a pair could not be scored.
-
-    Raises
-    ------
-    common.UsageError
-        If names or options are wrong.
-    """
+    """Print the scores that the arguments ask for, and return the exit code, 1 if a pair could not be scored."""
     common.use_one_thread()
     from nmf_audio.jobs.evaluation import NOISY, evaluate, mean_scores, missing_packages
 

@@ -50,13 +50,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw the picture, and return the exit code.
-
-    Raises
-    ------
-    common.UsageError
-        If names or options are wrong; nothing is written then.
-    """
+    """Draw the picture, and return the exit code; `UsageError` before anything is written."""
     from nmf_audio._checks import check_number, collect
     from nmf_audio.denoiser import Denoiser
     from nmf_audio.explanation import explain

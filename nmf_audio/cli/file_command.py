@@ -25,10 +25,7 @@ def check(
 ) -> dict[str, Any]:
     """Check ``--jobs``, ``--json`` and the formats of outputs; return what outputs are asked to be.
 
-    Raises
-    ------
-    common.UsageError
-        If there are errors, these or earlier ones.
+    `UsageError` if there are errors, these or earlier ones.
     """
     args.n_jobs = settings.read_jobs(args, errors)
     if args.cluster is not None:

@@ -10,11 +10,8 @@ from contextlib import contextmanager
 def pressed() -> Iterator[Callable[[], str] | None]:
     """Listen to the keyboard, if there is one; the terminal is as it was when the context is left.
 
-    Yields
-    ------
-    callable or None
-        Returns the keys that were pressed since it was last called; None if standard input is no terminal, or
-        this program is in the background of its shell.
+    What is yielded returns the keys that were pressed since it was last called; it is None if standard input is not
+    a terminal, or this program is in the background of its shell.
     """
     if not sys.stdin or not sys.stdin.isatty():
         yield None

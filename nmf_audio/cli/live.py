@@ -91,13 +91,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Denoise live, or list the devices; return the exit code, 1 if the recording is incomplete.
-
-    Raises
-    ------
-    common.UsageError
-        If names or options are wrong; no sound is made and nothing is written then.
-    """
+    """Denoise live, or list the devices; return the exit code, 1 if the recording is incomplete."""
     common.use_one_thread()
     if args.list_devices:
         return _list(args)

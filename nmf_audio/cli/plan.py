@@ -313,10 +313,7 @@ def _check_folder(folder: Path, errors: list[str]) -> bool:
 def make_folders(args: argparse.Namespace, plans: Sequence[Plan]) -> None:
     """Make the folder of the outputs, and those in it for the first output of each plan.
 
-    Raises
-    ------
-    common.UsageError
-        If one can't be made.
+    `UsageError` if one can't be made.
     """
     if args.output_dir is None:
         return

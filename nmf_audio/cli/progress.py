@@ -104,14 +104,7 @@ class SoundTotal:
     """Seconds of sound of many recordings: done, and to be done.
 
     How long those are that were not opened yet is estimated from their sizes in bytes, and from those of the same
-    kind that were.
-
-    Parameters
-    ----------
-    recordings : sequence of Path or None
-        None for one with which nothing is done.
-    update : Update
-        Takes seconds done and of all.
+    kind that were. A recording is None if nothing is done with it.
     """
 
     def __init__(self, recordings: Sequence[Path | None], update: Update) -> None:

@@ -102,13 +102,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Separate the files that the arguments name, and return the exit code.
-
-    Raises
-    ------
-    common.UsageError
-        If names or options are wrong; nothing is written then.
-    """
+    """Separate the files that the arguments name, and return the exit code; `UsageError` before any is written."""
     common.use_one_thread()
     from nmf_audio.cli import file_command, plan, streams
     from nmf_audio.jobs.file_work import FileWork

@@ -197,10 +197,7 @@ def hear_together(
 ) -> "SourceSeparator":
     """Let the separator learn from all recordings first, if ``--joint`` asks for that.
 
-    Raises
-    ------
-    common.UsageError
-        If they do not go together, or none can be read.
+    `UsageError` if they do not go together, or none can be read.
     """
     from nmf_audio.jobs.shared_sources import hear_files
     from nmf_audio.separation.recording_separator import RecordingSeparator

@@ -177,14 +177,7 @@ def make_denoiser(args: argparse.Namespace, errors: list[str]) -> "Denoiser | No
 def build(make: Callable[..., Value], options: Mapping[str, Any], errors: list[str]) -> Value | None:
     """Return what options make, or None and add to `errors` all that is wrong with them.
 
-    Parameters
-    ----------
-    make : callable
-        Takes the options as keywords; each may be left out.
-    options : mapping of str to object
-        What is given.
-    errors : list of str
-        Is added to.
+    `make` takes the options as keywords, each of which may be left out.
     """
     try:
         return make(**options)
@@ -262,16 +255,8 @@ def read_output_options(
 ) -> dict[str, Any]:
     """Return the keywords of `denoise_file` for what outputs are: ``format``, ``subtype``, ``sr`` and so on.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Has `format`, `subtype`, `rate`, `bitrate` and `quality`.
-    targets : iterable of (Path, Path)
-        What is to be written, and the recording that it is like.
-    raw : RawFormat or None
-        What goes to standard output instead of WAV.
-    errors : list of str
-        Is added what is wrong with them, or does not go together.
+    `targets` are what is to be written, each with the recording that it is like; `raw` goes to standard output
+    instead of WAV. What is wrong with the options, or does not go together, is added to `errors`.
     """
     from nmf_audio.cli import streams
     from nmf_audio.io.containers import list_output_errors

@@ -6,22 +6,7 @@ _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
 def parse_time(text: str) -> float:
-    """Read a point of time.
-
-    Parameters
-    ----------
-    text : str
-        Seconds, m:s or h:m:s; seconds may have decimals.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
+    """Return the seconds of a time: seconds, which may have decimals, m:s or h:m:s; `ValueError` for other text.
 
     Examples
     --------
@@ -36,22 +21,7 @@ def parse_time(text: str) -> float:
 
 
 def parse_section(text: str) -> tuple[float, float]:
-    """Read a part of a recording.
-
-    Parameters
-    ----------
-    text : str
-        ``START-END``, each as `parse_time` takes it.
-
-    Returns
-    -------
-    tuple of float
-        Start and end in seconds.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
+    """Return start and end in seconds of ``START-END``, each as `parse_time` takes it; `ValueError` for other text.
 
     Examples
     --------

@@ -137,13 +137,7 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Learn the dictionary that the arguments ask for; return the exit code, 1 if a recording was left out.
-
-    Raises
-    ------
-    common.UsageError
-        If names or options are wrong; nothing is written then.
-    """
+    """Learn the dictionary that the arguments ask for; return the exit code, 1 if a recording was left out."""
     common.use_one_thread()
     if args.source == "denoiser":
         return train_denoiser.run(args)

@@ -154,18 +154,8 @@ def add_training_arguments(
 ) -> None:
     """Add all arguments after those that name files.
 
-    Parameters
-    ----------
-    parser : ArgumentParser
-        Of the command.
-    sizes : mapping of str to str
-        Options that are sizes of the dictionary, and what they mean.
-    n_steps : int
-        Steps by default.
-    start : str
-        What ``--from`` continues.
-    jobs : str, optional
-        What ``--jobs`` means, if there is such an option.
+    `sizes` are options that are sizes of the dictionary, with what they mean; `start` is what ``--from`` continues,
+    and `jobs` what ``--jobs`` means, if there is such an option.
     """
     group = parser.add_argument_group("learning")
     group.add_argument(
@@ -305,22 +295,9 @@ def save_trained(
 ) -> None:
     """Write what was trained and its card; print its score beside others, or that nothing was left to train.
 
-    Parameters
-    ----------
-    args : argparse.Namespace
-        What the parser gave.
-    dictionary : Dictionary
-        What was trained; its `meta` has how under ``denoiser`` or ``separator``.
-    command : str
-        That made it.
-    start : Dictionary or None
-        What it went on from; its commands come before.
-    n_steps : int
-        Steps that were taken now.
-    started : float
-        When, by `time.monotonic`.
-    compare : callable
-        Returns mean scores with each dictionary on held-out mixtures.
+    The `meta` of the dictionary tells how it was trained, under ``denoiser`` or ``separator``, by `command`; the
+    commands of `start`, which it continues, come before. `n_steps` steps were taken now, `started` by
+    `time.monotonic`. `compare` returns mean scores with each dictionary on held-out mixtures.
     """
     from nmf_audio.dictionary import load_dictionary
     from nmf_audio.training.loop import score_text

@@ -74,13 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train the dictionary that the arguments ask for; return the exit code, 1 if a recording was left out.
-
-    Raises
-    ------
-    common.UsageError
-        If names or options are wrong; nothing is written then.
-    """
+    """Train the dictionary that the arguments ask for; return the exit code, 1 if a recording was left out."""
     from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.training.comparison import compare_denoisers
     from nmf_audio.training.corpus import find_recordings

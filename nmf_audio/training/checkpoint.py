@@ -38,18 +38,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, Any]]:
-    """Read a checkpoint.
-
-    Returns
-    -------
-    arrays : dict of str to ndarray
-    facts : dict
-
-    Raises
-    ------
-    DictionaryError
-        When it can't be read or is no checkpoint.
-    """
+    """Read the arrays and the facts of a checkpoint; `DictionaryError` if it can't be read or is none."""
     source = Path(path)
     try:
         with zipfile.ZipFile(source) as archive:

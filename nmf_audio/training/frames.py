@@ -94,15 +94,7 @@ def analyse(
 def long_term_spectrum(bands: Bands) -> Array:
     """Average the spectra of what sounds, every clip at the same level and every group with the same weight.
 
-    Parameters
-    ----------
-    bands : Bands
-        What `analyse` gave.
-
-    Returns
-    -------
-    ndarray, float32 (n_bands,)
-        Mean 1; at least 0.001 of its largest value.
+    The mean over bands is 1, and no band is below 0.001 of the largest.
     """
     n_bands = bands.magnitudes[0].shape[1]
     of_groups: dict[str, list[NDArray[np.float64]]] = {}

@@ -116,18 +116,7 @@ def initial(
 
 
 def to_arrays(free: Mapping[str, Array]) -> Arrays:
-    """Turn free variables into the arrays of a trained dictionary.
-
-    Parameters
-    ----------
-    free : mapping of str to ndarray
-        What `initial` gave, or training made of it.
-
-    Returns
-    -------
-    dict of str to ndarray, float32
-        As `nmf_audio.dictionary.schema` describes them.
-    """
+    """Turn free variables into the arrays of a trained dictionary; see `nmf_audio.dictionary.schema`."""
     W = np.exp(free["W"])
     arrays = {
         "W": W / W.sum(axis=1, keepdims=True),
@@ -145,15 +134,7 @@ def to_arrays(free: Mapping[str, Array]) -> Arrays:
 def from_arrays(arrays: Mapping[str, Array]) -> Arrays:
     """Turn the arrays of a trained dictionary, or of a separator, into free variables: the inverse of `to_arrays`.
 
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        The dictionary's.
-
-    Returns
-    -------
-    dict of str to ndarray, float32
-        Free variables; what lies at a bound is moved a little inside, so that it can still be trained.
+    What lies at a bound is moved a little inside, so that it can still be trained.
     """
     tiny = 1e-12
 

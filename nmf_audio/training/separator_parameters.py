@@ -65,18 +65,7 @@ def initial_separator(atoms: Sequence[AnyArray], *, n_layers: int = 4, rng: Rand
 
 
 def separator_arrays(free: Mapping[str, AnyArray]) -> Arrays:
-    """Turn free variables into the arrays of a separator, of the same dtype.
-
-    Parameters
-    ----------
-    free : mapping of str to ndarray
-        What `initial_separator` gave, or training made of it.
-
-    Returns
-    -------
-    dict of str to ndarray
-        As `nmf_audio.dictionary.schema` describes them.
-    """
+    """Turn free variables into the arrays of a separator, of the same dtype; see `nmf_audio.dictionary.schema`."""
     W = np.exp(free["W"])
     return {
         "W": W / W.sum(axis=1, keepdims=True),
