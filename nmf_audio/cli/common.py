@@ -112,6 +112,13 @@ def parse_path(text: str) -> "Path":
     return path.absolute() if text != "-" and path == Path("-") else path
 
 
+def parse_location(text: str) -> "Path":
+    """Return an argument as a path, or as a URL if it is one."""
+    from nmf_audio.io.remote import is_url, locate
+
+    return locate(text) if is_url(text) else parse_path(text)
+
+
 def parse_whole(text: str) -> int | str:
     """Return an argument as a whole number; other words stay, and are refused by who knows the range."""
     return int(text) if text.removeprefix("-").isdecimal() else text

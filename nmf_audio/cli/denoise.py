@@ -39,14 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE",
-        type=common.parse_path,
+        type=common.parse_location,
         help="where to write, if there is one input; its extension names the format; - for standard output, as WAV "
         "(default: named as --name, beside the input)",
     )
     files.add_argument(
         "--output-dir",
         metavar="FOLDER",
-        type=common.parse_path,
+        type=common.parse_location,
         help="folder for the outputs, made if it is missing (default: beside each input)",
     )
     files.add_argument(
@@ -94,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     noise.add_argument(
         "--noise",
         metavar="FILE",
-        type=common.parse_path,
+        type=common.parse_location,
         help="a second or more of the noise, as loud as in the recordings (default: learned while denoising)",
     )
     noise.add_argument(
@@ -153,7 +153,7 @@ def run(args: argparse.Namespace) -> int:
             streams.open_dash(planned.src),
             outputs["speech"],
             keep_noise=outputs.get("noise"),
-            skip_existing=planned.skip or args.resumed.skips_what_appears(args),
+            skip_existing=planned.skip or args.skip_existing or args.resumed.skips_what_appears(args),
             denoiser=denoiser,
             raw=raw,
             force=args.force,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmf_audio.cli import common, streams
+from nmf_audio.io.remote import Url, locate
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,11 @@ def find_inputs(
     """
     inputs = []
     for word in words:
-        path = common.parse_path(word)
+        path = common.parse_location(word)
         if dash and path == streams.DASH:
             inputs.append(Input(path))
+        elif isinstance(path, Url):
+            inputs += _find_urls(path, recursive, errors)
         elif glob.has_magic(word) and not os.path.lexists(path):
             matches = [Path(match) for match in sorted(set(_expand(word)))]
             if not matches:
@@ -87,19 +90,42 @@ def find_listed(path: Path | None, errors: list[str]) -> list[Input]:
     root = path.parent.absolute()
     try:
         for row in read_listing(path):
-            src = Path(row.path)
+            src = locate(row.path)
+            if isinstance(src, Url):
+                found.append(Input(src, Path(), row.start, row.end))
+                continue
             place = src.parent.absolute()
             folder = place.relative_to(root) if place.is_relative_to(root) else Path()
             found.append(Input(src, folder, row.start, row.end))
     except NmfAudioError as error:
         errors.append(f"--files-from {common.describe(error)}")
-    for src in dict.fromkeys(entry.path for entry in found):
+    for src in dict.fromkeys(entry.path for entry in found if not isinstance(entry.path, Url)):
         missing = _find_error(src)
         if missing:
             errors.append(missing)
     if not found and not errors:
         errors.append(f"--files-from {path}: lists no recordings")
     return found
+
+
+def _find_urls(url: Url, recursive: bool, errors: list[str]) -> list[Input]:
+    """Return what a URL stands for: itself, a pattern, or a folder; what is not there is found out later."""
+    from nmf_audio.errors import NmfAudioError
+    from nmf_audio.io.formats import list_readable_extensions
+    from nmf_audio.io.remote import find_below, is_pattern
+
+    extensions = list_readable_extensions()
+    if not is_pattern(url) and not (recursive and url.suffix.lower() not in extensions):
+        return [Input(url)]
+    try:
+        found = [one for one in find_below(url) if one.suffix.lower() in extensions]
+    except NmfAudioError as error:
+        errors.append(common.describe(error))
+        return []
+    if not found:
+        errors.append(f"{url}: holds no recordings (files with an extension of audio, such as .wav)")
+    root = "" if is_pattern(url) else url.address.rstrip("/") + "/"
+    return [Input(one, Path(one.address.removeprefix(root)).parent if root else Path()) for one in found]
 
 
 def _expand(pattern: str) -> Iterator[str]:

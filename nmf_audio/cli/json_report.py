@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmf_audio.cli import common
+from nmf_audio.io.remote import identify
 
 if TYPE_CHECKING:
     from nmf_audio.jobs.report import Report, SeparationReport
@@ -55,7 +56,7 @@ def check(
     goes_on = args.earlier is not None or args.resume_from is not None
     with common.collecting(errors):
         check_target(args.json, force=args.force or goes_on)
-    if os.path.realpath(args.json) in map(os.path.realpath, targets):
+    if os.path.realpath(args.json) in map(identify, targets):
         errors.append(f"--json {args.json}: is an output too; name another")
 
 

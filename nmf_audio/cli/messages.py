@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nmf_audio.cli import common, streams
 from nmf_audio.cli.plan import Plan
 from nmf_audio.cli.times import format_time
+from nmf_audio.io.remote import Url
 
 if TYPE_CHECKING:
     from nmf_audio.jobs.report import Report, SeparationReport
@@ -131,7 +132,7 @@ def print_plans(args: argparse.Namespace, plans: Iterable[Plan]) -> bool:
         if plan.refusal is not None:
             refused.append(f"{src}: {common.describe(plan.refusal)}")
             continue
-        if plan.src == streams.DASH:
+        if plan.src == streams.DASH or isinstance(plan.src, Url):
             common.print_message(args, f"{src} -> {targets}")
             continue
         try:

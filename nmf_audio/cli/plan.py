@@ -13,6 +13,7 @@ from nmf_audio.cli import common, streams
 from nmf_audio.cli.inputs import Input, describe_missing, find_inputs, find_listed
 from nmf_audio.cli.report_lines import read_resumed
 from nmf_audio.errors import AudioFileError, MissingExtraError
+from nmf_audio.io.remote import Url, identify
 
 if TYPE_CHECKING:
     from nmf_audio.separation.stream import SourceSeparator
@@ -187,14 +188,17 @@ def plan_separation(
 def _goes_on(args: argparse.Namespace, inputs: Sequence[Input]) -> bool:
     """Whether recordings are passed over that the same command has done before: not one alone that is named."""
     return not args.force and [entry.path for entry in inputs] != list(
-        map(common.parse_path, args.inputs[:1])
+        map(common.parse_location, args.inputs[:1])
     )
 
 
 def _is_passed_over(args: argparse.Namespace, src: Path, outputs: Iterable[Path]) -> bool:
     """Whether all outputs are there, and newer than the recording unless --skip-existing is given."""
     outputs = list(outputs)
-    if streams.DASH in outputs or not all(path.is_file() for path in outputs):
+    # of those that are elsewhere, each is looked for when its turn comes
+    if streams.DASH in outputs or any(isinstance(path, Url) for path in outputs):
+        return False
+    if not all(path.is_file() for path in outputs):
         return False
     if args.resumed.has_made(outputs):
         return True
@@ -202,6 +206,9 @@ def _is_passed_over(args: argparse.Namespace, src: Path, outputs: Iterable[Path]
 
 
 def _is_older(output: Path, src: Path) -> bool:
+    if isinstance(src, Url):
+        # its store may know, but is not asked for each
+        return False
     try:
         return output.stat().st_mtime_ns < src.stat().st_mtime_ns
     except OSError:
@@ -214,7 +221,9 @@ def _remove_leftovers(args: argparse.Namespace, targets: Iterable[Path]) -> None
     from nmf_audio.io.temporary import remove_leftovers_beside
 
     if not args.dry_run:
-        remove_leftovers_beside(target for target in targets if target != streams.DASH)
+        remove_leftovers_beside(
+            target for target in targets if target != streams.DASH and not isinstance(target, Url)
+        )
 
 
 def _folder(entry: Input, args: argparse.Namespace) -> Path:
@@ -239,11 +248,11 @@ def _without_outputs(
     """Leave out outputs of other inputs, by their planned or `usual` names, and note them in `args.left_out`."""
     sources: dict[object, list[Path]] = {}
     for plan in plans:
-        for key in {*map(os.path.realpath, plan.targets), *map(_stem_key, usual(plan.src))}:
+        for key in {*map(identify, plan.targets), *map(_stem_key, usual(plan.src))}:
             sources.setdefault(key, []).append(plan.src)
     args.left_out = {}
     for plan in plans:
-        real = os.path.realpath(plan.src)
+        real = identify(plan.src)
         if plan.src in sources.get(real, ()):
             # it would be written over, which is an error
             continue
@@ -258,7 +267,7 @@ def _without_outputs(
 
 
 def _stem_key(path: Path) -> tuple[str, str]:
-    return os.path.realpath(path.parent), path.stem
+    return identify(path.parent), path.stem
 
 
 def _check_targets(
@@ -272,19 +281,24 @@ def _check_targets(
     folder_exists = args.output_dir is None or _check_folder(args.output_dir, errors)
     # what is wrong with the folder is reported once, not again for each file in it
     folder_is_good = folder_exists and len(errors) == n_faults
-    sources = [*(plan.src for plan in plans if plan.src != streams.DASH), *others]
+    everything = [*(plan.src for plan in plans if plan.src != streams.DASH), *others]
+    sources = [source for source in everything if not isinstance(source, Url)]
     taken: dict[str, Plan] = {}
     for plan in plans:
         for dst in plan.targets:
             if dst == streams.DASH:
                 continue
-            real = os.path.realpath(dst)
+            real = identify(dst)
             if real in taken:
                 other = taken[real]
                 both = f"two parts of {plan.src}" if other is plan else f"{other.src} and {plan.src}"
                 errors.append(f"{both} have the same output {dst}; write to different folders or names")
                 continue
             taken[real] = plan
+            if isinstance(dst, Url):
+                if dst in everything:
+                    errors.append(f"{dst}: is the input itself; name another output")
+                continue
             # what lies in a folder that is yet to be made can't be in the way
             made = args.output_dir in dst.parents and (not folder_is_good or not dst.parent.is_dir())
             if not made and not plan.skip:
@@ -300,6 +314,8 @@ def _check_targets(
 
 def _check_folder(folder: Path, errors: list[str]) -> bool:
     """Return whether the folder exists; add to `errors` what keeps it from being made."""
+    if isinstance(folder, Url):
+        return True
     existing = folder.absolute()
     while not os.path.lexists(existing):
         existing = existing.parent
@@ -315,7 +331,7 @@ def make_folders(args: argparse.Namespace, plans: Sequence[Plan]) -> None:
 
     `UsageError` if one can't be made.
     """
-    if args.output_dir is None:
+    if args.output_dir is None or isinstance(args.output_dir, Url):
         return
     for folder in dict.fromkeys([args.output_dir, *(plan.targets[0].parent for plan in plans)]):
         try:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from nmf_audio.cli import common
 from nmf_audio.cli.times import format_time
+from nmf_audio.io.remote import Url
 
 LINE_SECONDS = 180.0
 """Time between two lines about a work that has no bar."""
@@ -149,6 +150,6 @@ class SoundTotal:
 
 def _find_size(path: Path | None) -> int:
     try:
-        return 0 if path is None else os.stat(path).st_size  # noqa: PTH116
+        return 0 if path is None or isinstance(path, Url) else os.stat(path).st_size  # noqa: PTH116
     except OSError:
         return 0

@@ -45,7 +45,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "-o",
         "--output-dir",
         metavar="FOLDER",
-        type=common.parse_path,
+        type=common.parse_location,
         help="folder for the parts, made if it is missing (default: beside each mixture)",
     )
     files.add_argument(
@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
             FileWork(
                 *(separate_file, SeparationReport, streams.open_dash(planned.src), planned.outputs),
                 keywords | planned.part,
-                skip_existing=planned.skip or args.resumed.skips_what_appears(args),
+                skip_existing=planned.skip or args.skip_existing or args.resumed.skips_what_appears(args),
             )
             for planned in plans
         ]

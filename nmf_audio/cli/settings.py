@@ -238,8 +238,9 @@ def read_part_options(args: argparse.Namespace, errors: list[str]) -> dict[str, 
 def check_noise(args: argparse.Namespace, errors: list[str]) -> None:
     """Add to `errors` what keeps the recording that ``--noise`` names from being of use."""
     from nmf_audio.io.noise_recording import check_noise_file
+    from nmf_audio.io.remote import Url
 
-    if args.noise is None:
+    if args.noise is None or isinstance(args.noise, Url):
         return
     try:
         check_noise_file(args.noise)
@@ -261,6 +262,7 @@ def read_output_options(
     from nmf_audio.cli import streams
     from nmf_audio.io.containers import list_output_errors
     from nmf_audio.io.pipe_writer import list_stream_errors
+    from nmf_audio.io.remote import name_here
 
     options = {
         "format": args.format,
@@ -274,7 +276,7 @@ def read_output_options(
         if target == streams.DASH:
             found += list_stream_errors(raw=raw, **options)
         else:
-            found += list_output_errors(target, like=src, **options)
+            found += list_output_errors(name_here(target), like=name_here(src), **options)
     # many outputs have the same error
     errors.extend(dict.fromkeys(map(common.describe, found)))
     return options

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nmf_audio.cli import common
+from nmf_audio.io.remote import Url
 
 if TYPE_CHECKING:
     from nmf_audio.io.pcm import RawFormat
@@ -88,6 +89,8 @@ def _check_that_output_is_no_input(sources: Sequence[Path], option: str, errors:
         if not stat.S_ISREG(target.st_mode):
             return
         for source in sources:
+            if isinstance(source, Url):
+                continue
             status = os.fstat(0) if source == DASH else source.stat()
             if os.path.samestat(target, status):
                 errors.append(

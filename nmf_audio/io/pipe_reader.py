@@ -19,6 +19,7 @@ from nmf_audio.io.containers import Container
 from nmf_audio.io.extent import MOST_PADDING, WRAP, describe_size, find_joined, is_other_than_samples
 from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.pcm import decode
+from nmf_audio.io.remote import Url
 from nmf_audio.io.riff import LAYOUTS, WavHead, read_head
 from nmf_audio.io.tags.chunks import is_kept
 from nmf_audio.io.tags.info import read_texts
@@ -45,11 +46,11 @@ def label_stream(file: BinaryIO) -> str:
     return {0: "standard input", 1: "standard output"}.get(number, "the stream")
 
 
-def get_report_path(what: str | os.PathLike[str] | BinaryIO) -> Path:
+def get_report_path(what: str | os.PathLike[str] | Url | BinaryIO) -> Path:
     """Return the path of a file in reports, `STREAM` for one that is open; `ParameterError` if it is neither."""
-    if isinstance(what, str | os.PathLike):
+    if isinstance(what, str | os.PathLike | Url):
         # another object would be kept beside it in the report
-        return what if isinstance(what, Path) else Path(what)
+        return what if isinstance(what, Path | Url) else Path(what)
     if hasattr(what, "read") or hasattr(what, "write"):
         return STREAM
     raise invalid("file", what, "a path or an open binary file")

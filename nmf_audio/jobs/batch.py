@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nmf_audio._checks import conflict, invalid
 from nmf_audio._types import PathLike, Progress
+from nmf_audio.io.remote import Url, identify, locate
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
 from nmf_audio.jobs.file_work import AnyReport, FileWork, work_on
 from nmf_audio.jobs.outputs import default_output, source_files
@@ -99,8 +100,8 @@ def denoise_files(
     # the dictionary is loaded once
     denoiser = choose_denoiser(**{name: options.pop(name, None) for name in DENOISER_OPTIONS})
     works = []
-    for src, dst in _pairs(files, str, os.PathLike):
-        target = default_output(src, format=options.get("format")) if dst is None else Path(dst)
+    for src, dst in _pairs(files, str, os.PathLike, Url):
+        target = default_output(src, format=options.get("format")) if dst is None else locate(dst)
         works.append(work_on(src, target, skip_existing=skip_existing, denoiser=denoiser, **options))
     _check_targets(works)
     return run_files(works, jobs=jobs, executor=executor, progress=in_total(len(works), progress))
@@ -163,7 +164,7 @@ def separate_files(
     works = []
     for src, given in _pairs(files, Mapping):
         default = source_files(src, separator.sources, format=options.get("format"))
-        parts = default if given is None else {name: Path(part) for name, part in given.items()}
+        parts = default if given is None else {name: locate(part) for name, part in given.items()}
         keywords = {"separator": separator, **options}
         works.append(FileWork(separate_file, SeparationReport, src, parts, keywords, skip_existing))
     _check_targets(works)
@@ -184,11 +185,11 @@ def _check_workers(jobs: int, executor: Executor | None) -> None:
 
 def _pairs(files: Any, *kinds: type) -> Iterator[tuple[Path, Any]]:
     """Yield recordings, and what is given for their outputs, of one of some kinds, or None."""
-    for entry in [files] if isinstance(files, str | os.PathLike) else files:
+    for entry in [files] if isinstance(files, str | os.PathLike | Url) else files:
         src, dst = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, None)
-        if not isinstance(src, str | os.PathLike) or not (dst is None or isinstance(dst, kinds)):
+        if not isinstance(src, str | os.PathLike | Url) or not (dst is None or isinstance(dst, kinds)):
             raise invalid("files", entry, f"a path, or (src, {'parts' if kinds == (Mapping,) else 'dst'})")
-        yield Path(src), dst
+        yield locate(src), dst
 
 
 def _check_targets(works: Iterable[FileWork[Any]]) -> None:
@@ -196,7 +197,7 @@ def _check_targets(works: Iterable[FileWork[Any]]) -> None:
     taken: dict[str, FileWork[Any]] = {}
     for work in works:
         for target in work.targets:
-            other = taken.setdefault(os.path.realpath(target), work)
+            other = taken.setdefault(identify(target), work)
             if other is not work:
                 given = f"{other.src} and {work.src} have the same output {target}"
                 raise invalid("files", str(target), "written to different files", given=given)

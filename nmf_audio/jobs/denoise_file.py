@@ -24,6 +24,7 @@ from nmf_audio.io.noise_recording import MAX_SECONDS, is_silent, read_noise
 from nmf_audio.io.open import Reader
 from nmf_audio.io.pcm import RawFormat
 from nmf_audio.io.pipe_reader import STREAM, StreamReader, get_report_path
+from nmf_audio.io.remote import Url
 from nmf_audio.io.section import check_section
 from nmf_audio.io.section_reader import SectionReader
 from nmf_audio.jobs.file_job import FileJob, Target, errors_of
@@ -32,6 +33,7 @@ from nmf_audio.jobs.pieces import Pieces, Shape, is_worth_cutting
 from nmf_audio.jobs.processes import check_jobs
 from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import Report
+from nmf_audio.jobs.staging import taking_urls
 from nmf_audio.jobs.target_loudness import Amplified, Gain, check_loudness, find_gain
 from nmf_audio.stream import Observer
 
@@ -72,12 +74,12 @@ def check_noise_options(
     ParameterError
         If one of them is not allowed, or not beside another.
     """
-    if noise is not None and not isinstance(noise, str | os.PathLike):
+    if noise is not None and not isinstance(noise, str | os.PathLike | Url):
         check_samples(noise, name="noise")
     if noise_from is None:
         return
     if noise is not None:
-        given = os.fspath(noise) if isinstance(noise, str | os.PathLike) else "an array"
+        given = str(noise) if isinstance(noise, str | os.PathLike | Url) else "an array"
         raise conflict({"noise": given, "noise_from": noise_from})
     if not isinstance(noise_from, tuple) or len(noise_from) != 2:
         raise invalid("noise_from", noise_from, "(start, end) in seconds")
@@ -87,6 +89,13 @@ def check_noise_options(
         raise invalid("noise_from", noise_from, allowed)
 
 
+def _name_output(given: dict[str, Any]) -> dict[str, Any]:
+    if "dst" in given:
+        return {}
+    return {"dst": default_output(given["src"], format=given.get("format"))}
+
+
+@taking_urls(_name_output)
 def denoise_file(
     src: Target,
     dst: Target | None = None,
@@ -121,7 +130,8 @@ def denoise_file(
     src : str, path or binary file
         The recording, in any format that libsndfile reads; with PyAV also m4a and videos. An
         open file, such as ``sys.stdin.buffer``, is read from where it stands to its end: WAV and raw samples as they
-        come, what else there is through a temporary file.
+        come, what else there is through a temporary file. A URL (``s3://``, ``gs://``, ``https://``, whatever fsspec
+        knows) is fetched to a temporary file first; so are `noise`, and outputs, which are stored when all is done.
     dst : str, path or binary file, optional
         Where to write; ``<stem>.denoised<ext>`` beside `src` by default. An extension that means another
         container than the recording's is obeyed. In a media file all but the sound is copied. To an open file, such
@@ -197,6 +207,8 @@ def denoise_file(
         If a value is not allowed, or not beside another.
     DictionaryError
         If the dictionary can't be used, or does not fit the method.
+    MissingExtraError
+        If a package is not installed that a URL or a media file needs.
 
     Examples
     --------

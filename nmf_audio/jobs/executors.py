@@ -85,7 +85,8 @@ def run_on(
             for report in sender.end().values():
                 finished(report)
             # of workers that died
-            for folder in {target.parent for work in works for target in work.targets}:
+            targets = [target for work in works for target in work.targets if isinstance(target, Path)]
+            for folder in {target.parent for target in targets}:
                 remove_leftovers(folder)
 
 
@@ -179,7 +180,7 @@ class _Sender(Generic[AnyReport]):
             self._submit(i, with_settings=True)
             return None
         if answer.outcome is Outcome.OUT_OF_REACH:
-            if not Path(str(work.src)).exists():
+            if isinstance(work.src, Path) and not work.src.exists():
                 # no worker is needed to find out why
                 return work(lambda done, total: None)
             self._sends_contents = True
@@ -202,11 +203,13 @@ class _Sender(Generic[AnyReport]):
         contents = None
         existing: tuple[Path, ...] = ()
         if self._sends_contents:
-            src = Path(str(work.src))
-            for target in work.targets:
-                check_target(target, sources=[src], force=small.get("force", False))
-            contents = Contents.read(src)
-            existing = tuple(target for target in work.targets if target.exists())
+            src = work.src if isinstance(work.src, Path) else None
+            paths = [target for target in work.targets if isinstance(target, Path)]
+            for path in paths:
+                check_target(path, sources=[] if src is None else [src], force=small.get("force", False))
+            # what a URL names workers fetch themselves
+            contents = Contents("", b"") if src is None else Contents.read(src)
+            existing = tuple(path for path in paths if path.exists())
             self._sizes[i] = len(contents.data)
             self._n_bytes += len(contents.data)
         return Task(
@@ -252,7 +255,7 @@ def _failed(work: FileWork[AnyReport], error: BaseException | None) -> AnyReport
 
 def _write(work: FileWork[Any], contents: dict[Path, bytes]) -> None:
     """Write what a worker sent back."""
-    targets = [target for target in work.targets if target in contents]
+    targets = [target for target in work.targets if isinstance(target, Path) and target in contents]
     sources = [work.src] if isinstance(work.src, Path) else []
     with replacing_all(targets, force=work.options.get("force", False), sources=sources) as temporaries:
         for target, temporary in zip(targets, temporaries, strict=True):
@@ -262,7 +265,8 @@ def _write(work: FileWork[Any], contents: dict[Path, bytes]) -> None:
 @contextmanager
 def _token(works: Sequence[FileWork[Any]]) -> Iterator[Path | None]:
     """Give a file beside the first output, as long as works are wanted; None if there can't be one."""
-    folder = Path(os.path.realpath(works[0].targets[0])).parent if works else None
+    first = next((path for work in works for path in work.targets if isinstance(path, Path)), None)
+    folder = None if first is None else Path(os.path.realpath(first)).parent
     file = None
     if folder is not None:
         # that nothing can be written there is an error of each recording

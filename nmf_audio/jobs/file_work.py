@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 from nmf_audio._types import Progress
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.io.pipe_reader import get_report_path
+from nmf_audio.io.remote import exists
 from nmf_audio.io.temporary import remove_leftovers, remove_leftovers_beside
 from nmf_audio.jobs.denoise_file import denoise_file
 from nmf_audio.jobs.processes import ProcessEndedError
@@ -53,15 +53,15 @@ class FileWork(Generic[AnyReport]):
     def settle(self) -> AnyReport | None:
         """Return the report if there is nothing to do: it is skipped, or known not to be possible."""
         if self.skip_existing:
-            remove_leftovers_beside(self._needed())
-        if self.skip_existing and all(map(os.path.lexists, self._needed())):
+            remove_leftovers_beside(path for path in self._needed() if isinstance(path, Path))
+        if self.skip_existing and all(map(exists, self._needed())):
             return self._make_report("skipped")
         return None if self.refusal is None else self.failed(self.refusal)
 
     def failed(self, error: Exception) -> AnyReport:
         """Return the report of a recording that could not be processed."""
         if isinstance(error, ProcessEndedError):
-            for folder in {target.parent for target in self._needed()}:
+            for folder in {path.parent for path in self._needed() if isinstance(path, Path)}:
                 remove_leftovers(folder)
         _forget_locals(error)
         return self._make_report("failed", error=error)

@@ -9,13 +9,14 @@ from pathlib import Path
 from nmf_audio._types import PathLike
 from nmf_audio.defaults import DEFAULT_NAME, DEFAULT_SOURCE_NAME, RESIDUAL
 from nmf_audio.io.containers import choose_extension
+from nmf_audio.io.remote import Url, locate
 
 __all__ = ["default_output", "source_files"]
 
 
 def default_output(
-    src: PathLike,
-    folder: PathLike | None = None,
+    src: PathLike | Url,
+    folder: PathLike | Url | None = None,
     *,
     name: str = DEFAULT_NAME,
     format: str | None = None,
@@ -35,19 +36,19 @@ def default_output(
     >>> default_output("talks/monday.wav", format="FLAC").as_posix()
     'talks/monday.denoised.flac'
     """
-    src = Path(src)
+    src = locate(src)
     fields = {"{stem}": src.stem, "{ext}": choose_extension(src.suffix, format)}
     if source:
         fields["{source}"] = source
     # in one pass: a stem may itself look like a field
     filled = re.sub("|".join(map(re.escape, fields)), lambda match: fields[match.group()], name)
-    return (src.parent if folder is None else Path(folder)) / filled
+    return (src.parent if folder is None else locate(folder)) / filled
 
 
 def source_files(
-    src: PathLike,
+    src: PathLike | Url,
     sources: Iterable[str],
-    folder: PathLike | None = None,
+    folder: PathLike | Url | None = None,
     *,
     name: str = DEFAULT_SOURCE_NAME,
     format: str | None = None,

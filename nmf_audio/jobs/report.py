@@ -67,13 +67,13 @@ class Report(FileReport):
 
     Parameters
     ----------
-    src, dst : Path
+    src, dst : Path or Url
         The recording, and what was written.
     status : {'done', 'partial', 'failed', 'skipped'}
         ``partial``: the recording is truncated or damaged; what could be read was denoised. ``failed`` and
         ``skipped`` come from `denoise_files` only: nothing was written, and all other fields but `error` have no
         meaning.
-    keep_noise : Path or None
+    keep_noise : Path, Url or None
         Where what was removed is.
     method, dictionary : str
         How, and the name of the dictionary.
@@ -116,9 +116,9 @@ class SeparationReport(FileReport):
 
     Parameters
     ----------
-    src : Path
+    src : Path or Url
         The mixture.
-    parts : dict of str to Path
+    parts : dict of str to Path or Url
         What was written: each source, and the residual if there was one. `n_clipped` is of all of them.
     status : {'done', 'partial', 'failed', 'skipped'}
         As of `Report`.

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nmf_audio._checks import invalid
 from nmf_audio._types import PathLike, Progress
@@ -20,12 +21,27 @@ from nmf_audio.jobs.pieces import Pieces, Shape, is_worth_cutting
 from nmf_audio.jobs.processes import check_jobs
 from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import SeparationReport
+from nmf_audio.jobs.staging import taking_urls
 from nmf_audio.separation.separator import Separator
 from nmf_audio.separation.stream import PartsStream, SourceSeparator
 
 __all__ = ["SeparationReport", "separate_file", "source_files"]
 
 
+def _name_outputs(given: dict[str, Any]) -> dict[str, Any]:
+    if "parts" in given:
+        return {}
+    parts = source_files(given["src"], given["separator"].sources, format=given.get("format"))
+    return {
+        "parts": {
+            name: part
+            for name, part in parts.items()
+            if given.get("residual") is not False or name != RESIDUAL
+        }
+    }
+
+
+@taking_urls(_name_outputs)
 def separate_file(
     src: Target,
     parts: Mapping[str, PathLike] | None = None,
@@ -49,7 +65,8 @@ def separate_file(
     ----------
     src : str, path or binary file
         The mixture, in any format that libsndfile reads. An open file, such as ``sys.stdin.buffer``, is read from
-        where it stands to its end; through a temporary file if it must be read twice, or is no WAV.
+        where it stands to its end; through a temporary file if it must be read twice, or is no WAV. URLs are as for
+        `denoise_file`.
     parts : mapping of str to path, optional
         Where each source and the residual go; by default as `source_files` returns. An extension that means another
         container than the mixture's is obeyed. An open `src` needs `parts` that are given.

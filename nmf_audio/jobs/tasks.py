@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nmf_audio import __version__
+from nmf_audio.io.remote import locate
 from nmf_audio.jobs.file_work import FileWork
 from nmf_audio.jobs.processes import make_portable
 from nmf_audio.jobs.staging import Stage
@@ -174,7 +175,10 @@ def _do_with_contents(work: FileWork[Any], contents: Contents, existing: tuple[P
     """Work on a recording that came with the task, in a temporary folder; its outputs go back."""
     with Stage() as stage:
 
-        def add(sent: Path, data: bytes | None = None) -> Path:
+        def add(sent: Any, data: bytes | None = None) -> Any:
+            if not isinstance(sent, Path):
+                # a URL
+                return sent
             path = stage.add(sent)
             if data is not None or sent in existing:
                 path.write_bytes(data or b"")
@@ -185,14 +189,16 @@ def _do_with_contents(work: FileWork[Any], contents: Contents, existing: tuple[P
         if isinstance(noise, Contents):
             options["noise"] = add(Path(noise.name), noise.data)
         if rest is not None:
-            options["keep_noise"] = add(Path(rest))
-        src = add(Path(str(work.src)), contents.data)
+            options["keep_noise"] = add(locate(rest))
+        src = add(work.src, contents.data)
         dst = {name: add(path) for name, path in work.dst.items()} if isinstance(work.dst, dict) else None
-        local = replace(
-            work, src=src, dst=dst or add(Path(str(work.dst))), options=options, skip_existing=False
-        )
+        local = replace(work, src=src, dst=dst or add(work.dst), options=options, skip_existing=False)
         report = local(_Lease(None))
         written = {}
         if report.status != "failed":
-            written = {stage.rename(path): path.read_bytes() for path in local.targets if path.exists()}
+            written = {
+                stage.rename(path): path.read_bytes()
+                for path in local.targets
+                if isinstance(path, Path) and path.exists()
+            }
         return Answer(Outcome.DONE, make_portable(stage.rename(report), work), written)
