@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -194,6 +195,8 @@ class Dictionary:
             no dictionary may have. Nothing in the file is executed, and no more than its declared, limited size is
             read.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise invalid("path", path, "the path of a dictionary")
         source = Path(path)
         arrays = read_arrays(source)
         try:
@@ -234,14 +237,16 @@ def _parse(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
 
 
 def _check(d: Dictionary) -> None:
+    _check_types(d)
     if d.kind not in KINDS:
         raise DictionaryError(f"kind={d.kind!r}; allowed: {', '.join(KINDS)}")
     n_bands = d.spec.n_bands
     if n_bands > MAX_BANDS:
         raise DictionaryError(f"n_bands={n_bands}; at most {MAX_BANDS} are allowed")
     for name, array in {**d.arrays, "spectrum": d.spectrum}.items():
-        if array.dtype != np.float32:
-            raise DictionaryError(f"array {name!r} has type {array.dtype}; float32 is expected")
+        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+            kind = getattr(array, "dtype", type(array).__name__)
+            raise DictionaryError(f"array {name!r} has type {kind}; an ndarray of float32 is expected")
         if not np.isfinite(array).all():
             raise DictionaryError(f"array {name!r} has values that are not finite")
     if (
@@ -285,6 +290,21 @@ def _check(d: Dictionary) -> None:
     order = [g.source for g in d.groups]
     if sum(a != b for a, b in pairwise(order)) != len(set(order)) - 1:
         raise DictionaryError(f"groups are in the order {order}; those of one source must stand together")
+
+
+def _check_types(d: Dictionary) -> None:
+    for name, kind in (
+        *(("kind", str), ("spec", FrontEndSpec), ("arrays", Mapping), ("groups", tuple), ("meta", Mapping)),
+        *(("beta", Real), ("power", Real), ("name", str)),
+    ):
+        if not isinstance(getattr(d, name), kind):
+            raise DictionaryError(
+                f"{name} has type {type(getattr(d, name)).__name__}; {kind.__name__} is expected"
+            )
+    for group in d.groups:
+        is_good = isinstance(group, Group) and isinstance(group.name, str)
+        if not is_good or not all(isinstance(i, Integral) for i in (group.start, group.stop)):
+            raise DictionaryError(f"groups has {group!r}; a Group with a name and whole columns is expected")
 
 
 def is_source_name(name: object) -> bool:
@@ -350,7 +370,8 @@ def load_dictionary(dictionary: Dictionary | str | os.PathLike[str] | None = Non
     own = own_dictionaries() if isinstance(dictionary, str) else {}
     if dictionary in own:
         return Dictionary.load(own[str(dictionary)])
-    if not Path(dictionary).is_file():
+    # a name may be longer than the system takes
+    if not os.path.isfile(dictionary):  # noqa: PTH113
         mine = f" or of your own in {home_folder()}: {', '.join(own)}" if own else ""
         raise DictionaryError(
             f"dictionary {os.fspath(dictionary)!r} is neither a file nor one of the shipped: "

@@ -48,6 +48,8 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[
 def read_arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of a file, float32 but for the text ``meta``; raises DictionaryError for any other file."""
     try:
+        if source.exists() and not source.is_file():
+            raise ValueError("it is no regular file")
         with source.open("rb") as file:
             _check_directory(file)
             with zipfile.ZipFile(file) as archive:

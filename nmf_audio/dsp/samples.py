@@ -67,6 +67,8 @@ def check_samples(
         given = y.dtype.name if isinstance(y, np.ndarray) else type(y).__name__
         allowed = ", ".join(kind.__name__ for kind in FULL_SCALE)
         raise invalid(name, given, f"a numpy array of {allowed}", given=f"{name} is of type {given}")
+    # a matrix multiplies in another way, and a masked array hides what is not finite
+    y = np.asarray(y)
     shape = "of shape (n_samples,) or (n_channels, n_samples)"
     channels = 1 if y.ndim == 1 else y.shape[0] if y.ndim == 2 else 0
     advice = f"pass {name}.T" if y.ndim == 2 and 1 <= y.shape[1] <= MAX_CHANNELS < channels else ""

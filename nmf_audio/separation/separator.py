@@ -103,7 +103,7 @@ class Separator:
         first = next(iter(self.dictionaries.values()))
         if first.kind != "plain" and len(self.dictionaries) == 1:
             self._trained = first
-            self.sources = first.sources
+            self.sources = tuple(map(check_source_name, first.sources))
             self._spec, self._spectrum = first.spec, first.spectrum
             self._check_none("beta", beta)
             self._check_none("free", free)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from nmf_audio._checks import invalid
 from nmf_audio._types import Array
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.dictionary import Dictionary, load_dictionary
+from nmf_audio.dictionary.dictionary import is_source_name
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
 
@@ -27,12 +27,10 @@ __all__ = [
 
 DictionaryLike = Dictionary | str | os.PathLike[str]
 
-_NAME = re.compile(r"[^\W_][\w-]{0,63}")
-
 
 def check_source_name(name: object) -> str:
     """Return a name if a source may be called so: it becomes a part of file names. Raises ParameterError if not."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not is_source_name(name):
         allowed = "a name of letters, digits, - and _, at most 64, that starts with a letter or digit"
         raise invalid("source", name, allowed)
     if name == RESIDUAL:
@@ -57,6 +55,8 @@ def name_dictionaries(
         return loaded
     if isinstance(sources, Dictionary | str | os.PathLike):
         sources = [sources]
+    if not isinstance(sources, Iterable) or isinstance(sources, bytes):
+        raise invalid("sources", sources, "dictionaries, their names or files")
     named: dict[str, Dictionary] = {}
     for given in sources:
         dictionary = load_dictionary(given)

@@ -5,7 +5,7 @@ import json
 import pickle
 import struct
 import zipfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -400,3 +400,43 @@ def test_shipped_dictionaries_load_and_stay_small() -> None:
 def test_extreme_values_are_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(DictionaryError, match=said):
         small(**changes)
+
+
+UNTYPED: Any = Group
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(
+            ("spectrum", None),
+            ("spectrum", [1.0]),
+            ("arrays", None),
+            ("arrays", {"W": [[1.0]]}),
+            ("meta", None),
+        ),
+        *(("groups", None), ("groups", ("speech",)), ("groups", (UNTYPED("a", "a", 0.0, 10),))),
+        *(
+            ("groups", (UNTYPED(None, "a", 0, 10),)),
+            ("beta", "1"),
+            ("power", None),
+            ("spec", {}),
+            ("kind", None),
+        ),
+    ],
+)
+def test_parts_of_the_wrong_type_are_refused(field: str, value: object) -> None:
+    good = load_dictionary("plain")
+    parts = {part.name: getattr(good, part.name) for part in fields(good)}
+    with pytest.raises(DictionaryError):
+        Dictionary(**{**parts, field: value})
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "/dev/zero"])
+def test_names_that_are_no_files_are_refused(name: str) -> None:
+    with pytest.raises(DictionaryError):
+        load_dictionary(name)
+    with pytest.raises(DictionaryError):
+        Dictionary.load(name)
+    with pytest.raises(ParameterError):
+        Dictionary.load(None)  # type: ignore[arg-type]

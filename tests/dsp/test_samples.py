@@ -60,3 +60,11 @@ def test_the_first_bad_sample_is_named() -> None:
     with pytest.raises(ParameterError, match=r"noise: sample 0 of channel 1 is -1e\+300; must be finite"):
         check_samples(np.array([-1e300, 0]), name="noise")
     check_samples(np.full((1, 2), -(2**31), np.int32))
+
+
+def test_kinds_of_arrays_are_taken_as_plain_ones() -> None:
+    y = np.ones(4, np.float32)
+    assert type(check_samples(np.matrix(y))) is np.ndarray
+    hidden = np.ma.masked_array([1.0, np.nan], mask=[False, True])
+    with pytest.raises(ParameterError, match="sample 1 of channel 1 is NaN"):
+        check_samples(hidden)
