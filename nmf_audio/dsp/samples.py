@@ -68,21 +68,23 @@ def check_samples(
         allowed = ", ".join(kind.__name__ for kind in FULL_SCALE)
         raise invalid(name, given, f"a numpy array of {allowed}", given=f"{name} is of type {given}")
     # a matrix multiplies in another way, and a masked array hides what is not finite
-    y = np.asarray(y)
+    samples: npt.NDArray[Any] = np.asarray(y)
     shape = "of shape (n_samples,) or (n_channels, n_samples)"
-    channels = 1 if y.ndim == 1 else y.shape[0] if y.ndim == 2 else 0
-    advice = f"pass {name}.T" if y.ndim == 2 and 1 <= y.shape[1] <= MAX_CHANNELS < channels else ""
+    channels = 1 if samples.ndim == 1 else samples.shape[0] if samples.ndim == 2 else 0
+    advice = (
+        f"pass {name}.T" if samples.ndim == 2 and 1 <= samples.shape[1] <= MAX_CHANNELS < channels else ""
+    )
     if n_channels is not None and channels != n_channels:
         shape = "of shape (n_samples,)" if n_channels == 1 else f"of shape ({n_channels}, n_samples)"
-        advice = f"pass {name}.T" if y.ndim == 2 and y.shape[1] == n_channels else ""
+        advice = f"pass {name}.T" if samples.ndim == 2 and samples.shape[1] == n_channels else ""
     elif 1 <= channels <= MAX_CHANNELS:
-        problem = describe_unusable(np.atleast_2d(y), first_sample)
+        problem = describe_unusable(np.atleast_2d(samples), first_sample)
         if problem is not None:
             raise invalid(name, problem, USABLE, given=f"{name}: {problem}")
-        return y
-    elif y.ndim == 2:
+        return samples
+    elif samples.ndim == 2:
         shape += f" with 1 to {MAX_CHANNELS} channels"
-    raise invalid(name, y.shape, shape, advice, given=f"{name} has shape {y.shape}")
+    raise invalid(name, samples.shape, shape, advice, given=f"{name} has shape {samples.shape}")
 
 
 def describe_unusable(y: npt.NDArray[Any], first_sample: int = 0, sr: int | None = None) -> str | None:

@@ -63,8 +63,9 @@ def test_the_first_bad_sample_is_named() -> None:
 
 
 def test_kinds_of_arrays_are_taken_as_plain_ones() -> None:
-    y = np.ones(4, np.float32)
-    assert type(check_samples(np.matrix(y))) is np.ndarray
+    with pytest.warns(PendingDeprecationWarning):
+        y = np.matrix(np.ones(4, np.float32))
+    assert type(check_samples(y)) is np.ndarray
     hidden = np.ma.masked_array([1.0, np.nan], mask=[False, True])
     with pytest.raises(ParameterError, match="sample 1 of channel 1 is NaN"):
         check_samples(hidden)
