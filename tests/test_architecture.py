@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,14 @@ def _room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _imported_rooms(path: Path) -> set[str]:
     rooms = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         names = []
         if isinstance(node, ast.Import):
             names = [a.name for a in node.names]
@@ -49,14 +55,13 @@ def _imported_rooms(path: Path) -> set[str]:
     return rooms
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_only_what_stands_before(path: Path) -> None:
-    room = _room(path)
-    if room == "__init__":
-        return
-    assert room in RANK, f"{path}: a new room needs a place in the table of docs/architecture.md"
-    for other in _imported_rooms(path) - {room}:
-        assert RANK[other] < RANK[room], f"{room} imports {other}, which does not stand before it"
+def test_imports_only_what_stands_before() -> None:
+    for path in SOURCES:
+        room = _room(path)
+        if room != "__init__":
+            assert room in RANK, f"{path}: a new room needs a place in the table of docs/architecture.md"
+            for other in _imported_rooms(path) - {room}:
+                assert RANK[other] < RANK[room], f"{path} imports {other}, which does not stand before it"
 
 
 SAME_PART = {"base", "defaults", "denoiser", "explain", "gated_memory", "separator", "stream", "unrolled"}
@@ -72,27 +77,23 @@ def test_every_room_of_the_table_is_there() -> None:
     assert set(RANK) == {_room(path) for path in SOURCES} - {"__init__"}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_numba_lives_in_one_place(path: Path) -> None:
-    imports = [
-        n.name if isinstance(node, ast.Import) else node.module or ""
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for n in node.names
-    ]
-    if "kernels" not in path.parts:
-        assert not any(name.split(".")[0] == "numba" for name in imports)
+def test_numba_lives_in_one_place() -> None:
+    for path in SOURCES:
+        imports = [
+            n.name if isinstance(node, ast.Import) else node.module or ""
+            for node in ast.walk(_tree(path))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for n in node.names
+        ]
+        uses = any(name.split(".")[0] == "numba" for name in imports)
+        assert not uses or "kernels" in path.parts, f"{path} imports numba"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [*SOURCES, *PACKAGE.parent.glob("benchmarks/*.py"), *PACKAGE.parent.glob("demos/*.py")],
-    ids=lambda path: str(path.relative_to(PACKAGE.parent)),
-)
-def test_the_first_line_names_the_thing(path: Path) -> None:
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert text, f"{path}: has no docstring"
-    assert not re.match(r"(What|Whether|How|Why)\b", text), text.splitlines()[0]
+def test_the_first_line_names_the_thing() -> None:
+    for path in (*SOURCES, *PACKAGE.parent.glob("benchmarks/*.py"), *PACKAGE.parent.glob("demos/*.py")):
+        text = ast.get_docstring(_tree(path))
+        assert text, f"{path}: has no docstring"
+        assert not re.match(r"(What|Whether|How|Why)\b", text), f"{path}: {text.splitlines()[0]}"
 
 
 def test_the_table_of_methods_and_the_names_in_the_help_agree() -> None:
@@ -160,12 +161,10 @@ def test_denoising_loads_nothing_slow(tmp_path: Path) -> None:
     assert not loaded & (slow | {"av", "shtab", "sounddevice"})
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_types_that_many_rooms_name_stand_once(path: Path) -> None:
+def test_types_that_many_rooms_name_stand_once() -> None:
     from nmf_audio import _types
 
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    named = {
-        ast.unparse(target) for node in tree.body if isinstance(node, ast.Assign) for target in node.targets
-    }
-    assert _room(path) == "_types" or not named & set(_types.__all__)
+    for path in SOURCES:
+        targets = [t for node in _tree(path).body if isinstance(node, ast.Assign) for t in node.targets]
+        again = set(map(ast.unparse, targets)) & set(_types.__all__)
+        assert _room(path) == "_types" or not again, f"{path}: {again}"

@@ -183,35 +183,34 @@ TREES = {
 }
 
 
-@pytest.mark.parametrize("module", TREES)
-def test_only_the_checker_words_refused_arguments(module: str) -> None:
-    calls = [
-        node.lineno
-        for node in ast.walk(TREES[module])
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "ParameterError"
-    ]
-    assert module == "_checks.py" or not calls, f"lines {calls}: raise what nmf_audio._checks makes"
+def test_only_the_checker_words_refused_arguments() -> None:
+    for module, tree in TREES.items():
+        calls = [
+            node.lineno
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "ParameterError"
+        ]
+        assert module == "_checks.py" or not calls, f"{module}, {calls}: raise what nmf_audio._checks makes"
 
 
-@pytest.mark.parametrize("module", TREES)
-def test_messages_of_the_library_name_no_option_and_those_of_the_command_no_argument(module: str) -> None:
-    inner = PACKAGE / module
-    is_command = inner.parent.name == "cli"
-    docstrings = {
-        id(node.body[0].value)
-        for node in ast.walk(TREES[module])
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-        and node.body
-        and isinstance(node.body[0], ast.Expr)
-    }
+def test_messages_of_the_library_name_no_option_and_those_of_the_command_no_argument() -> None:
     python = re.compile(r"\b(force|format|sr|raw|beta|noise|n_\w+)=(?![%{])")
     option = re.compile(r"(?<![\w-])--[a-z]{2}")
-    wrong = [
-        node.value
-        for node in ast.walk(TREES[module])
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and id(node) not in docstrings
-        and (python if is_command else option).search(node.value)
-    ]
-    assert not wrong
+    for module, tree in TREES.items():
+        wrong = python if (PACKAGE / module).parent.name == "cli" else option
+        docstrings = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        found = [
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docstrings
+            and wrong.search(node.value)
+        ]
+        assert not found, module

@@ -227,8 +227,15 @@ def test_rate_and_subtype_of_a_video(run: Run, tmp_path: Path) -> None:
     assert read_all(tmp_path / "rest.m4a").shape[1] == read_all(tmp_path / "a.mp4").shape[1] // 2
 
 
-@pytest.mark.parametrize("file", ["a.mp4", "a.mkv", "a.m4a", "a.mov"])
-@pytest.mark.parametrize("share", [0.3, 0.7, 0.99])
+@pytest.mark.parametrize(
+    ("file", "share"),
+    [
+        # each file and each share; the other combinations are slow
+        pytest.param(file, share, marks=() if i % 3 == j else pytest.mark.slow)
+        for i, file in enumerate(["a.mp4", "a.mkv", "a.m4a", "a.mov"])
+        for j, share in enumerate([0.3, 0.7, 0.99])
+    ],
+)
 def test_a_truncated_file_costs_itself_alone(run: Run, tmp_path: Path, file: str, share: float) -> None:
     video = None if file.endswith("m4a") else "mpeg4"
     path = write_media(tmp_path / file, video=video, seconds=6)

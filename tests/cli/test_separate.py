@@ -165,8 +165,7 @@ def test_a_broken_file_costs_that_file_only(run: Run, mixture: Mixture) -> None:
     soundfile.write("cut.wav", mixture.y, 16000)
     truncate(Path("cut.wav"))
     code, out, err = run(
-        *("broken.wav", "nan.wav", "cut.wav", "mix.wav", "--sources", "low.npz", "high.npz", "-o", "out"),
-        *("--jobs", "2"),
+        *("broken.wav", "nan.wav", "cut.wav", "mix.wav", "--sources", "low.npz", "high.npz", "-o", "out")
     )
     assert code == 1
     assert len(err) == 3
@@ -216,6 +215,7 @@ def test_memory_does_not_grow_with_the_length(run: Run, mixture: Mixture) -> Non
     assert peaks[2] < 1.1 * peaks[1]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_behind(run: Run, tmp_path: Path, mixture: Mixture) -> None:
     soundfile.write("long.wav", np.tile(mixture.y, 600), 16000)
     before = names(tmp_path)

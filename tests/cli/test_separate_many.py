@@ -51,6 +51,7 @@ def test_processes_keep_the_order_and_the_samples(
         assert (Path("one") / name).read_bytes() == (Path("two") / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_blas_has_one_thread(run_separate: Run) -> None:
     code = f"""
 from nmf_audio.cli.main import main

@@ -60,20 +60,24 @@ def test_what_comes_through_a_pipe_is_taken_apart_like_a_file(
     assert json.loads(Path("r.json").read_text())["files"][0]["src"] == "-"
 
 
-def test_names_formats_and_other_containers(run_separate: Run, mixture: Mixture) -> None:
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        (("--format", "flac"), "{}.flac"),
+        pytest.param(("--name", "my_{source}.caf"), "my_{}.caf", marks=pytest.mark.slow),
+    ],
+    ids=["format", "name"],
+)
+def test_names_formats_and_other_containers(
+    run_separate: Run, mixture: Mixture, words: tuple[str, ...], pattern: str
+) -> None:
     file = io.BytesIO()
     soundfile.write(file, mixture.y, mixture.sr, format="FLAC", subtype="PCM_24")
-    for words, expected in (
-        (("--format", "flac"), [name.replace("wav", "flac") for name in PARTS]),
-        (("--name", "my_{source}.caf"), [f"my_{name}".replace("wav", "caf") for name in PARTS]),
-    ):
-        folder = f"out{len(words)}{words[1:]}"
-        more = ("-o", folder, "--start", "0.5", "-q")
-        done = _separate(*SOURCES, *words, *more, stdin=file.getvalue())
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-        assert names(Path(folder)) == expected
-        info = soundfile.info(f"{folder}/{expected[0]}")
-        assert (info.subtype, info.duration) == ("PCM_24", 1.5)
+    done = _separate(*SOURCES, *words, "-o", "out", "--start", "0.5", "-q", stdin=file.getvalue())
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert names(Path("out")) == [pattern.format(Path(name).stem) for name in PARTS]
+    info = soundfile.info(Path("out") / names(Path("out"))[0])
+    assert (info.subtype, info.duration) == ("PCM_24", 1.5)
 
 
 @pytest.mark.slow
@@ -111,22 +115,24 @@ def test_what_can_not_be_piped_is_said_in_a_sentence(run_separate: Run, tmp_path
         separate_file(Pipe(wav), separator=Separator("low.npz"))
 
 
-def test_ctrl_c_ends_the_wait_for_a_pipe(run_separate: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "way", [SOURCES, pytest.param(("--blind", "2"), marks=pytest.mark.slow)], ids=["sources", "blind"]
+)
+def test_ctrl_c_ends_the_wait_for_a_pipe(run_separate: Run, tmp_path: Path, way: tuple[str, ...]) -> None:
     before = names(tmp_path)
     wav = Path("mix.wav").read_bytes()
-    for way in (SOURCES, ("--blind", "2")):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "nmf_audio.cli.main", "separate", "-", *way, "-o", "out"],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=take_interrupts,
-        )
-        assert process.stdin is not None
-        # more than a pipe holds: it is being read, once all of this is written
-        os.write(process.stdin.fileno(), wav[:40000])
-        os.write(process.stdin.fileno(), bytes(2**16))
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-        assert (process.returncode, err) == (130, b"nmf-audio separate: interrupted\n")
-        assert names(Path("out")) == []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nmf_audio.cli.main", "separate", "-", *way, "-o", "out"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=take_interrupts,
+    )
+    assert process.stdin is not None
+    # more than a pipe holds: it is being read, once all of this is written
+    os.write(process.stdin.fileno(), wav[:40000])
+    os.write(process.stdin.fileno(), bytes(2**16))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"nmf-audio separate: interrupted\n")
+    assert names(Path("out")) == []
     assert names(tmp_path) == sorted([*before, "out"])

@@ -138,7 +138,7 @@ def test_the_report_says_what_was_chosen(run: Run) -> None:
             ("--blind", "2", "--by-place", "--group-sparsity", "1"),
             ["--by-place and --group-sparsity 1 do not go together"],
         ),
-        (("--example", "0-x"), ["--example x;"]),
+        (("--example", "0-x"), ["--example x: must be"]),
         (("--example", "3-1"), ["--example 3-1: must be a stretch whose end comes after its start"]),
         (("--percussive", "--continuity", "-1"), ["--continuity -1: must be a number from 0 to 1e+06"]),
         (

@@ -247,22 +247,18 @@ def test_other_compressions_are_refused(tmp_path: Path, compression: int) -> Non
         Dictionary.load(path)
 
 
+@pytest.mark.parametrize("n_entries", [70, pytest.param(70_000, marks=pytest.mark.slow)])
 def test_a_directory_of_very_many_entries_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_entries: int
 ) -> None:
     """In 32 bits, where the end record tells, and in 64 bits, where another record would."""
     path = tmp_path / "bad.npz"
     with zipfile.ZipFile(path, "w") as archive:
-        for i in range(70_000):
-            archive.writestr(f"{i}.npy", b"")
-    few = tmp_path / "few.npz"
-    with zipfile.ZipFile(few, "w") as archive:
-        for i in range(70):
+        for i in range(n_entries):
             archive.writestr(f"{i}.npy", b"")
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the directory was read"))
-    for hostile in (path, few):
-        with pytest.raises(DictionaryError, match="entries; at most 64"):
-            Dictionary.load(hostile)
+    with pytest.raises(DictionaryError, match="entries; at most 64"):
+        Dictionary.load(path)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 400, -30, -1])

@@ -143,9 +143,9 @@ def test_special_files_and_folders_are_never_replaced(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
         for name, words in [
-            ("pipe", "no regular file"),
-            ("socket", "no regular file"),
-            ("null", "no regular file"),
+            ("pipe", "not a regular file"),
+            ("socket", "not a regular file"),
+            ("null", "not a regular file"),
             ("folder", "is a folder"),
         ]:
             with pytest.raises(AudioFileError, match=words):

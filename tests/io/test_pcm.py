@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -46,6 +46,7 @@ def test_bytes_stand_for_what_libsndfile_reads(subtype: str, dtype: type[np.floa
 
 
 @pytest.mark.parametrize("subtype", PCM_BYTES)
+@settings(max_examples=30)
 @given(y=SAMPLES)
 def test_what_is_stored_is_what_will_be_read(subtype: str, y: Any) -> None:
     data, stored, n_clipped = encode(y, subtype)

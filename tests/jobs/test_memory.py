@@ -20,10 +20,12 @@ TINY = tiny_dictionary()
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    gc.collect()
+    # what is there already is not looked at
+    gc.freeze()
     gc.disable()
     yield
     gc.enable()
+    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -61,7 +61,9 @@ def test_memory_does_not_grow(method: str, sr: int, n_channels: int) -> None:
     assert max(traced) - traced[0] < 4096
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=pytest.mark.slow) if m == "classic" else m for m in METHODS]
+)
 def test_nothing_is_compiled_once_a_stream_is_made(method: str) -> None:
     n_before, same = run(COUNT.format(method=method))
     assert same == "True"

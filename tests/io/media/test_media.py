@@ -222,7 +222,7 @@ LAYOUTS = [("7.1", 8), ("5.1", 6), ("quad", 4), ("4.0", 4), ("5.1(side)", 6), ("
 @pytest.mark.parametrize(("layout", "n_channels"), LAYOUTS)
 def test_loudspeakers_of_media_files_and_wav(tmp_path: Path, layout: str, n_channels: int) -> None:
     src = write_media(
-        tmp_path / "a.mov", codec="pcm_s16le", layout=layout, sample_format="s16", video=None, seconds=1.6
+        tmp_path / "a.mov", codec="pcm_s16le", layout=layout, sample_format="s16", video=None, seconds=0.5
     )
     mask = get_mask([channel.name for channel in av.AudioLayout(layout).channels])
     report = denoise_file(src, tmp_path / "b.wav", dictionary=TINY, method="classic", mix=0)
