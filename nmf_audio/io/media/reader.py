@@ -22,6 +22,7 @@ from nmf_audio.io.containers import Container
 from nmf_audio.io.format_chunk import NOTHING
 from nmf_audio.io.media.pyav import FFMPEG_TAGS, load_pyav, open_to_read
 from nmf_audio.io.speakers import get_mask
+from nmf_audio.io.tags.ogg import is_head_packet
 from nmf_audio.io.tags.picture import Picture
 from nmf_audio.io.truncation import describe_truncation
 
@@ -252,7 +253,8 @@ class MediaReader(ReaderContext):
                     for frame in packet.decode():
                         yield from self._readable(frame)
                 except av.error.FFmpegError:
-                    self._n_bad += 1
+                    is_head = self._file.format.name == "ogg" and is_head_packet(bytes(packet))
+                    self._n_bad += not is_head
         except av.error.FFmpegError as error:
             self.damage = self.damage or f"is damaged ({error.strerror})"
         sizes = [size for size, _ in last]

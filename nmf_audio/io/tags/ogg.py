@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 from nmf_audio.io.atomic import replace_front
 from nmf_audio.io.tags.comments import build_comments, parse_comments
 
-__all__ = ["has_speakers", "put_ogg_comments", "read_ogg_comments"]
+__all__ = ["has_speakers", "is_head_packet", "put_ogg_comments", "read_ogg_comments"]
 
 _PAGE = struct.Struct("<4sBBqIIIB")
 _CONTINUED, _NOTHING_ENDS = 1, -1
@@ -104,6 +104,19 @@ def has_speakers(path: Path) -> bool:
     if page is None or not page.body.startswith(b"OpusHead"):
         return True
     return len(page.body) > 18 and page.body[18] < 2
+
+
+def is_head_packet(data: bytes) -> bool:
+    r"""Whether a packet of an Ogg is no sound, but of the head of FLAC or Speex, which may begin anew in the middle.
+
+    Examples
+    --------
+    >>> is_head_packet(b"\x03\0\0\x02ab"), is_head_packet(b"\xff\xf8\0\x02ab")
+    (True, False)
+    """
+    # type and length of a block of metadata
+    is_block = data[:1] != b"\xff" and int.from_bytes(data[1:4], "big") == len(data) - 4
+    return data.startswith((b"Speex   ", b"\x7fFLAC")) or is_block
 
 
 def put_ogg_comments(path: Path, comments: Iterable[bytes]) -> None:

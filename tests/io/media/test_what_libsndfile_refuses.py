@@ -13,6 +13,7 @@ import soundfile
 
 from nmf_audio.errors import AudioFileError, MissingExtraError
 from nmf_audio.io.open import open_reader
+from nmf_audio.io.tags.ogg import _Page
 from tests.io.media.make import write_media
 
 av: Any = pytest.importorskip("av")
@@ -72,6 +73,21 @@ def test_what_libsndfile_refuses_pyav_reads(
     assert np.sqrt(np.mean(y**2)) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
     if tolerance is not None:
         np.testing.assert_allclose(y[:sr], tone(sr)[: len(y)], atol=tolerance)
+
+
+def test_joined_flac_in_ogg_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.oga"
+    encode(path, "ogg", "flac", "s16", SR)
+    content = path.read_bytes()
+    at = content.index(b"OggS", 4)
+    # with a table of places to seek, as FLAC's own program writes it
+    table = b"\x03\0\0\x12" + bytes(18)
+    page = _Page(0, 0, int.from_bytes(content[14:18], "little"), 1, bytes([len(table)]), table)
+    path.write_bytes(2 * (content[:at] + page.pack() + content[at:]))
+    with open_reader(path) as reader:
+        n_samples = sum(block.shape[1] for block in reader.blocks())
+        assert reader.damage is None
+    assert n_samples == 2 * SR
 
 
 def test_without_pyav_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
