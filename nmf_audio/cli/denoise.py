@@ -19,6 +19,7 @@ EPILOG = """examples:
   denoise noisy.wav -o clean.flac
   denoise *.wav --output-dir clean
   denoise -r talks --output-dir clean --jobs 4 --skip-existing
+  denoise --watch inbox --output-dir clean    as recordings come, until Ctrl-C
   denoise talk.wav --noise-from 0-2.5         the first 2.5 s are noise alone
   ffmpeg -i talk.mp4 -f wav - | denoise - -o - | ffplay -
 
@@ -55,6 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"names of outputs (default: {defaults.DEFAULT_NAME}: stem and extension of the input)",
     )
     files.add_argument("-r", "--recursive", action="store_true", help="denoise all recordings in folders")
+    files.add_argument(
+        "--watch",
+        metavar="FOLDER",
+        type=common.parse_location,
+        help="denoise recordings as they are put into a folder, until the command is stopped; with -r in the folders "
+        "below it, too. Those that are still being written wait (default: only what is there)",
+    )
     files.add_argument(
         "--keep-noise",
         metavar="FILE",
@@ -140,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
 
     args.stdout_is_taken = "-" in (args.json, str(args.output), args.keep_noise)
     errors: list[str] = []
-    plans = plan.plan_denoising(args, errors)
+    plans = (plan.plan_denoising if args.watch is None else plan.plan_watching)(args, errors)
     raw = streams.read_raw_format(args, errors)
     denoiser = settings.make_denoiser(args, errors)
     options = settings.read_signal_options(args, errors)
@@ -157,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
             denoiser=denoiser,
             raw=raw,
             force=args.force,
-            jobs=args.n_jobs if len(plans) == 1 else 1,
+            jobs=args.n_jobs if len(plans) == 1 and args.watch is None else 1,
             **options | planned.part,
         )
 
@@ -173,6 +181,10 @@ def run(args: argparse.Namespace) -> int:
             "raw": None if raw is None else raw.coding,
         },
     }
+    if args.watch is not None:
+        from nmf_audio.cli import watch
+
+        return watch.run(args, make_work, head)
     return file_command.run(args, plans, lambda: list(map(make_work, plans)), head, called="recordings")
 
 

@@ -66,7 +66,7 @@ def run(
     started = time.monotonic()
     reports: list[AnyReport] = []
     try:
-        with _workers(args) as executor, report_lines.writing_lines(args, head) as lines:
+        with workers(args) as executor, report_lines.writing_lines(args, head) as lines:
             plan.make_folders(args, [planned for planned in plans if not planned.skip])
             works = _with_refusals(make_works(), plans)
             finished = (lambda report: None) if lines is None else lines.append
@@ -91,7 +91,7 @@ def run(
 
 
 @contextmanager
-def _workers(args: argparse.Namespace) -> "Iterator[Executor | None]":
+def workers(args: argparse.Namespace) -> "Iterator[Executor | None]":
     """Give the workers that ``--cluster`` names, if it does."""
     if args.cluster is None:
         yield None

@@ -35,7 +35,8 @@ class Parser(argparse.ArgumentParser):
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown, parsed)
-        if getattr(parsed, "files_from", "") is None and not parsed.inputs:
+        given = [getattr(parsed, name, None) for name in ("inputs", "files_from", "watch")]
+        if hasattr(parsed, "files_from") and not any(given):
             self._end([_reword("the following arguments are required: FILE", parsed.prog)], parsed.prog)
         return parsed
 

@@ -42,9 +42,50 @@ class Plan:
         return tuple(self.outputs.values())
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What a report knows it by."""
+        return str(self.src), str(self.targets[0])
+
+    @property
     def is_streamed(self) -> bool:
         """Whether standard input or output is one of the files."""
         return streams.DASH in (self.src, *self.targets)
+
+
+def plan_watching(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
+    """Check what `plan_denoising` does, for recordings that are yet to come to a folder; return an example."""
+    args.resumed, args.goes_on, args.left_out = read_resumed(args, errors), not args.force, {}
+    others = {
+        "other inputs": args.inputs,
+        "--files-from": args.files_from,
+        "-o": args.output,
+        "--dry-run": args.dry_run,
+        "--skip-existing": args.skip_existing,
+        "--raw": args.raw,
+    }
+    errors += [f"--watch and {name} do not go together" for name, value in others.items() if value]
+    if args.json is not None and not args.json.lower().endswith(".jsonl"):
+        errors.append(
+            f"--json {args.json}: a folder that is watched has a report of lines; give a name in .jsonl"
+        )
+    if args.keep_noise is not None and not _is_pattern(args.keep_noise, "{stem}"):
+        errors.append(
+            f"--keep-noise {args.keep_noise}: must be a pattern, such as {defaults.DEFAULT_NOISE_NAME}"
+        )
+    _check_name(args, errors)
+    if isinstance(args.watch, Url) or not args.watch.is_dir():
+        errors.append(f"--watch {args.watch}: must be a folder of this computer")
+        return []
+    if args.output_dir is None:
+        errors.append("--watch needs --output-dir, a folder for the outputs")
+        return []
+    inbox, outputs = identify(args.watch), identify(args.output_dir)
+    inside = not isinstance(args.output_dir, Url) and Path(outputs).is_relative_to(inbox)
+    if outputs == inbox or (inside and args.recursive):
+        errors.append(f"--output-dir {args.output_dir}: is watched itself; name a folder beside {args.watch}")
+        return []
+    _check_folder(args.output_dir, errors)
+    return [plan_one(Input(args.watch / "recording.wav"), args)]
 
 
 def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
@@ -58,12 +99,9 @@ def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
         if args.output is not None and getattr(args, other.replace("-", "_")) is not None:
             errors.append(f"-o and --{other} are both given; give one of them")
     _check_skipping(args, errors)
-    if args.name is not None and not _is_pattern(args.name, "{stem}"):
-        errors.append(
-            f"--name {args.name}: must be a name with {{stem}}, without folders, such as {{stem}}.clean{{ext}}"
-        )
+    _check_name(args, errors)
     inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
-    plans = _without_outputs(args, [_plan_one(entry, args) for entry in inputs], _list_usual)
+    plans = _without_outputs(args, [plan_one(entry, args) for entry in inputs], _list_usual)
     several = len(plans) > 1
     one_output = args.output is not None and several
     if one_output:
@@ -77,6 +115,13 @@ def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
     check = not one_output and not one_noise
     _check_targets(plans if check else [], args, [] if args.noise is None else [args.noise], errors)
     return plans
+
+
+def _check_name(args: argparse.Namespace, errors: list[str]) -> None:
+    if args.name is not None and not _is_pattern(args.name, "{stem}"):
+        errors.append(
+            f"--name {args.name}: must be a name with {{stem}}, without folders, such as {{stem}}.clean{{ext}}"
+        )
 
 
 def _find_all(args: argparse.Namespace, errors: list[str]) -> list[Input]:
@@ -99,7 +144,8 @@ def _suggest_output(words: Sequence[str], errors: list[str], *, file: str | None
         errors[:] = [f"{last}: does not exist; did you mean {option} {last}?"]
 
 
-def _plan_one(entry: Input, args: argparse.Namespace) -> Plan:
+def plan_one(entry: Input, args: argparse.Namespace) -> Plan:
+    """Return what becomes of one recording."""
     from nmf_audio.jobs.outputs import default_output
 
     name = args.name or defaults.DEFAULT_NAME
@@ -259,11 +305,7 @@ def _without_outputs(
         for source in (*sources.get(real, ()), *sources.get(_stem_key(plan.src), ())):
             if source != plan.src:
                 args.left_out[plan.src] = source
-    return [
-        plan
-        for plan in plans
-        if plan.src not in args.left_out and (str(plan.src), str(plan.targets[0])) not in args.resumed.done
-    ]
+    return [plan for plan in plans if plan.src not in args.left_out and not args.resumed.names(plan.key)]
 
 
 def _stem_key(path: Path) -> tuple[str, str]:

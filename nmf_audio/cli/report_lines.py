@@ -33,6 +33,10 @@ class Resumed:
     started: float | None = None
     n_bytes: int = 0
 
+    def names(self, key: tuple[str, str]) -> bool:
+        """Whether a recording with this first output needs nothing more."""
+        return key in self.done
+
     def has_made(self, outputs: Iterable[Path]) -> bool:
         """Whether outputs, which are there, were made since the report was begun: it ended before it could say so."""
         if self.started is None:

@@ -6,7 +6,7 @@ import inspect
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -224,7 +224,7 @@ def run_files(
     executor: Executor | None = None,
     progress: Callable[[int, float, float], None],
     finished: Callable[[Any], None] = lambda report: None,
-) -> Iterator[AnyReport]:
+) -> Generator[AnyReport]:
     """Work on recordings and yield reports in their order: one at a time here, more elsewhere.
 
     Several works, if `jobs` is above 1 or there is an `executor`, may have no open files. For `progress` and
