@@ -53,7 +53,7 @@ def read_resumed(args: argparse.Namespace, errors: list[str]) -> Resumed:
     if args.resume_from is None:
         return Resumed()
     if not args.resume_from.lower().endswith(".jsonl"):
-        errors.append(f"--resume-from {args.resume_from}: a name that ends in .jsonl is needed")
+        errors.append(f"--resume-from {args.resume_from}: must end in .jsonl")
         return Resumed()
     if args.json not in (None, args.resume_from):
         errors.append("--resume-from and --json name two reports; leave --json out")
@@ -73,7 +73,7 @@ def read_resumed(args: argparse.Namespace, errors: list[str]) -> Resumed:
             break
         if not n_bytes:
             if entry.get("schema") != json_report.SCHEMA or not isinstance(entry.get("started"), float):
-                errors.append(f"--resume-from {args.resume_from}: is no report of lines; name another")
+                errors.append(f"--resume-from {args.resume_from}: is not a report of lines; name another")
                 return Resumed()
             head = entry
         elif entry["status"] != "failed":

@@ -61,8 +61,8 @@ def denoise_files(
         Leave recordings alone whose output exists.
     progress : callable or None
         Called, in the caller's thread, with the number of recordings done (with decimals, but with an executor) and
-        of all. What it raises ends the work: halves are removed, finished ones stay. So does closing the iterator, or
-        Ctrl-C.
+        of all. What it raises ends the work: incomplete outputs are removed, finished ones stay. So does closing
+        the iterator, or Ctrl-C.
     **options
         As for `denoise_file`, but `keep_noise`. A `denoiser` that is given is made once for all.
 

@@ -138,10 +138,10 @@ def denoise_file(
         as ``sys.stdout.buffer``, goes WAV, each block as soon as it is ready. An open `src` needs a `dst` that is
         given.
     raw : RawFormat or None
-        What an open `src` is made of, and what goes to an open `dst` (unless `format` is WAV), if that is samples
+        Format of an open `src`, and of what goes to an open `dst` (unless `format` is WAV), if they are samples
         without a header.
     denoiser : Denoiser or None
-        A ready one, for many files; it stands for `dictionary`, `method`, `preset`, `reduction_db` and `mix`.
+        A ready one, for many files, in place of `dictionary`, `method`, `preset`, `reduction_db` and `mix`.
     dictionary : Dictionary, str, path or None
         A dictionary, the name of a shipped one, a file, or None for the shipped one that fits the method.
     method : {'trained', 'adaptive', 'classic'} or None
@@ -149,15 +149,15 @@ def denoise_file(
     preset : {'speech', 'podcast', 'call', 'field', 'light', 'normal', 'strong'} or None
         What `reduction_db` and `mix` are where they are not given.
     reduction_db : float or None
-        The most that noise is pushed down, in decibels; None stands for 40.
+        Largest reduction of the noise, in decibels; None stands for 40.
     mix : float or None
         Share of the denoised signal in the output, 0 to 1; the rest is the input. None stands for 1.
     noise : str, path, ndarray (n,) or (n_channels, n), or None
-        The noise alone, a second or more, as loud as it is in `src`; the denoiser hears it first. Samples are of the
-        rate of `src`. A recording may have another; mono stands for all channels, and another number of channels is
-        averaged.
+        The noise alone, a second or more, as loud as it is in `src`, to learn from first. Samples have the rate of
+        `src`; a recording may have another. Mono stands for all channels, and any other number of channels than that
+        of `src` is averaged.
     noise_from : (start, end) or None
-        Seconds of `src` where there is noise alone, to learn from first.
+        Section of `src` in seconds where there is noise alone, to learn from first.
     channels : {'linked', 'independent'} or None
         Linked channels get the same gains, so that the stereo image stays; independent ones each their own, as
         for speakers with a microphone and a channel of their own. None stands for those of the denoiser: linked.

@@ -14,7 +14,7 @@ Status = Literal["done", "partial", "failed", "skipped"]
 
 @dataclass(frozen=True, kw_only=True)
 class FileReport:
-    """What any report of a recording has, besides its names.
+    """Fields that all reports of recordings share.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class FileReport:
     n_clipped : int
         Values that left the range of the output's integers and were saturated.
     warnings : tuple of str
-        Sentences about what was lost.
+        A sentence for each thing that was lost.
     """
 
     error: Exception | None = None
@@ -63,7 +63,7 @@ class FileReport:
 
 @dataclass(frozen=True)
 class Report(FileReport):
-    """What became of one recording: what `FileReport` has, and more.
+    """Result of denoising one recording: the fields of `FileReport`, and more.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ class Report(FileReport):
         ``skipped`` come from `denoise_files` only: nothing was written, and all other fields but `error` have no
         meaning.
     keep_noise : Path, Url or None
-        Where what was removed is.
+        The file of what was removed.
     method, dictionary : str
-        How, and the name of the dictionary.
+        The method, and the name of the dictionary.
     level_after_db : float
         Level of what came out, as `level_before_db`.
     noise_before_db, noise_after_db : float or None
@@ -112,7 +112,7 @@ class Report(FileReport):
 
 @dataclass(frozen=True)
 class SeparationReport(FileReport):
-    """What became of one mixture: what `FileReport` has, and more.
+    """Result of separating one mixture: the fields of `FileReport`, and more.
 
     Parameters
     ----------

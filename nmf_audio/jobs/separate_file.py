@@ -71,7 +71,7 @@ def separate_file(
         Where each source and the residual go; by default as `source_files` returns. An extension that means another
         container than the mixture's is obeyed. An open `src` needs `parts` that are given.
     separator : SourceSeparator
-        Takes it apart: `Separator`, `BlindSeparator` and others. It may read the mixture twice.
+        Separates it: a `Separator`, `BlindSeparator` or another. It may read the mixture twice.
     start, end : float or None
         Seconds: only this part of the mixture is read, separated and written. It comes out as if it were all there
         is.

@@ -62,7 +62,7 @@ class LiveDenoiser:
     block_size : int or None
         Samples a block; None takes half a frame (16 ms), so that all blocks are the same work.
     latency_ms : float, 'low' or 'high'
-        What to ask of the devices' buffers: milliseconds, or what the devices call low and high.
+        Delay to ask of the devices' buffers: milliseconds, or what the devices call low and high.
     noise : str, path or None
         A recording of the noise alone, learned from before the sound begins.
     record : str, path or None
@@ -212,7 +212,7 @@ class LiveDenoiser:
         Returns
         -------
         LiveStatus
-            How it does then.
+            Its status then.
 
         Raises
         ------
@@ -230,7 +230,7 @@ class LiveDenoiser:
         return self.poll()
 
     def poll(self) -> LiveStatus:
-        """Return how it does, and write what waits to be recorded; for programs with a loop of their own.
+        """Return the status, and write what waits to be recorded; for programs with a loop of their own.
 
         With `record` it must be called more often than every 20 s.
 

@@ -9,7 +9,7 @@ __all__ = ["LiveStatus"]
 
 @dataclass(frozen=True)
 class LiveStatus:
-    """How a live session does, at one moment.
+    """Status of a live session at one moment.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class LiveStatus:
     device_latency_ms, stream_latency_ms : float
         Delay of the devices as they state it (both directions), and of the denoiser: one frame.
     work_seconds : float
-        Time that was spent on it.
+        Processing time so far.
     worst_load : float
         The largest share of its own duration that a block took; a block that takes more than 1 comes late.
     n_blocks : int
@@ -36,7 +36,7 @@ class LiveStatus:
     input_db, output_db : float
         Level of the last half second or so: 10 log10 of the mean square. Minus infinity for silence.
     recorded_seconds, unrecorded_seconds : float
-        What was recorded, and what was to be recorded but is lost, because the disk was too slow or the file full.
+        Sound that was recorded, and sound that was lost because the disk was too slow or the file full.
     """
 
     seconds: float

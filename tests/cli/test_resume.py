@@ -56,9 +56,9 @@ def test_a_list_names_files_and_parts_of_them(run: Run, talks: list[Path], tmp_p
         (["--files-from", "empty.csv"], "--files-from empty.csv: lists no recordings"),
         (["--files-from", "missing.csv"], "x.wav: No such file or directory"),
         (["--files-from", "parts.csv", "--start", "1"], "has parts of its own; leave --start and --end out"),
-        (["talks/a.wav", "--resume-from", "r.json"], "r.json: a name that ends in .jsonl is needed"),
+        (["talks/a.wav", "--resume-from", "r.json"], "r.json: must end in .jsonl"),
         (["talks/a.wav", "--resume-from", "r.jsonl", "--json", "x.json"], "name two reports"),
-        (["talks/a.wav", "--resume-from", "other.jsonl"], "other.jsonl: is no report of lines"),
+        (["talks/a.wav", "--resume-from", "other.jsonl"], "other.jsonl: is not a report of lines"),
     ],
 )
 def test_what_is_wrong_with_lists_and_reports(
