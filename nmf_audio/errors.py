@@ -9,17 +9,24 @@
     ├── DictionaryError    (ValueError)   a dictionary file is broken, unknown or does not fit the request
     └── MissingExtraError  (ImportError)  an optional package is not installed
 
+    ConvergenceWarning     (UserWarning)  a factorization came to its last iteration before it converged
+
 Every message says what was given, what is allowed and what to do.
 """
 
 __all__ = [
     "AudioFileError",
+    "ConvergenceWarning",
     "DeviceError",
     "DictionaryError",
     "MissingExtraError",
     "NmfAudioError",
     "ParameterError",
 ]
+
+
+class ConvergenceWarning(UserWarning):
+    """A factorization came to its last iteration before it converged."""
 
 
 class NmfAudioError(Exception):

@@ -1,6 +1,7 @@
 """Non-negative matrix factorization as an object with scikit-learn's methods."""
 
 import inspect
+import warnings
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
@@ -15,9 +16,10 @@ from nmf_audio._checks import (
     out_of_order,
 )
 from nmf_audio._types import AnyArray, RandomSource
+from nmf_audio.errors import ConvergenceWarning
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Free, any_positive, prepare
-from nmf_audio.nmf.factorization import factorize
+from nmf_audio.nmf.factorization import Factorization, factorize
 from nmf_audio.nmf.init import INITS
 from nmf_audio.nmf.online import OnlineAtoms
 from nmf_audio.nmf.updates import Norm, activations
@@ -46,6 +48,8 @@ class NMF:
     ----------
     W_ : ndarray (n_features, n_components)
         Atoms, one per column.
+    n_features_in_ : int
+        Rows of the data that it was learned from.
     n_iter_ : int
         Iterations of the last `fit`, or batches seen by `partial_fit`.
     reconstruction_err_ : float
@@ -103,7 +107,8 @@ class NMF:
         self._online: OnlineAtoms | None = None
 
     def __repr__(self) -> str:
-        return f"NMF(n_components={self.n_components}, beta={self.beta}, init={self.init!r})"
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"NMF({arguments})"
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The arguments by name; `sklearn.base.clone` makes another one with them. `deep` counts for nothing.
@@ -134,8 +139,8 @@ class NMF:
 
         Examples
         --------
-        >>> NMF(3).set_params(n_components=5)
-        NMF(n_components=5, beta=1.0, init='random')
+        >>> NMF(3).set_params(n_components=5).n_components
+        5
         """
         for name, value in params.items():
             setattr(self, check_choice("params", name, self.get_params()), value)
@@ -161,6 +166,11 @@ class NMF:
         ------
         ParameterError
             When an argument is not allowed.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When `max_iter` was reached before `tol`, unless that is 0.
         """
         self.fit_transform(V, W=W, H=H, free=free, weights=weights)
         return self
@@ -192,6 +202,11 @@ class NMF:
         ------
         ParameterError
             When an argument is not allowed.
+
+        Warns
+        -----
+        ConvergenceWarning
+            As in `fit`.
         """
         self._check()
         result = factorize(
@@ -201,6 +216,7 @@ class NMF:
         )  # fmt: skip
         self.W_, self.n_iter_, self.reconstruction_err_ = result.W, result.n_iter, result.cost
         self._online = None
+        self._warn_unless_converged(result)
         return result.H
 
     def transform(
@@ -225,11 +241,18 @@ class NMF:
         ------
         ParameterError
             Before `fit`, or when an argument is not allowed.
+
+        Warns
+        -----
+        ConvergenceWarning
+            As in `fit`.
         """
-        return factorize(
+        result = factorize(
             self._check_features(V), self.n_components, self.beta, W=self.W_, H=H, free=(), l1_H=self.l1_H,
             weights=weights, max_iter=self.max_iter, tol=self.tol, momentum=self.momentum, n_jobs=self.n_jobs,
-        ).H  # fmt: skip
+        )  # fmt: skip
+        self._warn_unless_converged(result)
+        return result.H
 
     @single_blas
     def inverse_transform(self, H: ArrayLike) -> AnyArray:
@@ -309,6 +332,20 @@ class NMF:
         check_choice("init", self.init, INITS, advice="or give W and H")
         check_number("rho", self.rho, 0.0, 1.0)
         check_whole("batch_iter", self.batch_iter, 1)
+
+    def _warn_unless_converged(self, result: Factorization) -> None:
+        if self.tol > 0 and result.n_iter >= self.max_iter:
+            warnings.warn(
+                f"the cost still fell by more than tol={self.tol:g} of its first value when max_iter={self.max_iter} "
+                "was reached; raise either of them",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def n_features_in_(self) -> int:
+        """Rows of the data that the atoms were learned from; scikit-learn's name."""
+        return len(self._fitted())
 
     def _fitted(self) -> AnyArray:
         if not hasattr(self, "W_"):

@@ -165,7 +165,7 @@ def test_threads_change_no_bit(beta: float, n_jobs: int) -> None:
         part = V[:, :n_frames]
         alone = activations(part, W, beta=beta, n_iter=12)
         assert_array_equal(activations(part, W, beta=beta, n_iter=12, n_jobs=n_jobs), alone)
-    options: dict[str, Any] = {"beta": beta, "max_iter": 12, "rng": 0}
+    options: dict[str, Any] = {"beta": beta, "max_iter": 12, "tol": 0, "rng": 0}
     one, more = NMF(8, **options), NMF(8, n_jobs=n_jobs, **options)
     assert_array_equal(more.fit_transform(V), one.fit_transform(V))
     assert_array_equal(more.W_, one.W_)

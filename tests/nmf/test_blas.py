@@ -50,7 +50,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "cluster": lambda: cluster(H.T @ H + 1, 9, n_starts=1, rng=0),
     "k_means": lambda: k_means(V[:128], 30, n_starts=1, rng=0),
     "online": learn_online,
-    "NMF": lambda: NMF(40, max_iter=2, rng=0).fit(V).inverse_transform(H),
+    "NMF": lambda: NMF(40, max_iter=2, tol=0, rng=0).fit(V).inverse_transform(H),
     "blind": lambda: BlindSeparator(2).separate(Y, 8000),
     "blind, by place": lambda: BlindSeparator(2, places=True).separate(np.stack([Y, Y[::-1]]), 8000),
     "percussive": lambda: PercussiveSeparator().separate(Y, 8000),

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import nmf_audio.nmf
-from nmf_audio.errors import ParameterError
+from nmf_audio.errors import ConvergenceWarning, ParameterError
 from nmf_audio.nmf import NMF, beta_divergence, factorize
 
 from .conftest import Example
@@ -78,7 +78,7 @@ def test_partial_fit_goes_on_from_fit_and_forgets(example: Make) -> None:
 
 def test_start_and_free_atoms_pass_through(example: Make) -> None:
     V, W, H = example()
-    model = NMF(4, max_iter=5).fit(V, W=W, H=H, free=[3])
+    model = NMF(4, max_iter=5, tol=0).fit(V, W=W, H=H, free=[3])
     assert_array_equal(model.W_[:, :3], W[:, :3])
     weights = np.ones_like(V)
     weights[:, 0] = 0
@@ -146,7 +146,7 @@ def test_sparse_data_are_refused_in_a_sentence() -> None:
 
 def test_wrong_shapes_are_refused(example: Make) -> None:
     V, W, _ = example()
-    model = NMF(4, max_iter=2, rng=0).fit(V)
+    model = NMF(4, max_iter=2, tol=0, rng=0).fit(V)
     for use in (model.transform, model.partial_fit):
         with pytest.raises(ParameterError, match="V has 11 features, the atoms have 12; must be of shape"):
             use(V[1:])
@@ -156,8 +156,25 @@ def test_wrong_shapes_are_refused(example: Make) -> None:
         NMF(3).fit(V, W=W)
 
 
-def test_says_what_it_is() -> None:
-    assert repr(NMF(8, beta=0)) == "NMF(n_components=8, beta=0, init='random')"
+def test_says_what_it_is_and_what_it_learned_from(example: Make) -> None:
+    model = NMF(3, beta=0.5, norm="l2")
+    assert repr(eval(repr(model))) == repr(model)
+    assert "beta=0.5" in repr(model)
+    assert not hasattr(NMF(3), "W_")
+    assert model.fit(example()[0]).n_features_in_ == 12
+    with pytest.raises(ParameterError, match="call fit or partial_fit first"):
+        _ = NMF(3).n_features_in_
+
+
+def test_warns_where_it_did_not_converge(example: Make) -> None:
+    V, _, _ = example()
+    model = NMF(3, max_iter=10, tol=1e-9, rng=0)
+    with pytest.warns(ConvergenceWarning, match="tol=1e-09 of its first value when max_iter=10 was reached"):
+        model.fit(V)
+    with pytest.warns(ConvergenceWarning):
+        model.transform(V)
+    model.set_params(tol=0).fit(V)  # as many iterations as were asked for
+    model.set_params(tol=1e-3, max_iter=500).fit(V)
 
 
 def test_every_public_name_is_there() -> None:
