@@ -120,12 +120,12 @@ def parse_location(text: str) -> "Path":
 
 
 def parse_whole(text: str) -> int | str:
-    """Return an argument as a whole number; other words stay, and are refused by who knows the range."""
+    """Return an argument as a whole number; other words stay, and are refused by what knows the range."""
     return int(text) if text.removeprefix("-").isdecimal() else text
 
 
 def parse_number(text: str) -> float | str:
-    """Return an argument as a number; other words stay, and are refused by who knows the range."""
+    """Return an argument as a number; other words stay, and are refused by what knows the range."""
     try:
         return float(text)
     except ValueError:

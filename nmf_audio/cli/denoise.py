@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="samples without a header on standard input and output, and how one is stored; also u8, s24le, s32le, "
         "f64le. --rate and --channels are then those of what comes in (default: WAV, or another with a header)",
     )
-    settings.add_many_arguments(parser, "out inputs whose output exists")
+    settings.add_many_arguments(parser, "inputs whose output exists")
     sound = parser.add_argument_group("sound")
     settings.add_sound_arguments(sound)
     sound.add_argument(

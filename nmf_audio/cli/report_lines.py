@@ -56,7 +56,7 @@ def read_resumed(args: argparse.Namespace, errors: list[str]) -> Resumed:
         errors.append(f"--resume-from {args.resume_from}: must end in .jsonl")
         return Resumed()
     if args.json not in (None, args.resume_from):
-        errors.append("--resume-from and --json name two reports; leave --json out")
+        errors.append("--resume-from and --json name different reports; leave --json out")
     args.json = args.resume_from
     try:
         lines = Path(args.resume_from).read_bytes().splitlines(keepends=True)
@@ -97,10 +97,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 def writing_lines(args: argparse.Namespace, head: Mapping[str, Any]) -> "Iterator[ReportLines | None]":
     """Open the report of lines that the arguments ask for, if they do.
 
-    Raises
-    ------
-    common.UsageError
-        If it goes on with a report of other settings, or another run is writing it.
+    `UsageError` if it continues a report of other settings, or another run is writing it.
     """
     if args.json is None or not args.json.lower().endswith(".jsonl"):
         yield None

@@ -63,7 +63,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
     files.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
     form = parser.add_argument_group("format", "of the parts, by default that of their mixtures")
     settings.add_format_arguments(form)
-    settings.add_many_arguments(parser, "out mixtures whose parts all exist")
+    settings.add_many_arguments(parser, "mixtures whose parts all exist")
     sources = parser.add_argument_group("sources with dictionaries")
     sources.add_argument(
         "--sources",

@@ -99,7 +99,7 @@ def add_format_arguments(group: "argparse._ActionsContainer") -> None:
 
 
 def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
-    """Add the options for many files; `skipped` is what ``--skip-existing`` leaves alone."""
+    """Add the options for many files; `skipped` is what ``--skip-existing`` skips."""
     many = parser.add_argument_group("many files")
     many.add_argument(
         "-j",
@@ -118,20 +118,20 @@ def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
         "--files-from",
         metavar="LIST",
         type=common.parse_path,
-        help="more files: a list as CSV, JSONL or Parquet with a column path, and perhaps start and end in seconds "
-        "(default: none)",
+        help="more files: a list as CSV, JSONL or Parquet with a column path, and optionally start and end "
+        "in seconds (default: none)",
     )
     many.add_argument(
         "--resume-from",
         metavar="FILE.jsonl",
-        help="go on where the run that wrote this report ended, whatever ended it, and write the report on; one that "
-        "is not there is begun (default: begin anew)",
+        help="continue the run that wrote this report, however it ended, and append to the report; if there is none "
+        "yet, begin one (default: begin anew)",
     )
     many.add_argument(
         "--skip-existing",
         action="store_true",
-        help=f"leave {skipped}, also a single input, or one that is newer (default: of several inputs those "
-        "that are older than all their outputs)",
+        help=f"skip {skipped}, even a single input, and even one that is newer (default: of several inputs skip "
+        "those that are older than all their outputs)",
     )
     many.add_argument(
         "-n", "--dry-run", action="store_true", help="print what would be read and written, and write nothing"

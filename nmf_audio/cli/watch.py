@@ -33,7 +33,7 @@ def run(
         # comes if a file is opened for writing in the moment in which the inbox looks whether it is
         signal.signal(signal.SIGIO, signal.SIG_IGN)
     inbox = Inbox(args.watch, set(list_readable_extensions()), recursive=args.recursive)
-    common.print_message(args, f"watching {args.watch}; Ctrl-C ends it, and the same command goes on")
+    common.print_message(args, f"watching {args.watch}; Ctrl-C ends it, the same command continues")
     with file_command.workers(args) as executor, report_lines.writing_lines(args, head) as lines:
         while True:
             plans = [_plan(args, path) for path in inbox.find_complete()]

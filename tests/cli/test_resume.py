@@ -57,7 +57,7 @@ def test_a_list_names_files_and_parts_of_them(run: Run, talks: list[Path], tmp_p
         (["--files-from", "missing.csv"], "x.wav: No such file or directory"),
         (["--files-from", "parts.csv", "--start", "1"], "has parts of its own; leave --start and --end out"),
         (["talks/a.wav", "--resume-from", "r.json"], "r.json: must end in .jsonl"),
-        (["talks/a.wav", "--resume-from", "r.jsonl", "--json", "x.json"], "name two reports"),
+        (["talks/a.wav", "--resume-from", "r.jsonl", "--json", "x.json"], "name different reports"),
         (["talks/a.wav", "--resume-from", "other.jsonl"], "other.jsonl: is not a report of lines"),
     ],
 )
