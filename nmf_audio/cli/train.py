@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmf_audio.cli import common, train_common, train_denoiser, train_separator
+from nmf_audio.cli import common, train_average, train_common, train_denoiser, train_separator
 from nmf_audio.cli.progress import progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import ParameterError
@@ -83,6 +83,16 @@ def add_parser(subparsers: common.Subparsers) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
+    text = "the mean of trained dictionaries that were finished from one state of a training"
+    train_average.add_arguments(
+        kinds.add_parser(
+            "average",
+            help=text,
+            description=f"Write {text}.",
+            epilog=train_average.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
 
 
 def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
@@ -143,6 +153,8 @@ def run(args: argparse.Namespace) -> int:
         return train_denoiser.run(args)
     if args.source == "separator":
         return train_separator.run(args)
+    if args.source == "average":
+        return train_average.run(args)
     from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.training.corpus import find_recordings
     from nmf_audio.training.merge import merge
