@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import pickle
@@ -95,6 +96,7 @@ class _NotWantedError(BaseException):
     """Ends a recording that nobody waits for: not an error of it."""
 
 
+@functools.cache
 def describe_versions() -> str:
     """Return the versions on which the bits of an output depend, in one line."""
     return ", ".join(
