@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.frame_solver import FrameSolver
     from nmf_audio.nmf.init import initialize
     from nmf_audio.nmf.kmeans import k_means
+    from nmf_audio.nmf.least_squares import nnls
     from nmf_audio.nmf.model import NMF
     from nmf_audio.nmf.online import OnlineAtoms
     from nmf_audio.nmf.penalised import Penalty, factorize_penalised
@@ -37,6 +38,7 @@ _HOMES = {
     "k_means": "kmeans",
     "factorize_tensor": "tensor",
     "initialize": "init",
+    "nnls": "least_squares",
     "update_H": "updates",
     "update_W": "updates",
 }
@@ -57,6 +59,7 @@ __all__ = [
     "factorize_tensor",
     "initialize",
     "k_means",
+    "nnls",
     "update_H",
     "update_W",
 ]

@@ -9,7 +9,9 @@ from nmf_audio._types import AnyArray
 from nmf_audio.nmf import kernels
 from nmf_audio.nmf.checks import Problem
 from nmf_audio.nmf.divergences import beta_divergence
+from nmf_audio.nmf.least_squares import improve_side
 from nmf_audio.nmf.momentum import Momentum
+from nmf_audio.nmf.nnls_solvers import Solver
 from nmf_audio.nmf.updates import BLOCK, Norm, run_updates, scale_to_unit, update_atoms
 from nmf_audio.nmf.workers import Workers
 
@@ -29,7 +31,10 @@ GOLDEN = 0.6180339887498949
 
 @dataclass
 class Alternation:
-    """A factorization in progress; `atoms` and `h` are frame-major and change in place."""
+    """A factorization in progress; `atoms` and `h` are frame-major and change in place.
+
+    Without a `solver` by multiplicative updates; with one, which is for the Euclidean cost, momentum is none of its.
+    """
 
     problem: Problem
     atoms: AnyArray
@@ -40,11 +45,17 @@ class Alternation:
     norm: Norm
     momentum: Momentum
     workers: Workers
+    solver: Solver | None
+    l2_H: AnyArray
+    l2_W: AnyArray
 
     def cost(self) -> float:
         """Divergence plus penalties, in the problem's scale."""
         of_h = float(self.h.sum(axis=0, dtype=np.float64) @ self.l1_H)
         penalties = of_h + float(self.atoms.sum(axis=1, dtype=np.float64) @ self.l1_W)
+        for x, l2 in ((self.h.T, self.l2_H), (self.atoms, self.l2_W)):
+            if l2.any():
+                penalties += float(np.square(x, dtype=np.float64).sum(axis=1) @ l2) / 2
         return total_divergence(self.problem, self.atoms, self.h, self.workers) + penalties
 
     def run(
@@ -86,6 +97,10 @@ class Alternation:
 
     def _iterate(self, n_iter: int, previous: tuple[AnyArray, AnyArray] | None) -> None:
         """Update H, then W, `n_iter` times, extrapolated from `previous` atoms and activations, which are renewed."""
+        if self.solver is not None:
+            for _ in range(n_iter):
+                self._solve(self.solver)
+            return
         dtype = self.problem.dtype
         before_atoms, before_h = previous if previous is not None else (None, None)
         steps = np.zeros(n_iter, dtype) if previous is None else self.momentum.steps(n_iter, dtype)
@@ -97,6 +112,13 @@ class Alternation:
                 self.problem, self.atoms, self.h, self.l1_H, part, previous=before_h, workers=self.workers,
             )  # fmt: skip
             update_atoms(self.problem, self.atoms, self.h, self.free, self.l1_W, self.norm, self.workers)
+
+    def _solve(self, solver: Solver) -> None:
+        V, M = self.problem.V, self.problem.M
+        improve_side(V, M, self.atoms, self.h.T, self.l1_H, self.l2_H, solver, workers=self.workers)
+        if len(self.free):
+            free = None if len(self.free) == len(self.atoms) else self.free
+            improve_side(V.T, M.T, self.h.T, self.atoms, self.l1_W, self.l2_W, solver, free, self.workers)
 
     def _extrapolate_atoms(self, previous: AnyArray, step: AnyArray) -> None:
         now = self.atoms[self.free]

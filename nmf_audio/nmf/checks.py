@@ -78,9 +78,9 @@ class Problem:
             return None
         return lambda n_iter, cost: callback(n_iter, cost * self.unit_of_cost)
 
-    def l1(self, value: ArrayLike, n_components: int, name: str) -> AnyArray:
-        """Penalty per atom in the problem's scale; those of W and H differ by one factor `scale`."""
-        power = -self.beta if name == "l1_W" else 1.0 - self.beta
+    def penalty(self, value: ArrayLike, n_components: int, name: str) -> AnyArray:
+        """Penalty per atom in the problem's scale, which is that of the activations: atoms have none."""
+        power = {"l1_H": 1.0, "l2_H": 2.0}.get(name, 0.0) - self.beta
         given = per_atom(value, n_components, name)
         with np.errstate(over="ignore"):
             unit = np.float64(self.scale) ** power

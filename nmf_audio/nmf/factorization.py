@@ -6,13 +6,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_array, check_choice, check_number, check_rng, check_whole, invalid
+from nmf_audio._checks import (
+    check_array,
+    check_choice,
+    check_number,
+    check_rng,
+    check_whole,
+    conflict,
+    invalid,
+)
 from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.alternation import Alternation
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Free, Problem, check_result, free_atoms, prepare
 from nmf_audio.nmf.init import make_start
 from nmf_audio.nmf.momentum import MAX_MOMENTUM, Momentum
+from nmf_audio.nmf.nnls_solvers import SOLVERS
 from nmf_audio.nmf.updates import NORMS, Norm, scale_to_unit, to_frame_major, to_public
 from nmf_audio.nmf.workers import Workers
 
@@ -44,12 +53,15 @@ def factorize(
     n_components: int | None = None,
     beta: float = 1.0,
     *,
+    solver: str | None = None,
     init: str = "random",
     W: ArrayLike | None = None,
     H: ArrayLike | None = None,
     free: Free = None,
     l1_H: ArrayLike = 0.0,
     l1_W: ArrayLike = 0.0,
+    l2_H: ArrayLike = 0.0,
+    l2_W: ArrayLike = 0.0,
     norm: Norm = None,
     weights: ArrayLike | None = None,
     max_iter: int = 200,
@@ -62,9 +74,9 @@ def factorize(
 ) -> Factorization:
     """Factorize V ~= W @ H: each iteration updates H, then W.
 
-    The objective is the beta divergence of V and W @ H plus ``sum_k l1_H[k] * sum_t H[k, t]`` and ``sum_k
-    l1_W[k] * sum_f W[f, k]``. Every tenth iteration it is computed; the loop ends when it fell by less than
-    `tol` times its value at the start.
+    The objective is the beta divergence of V and W @ H plus ``sum_k l1_H[k] * sum_t H[k, t]``, ``sum_k l1_W[k] *
+    sum_f W[f, k]``, and the same with ``l2_H / 2``, ``l2_W / 2`` and squares. Every tenth iteration it is computed;
+    the loop ends when it fell by less than `tol` times its value at the start.
 
     Plain multiplicative updates never raise the objective (Fevotte & Idier 2011; with ``norm="l2"`` this is observed,
     not proven), but they are slow. Two methods save most of the iterations, and are on by default: momentum, and, for
@@ -80,6 +92,10 @@ def factorize(
         Number of atoms; may be left out when `W` or `H` is given.
     beta : float, optional
         2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito (on power spectra), or any other.
+    solver : {"mu", "hals", "projected-gradient", "optimal-gradient", "active-set", "block-pivoting"}, optional
+        "mu": multiplicative updates, for any beta. The others are for beta 2, where each side is a problem of
+        non-negative least squares, see `nnls`. Default: "hals" for beta 2, unless `weights` or `norm` are
+        given, else "mu".
     init : {"random", "frames", "nndsvda", "nndsvdar"}, optional
         Start of what is not given, see `initialize`.
     W : array_like (n_features, n_components), optional
@@ -91,8 +107,10 @@ def factorize(
         only.
     l1_H, l1_W : float or array_like (n_components,), optional
         Penalties. With `l1_H` take ``norm="l2"``: otherwise larger atoms undo the penalty.
+    l2_H, l2_W : float or array_like (n_components,), optional
+        Penalties on half the squares, for the solvers of beta 2 other than "mu".
     norm : None or "l2", optional
-        "l2" keeps the free atoms at unit L2 norm inside the objective (sparse NMF, see `update_W`).
+        "l2" keeps the free atoms at unit L2 norm inside the objective (sparse NMF, see `update_W`); for "mu".
     weights : array_like (n_features, n_frames), optional
         How much each entry counts; 0 for unknown ones, which may be NaN in `V`.
     max_iter : int, optional
@@ -138,17 +156,27 @@ def factorize(
     check_choice("norm", norm, NORMS)
     max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
     momentum = check_number("momentum", momentum, 0.0, MAX_MOMENTUM)
+    method = _choose_solver(solver, problem, norm)
     atoms, h = first_factors(problem, n_components, W, H, init, check_rng(rng))
     n_components = len(atoms)
     chosen = free_atoms(free, n_components)
-    penalty_H, penalty_W = problem.l1(l1_H, n_components, "l1_H"), problem.l1(l1_W, n_components, "l1_W")
+    given = {"l1_H": l1_H, "l1_W": l1_W, "l2_H": l2_H, "l2_W": l2_W}
+    penalty_H, penalty_W, square_H, square_W = (
+        problem.penalty(value, n_components, name) for name, value in given.items()
+    )
+    if method == "mu" and (square_H.any() or square_W.any()):
+        advice = "for beta 2 give solver='hals', or leave the penalty out"
+        raise conflict({"solver": method, "l2_H": l2_H, "l2_W": l2_W}, advice)
     stride = _stride(coarse, problem.n_frames, n_components, W is not None or H is not None)
     if norm == "l2":
         length = np.sqrt((atoms * atoms).sum(axis=1))
         atoms[chosen] = scale_to_unit(atoms[chosen])
         h[:, chosen] *= length[chosen]
     with Workers(check_whole("n_jobs", n_jobs, 1)) as workers:
-        both = Alternation(problem, atoms, h, chosen, penalty_H, penalty_W, norm, Momentum(momentum), workers)
+        both = Alternation(
+            problem, atoms, h, chosen, penalty_H, penalty_W, norm, Momentum(momentum if method == "mu" else 0.0),
+            workers, None if method == "mu" else SOLVERS[method], square_H, square_W,
+        )  # fmt: skip
         first = None
         if stride > 1 and len(chosen):
             first = both.cost() if tol > 0 else None
@@ -163,6 +191,17 @@ def make_result(problem: Problem, atoms: AnyArray, h: AnyArray, n_iter: int, cos
     check_result("W", atoms)
     check_result("the cost", cost)
     return Factorization(atoms.T.copy(), to_public(problem, h), n_iter, cost)
+
+
+def _choose_solver(solver: str | None, problem: Problem, norm: Norm) -> str:
+    if solver is None:
+        return "hals" if problem.beta == 2 and norm is None and not problem.M.size else "mu"
+    check_choice("solver", solver, SOLVERS)
+    if solver != "mu" and problem.beta != 2:
+        raise conflict({"solver": solver, "beta": problem.beta}, "give solver='mu', or beta=2")
+    if solver != "mu" and norm is not None:
+        raise conflict({"solver": solver, "norm": norm}, "give solver='mu', or l2_W in the place of norm")
+    return solver
 
 
 def _stride(coarse: int | None, n_frames: int, n_components: int, started: bool) -> int:

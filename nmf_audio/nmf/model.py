@@ -37,7 +37,7 @@ class NMF:
     ----------
     n_components : int
         Number of atoms.
-    beta, init, l1_H, l1_W, norm, max_iter, tol, momentum, coarse, n_jobs, rng
+    beta, solver, init, l1_H, l1_W, l2_H, l2_W, norm, max_iter, tol, momentum, coarse, n_jobs, rng
         As in `factorize`.
     rho : float in [0, 1], optional
         `partial_fit`: weight of the past at each batch.
@@ -77,9 +77,12 @@ class NMF:
         n_components: int,
         *,
         beta: float = 1.0,
+        solver: str | None = None,
         init: str = "random",
         l1_H: ArrayLike = 0.0,
         l1_W: ArrayLike = 0.0,
+        l2_H: ArrayLike = 0.0,
+        l2_W: ArrayLike = 0.0,
         norm: Norm = None,
         max_iter: int = 200,
         tol: float = 1e-4,
@@ -92,9 +95,12 @@ class NMF:
     ) -> None:
         self.n_components = n_components
         self.beta = beta
+        self.solver = solver
         self.init = init
         self.l1_H = l1_H
         self.l1_W = l1_W
+        self.l2_H = l2_H
+        self.l2_W = l2_W
         self.norm: Norm = norm
         self.max_iter = max_iter
         self.tol = tol
@@ -210,9 +216,10 @@ class NMF:
         """
         self._check()
         result = factorize(
-            V, self.n_components, self.beta, init=self.init, W=W, H=H, free=free, l1_H=self.l1_H,
-            l1_W=self.l1_W, norm=self.norm, weights=weights, max_iter=self.max_iter, tol=self.tol,
-            momentum=self.momentum, coarse=self.coarse, n_jobs=self.n_jobs, rng=self.rng,
+            V, self.n_components, self.beta, solver=self.solver, init=self.init, W=W, H=H, free=free,
+            l1_H=self.l1_H, l1_W=self.l1_W, l2_H=self.l2_H, l2_W=self.l2_W, norm=self.norm, weights=weights,
+            max_iter=self.max_iter, tol=self.tol, momentum=self.momentum, coarse=self.coarse, n_jobs=self.n_jobs,
+            rng=self.rng,
         )  # fmt: skip
         self.W_, self.n_iter_, self.reconstruction_err_ = result.W, result.n_iter, result.cost
         self._online = None
@@ -248,8 +255,9 @@ class NMF:
             As in `fit`.
         """
         result = factorize(
-            self._check_features(V), self.n_components, self.beta, W=self.W_, H=H, free=(), l1_H=self.l1_H,
-            weights=weights, max_iter=self.max_iter, tol=self.tol, momentum=self.momentum, n_jobs=self.n_jobs,
+            self._check_features(V), self.n_components, self.beta, solver=self.solver, W=self.W_, H=H, free=(),
+            l1_H=self.l1_H, l2_H=self.l2_H, weights=weights, max_iter=self.max_iter, tol=self.tol,
+            momentum=self.momentum, n_jobs=self.n_jobs,
         )  # fmt: skip
         self._warn_unless_converged(result)
         return result.H

@@ -93,7 +93,7 @@ def update_H(
     problem = prepare(V, beta, weights)
     atoms, h = to_frame_major(problem, W, H)
     no_momentum = np.zeros(check_whole("n_iter", n_iter, 1), problem.dtype)
-    run_updates(problem, atoms, h, problem.l1(l1_H, len(atoms), "l1_H"), no_momentum)
+    run_updates(problem, atoms, h, problem.penalty(l1_H, len(atoms), "l1_H"), no_momentum)
     return to_public(problem, h)
 
 
@@ -159,7 +159,7 @@ def update_W(
     atoms, h = to_frame_major(problem, W, H)
     chosen = free_atoms(free, len(atoms))
     check_choice("norm", norm, NORMS)
-    l1 = problem.l1(l1_W, len(atoms), "l1_W")
+    l1 = problem.penalty(l1_W, len(atoms), "l1_W")
     if norm == "l2":
         atoms[chosen] = scale_to_unit(atoms[chosen])
     for _ in range(check_whole("n_iter", n_iter, 1)):
@@ -223,7 +223,7 @@ def activations(
     problem = prepare(V, beta, weights)
     atoms, h = to_frame_major(problem, W, H)
     weight = Momentum(check_number("momentum", momentum, 0.0, MAX_MOMENTUM))
-    penalty, n_iter = problem.l1(l1_H, len(atoms), "l1_H"), check_whole("n_iter", n_iter, 1)
+    penalty, n_iter = problem.penalty(l1_H, len(atoms), "l1_H"), check_whole("n_iter", n_iter, 1)
     with Workers(check_whole("n_jobs", n_jobs, 1)) as workers:
         steps = weight.steps(n_iter, problem.dtype)
         run_updates(

@@ -40,7 +40,7 @@ def long(dtype: Any = np.float64) -> Array:
 def test_momentum_is_the_equation(beta: float) -> None:
     V, W, H = small(2)
     w, h = naive.factorize(V, W, H, beta, 8, momentum=0.8)
-    got = factorize(V, beta=beta, W=W, H=H, max_iter=8, tol=0, momentum=0.8)
+    got = factorize(V, beta=beta, solver="mu", W=W, H=H, max_iter=8, tol=0, momentum=0.8)
     assert got.cost < naive.divergence(V, W @ H, beta)
     assert_allclose(got.W, w, rtol=1e-7)
     assert_allclose(got.H, h, rtol=1e-7)
@@ -85,7 +85,7 @@ def test_the_cost_never_rises(
     M[0, 0] = 1
     costs = [beta_divergence(V, W @ H, beta, weights=M) + l1 * H.sum() + l1 * W.sum()]
     result = factorize(
-        V, beta=beta, W=W, H=H, l1_H=l1, l1_W=l1, weights=M if missing else None, max_iter=n_iter, tol=0,
+        V, beta=beta, solver="mu", W=W, H=H, l1_H=l1, l1_W=l1, weights=M if missing else None, max_iter=n_iter, tol=0,
         momentum=momentum, callback=lambda _, cost: costs.append(cost),
     )  # fmt: skip
     costs.append(result.cost)
@@ -110,13 +110,13 @@ def test_a_coarse_start_is_two_factorizations(beta: float) -> None:
     V = long()
     rng = np.random.default_rng(1)
     W, H = rng.uniform(0.1, 1, (20, 5)), rng.uniform(0.1, 1, (5, 4500))
-    options: dict[str, Any] = {"beta": beta, "tol": 0, "coarse": 1}
+    options: dict[str, Any] = {"beta": beta, "solver": "mu", "tol": 0, "coarse": 1}
     chosen = choose_coarse_frames(4500, 4)
     first = factorize(V[:, chosen], W=W, H=H[:, chosen], max_iter=32, **options)
     profile = first.H.mean(axis=1)
     start = np.outer(profile, V.mean(axis=0) / (first.W @ profile).mean())
     expected = factorize(V, W=first.W, H=start, max_iter=5, **options)
-    got = factorize(V, W=W, H=H, max_iter=5, beta=beta, tol=0, coarse=4)
+    got = factorize(V, W=W, H=H, max_iter=5, beta=beta, solver="mu", tol=0, coarse=4)
     assert_allclose(got.W @ got.H, expected.W @ expected.H, rtol=1e-4)
     assert got.n_iter == 5
     assert got.cost < factorize(V, W=W, H=H, max_iter=13, **options).cost

@@ -24,7 +24,7 @@ def test_agrees_with_scikit_learn(example: Make, beta: float, name: Any) -> None
     from sklearn.decomposition import non_negative_factorization
 
     V, W, H = example(n_features=15, n_frames=25)
-    ours = factorize(V, beta=beta, W=W, H=H, max_iter=50, tol=0, momentum=0)
+    ours = factorize(V, beta=beta, solver="mu", W=W, H=H, max_iter=50, tol=0, momentum=0)
     # scikit-learn has samples in rows: its W is our H.T
     theirs = non_negative_factorization(
         V.T.copy(), W=H.T.copy(), H=W.T.copy(), n_components=4, init="custom", solver="mu", beta_loss=name,
@@ -42,7 +42,7 @@ def test_penalties_agree_with_scikit_learn(example: Make, beta: float, name: str
     from sklearn.decomposition import non_negative_factorization
 
     V, W, H = example(n_features=15, n_frames=25)
-    ours = factorize(V, beta=beta, W=W, H=H, l1_H=0.3, l1_W=0.5, max_iter=30, tol=0, momentum=0)
+    ours = factorize(V, beta=beta, solver="mu", W=W, H=H, l1_H=0.3, l1_W=0.5, max_iter=30, tol=0, momentum=0)
     # alpha_W (on our H) is multiplied by the number of features (our rows), alpha_H by the number of samples
     theirs = non_negative_factorization(
         V.T.copy(), W=H.T.copy(), H=W.T.copy(), n_components=4, init="custom", solver="mu", beta_loss=name,
@@ -57,7 +57,7 @@ def test_penalties_agree_with_scikit_learn(example: Make, beta: float, name: str
 def test_it_agrees_with_the_equations(example: Make, dtype: Any, rtol: float, beta: float) -> None:
     V, W, H = example()
     w, h = naive.factorize(V, W, H, beta, 20)
-    got = factorize(V.astype(dtype), beta=beta, W=W, H=H, max_iter=20, tol=0, momentum=0)
+    got = factorize(V.astype(dtype), beta=beta, solver="mu", W=W, H=H, max_iter=20, tol=0, momentum=0)
     assert got.W.dtype == got.H.dtype == dtype
     assert got.n_iter == 20
     assert_allclose(got.W @ got.H, w @ h, rtol=rtol)
@@ -86,7 +86,14 @@ def test_ends_when_the_cost_stands_still(example: Make) -> None:
 @pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
 def test_momentum_saves_half_the_iterations(example: Make, beta: float, norm: Any) -> None:
     V, W, H = example(n_features=30, n_frames=50)
-    options: dict[str, Any] = {"W": W, "H": H, "l1_H": 0.1 if norm else 0.0, "norm": norm, "tol": 0}
+    options: dict[str, Any] = {
+        "W": W,
+        "H": H,
+        "l1_H": 0.1 if norm else 0.0,
+        "norm": norm,
+        "tol": 0,
+        "solver": "mu",
+    }
     costs: list[float] = []
     plain = factorize(V, beta=beta, max_iter=100, momentum=0, **options)
     fast = factorize(V, beta=beta, max_iter=50, callback=lambda n, c: costs.append(c), **options)
