@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nmf_audio.nmf.convex import ConvexFactorization, SemiFactorization, factorize_convex, factorize_semi
     from nmf_audio.nmf.divergences import beta_divergence
     from nmf_audio.nmf.factorization import Factorization, factorize
     from nmf_audio.nmf.frame_solver import FrameSolver
@@ -20,46 +21,59 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.penalised import Penalty, factorize_penalised
     from nmf_audio.nmf.symmetric import cluster, factorize_symmetric
     from nmf_audio.nmf.tensor import TensorFactorization, factorize_tensor
+    from nmf_audio.nmf.topics import Topics, plsa
     from nmf_audio.nmf.updates import activations, update_H, update_W
 
 _HOMES = {
     "NMF": "model",
+    "ConvexFactorization": "convex",
     "Factorization": "factorization",
     "FrameSolver": "frame_solver",
     "OnlineAtoms": "online",
     "Penalty": "penalised",
+    "SemiFactorization": "convex",
     "TensorFactorization": "tensor",
+    "Topics": "topics",
     "activations": "updates",
     "beta_divergence": "divergences",
     "cluster": "symmetric",
     "factorize": "factorization",
+    "factorize_convex": "convex",
     "factorize_penalised": "penalised",
+    "factorize_semi": "convex",
     "factorize_symmetric": "symmetric",
     "k_means": "kmeans",
     "factorize_tensor": "tensor",
     "initialize": "init",
     "nnls": "least_squares",
+    "plsa": "topics",
     "update_H": "updates",
     "update_W": "updates",
 }
 
 __all__ = [
     "NMF",
+    "ConvexFactorization",
     "Factorization",
     "FrameSolver",
     "OnlineAtoms",
     "Penalty",
+    "SemiFactorization",
     "TensorFactorization",
+    "Topics",
     "activations",
     "beta_divergence",
     "cluster",
     "factorize",
+    "factorize_convex",
     "factorize_penalised",
+    "factorize_semi",
     "factorize_symmetric",
     "factorize_tensor",
     "initialize",
     "k_means",
     "nnls",
+    "plsa",
     "update_H",
     "update_W",
 ]
