@@ -24,7 +24,7 @@ from nmf_audio.nmf import beta_divergence, factorize, initialize
 from nmf_audio.nmf.nnls_solvers import SOLVERS
 
 Array = NDArray[Any]
-STEPS = (5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300, 450, 680)
+STEPS = (5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300, 450, 680, 1000, 1500)
 CLOSE = 1.001
 
 
@@ -115,6 +115,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="starts, whose median counts")
     parser.add_argument("--limit", type=float, default=0.3, help="CPU seconds of the longest run of a solver")
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), help="kinds of data")
+    names = [*SOLVERS, "scikit-learn cd", "scikit-learn mu"]
+    parser.add_argument("--solvers", nargs="+", choices=names, default=names, help="those that are measured")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # scikit-learn says that it stopped at max_iter, as it was told
     factorize(np.ones((3, 4)), 1, 2, solver="mu", rng=0)  # kernels are compiled
@@ -125,7 +127,7 @@ def main() -> None:
             V = make(np.random.default_rng(0))
             found: dict[str, list[tuple[float, float]]] = {}
             for seed in range(options.seeds):
-                solvers = runs(V, n_components, seed)
+                solvers = {s: run for s, run in runs(V, n_components, seed).items() if s in options.solvers}
                 W, H, _ = _by_default(V, n_components, seed)
                 goal = beta_divergence(V, W @ H, 2)
                 for solver, run in solvers.items():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.model import NMF
     from nmf_audio.nmf.online import OnlineAtoms
     from nmf_audio.nmf.penalised import Penalty, factorize_penalised
+    from nmf_audio.nmf.separable import find_anchors
     from nmf_audio.nmf.symmetric import cluster, factorize_symmetric
     from nmf_audio.nmf.tensor import TensorFactorization, factorize_tensor
     from nmf_audio.nmf.topics import Topics, plsa
@@ -42,6 +43,7 @@ _HOMES = {
     "factorize_penalised": "penalised",
     "factorize_semi": "convex",
     "factorize_symmetric": "symmetric",
+    "find_anchors": "separable",
     "k_means": "kmeans",
     "factorize_tensor": "tensor",
     "initialize": "init",
@@ -70,6 +72,7 @@ __all__ = [
     "factorize_semi",
     "factorize_symmetric",
     "factorize_tensor",
+    "find_anchors",
     "initialize",
     "k_means",
     "nnls",

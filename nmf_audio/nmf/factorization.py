@@ -96,7 +96,7 @@ def factorize(
         "mu": multiplicative updates, for any beta. The others are for beta 2, where each side is a problem of
         non-negative least squares, see `nnls`. Default: "hals" for beta 2, unless `weights` or `norm` are
         given, else "mu".
-    init : {"random", "frames", "nndsvda", "nndsvdar"}, optional
+    init : {"random", "frames", "nndsvda", "nndsvdar", "anchors"}, optional
         Start of what is not given, see `initialize`.
     W : array_like (n_features, n_components), optional
         Atoms to start from. Without `H` the activations of a frame then start equal.

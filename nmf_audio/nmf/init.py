@@ -9,8 +9,14 @@ from nmf_audio._checks import check_choice, check_rng, check_whole, invalid
 from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Problem, prepare
+from nmf_audio.nmf.nnls_solvers import SOLVERS
+from nmf_audio.nmf.quadratic import Quadratic
+from nmf_audio.nmf.separable import project_successively
 
 __all__ = ["INITS", "initialize", "make_start"]
+
+ANCHOR_STEPS = 20
+"""Of coordinate descent, for the activations of anchors."""
 
 
 @single_blas
@@ -29,11 +35,13 @@ def initialize(
         Data.
     n_components : int
         Number of atoms.
-    init : {"random", "frames", "nndsvda", "nndsvdar"}, optional
+    init : {"random", "frames", "nndsvda", "nndsvdar", "anchors"}, optional
         "random": absolute values of normal numbers. "frames": frames of `V` drawn at random, silent ones left
         out, with a little noise; all activations of a frame equal. "nndsvda", "nndsvdar": from the singular
         vectors (Boutsidis & Gallopoulos 2008), zeros replaced by the mean or by small random numbers, since a
-        multiplicative update leaves zeros as they are; not more atoms than the smaller side of `V`.
+        multiplicative update leaves zeros as they are; not more atoms than the smaller side of `V`. "anchors": the
+        frames of `find_anchors`, their best activations, and zeros replaced by small random numbers; where fewer
+        frames span the data, the others are as for "frames".
     rng : int, Generator or None, optional
         Source of randomness; the same int gives the same start.
 
@@ -131,6 +139,16 @@ def _nndsvdar(V: AnyArray, n_components: int, rng: np.random.Generator) -> tuple
     return _fill(W, fill, W_fill), _fill(H, fill, H_fill)
 
 
+def _anchors(V: AnyArray, n_components: int, rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:
+    W, H = _frames(V, n_components, rng)
+    anchors = project_successively(V, n_components)
+    W[: len(anchors)] = V[anchors]
+    H = SOLVERS["hals"].improve(Quadratic(W @ W.T, W @ V.T), H.T, ANCHOR_STEPS).T
+    fill = max(float(V.mean(dtype=np.float64)), 1e-6)
+    W_fill, H_fill = (0.01 * fill * (rng.random(a.shape) + 1e-3) for a in (W, H))
+    return _fill(W, fill, W_fill), _fill(H, float(H.mean()), H_fill)
+
+
 def _fill(a: AnyArray, level: float, value: ArrayLike) -> AnyArray:
     return np.where(a > 1e-6 * level, a, value)
 
@@ -140,5 +158,6 @@ INITS: dict[str, Callable[[AnyArray, int, np.random.Generator], tuple[AnyArray, 
     "frames": _frames,
     "nndsvda": _nndsvda,
     "nndsvdar": _nndsvdar,
+    "anchors": _anchors,
 }
 """The starts by name."""

@@ -1,0 +1,73 @@
+"""Anchors: exact on separable data, stable under noise, a good start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+
+from nmf_audio.errors import ParameterError
+from nmf_audio.nmf import factorize, find_anchors, initialize, nnls
+
+Array = NDArray[Any]
+
+
+def _separable(seed: int) -> tuple[Array, Array, Array]:
+    """Mixtures of four atoms, each of which is a frame, at any level; the atoms' frames."""
+    rng = np.random.default_rng(seed)
+    W = rng.gamma(0.5, 1, (10, 4)) + 0.01
+    W /= W.sum(0)
+    H = np.hstack([np.eye(4), rng.dirichlet(np.full(4, 0.7), 26).T])
+    order = rng.permutation(30)
+    V = W @ H[:, order]
+    return V, W, np.flatnonzero(order < 4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_anchors_of_separable_data_are_its_atoms(seed: int) -> None:
+    V, _, where = _separable(seed)
+    loud = V * np.random.default_rng(seed).uniform(0.01, 100, 30)
+    for data in (V, loud, 1e-200 * V):
+        assert sorted(find_anchors(data, 4)) == sorted(where)
+    loud[:, where[1]] = 0  # silence is no anchor
+    assert where[1] not in find_anchors(loud, 4)
+    H = nnls(V, V[:, find_anchors(V, 4)])
+    assert_allclose(V[:, find_anchors(V, 4)] @ H, V, atol=1e-10)
+
+
+@pytest.mark.parametrize("noise", [1e-5, 1e-4, 1e-3])
+def test_the_error_is_of_the_order_of_the_noise(noise: float) -> None:
+    for seed in range(5):
+        V, W, _ = _separable(seed)
+        N = np.random.default_rng(seed + 9).standard_normal(V.shape)
+        noisy = np.maximum(V + noise * N / np.linalg.norm(N, axis=0), 0)
+        found = noisy[:, find_anchors(noisy, 4)]
+        found /= found.sum(0)
+        error = np.linalg.norm(W[:, :, None] - found[:, None, :], axis=0).min(axis=1).max()
+        # frames are scaled by sums that are noisy, too, so that their noise is about 1 + sqrt(10) times as long
+        assert error < 4.2 * noise * np.linalg.cond(W) ** 2
+
+
+def test_where_fewer_frames_span_the_data_the_number_is_refused() -> None:
+    V, _, _ = _separable(0)
+    with pytest.raises(ParameterError, match="n_components=5; must be at most 4, since of these frames all"):
+        find_anchors(V, 5)
+    with pytest.raises(ParameterError, match="n_components=1; must be at most 0"):
+        find_anchors(np.zeros((3, 4)), 1)
+    with pytest.raises(ParameterError, match="n_components=0"):
+        find_anchors(V, 0)
+    # as a start, others are added
+    assert initialize(V, 7, init="anchors", rng=0)[0].shape == (10, 7)
+
+
+@pytest.mark.parametrize("beta", [1.0, 2.0])
+def test_on_separable_data_anchors_start_better_than_all_others(beta: float) -> None:
+    V, _, _ = _separable(1)
+    costs = {
+        init: factorize(V + 1e-4, 4, beta, init=init, max_iter=3, tol=0, rng=0).cost
+        for init in ("random", "frames", "nndsvda", "nndsvdar", "anchors")
+    }
+    assert costs.pop("anchors") < 0.5 * min(costs.values())
