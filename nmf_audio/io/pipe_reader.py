@@ -49,6 +49,8 @@ def label_stream(file: BinaryIO) -> str:
 def get_report_path(what: str | os.PathLike[str] | Url | BinaryIO) -> Path:
     """Return the path of a file in reports, `STREAM` for one that is open; `ParameterError` if it is neither."""
     if isinstance(what, str | os.PathLike | Url):
+        if "\0" in str(what):
+            raise invalid("file", what, "a name without NUL")
         # another object would be kept beside it in the report
         return what if isinstance(what, Path | Url) else Path(what)
     if hasattr(what, "read") or hasattr(what, "write"):

@@ -252,6 +252,8 @@ def denoise_file(
         elif noise is not None:
             n_channels = None if getattr(noise, "ndim", 1) == 1 else reader.n_channels
             heard = check_samples(noise, n_channels, name="noise")
+            if not np.any(heard):
+                raise invalid("noise", "silent", "a recording of the noise alone", given="noise is silent")
         elif noise_from is not None:
             heard = _noise_within(reader, *noise_from)
             if is_silent(heard, reader.container.subtype):

@@ -178,6 +178,7 @@ class FileJob:
     def _check(self) -> dict[Path, Wanted]:
         """Check all that names and numbers show; return what each output file is to be."""
         check_section(self.start, self.end)
+        get_report_path(self.src)
         asked: dict[str, Any] = {
             name: getattr(self, name) for name in ("format", "subtype", "sr", "bitrate", "quality")
         }

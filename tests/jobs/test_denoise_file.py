@@ -17,6 +17,8 @@ from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 from nmf_audio.io.noise_recording import read_noise
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.jobs.denoise_file import Report, default_output, denoise_file
+from nmf_audio.jobs.separate_file import separate_file
+from nmf_audio.separation.separator import Separator
 from tests.tiny import SR, noise, tiny_dictionary, truncate, write_noise
 
 TINY = tiny_dictionary()
@@ -253,6 +255,18 @@ def test_options_are_checked_before_anything_is_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.wav"]
 
 
+@pytest.mark.parametrize("name", ["a\0.wav", 5, b"a.wav", None, "x" * 300 + ".wav"])
+def test_what_is_no_name_is_refused(tmp_path: Path, name: Any) -> None:
+    parts = {source: tmp_path / f"{source}.wav" for source in ("speech", "noise", "residual")}
+    with pytest.raises((ParameterError, AudioFileError)) as error:
+        run(name, tmp_path / "b.wav")
+    assert not str(error.value).startswith(str(tmp_path))
+    with pytest.raises((ParameterError, AudioFileError)) as error:
+        separate_file(name, parts, separator=Separator(TINY))
+    assert not str(error.value).startswith(str(tmp_path))
+    assert names(tmp_path) == []
+
+
 def test_a_ready_denoiser_stands_for_its_options(tmp_path: Path) -> None:
     src = write_noise(tmp_path / "a.wav")
     denoiser = Denoiser(TINY, method="classic", reduction_db=20)
@@ -329,6 +343,11 @@ def test_of_long_noise_the_first_minute_is_read(tmp_path: Path) -> None:
         ({"noise_from": (-1, 1)}, ParameterError, "noise_from=-1; must be"),
         ({"noise_from": (0, np.nan)}, ParameterError, "noise_from=nan; must be"),
         ({"noise_from": ("0", 1)}, ParameterError, "noise_from='0'; must be a number"),
+        (
+            {"noise": np.zeros(SR, np.float32)},
+            ParameterError,
+            "noise is silent; must be a recording of the noise",
+        ),
         ({"noise_from": (5, 6)}, AudioFileError, r"a\.wav: has no noise from 5 s on; it ends at 1 s"),
     ],
 )
