@@ -161,21 +161,31 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1, help="of each (default: %(default)s)")
     parser.add_argument("--short-files", type=int, default=300, help="of 0.1 s (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=3, help="that run here (default: %(default)s)")
+    parser.add_argument(
+        "--costs",
+        type=float,
+        nargs=3,
+        metavar=("CLIENT", "SCHEDULER", "WORKER"),
+        help="CPU ms a file (default: measured)",
+    )
     parser.add_argument("--simulated", type=int, default=10**6, help="files (default: %(default)s)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it too (needs matplotlib)")
     options = parser.parse_args()
     seconds = 60 * options.minutes
     n_bytes = 2 * SR * seconds
-    # what client and scheduler do while they wait is not of a file: short ones leave them little time for it
-    short = measure(options.short_files, SHORT_SECONDS, options.workers)
-    long = measure(options.files, seconds, options.workers)
-    costs = Costs(short.client, short.scheduler, long.worker)
-    figures = [
-        [name, *(f"{1000 * value:.1f}" for value in (one.client, one.scheduler, one.worker))]
-        for name, one in ((f"{SHORT_SECONDS} s", short), (f"{options.minutes:g} min", long))
-    ]
-    print_table(["CPU ms a file of", "client", "scheduler", "worker"], figures)
-    sys.stdout.flush()
+    if options.costs is None:
+        # what client and scheduler do while they wait is not of a file: short ones leave them little time for it
+        short = measure(options.short_files, SHORT_SECONDS, options.workers)
+        long = measure(options.files, seconds, options.workers)
+        costs = Costs(short.client, short.scheduler, long.worker)
+        figures = [
+            [name, *(f"{1000 * value:.1f}" for value in (one.client, one.scheduler, one.worker))]
+            for name, one in ((f"{SHORT_SECONDS} s", short), (f"{options.minutes:g} min", long))
+        ]
+        print_table(["CPU ms a file of", "client", "scheduler", "worker"], figures)
+        sys.stdout.flush()
+    else:
+        costs = Costs(*(value / 1000 for value in options.costs))
     workers = (1, 10, 30, 100, 300, 1000)
     networks = {f"{n} Gbit/s": n * GBIT for n in (1, 10, 100)}
     speeds: dict[str, list[float]] = {name: [] for name in networks}
