@@ -4,8 +4,10 @@ import argparse
 import math
 import shlex
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nmf_audio.cli import common, train_average, train_common, train_denoiser, train_separator
 from nmf_audio.cli.progress import progress_bar
@@ -14,8 +16,11 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
+    from nmf_audio.training.corpus import Corpus
 
 EPILOG = """examples:
   nmf-audio train speech voices -o voices.npz
@@ -23,11 +28,15 @@ EPILOG = """examples:
   nmf-audio train noise fan.wav -o mine.npz --with plain --replace
   nmf-audio train source piano my_piano/ -o piano.npz     for `nmf-audio separate`
 
-A recording belongs to the group of its folder's name: a speaker, a kind of noise. Recordings that can't be read are
-named and left out.
+A recording belongs to the group of its folder's name: a speaker, a kind of noise. A list is a CSV, JSON lines or
+Parquet file with the columns path and, if wanted, start, end (in s), group and weight. Recordings that can't be read
+are named and left out.
+
+Up to an hour is held in memory, and learned from at once. More is read in a stream, several times, in memory that
+does not grow; then FILE.checkpoint keeps the state.
 
 exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are wrong, nothing is
-written; 130 interrupted, nothing is written"""
+written; 130 interrupted: the state of a stream is in FILE.checkpoint, and --resume goes on from it"""
 
 KINDS = {
     "speech": "recordings of speech without noise; one group of atoms",
@@ -42,6 +51,8 @@ RANGES: dict[str, Range] = {
     "iterations": (int, 1, math.inf),
     "frames": (int, 1, math.inf),
     "minutes": (float, 0.001, math.inf),
+    "passes": (int, 0, 1_000_000),
+    "jobs": (int, 1, 256),
     "seed": (int, 0, math.inf),
 }
 
@@ -104,8 +115,9 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         metavar="RECORDINGS",
         nargs="+",
         type=Path,
-        help="files and folders, searched recursively; any format and rate",
+        help="files, folders, searched recursively, and lists of files; any format and rate",
     )
+    train_common.add_corpus_arguments(files)
     train_common.add_output_arguments(files)
     files.add_argument(
         "--with",
@@ -131,17 +143,34 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
             "--frames",
             "N",
             defaults.N_FRAMES,
-            "largest number of frames to learn from, drawn evenly over folders",
-        ),
-        (
-            "--minutes",
-            "MIN",
-            defaults.MAX_SECONDS / 60,
-            "largest amount of sound to read, in minutes, drawn evenly over folders",
+            "largest number of frames to hold in memory, drawn evenly over folders",
         ),
         ("--seed", "N", 0, "the same seed, recordings, machine and versions give the same bits"),
     ):
         group.add_argument(option, metavar=name, default=f"{value:g}", help=f"{text} (default: %(default)s)")
+    minutes = f"{defaults.MAX_SECONDS / 60:g}"
+    group.add_argument(
+        "--minutes",
+        metavar="MIN",
+        help="learn from so many minutes, drawn evenly over folders, that are held in memory (default: all if they "
+        f"are at most {minutes})",
+    )
+    stream = parser.add_argument_group("learning in a stream, from recordings of any length")
+    stream.add_argument(
+        "--passes",
+        metavar="N",
+        help=f"read all recordings so many times (default: {defaults.PASSES} if they are longer than {minutes} min, "
+        "and --minutes are not given)",
+    )
+    stream.add_argument(
+        "-j", "--jobs", metavar="N", default="1", help="processes; the result is the same with any number"
+    )
+    stream.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="workers of a dask scheduler, such as tcp://host:8786, that reach the recordings by the same paths",
+    )
+    train_common.add_resume(stream, "--passes")
     train_common.add_card_arguments(parser)
     common.add_verbosity(parser)
 
@@ -156,40 +185,39 @@ def run(args: argparse.Namespace) -> int:
     if args.source == "average":
         return train_average.run(args)
     from nmf_audio.dsp.bands import FrontEndSpec
-    from nmf_audio.training.corpus import find_recordings
     from nmf_audio.training.merge import merge
-    from nmf_audio.training.plain import train_plain
 
     errors: list[str] = []
     numbers = read_numbers(args, RANGES, errors)
+    if numbers.get("passes") and args.minutes is not None:
+        errors.append("--passes and --minutes: give one of them")
+    if args.cluster is not None and numbers.get("jobs", 1) > 1:
+        errors.append("--jobs and --cluster: give one of them")
     source = _source_name(args, errors)
-    other, origins = _check_names(args, errors)
+    other, origins, checkpoint = _check_names(args, errors)
     if errors:
         raise common.UsageError(errors)
     started = time.monotonic()
     spec = FrontEndSpec() if other is None else other.spec
     with train_common.reporting_warnings(args) as caught:
-        corpus = find_recordings(args.recordings, sr=spec.sr)
-        with progress_bar(args, f"learning {source}", unit="%", lines=True) as progress:
-            try:
-                dictionary = train_plain(
-                    corpus,
-                    source=source,
-                    one_group=None if args.source == "noise" else source,
-                    n_components=None if args.components is None else int(numbers["components"]),
-                    beta=numbers["beta"],
-                    l1_H=numbers["sparsity"],
-                    max_iter=int(numbers["iterations"]),
-                    n_frames=int(numbers["frames"]),
-                    max_seconds=60 * numbers["minutes"],
-                    spec=spec,
-                    spectrum=other.spectrum if other is not None and args.source == "noise" else None,
-                    origins=origins,
-                    rng=int(numbers["seed"]),
-                    progress=progress,
-                )
-            except ParameterError as error:
-                raise common.UsageError([common.describe(error)]) from error
+        corpus = train_common.open_corpus(args.recordings, spec.sr)
+        passes = _choose_passes(numbers, corpus)
+        if args.dry_run:
+            return _print_plan(args, source, corpus, numbers, passes)
+        common_options: dict[str, Any] = {
+            "source": source,
+            "one_group": None if args.source == "noise" else source,
+            "n_components": None if args.components is None else int(numbers["components"]),
+            "beta": numbers["beta"],
+            "l1_H": numbers["sparsity"],
+            "spec": spec,
+            "spectrum": other.spectrum if other is not None and args.source == "noise" else None,
+            "origins": origins,
+        }
+        if passes:
+            dictionary = _train_passes(args, corpus, passes, numbers, checkpoint, common_options)
+        else:
+            dictionary = _train_sample(args, corpus, numbers, common_options)
     commands = [_command(args)]
     if other is not None:
         dictionary = merge(dictionary, other, replace=args.replace)
@@ -209,6 +237,93 @@ def run(args: argparse.Namespace) -> int:
     return common.EXIT_ERROR if caught else common.EXIT_DONE
 
 
+def _choose_passes(numbers: dict[str, float], corpus: "Corpus") -> int:
+    """Return how often all recordings are read; 0 for a sample that is held in memory."""
+    is_long = "minutes" not in numbers and corpus.seconds > defaults.MAX_SECONDS
+    return int(numbers.get("passes", defaults.PASSES if is_long else 0))
+
+
+def _print_plan(
+    args: argparse.Namespace, source: str, corpus: "Corpus", numbers: dict[str, float], passes: int
+) -> int:
+    from nmf_audio.training.memory import estimate_passes, estimate_sample
+
+    if passes:
+        what, n_bytes = (
+            f"all would be read {passes} times in a stream",
+            estimate_passes(corpus, int(numbers["jobs"])),
+        )
+    else:
+        seconds = min(corpus.seconds, 60 * numbers.get("minutes", defaults.MAX_SECONDS / 60))
+        what, n_bytes = f"{seconds / 60:.1f} min would be held in memory", estimate_sample(seconds)
+    return train_common.print_plan(args, {source: corpus}, n_bytes, what)
+
+
+def _train_sample(
+    args: argparse.Namespace, corpus: "Corpus", numbers: dict[str, float], options: dict[str, Any]
+) -> "Dictionary":
+    from nmf_audio.training.plain import train_plain
+
+    with progress_bar(args, f"learning {options['source']}", unit="%", lines=True) as progress:
+        try:
+            return train_plain(
+                corpus,
+                max_iter=int(numbers["iterations"]),
+                n_frames=int(numbers["frames"]),
+                max_seconds=60 * numbers.get("minutes", defaults.MAX_SECONDS / 60),
+                rng=int(numbers["seed"]),
+                progress=progress,
+                **options,
+            )
+        except ParameterError as error:
+            raise common.UsageError([common.describe(error)]) from error
+
+
+def _train_passes(
+    args: argparse.Namespace,
+    corpus: "Corpus",
+    passes: int,
+    numbers: dict[str, float],
+    checkpoint: Path,
+    options: dict[str, Any],
+) -> "Dictionary":
+    from nmf_audio.training.streaming import train_passes
+
+    text = f"{corpus.seconds / 3600:.2f} h of {options['source']} are read {passes} times in a stream"
+    common.print_message(args, text)
+    with _workers(args, int(numbers["jobs"])) as executor, train_common.showing_progress(args) as progress:
+        return train_passes(
+            corpus,
+            passes=passes,
+            executor=executor,
+            checkpoint=checkpoint,
+            resume=args.resume or False,
+            seed=int(numbers["seed"]),
+            progress=progress,
+            **options,
+        )
+
+
+@contextmanager
+def _workers(args: argparse.Namespace, jobs: int) -> "Iterator[Executor | None]":
+    """Give the executor that --jobs or --cluster name, if they do."""
+    if args.cluster is not None:
+        from nmf_audio.jobs.cluster import connecting
+
+        try:
+            with connecting(args.cluster) as executor:
+                yield executor
+        except ParameterError as error:
+            raise common.UsageError([common.describe(error)]) from error
+    elif jobs > 1:
+        from nmf_audio.jobs.process_executor import ProcessExecutor
+
+        with ProcessExecutor(jobs) as processes:
+            yield processes
+    else:
+        yield None
+
+
 def _source_name(args: argparse.Namespace, errors: list[str]) -> str:
     """Return what the source is called; add to `errors` if it may not be called so."""
     from nmf_audio.separation.sources import check_source_name
@@ -224,8 +339,8 @@ def _source_name(args: argparse.Namespace, errors: list[str]) -> str:
 
 def _check_names(
     args: argparse.Namespace, errors: list[str]
-) -> tuple["Dictionary | None", "dict[Path, Origin] | None"]:
-    """Return what --with and --manifest name; add to `errors` what is wrong with any name."""
+) -> tuple["Dictionary | None", "dict[Path, Origin] | None", Path]:
+    """Return what --with and --manifest name and where the state is kept; add to `errors` what is wrong."""
     inputs = train_common.check_recordings(args.recordings, errors)
     other = train_common.load_option(
         "--with", args.other, "plain", "only plain dictionaries can be put together", inputs, errors
@@ -233,8 +348,9 @@ def _check_names(
     if args.replace and args.other is None:
         errors.append("--replace: there is nothing to replace; name a dictionary by --with")
     origins = train_common.read_origins(args, errors)
-    train_common.check_output(args, inputs, errors)
-    return other, origins
+    checkpoint = train_common.find_checkpoint(args, errors)
+    train_common.check_trained_output(args, inputs, errors)
+    return other, origins, checkpoint
 
 
 def _command(args: argparse.Namespace) -> str:
@@ -247,10 +363,11 @@ def _command(args: argparse.Namespace) -> str:
         "sparsity": defaults.l1_h(one_group=args.source != "noise"),
         "iterations": defaults.MAX_ITER,
     }
-    standard |= {"frames": defaults.N_FRAMES, "minutes": defaults.MAX_SECONDS / 60, "seed": 0}
+    standard |= {"frames": defaults.N_FRAMES, "seed": 0}
     for name, value in standard.items():
         if float(getattr(args, name)) != value:
             words += [f"--{name}", getattr(args, name)]
-    for option, given in (("--with", args.other), ("--licence", args.licence), ("--manifest", args.manifest)):
-        words += [option, str(given)] if given is not None else []
+    for name, option in (("other", "with"), *((n, n) for n in ("minutes", "passes", "licence", "manifest"))):
+        given = getattr(args, name)
+        words += [f"--{option}", str(given)] if given is not None else []
     return shlex.join([*words, *(["--replace"] if args.replace else [])])

@@ -4,7 +4,7 @@ import argparse
 import shlex
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +14,17 @@ from nmf_audio.cli import common
 from nmf_audio.cli.progress import Update, progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.cli.score_table import cells, table
-from nmf_audio.errors import DictionaryError, ParameterError
+from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
     from nmf_audio.jobs.evaluation import Scores
     from nmf_audio.training.card import Origin
+    from nmf_audio.training.corpus import Corpus
     from nmf_audio.training.loop import Progress
+
+SHIPPED = "shipped"
+"""What the command calls the dictionary that comes with the program."""
 
 EXIT_CODES = """exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are \
 wrong, nothing
@@ -54,6 +58,40 @@ def add_card_arguments(parser: argparse.ArgumentParser) -> None:
         help="table that names where recordings are from: columns path (from its own folder), source, license "
         "(default: none, the card names their files)",
     )
+
+
+def add_corpus_arguments(group: "argparse._ArgumentGroup") -> None:
+    """Add ``--strict`` and ``--dry-run``."""
+    group.add_argument(
+        "--strict", action="store_true", help="stop if a recording can't be read, rather than leave it out"
+    )
+    group.add_argument(
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="print what would be read, and the memory that it takes; train nothing, write nothing",
+    )
+
+
+def open_corpus(paths: "Sequence[Path]", sr: int) -> "Corpus":
+    """Return the recordings of files, folders and lists; `UsageError` if a list has a value that is not allowed."""
+    from nmf_audio.training.corpus import find_recordings
+
+    try:
+        return find_recordings(paths, sr=sr)
+    except ParameterError as error:
+        raise common.UsageError([common.describe(error)]) from error
+
+
+def print_plan(args: argparse.Namespace, corpora: "Mapping[str, Corpus]", n_bytes: float, what: str) -> int:
+    """Print what would be read of each source, and what would be done; return the exit code of a dry run."""
+    for source, corpus in corpora.items():
+        files = len({recording.path for recording in corpus.recordings})
+        words = [f"{files} recordings", f"{corpus.seconds / 3600:.2f} h", f"{len(corpus.groups)} groups"]
+        words += [f"{len(corpus.left_out)} can't be read"] if corpus.left_out else []
+        common.print_message(args, f"{source}: {', '.join(words)}")
+    common.print_message(args, f"{what}; it takes about {n_bytes / 1e9:.1f} GB of memory")
+    return common.EXIT_ERROR if any(corpus.left_out for corpus in corpora.values()) else common.EXIT_DONE
 
 
 def check_recordings(recordings: Iterable[Path], errors: list[str]) -> list[Path]:
@@ -113,12 +151,15 @@ def check_output(
 
 @contextmanager
 def reporting_warnings(args: argparse.Namespace) -> "Iterator[list[warnings.WarningMessage]]":
-    """Collect warnings about recordings that are left out, and report them at the end."""
+    """Collect warnings about recordings that are left out, and report them at the end; they end a strict training."""
     from nmf_audio.training.corpus import CorpusWarning
 
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CorpusWarning)
-        yield caught
+        warnings.simplefilter("error" if args.strict else "always", CorpusWarning)
+        try:
+            yield caught
+        except CorpusWarning as error:
+            raise AudioFileError(f"{error}; with --strict nothing is trained") from None
     for warning in caught:
         common.report_error(args, f"warning: {warning.message}")
 
@@ -164,15 +205,7 @@ def add_training_arguments(
         metavar="NAME|FILE",
         help=f"continue from {start} (default: start from scratch)",
     )
-    group.add_argument(
-        "--resume",
-        nargs="?",
-        const=True,
-        metavar="CHECKPOINT",
-        help="continue from FILE.checkpoint if it is there, and replace FILE.npz and FILE.md; or from another "
-        "checkpoint, which stays as it is; more --minutes or --steps make a training longer, also one that is done "
-        "(default: start from scratch)",
-    )
+    add_resume(group, "--minutes or --steps")
     meanings = {
         "minutes": "total training time; fewer minutes give fewer steps (default: as long as --steps take)",
         "steps": f"total number of steps of the optimiser (default: {n_steps}, or those that a training "
@@ -186,6 +219,19 @@ def add_training_arguments(
         group.add_argument("-j", "--jobs", metavar="N", help=jobs)
     add_card_arguments(parser)
     common.add_verbosity(parser)
+
+
+def add_resume(group: "argparse._ArgumentGroup", length: str) -> None:
+    """Add ``--resume``; more of the options `length` make a training longer."""
+    group.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        metavar="CHECKPOINT",
+        help="continue from FILE.checkpoint if it is there, and replace FILE.npz and FILE.md; or from another "
+        f"checkpoint, which stays as it is; more {length} make a training longer, also one that is done "
+        "(default: start from scratch)",
+    )
 
 
 def read_sizes(args: argparse.Namespace, sizes: Mapping[str, Range], errors: list[str]) -> dict[str, float]:
@@ -241,14 +287,19 @@ class TrainingMessages:
 
     def __call__(self, now: "Progress") -> None:
         """Show a step; raise KeyboardInterrupt if Ctrl-C was pressed in it."""
-        from nmf_audio.training.loop import score_text
+        from nmf_audio.training.base import score_text
 
         self.n_steps += 1
         if now.score is not None:
-            self._score = f", SI-SDR {now.score['sdr']:.2f} dB"
+            self._score = f", SI-SDR {now.score['sdr']:.2f} dB" if "sdr" in now.score else ""
         self._bar(now.step, now.n_steps, f"loss {now.loss:.4f}{self._score}")
         if now.score is not None:
-            text = f"step {now.step} of {now.n_steps}: held out: {score_text(now.score)}"
+            score = (
+                f"held out: {score_text(now.score)}"
+                if "sdr" in now.score
+                else f"cost {now.score['loss']:.4f} a frame"
+            )
+            text = f"step {now.step} of {now.n_steps}: {score}"
             common.print_message(self._args, text)
         if self.interrupt_number:
             raise KeyboardInterrupt(self.interrupt_number)
@@ -265,8 +316,11 @@ class TrainingMessages:
 
 
 @contextmanager
-def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
-    """Yield what a training calls after every step; print where its state is if it is interrupted."""
+def showing_progress(args: argparse.Namespace, **options: str) -> Iterator[TrainingMessages]:
+    """Yield what a training calls after every step; print where its state is if it is interrupted.
+
+    `options` are those that set arguments of other names.
+    """
     from nmf_audio.io.interrupts import handling_signals
 
     with progress_bar(args, "training", unit="steps", lines=True) as bar:
@@ -280,7 +334,7 @@ def showing_progress(args: argparse.Namespace) -> Iterator[TrainingMessages]:
                 common.report_error(args, f"{state} keeps the training; --resume continues from there")
             raise
         except ParameterError as error:
-            raise common.UsageError([common.describe_argument(error, n_components="--atoms")]) from error
+            raise common.UsageError([common.describe_argument(error, **options)]) from error
 
 
 def save_trained(
@@ -300,7 +354,7 @@ def save_trained(
     `time.monotonic`. `compare` returns mean scores with each dictionary on held-out mixtures.
     """
     from nmf_audio.dictionary import load_dictionary
-    from nmf_audio.training.loop import score_text
+    from nmf_audio.training.base import score_text
 
     training = dictionary.meta["denoiser" if dictionary.kind == "trained" else dictionary.kind]
     more: dict[str, object] = {}
@@ -313,7 +367,7 @@ def save_trained(
     commands = [*(start.meta.get("commands", ()) if start else ()), command]
     others = {} if start is None else {str(args.start): start}
     if dictionary.kind == "trained":
-        others = {"shipped": load_dictionary(None)} | others
+        others = {SHIPPED: load_dictionary(None)} | others
     compared = compare({**others, args.output.stem: dictionary})
     more["compared"] = cells("", compared)
     _, card = save(args, dictionary, commands, **more)
@@ -323,8 +377,35 @@ def save_trained(
         f"trained in {taken:.1f} min" if n_steps else "written as the checkpoint has it, not trained further"
     )
     common.print_message(args, f"{args.output}: {made}; held out: {score}; card {card}")
+    print_comparison(args, compared, start=str(args.start))
+
+
+def print_comparison(args: argparse.Namespace, compared: "Mapping[str, Scores]", *, start: str) -> None:
+    """Print the table of scores, the new dictionary last, and whether it is better than the one it is to replace.
+
+    That is the shipped one, or the one named `start` where there is none for these sources.
+    """
     for line in table("held-out mixtures", compared):
         common.print_message(args, line)
+    name = SHIPPED if SHIPPED in compared else start
+    new, old = (compared.get(key, {}).get("si_sdr") for key in (args.output.stem, name))
+    if new is None or old is None:
+        return
+    which = "the shipped dictionary" if name == SHIPPED else start
+    if round(new - old, 2) < 0:
+        further = (
+            "train it longer, with more recordings"
+            if args.source == "separator" or args.start == SHIPPED
+            else "train denoiser --from shipped with these recordings, or longer, with more of them"
+        )
+        common.print_message(
+            args,
+            f"{args.output} is worse than {which} by {old - new:.2f} dB on these mixtures: use that, or {further}",
+        )
+    else:
+        common.print_message(
+            args, f"{args.output} is better than {which} by {new - old:.2f} dB on these mixtures"
+        )
 
 
 def repeat_command(

@@ -2,7 +2,9 @@
 
 import argparse
 import math
+import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ from nmf_audio.training import defaults
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
+    from nmf_audio.training.corpus import Corpus
 
 EPILOG = f"""examples:
   nmf-audio train denoiser --speech voices --noise noises -o mine.npz --minutes 60
@@ -27,8 +30,6 @@ shown as it goes. The learning rate is constant but for a cool-down at the end. 
 dictionary from a training that is still running, which is not disturbed.
 
 {train_common.EXIT_CODES}"""
-
-SHIPPED = "shipped"
 
 SIZES: dict[str, Range] = {
     "speech-atoms": (int, 2, 2048),
@@ -67,20 +68,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             required=True,
             help=f"files and folders of {source} alone, searched recursively; any format and rate",
         )
+    train_common.add_corpus_arguments(files)
     train_common.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
-    start = f"a trained dictionary; {SHIPPED!r} is the one that comes with the program"
+    start = f"a trained dictionary; {train_common.SHIPPED!r} is the one that comes with the program"
     jobs = f"threads; the result does not depend on their number, and more do not help (default: {defaults.N_JOBS})"
     train_common.add_training_arguments(parser, MEANINGS, n_steps=defaults.N_STEPS, start=start, jobs=jobs)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train the dictionary that the arguments ask for; return the exit code, 1 if a recording was left out."""
-    from nmf_audio.dsp.bands import FrontEndSpec
-    from nmf_audio.training.comparison import compare_denoisers
-    from nmf_audio.training.corpus import find_recordings
-    from nmf_audio.training.denoiser import train_denoiser
-    from nmf_audio.training.sounds import read_recordings
-
     errors: list[str] = []
     numbers = train_common.read_sizes(args, SIZES, errors)
     numbers |= read_numbers(args, UNITS | COOL_DOWN, errors)
@@ -90,14 +86,39 @@ def run(args: argparse.Namespace) -> int:
     start, origins, checkpoint = _check_names(args, errors)
     if errors:
         raise common.UsageError(errors)
+    with ExitStack() as resources:
+        return _train(args, numbers | jobs, start, origins, checkpoint, resources)
+
+
+def _train(
+    args: argparse.Namespace,
+    numbers: dict[str, float],
+    start: "Dictionary | None",
+    origins: "dict[Path, Origin] | None",
+    checkpoint: Path,
+    resources: ExitStack,
+) -> int:
+    from nmf_audio.dsp.bands import FrontEndSpec
+    from nmf_audio.training.comparison import compare_denoisers
+    from nmf_audio.training.denoiser import train_denoiser
+    from nmf_audio.training.memory import MOST_IN_MEMORY
+    from nmf_audio.training.sounds import read_recordings
+
     started = time.monotonic()
     sr = FrontEndSpec().sr if start is None else start.spec.sr
     with train_common.reporting_warnings(args) as caught:
-        speech, noise = (find_recordings(paths, sr=sr) for paths in (args.speech, args.noise))
+        speech, noise = (train_common.open_corpus(paths, sr) for paths in (args.speech, args.noise))
+        if args.dry_run:
+            return _print_plan(args, speech, noise)
         common.print_message(args, "reading the recordings")
         seed = int(numbers.get("seed", 0))
-        recordings = read_recordings(speech, noise, origins=origins, rng=seed)
-        with train_common.showing_progress(args) as progress:
+        spool = None
+        if speech.seconds + noise.seconds > MOST_IN_MEMORY:
+            # nameless where the system has that: it goes with the process, whatever ends it
+            spool = tempfile.TemporaryFile(dir=args.output.parent)  # noqa: SIM115
+            resources.enter_context(spool)
+        recordings = read_recordings(speech, noise, origins=origins, spool=spool, rng=seed)
+        with train_common.showing_progress(args, n_components="--atoms") as progress:
             dictionary = train_denoiser(
                 recordings,
                 _settings(numbers, seed, start),
@@ -105,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
                 start=start,
                 checkpoint=checkpoint,
                 resume=args.resume or False,
-                n_jobs=int(jobs.get("jobs", defaults.N_JOBS)),
+                n_jobs=int(numbers.get("jobs", defaults.N_JOBS)),
                 progress=progress,
             )
     words = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
@@ -122,6 +143,17 @@ def run(args: argparse.Namespace) -> int:
         compare=compare,
     )
     return common.EXIT_ERROR if caught else common.EXIT_DONE
+
+
+def _print_plan(args: argparse.Namespace, speech: "Corpus", noise: "Corpus") -> int:
+    from nmf_audio.training.memory import MOST_IN_MEMORY, estimate_denoiser
+
+    seconds = speech.seconds + noise.seconds
+    place = "in memory" if seconds <= MOST_IN_MEMORY else f"in a temporary file in {args.output.parent}"
+    n_bytes = estimate_denoiser(seconds)
+    return train_common.print_plan(
+        args, {"speech": speech, "noise": noise}, n_bytes, f"all would be kept {place}"
+    )
 
 
 def _settings(numbers: dict[str, float], seed: int, start: "Dictionary | None") -> Any:
@@ -158,7 +190,7 @@ def _check_names(
     from nmf_audio.dictionary.dictionary import DEFAULT_DICTIONARY
 
     inputs = train_common.check_recordings([*args.speech, *args.noise], errors)
-    name = DEFAULT_DICTIONARY if args.start == SHIPPED else args.start
+    name = DEFAULT_DICTIONARY if args.start == train_common.SHIPPED else args.start
     start = train_common.load_option(
         "--from", name, "trained", "only a trained dictionary can be trained further", inputs, errors
     )

@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name of a source, and a file or folder of it alone, searched with all below; any format and "
         "rate; a name may be given more than once",
     )
+    train_common.add_corpus_arguments(files)
     train_common.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
     start = "a separator of the same sources"
     train_common.add_training_arguments(parser, MEANINGS, n_steps=SEPARATOR["n_steps"], start=start)
@@ -51,7 +52,6 @@ def run(args: argparse.Namespace) -> int:
     """Train the dictionary that the arguments ask for; return the exit code, 1 if a recording was left out."""
     from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.training.comparison import compare_separators
-    from nmf_audio.training.corpus import find_recordings
     from nmf_audio.training.separator import read_sources, train_separator
 
     errors: list[str] = []
@@ -70,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
         common.print_message(args, "reading the recordings")
         spec = FrontEndSpec() if start is None else start.spec
         clips = read_sources(
-            {name: find_recordings(paths, sr=spec.sr) for name, paths in sources.items()},
+            {name: train_common.open_corpus(paths, spec.sr) for name, paths in sources.items()},
             origins=origins,
             rng=seed,
         )
-        with train_common.showing_progress(args) as progress:
+        with train_common.showing_progress(args, n_components="--atoms") as progress:
             dictionary = train_separator(
                 clips,
                 _settings(numbers, seed),

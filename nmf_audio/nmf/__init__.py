@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.kmeans import k_means
     from nmf_audio.nmf.least_squares import nnls
     from nmf_audio.nmf.model import NMF
-    from nmf_audio.nmf.online import OnlineAtoms
+    from nmf_audio.nmf.online import OnlineAtoms, sum_for_atoms
     from nmf_audio.nmf.penalised import Penalty, factorize_penalised
     from nmf_audio.nmf.separable import find_anchors
     from nmf_audio.nmf.symmetric import cluster, factorize_symmetric
@@ -45,6 +45,7 @@ _HOMES = {
     "factorize_symmetric": "symmetric",
     "find_anchors": "separable",
     "k_means": "kmeans",
+    "sum_for_atoms": "online",
     "factorize_tensor": "tensor",
     "initialize": "init",
     "nnls": "least_squares",
@@ -77,6 +78,7 @@ __all__ = [
     "k_means",
     "nnls",
     "plsa",
+    "sum_for_atoms",
     "update_H",
     "update_W",
 ]

@@ -26,7 +26,7 @@ from nmf_audio.training.optimiser import Adam, learning_rate
 from nmf_audio.training.parameters import from_arrays
 from nmf_audio.training.spectra import spectra
 
-__all__ = ["Settings", "Training", "first_atoms", "unit_spectrum"]
+__all__ = ["Settings", "Training", "first_atoms", "score_text", "unit_spectrum"]
 
 
 FIRST_ITERATIONS = 60
@@ -185,6 +185,11 @@ class Training(ABC):
         self.last_score = {"step": self.step_number, **score}
         return score
 
+    def describe_score(self) -> str:
+        """Return the last score in words."""
+        assert self.last_score is not None
+        return f"held out after step {self.last_score['step']}: {score_text(self.last_score)}"
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint; raises DictionaryError when it can't be written."""
         facts = {
@@ -338,6 +343,17 @@ class Training(ABC):
             groups=groups,
             meta={key: made, "trained_on": trained_on},
         )
+
+
+def score_text(score: Mapping[str, float]) -> str:
+    """Return a score in words.
+
+    Examples
+    --------
+    >>> score_text({"loss": 1.88543, "sdr": 8.534})
+    'loss 1.8854, SI-SDR 8.53 dB'
+    """
+    return f"loss {score['loss']:.4f}, SI-SDR {score['sdr']:.2f} dB"
 
 
 def unit_spectrum(mean: npt.NDArray[np.float64]) -> Array:

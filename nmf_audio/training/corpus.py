@@ -1,4 +1,4 @@
-"""Recordings to learn from: files and folders of any readable format and rate, grouped by folder name.
+"""Recordings to learn from: files, folders and lists, of any readable format and rate, in groups.
 
 A corpus is a list of what lies on the disk; samples are read clip by clip, so that memory holds what a
 `max_seconds` budget allows and never a whole collection. The budget is shared evenly among the groups
@@ -8,8 +8,8 @@ A corpus is a list of what lies on the disk; samples are read clip by clip, so t
 import math
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from nmf_audio._checks import check_number, check_rng, check_whole, invalid, out_of_order
 from nmf_audio._types import RandomSource
 from nmf_audio.errors import AudioFileError, MissingExtraError
-from nmf_audio.training.recordings import Recording, find_audio_files, open_recording, read_clips
+from nmf_audio.training.recordings import Recording, find_listed, open_recording, read_clips
 
-__all__ = ["Clip", "Corpus", "CorpusWarning", "fair_shares", "find_recordings"]
+__all__ = ["Clip", "Corpus", "CorpusWarning", "fair_shares", "find_recordings", "warn_left_out"]
 
 SHORTEST_CLIP = 4.0
 """Seconds; below this, fewer recordings of a group are drawn rather than shorter pieces of all."""
@@ -56,7 +56,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Recordings grouped by folder name, read at one sample rate.
+    """Recordings in groups, read at one sample rate.
 
     Made by `find_recordings`.
 
@@ -66,10 +66,13 @@ class Corpus:
         All that can be opened, in a fixed order (that of the given paths, names sorted within a folder).
     sr : int
         Rate of the clips in Hz; recordings of another rate are converted.
+    left_out : tuple of pathlib.Path
+        Those that can't be opened.
     """
 
     recordings: tuple[Recording, ...]
     sr: int
+    left_out: tuple[Path, ...] = ()
 
     @property
     def groups(self) -> dict[str, tuple[Recording, ...]]:
@@ -153,7 +156,7 @@ class Corpus:
     def split(
         self, fraction: float, *, by_group: bool = False, rng: RandomSource = None
     ) -> tuple["Corpus", "Corpus"]:
-        """Keep some recordings aside, for scores on what was not learned from.
+        """Keep some recordings aside, for scores on what was not learned from; of a single one, its end.
 
         Parameters
         ----------
@@ -178,6 +181,15 @@ class Corpus:
             raise invalid("fraction", fraction, "between 0 and 1", "0.1 keeps a tenth aside")
         keys = [r.group if by_group else str(i) for i, r in enumerate(self.recordings)]
         names = sorted(set(keys))
+        if len(self.recordings) == 1 and not by_group:
+            (whole,) = self.recordings
+            n = whole.n_samples - max(1, round(fraction * whole.n_samples))
+            if n > 0:
+                end = replace(whole, first=whole.first + n, n_samples=whole.n_samples - n)
+                return (
+                    replace(self, recordings=(replace(whole, n_samples=n),)),
+                    replace(self, recordings=(end,)),
+                )
         if len(names) < 2:
             what = "group" if by_group else "recording"
             raise out_of_order(f"there is only one {what}, and nothing to divide", "add more")
@@ -185,8 +197,8 @@ class Corpus:
         held = set(check_rng(rng).choice(names, n_held, replace=False).tolist())
         pairs = list(zip(keys, self.recordings, strict=True))
         return (
-            Corpus(tuple(r for key, r in pairs if key not in held), self.sr),
-            Corpus(tuple(r for key, r in pairs if key in held), self.sr),
+            replace(self, recordings=tuple(r for key, r in pairs if key not in held)),
+            replace(self, recordings=tuple(r for key, r in pairs if key in held)),
         )
 
     def _plan(
@@ -218,7 +230,7 @@ class Corpus:
         broken: dict[Path, str] = {}
         n_read = 0
         for recording, pieces in groupby(plan, key=lambda piece: piece[0]):
-            spans = [(start, stop) for _, start, stop in pieces]
+            spans = [(recording.first + start, recording.first + stop) for _, start, stop in pieces]
             try:
                 for (start, _), y in zip(spans, read_clips(recording.path, spans, sr=self.sr), strict=True):
                     n_read += 1
@@ -227,32 +239,32 @@ class Corpus:
                 broken[recording.path] = _reason(error, recording.path)
         if not n_read:
             raise AudioFileError(f"no recording could be read: {_listed(broken)}; give other recordings")
-        if broken:
-            warnings.warn(f"left out {_listed(broken)}", CorpusWarning, stacklevel=3)
+        warn_left_out(broken)
 
 
 def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corpus:
-    """Find the recordings in files and folders.
+    """Find the recordings in files, folders and lists.
 
-    Folders are searched with all that lies below them (links are followed, hidden files are not taken). A
-    recording's group is the name of the folder that holds it; folders of the same name are one group.
+    Folders are searched with all that lies below them (links are followed, hidden files are not taken). A list is a
+    CSV, JSON lines or Parquet file, see `nmf_audio.io.listing.read_listing`. A recording's group is the one that the
+    list states, or else the name of the folder that holds it; folders of the same name are one group.
 
     Parameters
     ----------
     paths : sequence of path-like
-        Files and folders, any mix.
+        Recordings, folders and lists, any mix.
     sr : int
         Rate in Hz at which clips will be read.
 
     Returns
     -------
     Corpus
-        All recordings that can be opened and hold at least one sample, each once.
+        All recordings, or parts of them, that can be opened and hold at least one sample, each once.
 
     Raises
     ------
     ParameterError
-        When no path is given or `sr` isn't positive.
+        When no path is given, `sr` isn't positive, or a list has a value that is not allowed.
     AudioFileError
         When a path doesn't exist, or no recording is left. If some are, a `CorpusWarning` names the others, and
         those that are truncated.
@@ -271,20 +283,22 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
     (['rain'], 1.0, (16000,))
     """
     if isinstance(paths, str | os.PathLike) or not paths:
-        raise invalid("paths", paths, "a list of files and folders", "give at least one")
+        raise invalid("paths", paths, "a list of files, folders and lists of files", "give at least one")
     sr = check_whole("sr", sr, 1, unit="Hz", advice="16000 is usual for speech")
     missing = [path for path in map(Path, paths) if not path.exists()]
     if missing:
         raise AudioFileError(f"{_listed(dict.fromkeys(missing, 'does not exist'))}; check the spelling")
     recordings, broken, seen = [], {}, set()
     resolve = cache(Path.resolve)
-    for path in (found for given in map(Path, paths) for found in find_audio_files(given)):
+    for listed in (found for given in map(Path, paths) for found in find_listed(given)):
+        path = Path(listed.path)
         real = path.resolve() if path.is_symlink() else resolve(path.parent) / path.name
-        if real in seen:
+        part = (real, listed.start, listed.end)
+        if part in seen:
             continue
-        seen.add(real)
+        seen.add(part)
         try:
-            recordings.append(open_recording(path, real.parent.name or "recordings"))
+            recordings.append(open_recording(path, real.parent.name or "recordings", listed))
         except (AudioFileError, MissingExtraError) as error:
             broken[path] = _reason(error, path)
     if not recordings:
@@ -299,7 +313,13 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
     notes += [f"read as far as they go: {_listed(damaged)}"] if damaged else []
     if notes:
         warnings.warn("; ".join(notes), CorpusWarning, stacklevel=2)
-    return Corpus(tuple(recordings), sr)
+    return Corpus(tuple(recordings), sr, tuple(broken))
+
+
+def warn_left_out(broken: Mapping[Path, str]) -> None:
+    """Warn of recordings that could not be read, if there are any, with the reasons."""
+    if broken:
+        warnings.warn(f"left out {_listed(broken)}", CorpusWarning, stacklevel=4)
 
 
 def fair_shares(available: Sequence[float], budget: float) -> list[float]:
@@ -339,7 +359,7 @@ def _reason(error: Exception, path: Path) -> str:
     return str(error).removeprefix(f"{path}: ")
 
 
-def _listed(reasons: dict[Path, str]) -> str:
+def _listed(reasons: Mapping[Path, str]) -> str:
     named = [f"{path} ({reason})" for path, reason in list(reasons.items())[:_NAMED]]
     more = len(reasons) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")

@@ -19,6 +19,7 @@ __all__ = [
     "N_SECOND",
     "N_SPEECH",
     "N_STEPS",
+    "PASSES",
     "SEPARATOR",
     "SEPARATOR_RATE",
     "WHITENING",
@@ -30,6 +31,9 @@ BETA = 1.0
 MAX_ITER = 100
 N_FRAMES = 50_000
 MAX_SECONDS = 3600.0
+
+PASSES = 3
+"""Passes over recordings that are too long to be held in memory: docs/performance.md."""
 
 N_SPEECH, N_NOISE = 160, 96
 N_LAYERS = 4

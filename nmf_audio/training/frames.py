@@ -1,5 +1,6 @@
 """Frames that a dictionary is learned from: bands, spectrum, level, even draws."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ class Bands:
         Group of each clip.
     n_observed : tuple of int
         How many bands, from the lowest, each clip's own sample rate can hold; those above are unknown.
+    weights : tuple of float
+        How much the frames of each clip count.
     heard : dict of pathlib.Path to float
         Seconds taken from each recording.
     """
@@ -43,6 +46,7 @@ class Bands:
     magnitudes: tuple[Array, ...]
     groups: tuple[str, ...]
     n_observed: tuple[int, ...]
+    weights: tuple[float, ...]
     heard: dict[Path, float]
 
 
@@ -55,8 +59,8 @@ class Frames:
     V : ndarray, float32 (n_bands, n_frames)
         Non-negative, about 1 on average; columns = frames.
     M : ndarray, float32 (n_bands, n_frames), optional
-        1 where the band is known and 0 where the recording's sample rate was too low for it; None when all
-        are known.
+        The frame's weight where the band is known, and 0 where the recording's sample rate was too low for it; None
+        when all are 1.
     """
 
     V: Array
@@ -72,7 +76,7 @@ def analyse(
     silence.
     """
     bank, edges = BandMap(spec, spec.sr), band_edges(spec)
-    magnitudes, groups, n_observed = [], [], []
+    magnitudes, groups, n_observed, weights = [], [], [], []
     heard: dict[Path, float] = {}
     seconds = 0.0
     for clip in clips:
@@ -86,9 +90,10 @@ def analyse(
         magnitudes.append(bank.pool(np.ascontiguousarray(np.abs(stft(clip.y, bank.n_fft)).T)))
         groups.append(clip.recording.group)
         n_observed.append(int(np.searchsorted(edges, sr / 2, side="right")))
+        weights.append(clip.recording.weight)
     if not magnitudes:
         raise AudioFileError("all recordings are silent; there is nothing to learn from them")
-    return Bands(tuple(magnitudes), tuple(groups), tuple(n_observed), heard)
+    return Bands(tuple(magnitudes), tuple(groups), tuple(n_observed), tuple(weights), heard)
 
 
 def long_term_spectrum(bands: Bands) -> Array:
@@ -118,25 +123,27 @@ def long_term_spectrum(bands: Bands) -> Array:
 
 
 def normalised_frames(
-    bands: Bands, *, spectrum: Array, n_frames: int, one_group: str | None, rng: np.random.Generator
+    bands: Bands, *, spectrum: Array, n_frames: int | None, one_group: str | None, rng: np.random.Generator
 ) -> dict[str, Frames]:
     """Normalise every clip as the denoiser does, drop silence, and draw frames evenly over groups.
 
-    There are at most `n_frames`. They are returned by group, names sorted; with `one_group`, all together under
-    that name.
+    There are at most `n_frames`, or all if that is None. They are returned by group, names sorted; with `one_group`,
+    all together under that name.
     """
     n_bands = len(spectrum)
     rows: dict[str, list[Array]] = {}
-    known: dict[str, list[NDArray[np.intp]]] = {}
-    for x, group, n_observed in zip(bands.magnitudes, bands.groups, bands.n_observed, strict=True):
+    known: dict[str, list[NDArray[np.float64]]] = {}
+    clips = zip(bands.magnitudes, bands.groups, bands.n_observed, bands.weights, strict=True)
+    for x, group, n_observed, weight in clips:
         v = Normaliser(spectrum).process(x)
         level = v.mean(axis=1)
         v = v[level >= QUIET * level.mean()]
         rows.setdefault(group, []).append(v)
-        known.setdefault(group, []).append(np.full(len(v), n_observed))
+        known.setdefault(group, []).append(np.tile([float(n_observed), weight], (len(v), 1)))
     names = sorted(rows)
-    shares = fair_shares([float(sum(map(len, rows[name]))) for name in names], n_frames)
-    drawn: dict[str, list[tuple[Array, NDArray[np.intp]]]] = {}
+    budget = math.inf if n_frames is None else n_frames
+    shares = fair_shares([float(sum(map(len, rows[name]))) for name in names], budget)
+    drawn: dict[str, list[tuple[Array, NDArray[np.float64]]]] = {}
     for name, share in zip(names, shares, strict=True):
         v, observed = np.concatenate(rows.pop(name)), np.concatenate(known[name])
         chosen = np.sort(rng.choice(len(v), max(1, int(share)), replace=False))
@@ -144,8 +151,8 @@ def normalised_frames(
     frames = {}
     for name, parts in drawn.items():
         V = np.ascontiguousarray(np.concatenate([v for v, _ in parts]).T)
-        observed = np.concatenate([n for _, n in parts])
-        complete = bool((observed >= n_bands).all())
-        M = None if complete else (np.arange(n_bands)[:, None] < observed).astype(np.float32)
+        observed, weights = np.concatenate([n for _, n in parts]).T
+        complete = bool((observed >= n_bands).all() and (weights == 1).all())
+        M = None if complete else ((np.arange(n_bands)[:, None] < observed) * weights).astype(np.float32)
         frames[name] = Frames(V, M)
     return frames

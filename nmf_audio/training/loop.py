@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from nmf_audio._checks import check_number, check_whole, invalid
-from nmf_audio.training.base import Training
 
-__all__ = ["Progress", "run_training", "score_text"]
+__all__ = ["Progress", "Steps", "run_training"]
 
 LOGGER = logging.getLogger("nmf_audio")
 
@@ -31,7 +30,7 @@ class Progress(NamedTuple):
         Of the last batch.
     score : dict of str to float, optional
         On held-out mixtures, at checkpoints: 'loss' and its parts 'comp', 'asym', 'env', 'loud' (lower is
-        better) and 'sdr' (dB, higher is better).
+        better) and 'sdr' (dB, higher is better). Of atoms only 'loss', their cost a frame.
     """
 
     step: int
@@ -40,19 +39,38 @@ class Progress(NamedTuple):
     score: dict[str, float] | None
 
 
-def score_text(score: Mapping[str, float]) -> str:
-    """Return a score in words.
+class Steps(Protocol):
+    """What is trained step by step; `nmf_audio.training.base.Training` says what these mean."""
 
-    Examples
-    --------
-    >>> score_text({"loss": 1.88543, "sdr": 8.534})
-    'loss 1.8854, SI-SDR 8.53 dB'
-    """
-    return f"loss {score['loss']:.4f}, SI-SDR {score['sdr']:.2f} dB"
+    n_steps: int
+    last_score: dict[str, float] | None
+
+    @property
+    def step_number(self) -> int: ...  # noqa: D102
+
+    @property
+    def is_cooling_down(self) -> bool: ...  # noqa: D102
+
+    @property
+    def has_cooled_down(self) -> bool: ...  # noqa: D102
+
+    def plan_minutes(self, minutes: float) -> None: ...  # noqa: D102
+
+    def step(self) -> float: ...  # noqa: D102
+
+    def keep_score(self) -> dict[str, float]: ...  # noqa: D102
+
+    def describe_score(self) -> str: ...  # noqa: D102
+
+    def save(self, path: str | os.PathLike[str]) -> None: ...  # noqa: D102
+
+    def restore(self, path: str | os.PathLike[str], minutes: float | None = None) -> None: ...  # noqa: D102
+
+    def is_on_the_way(self, path: str | os.PathLike[str], minutes: float | None = None) -> bool: ...  # noqa: D102
 
 
 def run_training(
-    training: Training,
+    training: Steps,
     *,
     minutes: float | None,
     checkpoint: str | os.PathLike[str] | None,
@@ -120,7 +138,7 @@ def run_training(
 
 
 def _go_on(
-    training: Training,
+    training: Steps,
     resume: bool | str | os.PathLike[str],
     minutes: float | None,
     kept: Path | None,
@@ -143,11 +161,11 @@ def _go_on(
     return path
 
 
-def _describe(training: Training) -> str:
+def _describe(training: Steps) -> str:
     """Return in words how far a training is."""
     done = f"{training.step_number} of {training.n_steps} steps are done"
     if training.last_score is not None:
-        done += f"; held out after step {training.last_score['step']}: {score_text(training.last_score)}"
+        done += f"; {training.describe_score()}"
     if training.step_number == training.n_steps:
         done += "; nothing is left to train unless more steps are asked for"
     return done

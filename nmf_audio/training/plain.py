@@ -6,6 +6,7 @@ choose kinds. Kinds that are harder to describe get more atoms.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,9 +20,17 @@ from nmf_audio.training.card import Origin, trained_on
 from nmf_audio.training.corpus import Corpus
 from nmf_audio.training.frames import Frames, analyse, long_term_spectrum, normalised_frames
 
-__all__ = ["Progress", "power_of", "share_atoms", "train_plain"]
-
-"""Called with (done, total), both in percent."""
+__all__ = [
+    "PlainSettings",
+    "Progress",
+    "Sample",
+    "check_plain",
+    "learn_sample",
+    "make_plain",
+    "power_of",
+    "share_atoms",
+    "train_plain",
+]
 
 READING = 40.0
 """Percent of the time that goes into reading; the rest is learning."""
@@ -109,6 +118,49 @@ def train_plain(
     ...     train_plain(corpus, source="noise", one_group="hiss", n_components=4, rng=0)
     <Dictionary 'unsaved': plain, 4 noise atoms of 100 bands>
     """
+    settings = check_plain(corpus, source, n_components, one_group, beta, l1_H, spec)
+    max_iter, n_frames = check_whole("max_iter", max_iter, 1), check_whole("n_frames", n_frames, 1)
+    sample = learn_sample(
+        corpus,
+        settings,
+        max_iter=max_iter,
+        n_frames=n_frames,
+        max_seconds=max_seconds,
+        spectrum=spectrum,
+        rng=check_rng(rng),
+        progress=progress,
+    )
+    training = {
+        "max_iter": max_iter,
+        "n_frames": sample.n_frames,
+        "seconds": round(sum(sample.heard.values()), 1),
+        "seed": int(rng) if isinstance(rng, int | np.integer) else None,
+        "cost_per_frame": round(sample.cost, 3),
+    }
+    return make_plain(settings, sample.spectrum, sample.atoms, sample.heard, training, origins)
+
+
+class PlainSettings(NamedTuple):
+    """Checked settings of plain dictionaries, see `train_plain`."""
+
+    source: str
+    n_components: int
+    one_group: str | None
+    beta: float
+    l1_H: float
+    spec: FrontEndSpec
+
+
+def check_plain(
+    corpus: Corpus,
+    source: str,
+    n_components: int | None,
+    one_group: str | None,
+    beta: float,
+    l1_H: float | None,
+    spec: FrontEndSpec | None,
+) -> PlainSettings:
+    """Check the arguments of `train_plain` that are of these names, and put defaults in the place of None."""
     spec = FrontEndSpec() if spec is None else spec
     n_groups = len(corpus.groups)
     if n_components is None:
@@ -123,7 +175,6 @@ def train_plain(
             given=f"corpus at {corpus.sr} Hz",
         )
     n_components = check_whole("n_components", n_components, 1)
-    max_iter, n_frames = check_whole("max_iter", max_iter, 1), check_whole("n_frames", n_frames, 1)
     beta = check_number("beta", beta, 0, 3, advice="1 is Kullback-Leibler, 0 Itakura-Saito")
     l1_H = check_number("l1_H", l1_H, 0, advice="0.1 is a little")
     if one_group is None and n_components < n_groups:
@@ -133,8 +184,50 @@ def train_plain(
             f"at least {n_groups}, one atom for each folder",
             "ask for more or put recordings together",
         )
-    generator = check_rng(rng)
-    seed = int(rng) if isinstance(rng, int | np.integer) else None
+    return PlainSettings(source, n_components, one_group, beta, l1_H, spec)
+
+
+class Sample(NamedTuple):
+    """Atoms of each group, of unit L2 norm, and what they were learned from.
+
+    Attributes
+    ----------
+    spectrum : ndarray, float32 (n_bands,)
+        What frames are divided by.
+    atoms : dict of str to ndarray (n_bands, n_atoms)
+        By group, names sorted.
+    cost : float
+        A frame.
+    frames : dict of str to Frames
+        The sample, by group.
+    heard : dict of pathlib.Path to float
+        Seconds taken from each recording.
+    """
+
+    spectrum: Array
+    atoms: dict[str, Array]
+    cost: float
+    frames: dict[str, Frames]
+    heard: dict[Path, float]
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of the sample."""
+        return sum(part.V.shape[1] for part in self.frames.values())
+
+
+def learn_sample(
+    corpus: Corpus,
+    settings: PlainSettings,
+    *,
+    max_iter: int,
+    n_frames: int,
+    max_seconds: float,
+    spectrum: Array | None,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+) -> Sample:
+    """Learn atoms from frames that are held in memory; `train_plain` has the arguments and what is raised."""
 
     def report(percent: float) -> None:
         if progress is not None:
@@ -142,48 +235,56 @@ def train_plain(
 
     total = min(max_seconds, corpus.seconds)
     bands = analyse(
-        corpus.clips(max_seconds=max_seconds, rng=generator),
-        spec,
+        corpus.clips(max_seconds=max_seconds, rng=rng),
+        settings.spec,
         lambda seconds: report(READING * min(seconds / total, 1.0)),
     )
     if spectrum is None:
         spectrum = long_term_spectrum(bands)
     frames = normalised_frames(
-        bands, spectrum=spectrum, n_frames=n_frames, one_group=one_group, rng=generator
+        bands, spectrum=spectrum, n_frames=n_frames, one_group=settings.one_group, rng=rng
     )
     n_drawn = sum(part.V.shape[1] for part in frames.values())
-    if n_drawn < n_components:
+    if n_drawn < settings.n_components:
         raise invalid(
             "n_components",
-            n_components,
+            settings.n_components,
             f"at most {n_drawn}, the frames with sound that the recordings hold",
             "ask for fewer or give more recordings",
         )
-    atoms, cost = _learn(frames, n_components, beta, l1_H, max_iter, generator, report)
+    atoms, cost = _learn(frames, settings, max_iter, rng, report)
+    return Sample(spectrum, atoms, cost, frames, bands.heard)
+
+
+def make_plain(
+    settings: PlainSettings,
+    spectrum: Array,
+    atoms: Mapping[str, Array],
+    heard: Mapping[Path, float],
+    training: Mapping[str, Any],
+    origins: Mapping[Path, Origin] | None,
+) -> Dictionary:
+    """Return the dictionary of these atoms; `training` says in its `meta` how it was made, besides the settings."""
     groups, start = [], 0
     for name, W in atoms.items():
-        groups.append(Group(name, source, start, start + W.shape[1]))
+        groups.append(Group(name, settings.source, start, start + W.shape[1]))
         start += W.shape[1]
-    training = {
-        "source": source,
-        "n_components": n_components,
-        "beta": beta,
-        "l1_H": l1_H,
-        "max_iter": max_iter,
-        "n_frames": n_drawn,
-        "seconds": round(sum(bands.heard.values()), 1),
-        "seed": seed,
-        "cost_per_frame": round(cost, 3),
+    made = {
+        "source": settings.source,
+        "n_components": settings.n_components,
+        "beta": settings.beta,
+        "l1_H": settings.l1_H,
+        **training,
     }
     return Dictionary(
         kind="plain",
-        spec=spec,
+        spec=settings.spec,
         spectrum=spectrum,
         arrays={"W": np.concatenate(list(atoms.values()), axis=1)},
         groups=tuple(groups),
-        beta=beta,
-        power=power_of(beta),
-        meta={"training": [training], "trained_on": trained_on(source, bands.heard, origins)},
+        beta=settings.beta,
+        power=power_of(settings.beta),
+        meta={"training": [made], "trained_on": trained_on(settings.source, heard, origins)},
     )
 
 
@@ -223,14 +324,13 @@ def share_atoms(weights: Sequence[float], available: Sequence[int], n_components
 
 def _learn(
     frames: Mapping[str, Frames],
-    n_components: int,
-    beta: float,
-    l1_H: float,
+    settings: PlainSettings,
     max_iter: int,
     rng: np.random.Generator,
     report: Callable[[float], None],
 ) -> tuple[dict[str, Array], float]:
     """Atoms of every group and the cost a frame; a short even fit shows who needs more atoms."""
+    n_components, beta, l1_H = settings.n_components, settings.beta, settings.l1_H
     names, available = list(frames), [part.V.shape[1] for part in frames.values()]
     n_even = share_atoms([1.0] * len(names), available, n_components)
     work = n_components * (max_iter + (FIRST_ITERATIONS if len(names) > 1 else 0))

@@ -1,4 +1,4 @@
-"""Recordings on the disk: search in folders, shape, reading piece by piece as mono."""
+"""Recordings on the disk: search in folders and lists, shape, reading piece by piece as mono."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -11,30 +11,37 @@ from numpy.typing import NDArray
 
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.formats import list_readable_extensions
-from nmf_audio.io.open import open_reader
+from nmf_audio.io.listing import LIST_EXTENSIONS, ListedRecording, read_listing
+from nmf_audio.io.open import is_media, open_reader
 from nmf_audio.io.walk import walk_folders
 
-__all__ = ["Recording", "find_audio_files", "open_recording", "read_clips"]
+__all__ = ["Recording", "find_listed", "open_recording", "read_clips"]
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One file of a corpus, opened once to learn its shape.
+    """One file of a corpus, or a part of it, opened once to learn its shape.
 
     Attributes
     ----------
     path : pathlib.Path
         Where it is, as found from the path that was given.
     group : str
-        Name of the folder that holds it: a speaker, a kind of noise.
+        A speaker, a kind of noise: the name of the folder that holds it, unless a list says otherwise.
     sr : int
         Its own sample rate, Hz.
     n_samples : int
-        Samples per channel.
+        Samples per channel, of the part if it is one.
     n_channels : int
         Channels.
     damage : str or None
         What is missing of the file as far as its header tells, half a sentence.
+    first : int
+        Sample of the file that the part begins with.
+    weight : float
+        How much its frames count beside those of others.
+    is_sequential : bool
+        What lies before a piece has to be decoded to read it.
     """
 
     path: Path
@@ -43,6 +50,9 @@ class Recording:
     n_samples: int
     n_channels: int
     damage: str | None = None
+    first: int = 0
+    weight: float = 1.0
+    is_sequential: bool = False
 
     @property
     def seconds(self) -> float:
@@ -50,29 +60,51 @@ class Recording:
         return self.n_samples / self.sr
 
 
-def find_audio_files(path: Path) -> Iterator[Path]:
-    """Yield the file itself, or of a folder the files whose extension is one of audio or video.
+def find_listed(path: Path) -> Iterator[ListedRecording]:
+    """Yield what a path stands for: a recording, those of a list, or a folder's audio and video files.
 
-    All below it is searched, folder by folder, names sorted; links are followed, hidden names are not.
+    All below a folder is searched, folder by folder, names sorted; links are followed, hidden names are not.
     """
-    if not path.is_dir():
-        yield path
-        return
-    extensions = list_readable_extensions()
-    for folder, names in walk_folders(path):
-        found = (Path(folder, name) for name in names)
-        yield from (path for path in found if path.suffix.lower() in extensions)
+    if path.is_dir():
+        extensions = list_readable_extensions()
+        for folder, names in walk_folders(path):
+            found = (Path(folder, name) for name in names)
+            yield from (ListedRecording(str(path)) for path in found if path.suffix.lower() in extensions)
+    elif path.suffix.lower() in LIST_EXTENSIONS:
+        yield from read_listing(path)
+    else:
+        yield ListedRecording(str(path))
 
 
-def open_recording(path: Path, group: str) -> Recording:
-    """Open a file to learn its rate and length; `AudioFileError` if it can't be read or holds no samples."""
+def open_recording(path: Path, group: str, listed: ListedRecording | None = None) -> Recording:
+    """Open a file to learn its rate and length, of the part that a list names.
+
+    `AudioFileError` if it can't be read or holds no samples.
+    """
+    listed = listed or ListedRecording(str(path))
     with open_reader(path) as reader:
         n_samples = reader.n_samples
         if n_samples is None:
             n_samples = sum(block.shape[1] for block in reader.blocks())
     if not n_samples:
         raise AudioFileError(f"{path}: {reader.damage or 'is empty'}")
-    return Recording(path, group, reader.sr, n_samples, reader.n_channels, reader.damage)
+    first = round((listed.start or 0.0) * reader.sr)
+    stop = n_samples if listed.end is None else min(round(listed.end * reader.sr), n_samples)
+    if first >= stop:
+        raise AudioFileError(
+            f"{path}: ends at {n_samples / reader.sr:g} s, before the part from {listed.start:g} s"
+        )
+    return Recording(
+        path,
+        listed.group or group,
+        reader.sr,
+        stop - first,
+        reader.n_channels,
+        reader.damage,
+        first,
+        listed.weight,
+        is_media(path),
+    )
 
 
 def read_clips(

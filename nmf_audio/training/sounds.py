@@ -1,12 +1,14 @@
-"""Recordings in memory for a training of the denoiser: some to learn from, some held out for scores."""
+"""Recordings for a training of the denoiser, in memory or in a file: some to learn from, some held out for scores."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,7 @@ from nmf_audio._types import Array, RandomSource
 from nmf_audio.training.card import NOT_STATED, Origin, origin_of, trained_on
 from nmf_audio.training.corpus import Corpus
 
-__all__ = ["Recordings", "Sound", "Sounds", "in_memory", "read_recordings"]
+__all__ = ["Recordings", "Sound", "Sounds", "Spool", "in_memory", "read_recordings"]
 
 
 HIGHEST = 32767
@@ -31,13 +33,50 @@ HIGHEST_SHARE = 0.05
 """How much of the noise the origins that are held out may have together."""
 
 
+class Spool:
+    """A file that samples are kept in, where they are too many for the memory; it stays open while they are used."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._lock = file, threading.Lock()
+
+    def keep(self, samples: npt.NDArray[np.int16]) -> Spooled:
+        """Write samples, and return where they are."""
+        with self._lock:
+            first = self._file.seek(0, os.SEEK_END)
+            self._file.write(samples.tobytes())
+        return Spooled(self, first, len(samples))
+
+    def read(self, first: int, n_bytes: int) -> bytes:
+        """Return bytes of the file."""
+        with self._lock:
+            self._file.seek(first)
+            return self._file.read(n_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """Samples in a file; a slice reads them."""
+
+    spool: Spool
+    first: int
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, part: slice) -> npt.NDArray[np.int16]:
+        start, stop, _ = part.indices(self.n)
+        n_bytes = 2 * max(stop - start, 0)
+        return np.frombuffer(self.spool.read(self.first + 2 * start, n_bytes), np.int16)
+
+
 @dataclass(frozen=True, slots=True)
 class Sound:
     """A clip in two bytes a sample, so that hours of them fit into memory.
 
     Attributes
     ----------
-    samples : ndarray (n_samples,), int16
+    samples : ndarray (n_samples,) or Spooled, int16
         Its largest value is 32767 in magnitude.
     scale : float32
         What `samples` times this is has unit deviation, and zero mean.
@@ -49,7 +88,7 @@ class Sound:
     [-1.0, 1.0]
     """
 
-    samples: npt.NDArray[np.int16]
+    samples: npt.NDArray[np.int16] | Spooled
     scale: np.float32
 
     @classmethod
@@ -76,11 +115,18 @@ Sounds = dict[str, list[Sound]]
 
 def in_memory(clips: Iterable[tuple[str, Array]]) -> Sounds:
     """Keep clips, given with their group, as sounds by group; silent ones are left out."""
+    return _keep(((group, clip, 1) for group, clip in clips), None)
+
+
+def _keep(clips: Iterable[tuple[str, Array, int]], spool: Spool | None) -> Sounds:
+    """Keep clips, given with their group and how often they are there, as sounds by group, or in a file."""
     sounds: Sounds = {}
-    for group, clip in clips:
+    for group, clip, times in clips:
         sound = Sound.of(clip)
         if sound is not None:
-            sounds.setdefault(group, []).append(sound)
+            if spool is not None:
+                sound = replace(sound, samples=spool.keep(sound.samples[:]))
+            sounds.setdefault(group, []).extend([sound] * times)
     return sounds
 
 
@@ -114,7 +160,7 @@ class Recordings(NamedTuple):
             for group, clips in sorted(sounds.items()):
                 digest.update(f"{group} {len(clips)};".encode())
                 for sound in clips:
-                    digest.update(sound.samples.tobytes())
+                    digest.update(sound.samples[:].tobytes())
         return digest.hexdigest()
 
 
@@ -125,9 +171,13 @@ def read_recordings(
     held_out: float = 0.07,
     max_seconds: float | None = None,
     origins: Mapping[Path, Origin] | None = None,
+    spool: BinaryIO | None = None,
     rng: RandomSource = None,
 ) -> Recordings:
-    """Read recordings into memory, some of them held out.
+    """Read recordings into memory, or into a file, some of them held out.
+
+    Where a list gives recordings of a group different weights, they are drawn more often or more rarely, to within
+    whole multiples of the smallest.
 
     Parameters
     ----------
@@ -135,12 +185,14 @@ def read_recordings(
         At the front end's sample rate, a folder for each speaker and kind of noise.
     held_out : float
         Share of the speakers (of the recordings, if there is one speaker) and of the kinds of noise (of the
-        recordings, if there are fewer than ten kinds). Where `origins` names at least ten for noise, that share of
-        them is held out too, as far as they make up at most 5 % of it.
+        recordings, if there are fewer than ten kinds). Of a single recording it is the end. Where `origins` names at
+        least ten for noise, that share of them is held out too, as far as they make up at most 5 % of it.
     max_seconds : float, optional
         At most so much of each of the two is read; all by default. An hour takes 115 MB at 16 kHz.
     origins : mapping of pathlib.Path to Origin, optional
         Where recordings are from, see `nmf_audio.training.card.read_manifest`.
+    spool : binary file, optional
+        Where sounds are kept, rather than in memory; it must be open as long as they are used.
     rng : int, Generator, optional
         Randomness.
 
@@ -151,7 +203,7 @@ def read_recordings(
     Raises
     ------
     ParameterError
-        When there are fewer than two recordings of a source.
+        When there is nothing to hold out.
     AudioFileError
         When no recording of a source could be read.
     """
@@ -159,13 +211,14 @@ def read_recordings(
     by_group = len(speech.groups) > 1
     speech_parts = speech.split(held_out, by_group=by_group, rng=generator)
     noise_parts = _split_noise(noise, held_out, origins, generator)
+    kept = None if spool is None else Spool(spool)
     sounds: list[Sounds] = []
     learned_rows: list[dict[str, Any]] = []
     scored_rows: list[dict[str, Any]] = []
     for source, (learned, scored) in (("speech", speech_parts), ("noise", noise_parts)):
         scored_seconds = None if max_seconds is None else max_seconds * held_out
-        first, heard = _read(learned, max_seconds, generator)
-        second, heard_for_scores = _read(scored, scored_seconds, generator)
+        first, heard = _read(learned, max_seconds, generator, kept)
+        second, heard_for_scores = _read(scored, scored_seconds, generator, kept)
         sounds += [first, second]
         learned_rows += trained_on(source, heard, origins)
         unheard = {
@@ -187,7 +240,9 @@ def _split_noise(
     held = _drawn_origins(corpus, fraction, origins, rng)
     rest = [r for r in corpus.recordings if origin_of(r.path, origins).name not in held]
     left = replace(corpus, recordings=tuple(rest))
-    learned, _ = left.split(fraction, by_group=len(left.groups) >= ENOUGH, rng=rng)
+    learned, scored = left.split(fraction, by_group=len(left.groups) >= ENOUGH, rng=rng)
+    if not held:
+        return learned, scored
     kept = set(learned.recordings)
     return learned, replace(corpus, recordings=tuple(r for r in corpus.recordings if r not in kept))
 
@@ -219,15 +274,16 @@ def _by_origin(corpus: Corpus, origins: Mapping[Path, Origin] | None) -> dict[st
 
 
 def _read(
-    corpus: Corpus, max_seconds: float | None, rng: np.random.Generator
+    corpus: Corpus, max_seconds: float | None, rng: np.random.Generator, spool: Spool | None
 ) -> tuple[Sounds, dict[Path, float]]:
     """Sounds, and seconds taken from each recording."""
     heard: dict[Path, float] = {}
+    lightest = {name: min(r.weight for r in members) for name, members in corpus.groups.items()}
 
-    def clips() -> Iterator[tuple[str, Array]]:
+    def clips() -> Iterator[tuple[str, Array, int]]:
         for clip in corpus.clips(max_seconds=max_seconds, clip_seconds=CLIP_SECONDS, rng=rng):
             path = clip.recording.path
             heard[path] = heard.get(path, 0.0) + len(clip.y) / corpus.sr
-            yield clip.recording.group, clip.y
+            yield clip.recording.group, clip.y, round(clip.recording.weight / lightest[clip.recording.group])
 
-    return in_memory(clips()), heard
+    return _keep(clips(), spool), heard

@@ -11,6 +11,7 @@ import pytest
 
 from nmf_audio.cli.main import main
 from nmf_audio.dictionary import Dictionary
+from nmf_audio.training import defaults, streaming
 from tests.tiny import tiny_dictionary
 from tests.training.sounds import small_collection
 
@@ -170,3 +171,82 @@ def test_a_card_that_exists_is_kept_without_force(run: Run) -> None:
     assert Path("a.md").read_text(encoding="utf-8") == "mine"
     assert run("speech", "speech", "-o", "a.npz", "--force", *QUICK)[0] == 0
     assert Path("a.md").read_text(encoding="utf-8") != "mine"
+
+
+@pytest.fixture
+def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut recordings of seconds as others of hours."""
+    monkeypatch.setattr(streaming, "PIECE_SECONDS", 1.0)
+    monkeypatch.setattr(defaults, "MAX_SECONDS", 3.0)
+
+
+@pytest.mark.usefixtures("short_pieces")
+def test_what_is_longer_than_the_memory_may_hold_is_read_in_a_stream_and_made_longer(run: Run) -> None:
+    words = ["speech", "speech", "-o", "a.npz", "--components", "6"]
+    code, out, _ = run(*words, "--resume")
+    assert code == 0
+    assert "0.00 h of speech are read 3 times in a stream" in out
+    assert "step 12 of 12: cost" in out
+    assert Dictionary.load("a.npz").meta["training"][0]["max_iter"] == 3
+    assert run(*words)[0] == 2
+    code, out, err = run(*words, "--resume", "--passes", "4")
+    assert code == 0
+    assert "a.checkpoint: 12 of 16 steps are done; cost" in out + err
+    assert run(*words[:3], "b.npz", *words[4:], "--passes", "4")[0] == 0
+    assert Dictionary.load("a.npz").sha256 == Dictionary.load("b.npz").sha256
+    (command,) = Dictionary.load("a.npz").meta["commands"]
+    assert command == "nmf-audio train speech speech -o a.npz --components 6 --passes 4"
+    # a sample, as soon as one is asked for
+    assert run(*words, "--force", "--minutes", "0.05")[0] == 0
+    assert Dictionary.load("a.npz").meta["training"][0]["max_iter"] == defaults.MAX_ITER
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_pieces")
+def test_processes_share_the_passes_and_give_the_same_bits(run: Run) -> None:
+    words = ["noise", "noise", "--components", "6", "--passes", "1"]
+    for n in (1, 2, 3):
+        assert run(*words, "-o", f"{n}.npz", "--jobs", str(n))[0] == 0
+    assert len({Dictionary.load(f"{n}.npz").sha256 for n in (1, 2, 3)}) == 1
+
+
+def test_a_dry_run_says_what_would_be_read_and_writes_nothing(run: Run, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF but no more")
+    code, out, err = run("noise", "noise", broken, "-o", "a.npz", "--dry-run")
+    assert code == 1
+    assert "noise: 3 recordings, 0.00 h, 3 groups, 1 can't be read" in out
+    assert "0.1 min would be held in memory; it takes about 0.2 GB of memory" in out
+    assert "broken.wav" in err
+    code, out, _ = run("speech", "speech", "-o", "a.npz", "--dry-run", "--passes", "2")
+    assert code == 0
+    assert "all would be read 2 times in a stream" in out
+    assert not list(Path().glob("a.*"))
+
+
+def test_a_strict_training_stops_at_what_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF but no more")
+    code, out, err = run("speech", "speech", broken, "-o", "a.npz", "--strict", *QUICK)
+    assert (code, out) == (1, "")
+    assert "broken.wav" in err
+    assert "with --strict nothing is trained" in err
+    assert not Path("a.npz").exists()
+
+
+def test_lists_name_parts_of_recordings_and_their_groups(run: Run) -> None:
+    rows = [
+        "path,start,end,group,weight",
+        "noise/fan/a.wav,0,1,old,2",
+        "noise/fan/a.wav,1,,new,",
+        "noise/rain/a.wav,,,new,",
+    ]
+    Path("list.csv").write_text("\n".join(rows), encoding="utf-8")
+    code, _, _ = run("noise", "list.csv", "noise/street", "-o", "a.npz", *QUICK)
+    assert code == 0
+    assert [g.name for g in Dictionary.load("a.npz").groups] == ["new", "old", "street"]
+    assert Dictionary.load("a.npz").meta["training"][0]["seconds"] == 6.0
+    Path("list.csv").write_text("path,end\nnoise/fan/a.wav,-1", encoding="utf-8")
+    code, _, err = run("noise", "list.csv", "-o", "b.npz", *QUICK)
+    assert code == 2
+    assert "list.csv, line 2: end=-1" in err

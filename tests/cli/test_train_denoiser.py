@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -74,7 +75,13 @@ def test_it_goes_on_from_a_dictionary(
     captured = capsys.readouterr()
     assert "step 1 of 1: held out: loss" in captured.out
     # the new one beside the mixture, the shipped one and the one that it went on from
-    *_, heading, mixture, shipped, before, new = captured.out.splitlines()
+    *_, heading, mixture, shipped, before, new, verdict = captured.out.splitlines()
+    lost = float(shipped.split()[1]) - float(new.split()[1])
+    assert re.match(
+        r".*further.npz is worse than the shipped dictionary by (\d+\.\d\d) dB on these mixtures: use",
+        verdict,
+    )
+    assert float(verdict.split(" by ")[1].split()[0]) == pytest.approx(lost, abs=0.011)
     assert heading.split()[:3] == ["held-out", "mixtures", "SI-SDR"]
     assert [line.split()[0] for line in (mixture, shipped, before, new)] == [
         "mixture",
@@ -265,3 +272,76 @@ def test_ctrl_c_keeps_what_was_learned(folders: tuple[Path, Path], tmp_path: Pat
     assert step >= 400
     assert main([*command[3:], "--resume", "--cool-down", "1", "--force", "-q"]) == 0
     assert Dictionary.load(tmp_path / "mine.npz").meta["denoiser"]["steps_done"] == step + 1
+
+
+def test_a_dry_run_says_what_would_be_read_and_writes_nothing(
+    folders: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ["--speech", str(folders[0]), "--noise", str(folders[1]), "-o", str(tmp_path / "mine.npz")]
+    assert main(["train", "denoiser", *words, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "speech: 2 recordings, 0.00 h, 2 groups",
+        "noise: 3 recordings, 0.00 h, 3 groups",
+        "all would be kept in memory; it takes about 1.4 GB of memory",
+    ]
+    monkeypatch.setattr("nmf_audio.training.memory.MOST_IN_MEMORY", 1.0)
+    assert main(["train", "denoiser", *words, "-n"]) == 0
+    assert f"all would be kept in a temporary file in {tmp_path}" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_sounds_may_be_kept_in_a_file_that_goes_at_the_end(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmf_audio.training.memory.MOST_IN_MEMORY", 1.0)
+    words = ["--speech", str(folders[0]), "--noise", str(folders[1]), "-o", str(tmp_path / "mine.npz")]
+    assert main(["train", "denoiser", *words, "--steps", "1", *SMALL, "-q"]) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.checkpoint", "mine.md", "mine.npz"]
+
+
+KILLED = """
+import os, signal, sys
+from nmf_audio.cli import train_common
+from nmf_audio.cli.main import main
+from nmf_audio.training import defaults, loop, streaming
+
+step, *words = sys.argv[1:]
+# of seconds of sound, as of hours
+streaming.PIECE_SECONDS, loop.SAVED_SECONDS = 0.5, 0.1
+plain = train_common.TrainingMessages.__call__
+
+def killing(self, now):
+    if now.step == int(step):
+        os.kill(os.getpid(), signal.SIGKILL)
+    plain(self, now)
+
+train_common.TrainingMessages.__call__ = killing
+sys.exit(main(words))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+@pytest.mark.parametrize("source", ["denoiser", "speech"])
+def test_killed_at_twenty_steps_and_resumed_it_gives_the_same_bits(
+    source: str, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    speech, noise = map(str, folders)
+    words = {
+        "denoiser": ["--speech", speech, "--noise", noise, *SMALL, "--steps", "60", "--cool-down", "20"],
+        "speech": [speech, "--components", "6", "--passes", "8"],
+    }[source]
+
+    def train(name: str, step: int) -> int:
+        command = [sys.executable, "-c", KILLED, str(step), "train", source, *words, "-q", "--resume"]
+        return subprocess.run([*command, "-o", str(tmp_path / name)], check=False).returncode
+
+    assert train("whole.npz", 0) == 0
+    steps = np.sort(np.random.default_rng(0).choice(np.arange(1, 61), 20, replace=False)).tolist()
+    for step in steps:
+        assert train("killed.npz", step) == -signal.SIGKILL
+    assert train("killed.npz", 0) == 0
+    assert Dictionary.load(tmp_path / "killed.npz").sha256 == Dictionary.load(tmp_path / "whole.npz").sha256

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmf_audio.errors import ParameterError
-from nmf_audio.nmf import OnlineAtoms, update_W
+from nmf_audio.nmf import OnlineAtoms, sum_for_atoms, update_W
 
 from . import naive
 from .conftest import Example
@@ -118,3 +118,30 @@ def test_bad_batches_are_refused() -> None:
         online.update(np.ones((2, 4)), np.ones((2, 4)))
     with pytest.raises(ParameterError, match=r"H has shape \(2, 3\)"):
         online.update(np.ones((3, 4)), np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("norm", [None, "l2"])
+def test_sums_of_parts_are_those_of_the_batch(example: Make, beta: float, norm: Any) -> None:
+    V, W, H = example()
+    whole, parts = (OnlineAtoms(W, beta=beta, norm=norm) for _ in range(2))
+    for _ in range(2):
+        atoms = parts.W
+        sums = [sum_for_atoms(V[:, t], atoms, H[:, t], beta=beta) for t in (slice(0, 5), slice(5, None))]
+        whole.update(V, H)
+        parts.add(sums[0][0] + sums[1][0], sums[0][1] + sums[1][1])
+    assert_allclose(parts.W, whole.W, rtol=1e-9)
+    continued = OnlineAtoms(W, beta=beta, norm=norm)
+    continued.state = parts.state
+    for online in (parts, continued):
+        online.update(V, H)
+    assert_array_equal(continued.W, parts.W)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.0, 3.0])
+def test_unit_atoms_that_forget_everything_are_those_of_the_batch_update(example: Make, beta: float) -> None:
+    V, W, H = example()
+    online = OnlineAtoms(W, beta=beta, rho=0.0, norm="l2")
+    unit = W / np.linalg.norm(W, axis=0)
+    online.update(V, H)
+    assert_allclose(online.W, update_W(V, unit, H, beta=beta, norm="l2"), rtol=1e-8)

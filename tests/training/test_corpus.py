@@ -1,5 +1,6 @@
 """The corpus finds what can be read, names what can't, and draws evenly within a budget."""
 
+import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -246,5 +247,34 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
         corpus.clips(clip_seconds=-1)
     with pytest.raises(ParameterError, match="fraction=1"):
         corpus.split(1.0)
-    with pytest.raises(ParameterError, match="only one recording"):
-        corpus.split(0.5)
+    with pytest.raises(ParameterError, match="only one group"):
+        corpus.split(0.5, by_group=True)
+
+
+def test_of_a_single_recording_the_end_is_kept_aside(tmp_path: Path) -> None:
+    y = np.random.default_rng(0).uniform(-0.5, 0.5, 16000)
+    sf.write(tmp_path / "a.wav", y, 16000, subtype="FLOAT")
+    learned, held_out = find_recordings([tmp_path], sr=16000).split(0.1)
+    clips = [clip.y for corpus in (learned, held_out) for clip in corpus.clips()]
+    assert [len(clip) for clip in clips] == [14400, 1600]
+    np.testing.assert_allclose(np.concatenate(clips), y, atol=1e-6)
+
+
+def test_parts_that_a_list_names_are_read_and_no_more(tmp_path: Path) -> None:
+    y = np.linspace(-0.5, 0.5, 32000)
+    sf.write(tmp_path / "a.wav", y, 16000, subtype="FLOAT")
+    rows = [
+        {"path": "a.wav", "start": 0.5, "end": 1.0, "weight": 3},
+        {"path": "a.wav", "start": 1.5, "group": "g"},
+    ]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    corpus = find_recordings([tmp_path / "list.jsonl"], sr=16000)
+    # clips come by group
+    second, first = corpus.clips()
+    np.testing.assert_allclose(first.y, y[8000:16000], atol=1e-6)
+    np.testing.assert_allclose(second.y, y[24000:], atol=1e-6)
+    assert [recording.weight for recording in corpus.recordings] == [3, 1]
+    assert [recording.group for recording in corpus.recordings] == [tmp_path.name, "g"]
+    (tmp_path / "list.jsonl").write_text('{"path": "a.wav", "start": 3}', encoding="utf-8")
+    with pytest.raises(AudioFileError, match=r"a\.wav \(ends at 2 s, before the part from 3 s\)"):
+        find_recordings([tmp_path / "list.jsonl"], sr=16000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_a_sound_is_its_clip_without_mean_at_unit_deviation_in_two_bytes_a_sampl
     clip = np.float32(1e-3) * hiss(1.0) + np.float32(0.1)
     sound = Sound.of(clip)
     assert sound is not None
-    assert sound.samples.nbytes == 2 * len(clip)
+    assert sound.samples[:].nbytes == 2 * len(clip)
     x = sound.piece()
     assert x.dtype == np.float32
     assert x.mean() == pytest.approx(0, abs=1e-3)
@@ -76,7 +77,7 @@ def test_all_recordings_are_held_in_two_bytes_a_sample(tmp_path: Path) -> None:
     ):
         assert n_samples(*sounds) == round(corpus.seconds * SR)
         clips = [clip for part in sounds for clips in part.values() for clip in clips]
-        assert sum(clip.samples.nbytes for clip in clips) == 2 * round(corpus.seconds * SR)
+        assert sum(clip.samples[:].nbytes for clip in clips) == 2 * round(corpus.seconds * SR)
         assert max(map(len, clips)) <= 30 * SR
     learned = sum(row["seconds"] for row in read.trained_on)
     held_out = sum(row["seconds"] for row in read.held_out)
@@ -134,5 +135,29 @@ def test_a_fingerprint_is_that_of_the_samples(tmp_path: Path) -> None:
     first = read()
     assert read().fingerprint() == first.fingerprint()
     (clip, *_), *_ = first.noise.values()
-    clip.samples[7] += 1
+    clip.samples[:][7] += 1
     assert read().fingerprint() != first.fingerprint()
+
+
+def test_weights_draw_recordings_of_a_group_more_often(tmp_path: Path) -> None:
+    for name in "abc":
+        write(tmp_path / f"{name}.wav", voice(1.0))
+    (tmp_path / "list.csv").write_text("path,weight\na.wav,1\nb.wav,3\nc.wav,1", encoding="utf-8")
+    corpus = find_recordings([tmp_path / "list.csv"], sr=SR)
+    recordings = read_recordings(corpus, corpus, rng=1)
+    sounds = recordings.speech[tmp_path.name]
+    assert len(sounds) - len({id(sound) for sound in sounds}) in (0, 2)
+    assert len({id(sound) for sound in sounds}) == 2
+
+
+def test_sounds_in_a_file_are_those_in_memory(tmp_path: Path) -> None:
+    speech, noise = (find_recordings([folder], sr=SR) for folder in small_collection(tmp_path))
+    held = read_recordings(speech, noise, rng=0)
+    with tempfile.TemporaryFile() as file:
+        kept = read_recordings(speech, noise, spool=file, rng=0)
+        assert kept.fingerprint() == held.fingerprint()
+        for ours, theirs in zip(kept[:4], held[:4], strict=True):
+            for name, clips in theirs.items():
+                for a, b in zip(ours[name], clips, strict=True):
+                    np.testing.assert_array_equal(a.piece(), b.piece())
+                    np.testing.assert_array_equal(a.piece(5, 99), b.piece(5, 99))
