@@ -111,9 +111,9 @@ def factorize_semi(
 
     w[:] = x @ np.linalg.pinv(h)
     n_iter, cost = _run(update, lambda: float(((x - w @ h) ** 2).sum()) / 2, max_iter, tol)
-    for name, result in (("W", w * scale), ("the cost", cost * scale**2)):
+    for name, result in (("W", w * scale), ("the cost", cost * scale * scale)):
         check_result(name, result)
-    return SemiFactorization(w * scale, h, n_iter, cost * scale**2)
+    return SemiFactorization(w * scale, h, n_iter, cost * scale * scale)
 
 
 @single_blas
@@ -193,8 +193,8 @@ def factorize_convex(
     sums = a.sum(axis=0)
     sums = np.where(sums > 0, sums, 1)
     a, h = a / sums, h * sums[:, None]
-    check_result("the cost", cost * scale**2)
-    return ConvexFactorization((x @ a) * scale, h, a, n_iter, cost * scale**2)
+    check_result("the cost", cost * scale * scale)
+    return ConvexFactorization((x @ a) * scale, h, a, n_iter, cost * scale * scale)
 
 
 def _start(

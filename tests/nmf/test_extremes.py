@@ -19,11 +19,16 @@ from nmf_audio.nmf import (
     beta_divergence,
     cluster,
     factorize,
+    factorize_convex,
     factorize_penalised,
+    factorize_semi,
     factorize_symmetric,
     factorize_tensor,
+    find_anchors,
     initialize,
     k_means,
+    nnls,
+    plsa,
     update_H,
     update_W,
 )
@@ -33,6 +38,7 @@ Array = NDArray[Any]
 pytestmark = [
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:V has"),
+    pytest.mark.filterwarnings("ignore:the activations still moved"),
 ]
 
 BETAS = [-2.0, 0.0, 0.5, 1.0, 2.0, 3.0]
@@ -85,6 +91,8 @@ def test_any_start(V: Array, W: Array, H: Array, beta: float) -> None:
     check(lambda: factorize(V, beta=beta, W=W, free=(), max_iter=15))
     check(lambda: activations(V, W, beta=beta))
     check(lambda: update_H(V, W, H, beta=beta))
+    check(lambda: nnls(V, W, H=H, weights=V.max() <= V, solver="hals", l1_H=0.1, l2_H=0.1, max_iter=50))
+    check(lambda: nnls(V, W))
     check(lambda: update_W(V, W, H, beta=beta, norm="l2"))
     check(lambda: factorize_tensor(V[None], beta=beta, Q=np.ones((1, 2)), W=W, H=H, max_iter=5))
     check(lambda: FrameSolver(W, beta=max(beta, 0.5)).solve(V))
@@ -111,6 +119,10 @@ def test_clusters_of_any_data(X: Array, weights: Array) -> None:
     check(lambda: k_means(X, 2, weights=weights[:, 0], n_starts=2, rng=0))
     check(lambda: factorize_symmetric(A, 2, max_iter=20, rng=0))
     check(lambda: cluster(A, 2, n_starts=2, rng=0))
+    check(lambda: find_anchors(X, 2))
+    check(lambda: factorize_semi(X, 2, max_iter=5, rng=0))
+    check(lambda: factorize_convex(X, 2, max_iter=5, rng=0))
+    check(lambda: plsa(X, 2, max_iter=5, rng=0))
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
