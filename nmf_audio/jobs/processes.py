@@ -215,7 +215,8 @@ def _serve() -> None:
     while True:
         try:
             work: Work[Any] = pickle.load(sys.stdin.buffer)
-        except EOFError:
+        except (EOFError, pickle.UnpicklingError):
+            # the other process has ended, perhaps while it sent a work
             return
         try:
             result = work(lambda done, total: messages.send(PROGRESS, (done, total)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -133,6 +134,14 @@ def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path: Path) 
         wait_for(begun)
         process.send_signal(signal.SIGKILL)
     wait_for(ended)
+
+
+@pytest.mark.parametrize("n_lost", [1, 50])
+def test_a_work_that_was_cut_off_while_it_was_sent_is_passed_over(n_lost: int) -> None:
+    sent = pickle.dumps(Act("say", Path("a" * 99)))[:-n_lost]
+    start = [sys.executable, "-c", "from nmf_audio.jobs.processes import serve; serve()"]
+    done = subprocess.run(start, input=sent, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def wait_for(path: Path) -> None:
