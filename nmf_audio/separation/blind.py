@@ -145,7 +145,14 @@ class BlindSeparator(RecordingSeparator):
             )
         else:
             W, H, _, _ = factorize(
-                V[0], self.n_components, self.beta, max_iter=N_ITER, tol=0, momentum=0.9, rng=self.seed
+                V[0],
+                self.n_components,
+                self.beta,
+                solver="mu",
+                max_iter=N_ITER,
+                tol=0,
+                momentum=0.9,
+                rng=self.seed,
             )
             Q = np.ones((1, self.n_components), np.float32)
         size = np.sqrt((W * W).sum(axis=0))

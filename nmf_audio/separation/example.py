@@ -121,7 +121,9 @@ class ExampleSeparator(RecordingSeparator):
         example, rest = self._split_frames(recordings, sr, n_fft)
         example, rest = example ** np.float32(self._power), rest ** np.float32(self._power)
         n = min(self.n_example, max(1, example.shape[1] // 2))
-        known = factorize(example, n, self.beta, max_iter=N_ITER, tol=0, momentum=0.9, rng=self.seed).W
+        known = factorize(
+            example, n, self.beta, solver="mu", max_iter=N_ITER, tol=0, momentum=0.9, rng=self.seed
+        ).W
         free = np.abs(np.random.default_rng(self.seed).standard_normal((len(example), self.n_rest))) + 1e-3
         W = np.concatenate([known, free.astype(np.float32)], axis=1)
         W = W / np.maximum(W.sum(axis=0), np.float32(1e-30))

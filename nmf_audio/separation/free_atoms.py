@@ -82,6 +82,7 @@ def learn_free_atoms(V: Array, W: Array, n_components: int, *, beta: float, powe
         V,
         W=start.astype(np.float32),
         beta=beta,
+        solver="mu",
         free=slice(W.shape[1], None),
         l1_H=L1_H,
         norm="l2",
