@@ -143,7 +143,7 @@ def _read_minutes(recording: Recording, first: int, stop: int, sr: int) -> Itera
     spans = [(start, min(start + n, recording.first + stop)) for start in starts]
     read = read_clips(recording.path, spans, sr=sr)
     clips = (Clip(recording, start / recording.sr, y) for (start, _), y in zip(spans, read, strict=True))
-    while minute := list(islice(clips, round(PIECE_SECONDS / CLIP_SECONDS))):
+    while minute := list(islice(clips, max(1, round(PIECE_SECONDS / CLIP_SECONDS)))):
         yield minute
 
 
