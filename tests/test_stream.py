@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nmf_audio import Denoiser, ParameterError, Separator, Stream
@@ -263,6 +263,8 @@ def test_an_error_does_not_keep_others_out(make: Callable[[], Denoiser | Separat
 @given(
     logarithm=st.floats(3, 9), at=st.one_of(st.just(0), st.integers(0, 24000)), n_samples=st.integers(1, 700)
 )
+@example(logarithm=3.0, at=583, n_samples=700)
+@example(logarithm=3.0, at=800, n_samples=700)
 def test_a_stream_recovers_from_samples_out_of_place(
     method: str, logarithm: float, at: int, n_samples: int, noisy_speech: Array
 ) -> None:

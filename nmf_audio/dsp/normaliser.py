@@ -108,6 +108,8 @@ class Normaliser:
             elif self._spike_frames == SPIKE_FRAMES and self._level < LOUDEST:
                 self._before_spike = None
             self._spike_frames = min(self._spike_frames + 1, SPIKE_FRAMES)
-        if self._before_spike is None and e > SPIKE * self._level:
+        # the first frame of all stands out from nothing: what comes soon after it may be a spike of its own
+        is_free = self._before_spike is None or (self._before_spike[0] == 0 < self._level)
+        if is_free and e > SPIKE * self._level:
             self._before_spike = (self._level, self._count, self._tilt.copy(), self._tilt_count)
             self._peak, self._spike_frames = e, 1
