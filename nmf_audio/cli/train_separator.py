@@ -13,6 +13,7 @@ from nmf_audio.training.defaults import SEPARATOR
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
+    from nmf_audio.training.corpus import Corpus
 
 EPILOG = f"""examples:
   nmf-audio train separator anna=her_voice ben=his_voice -o two.npz
@@ -67,13 +68,12 @@ def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     seed = int(numbers.get("seed", 0))
     with train_common.reporting_warnings(args) as caught:
-        common.print_message(args, "reading the recordings")
         spec = FrontEndSpec() if start is None else start.spec
-        clips = read_sources(
-            {name: train_common.open_corpus(paths, spec.sr) for name, paths in sources.items()},
-            origins=origins,
-            rng=seed,
-        )
+        corpora = {name: train_common.open_corpus(paths, spec.sr) for name, paths in sources.items()}
+        if args.dry_run:
+            return _print_plan(args, corpora)
+        common.print_message(args, "reading the recordings")
+        clips = read_sources(corpora, origins=origins, rng=seed)
         with train_common.showing_progress(args, n_components="--atoms") as progress:
             dictionary = train_separator(
                 clips,
@@ -98,6 +98,17 @@ def run(args: argparse.Namespace) -> int:
         compare=compare,
     )
     return common.EXIT_ERROR if caught else common.EXIT_DONE
+
+
+def _print_plan(args: argparse.Namespace, corpora: "dict[str, Corpus]") -> int:
+    from nmf_audio.training.memory import estimate_separator
+    from nmf_audio.training.separator import MAX_SECONDS
+
+    seconds = [min(corpus.seconds, MAX_SECONDS) for corpus in corpora.values()]
+    what = (
+        f"{sum(seconds) / 60:.1f} min would be kept in memory, at most {MAX_SECONDS / 60:g} min of a source"
+    )
+    return train_common.print_plan(args, corpora, estimate_separator(sum(seconds)), what)
 
 
 def _sources(words: list[str], errors: list[str]) -> dict[str, list[Path]]:

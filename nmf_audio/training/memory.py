@@ -5,7 +5,7 @@ from __future__ import annotations
 from nmf_audio.training.corpus import Corpus
 from nmf_audio.training.streaming import SAMPLE_SECONDS
 
-__all__ = ["MOST_IN_MEMORY", "estimate_denoiser", "estimate_passes", "estimate_sample"]
+__all__ = ["MOST_IN_MEMORY", "estimate_denoiser", "estimate_passes", "estimate_sample", "estimate_separator"]
 
 PROGRAM = 0.17e9
 """Bytes of Python and its libraries."""
@@ -18,6 +18,9 @@ MOST_IN_MEMORY = 3600.0
 
 DENOISER, DENOISER_SECOND = 1.4e9, 32e3
 """Bytes of a denoiser's training without sounds, and of a second of sound in memory."""
+
+SEPARATOR, SEPARATOR_SECOND = 0.35e9, 64e3
+"""The same of a separator's training."""
 
 RECORDING = 600
 """Bytes of a recording's name and place."""
@@ -37,3 +40,8 @@ def estimate_passes(corpus: Corpus, jobs: int) -> float:
 def estimate_denoiser(seconds: float) -> float:
     """Return about how many bytes a denoiser's training takes with so many seconds of sound."""
     return DENOISER + DENOISER_SECOND * (seconds if seconds <= MOST_IN_MEMORY else 0)
+
+
+def estimate_separator(seconds: float) -> float:
+    """Return about how many bytes a separator's training takes with so many seconds of sound."""
+    return SEPARATOR + SEPARATOR_SECOND * seconds

@@ -38,6 +38,9 @@ __all__ = ["SeparatorSettings", "SeparatorTraining", "SourceClips", "read_source
 HELD_OUT_MIXTURES, HELD_OUT_SECONDS = 16, 4.0
 FIRST_SIGNALS = 60
 
+MAX_SECONDS = 1800.0
+"""Of each source that are read into memory."""
+
 
 @dataclass(frozen=True)
 class SeparatorSettings(Settings):
@@ -82,7 +85,7 @@ def read_sources(
     sources: Mapping[str, Corpus],
     *,
     held_out: float = 0.1,
-    max_seconds: float = 1800.0,
+    max_seconds: float = MAX_SECONDS,
     origins: Mapping[Path, Origin] | None = None,
     rng: RandomSource = None,
 ) -> SourceClips:

@@ -345,3 +345,14 @@ def test_killed_at_twenty_steps_and_resumed_it_gives_the_same_bits(
         assert train("killed.npz", step) == -signal.SIGKILL
     assert train("killed.npz", 0) == 0
     assert Dictionary.load(tmp_path / "killed.npz").sha256 == Dictionary.load(tmp_path / "whole.npz").sha256
+
+
+def test_a_dry_run_of_a_separator_does_so_too(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = [f"voice={folders[0]}", f"street={folders[1]}"]
+    assert main(["train", "separator", *sources, "-o", str(tmp_path / "mine.npz"), "-n"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[:2] == ["voice: 2 recordings, 0.00 h, 2 groups", "street: 3 recordings, 0.00 h, 3 groups"]
+    assert "at most 30 min of a source" in out[2]
+    assert not list(tmp_path.iterdir())
