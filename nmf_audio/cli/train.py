@@ -163,12 +163,17 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         "and --minutes are not given)",
     )
     stream.add_argument(
-        "-j", "--jobs", metavar="N", default="1", help="processes; the result is the same with any number"
+        "-j",
+        "--jobs",
+        metavar="N",
+        default="1",
+        help="processes; the result is the same with any number (default: 1)",
     )
     stream.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="workers of a dask scheduler, such as tcp://host:8786, that reach the recordings by the same paths",
+        help="workers of a dask scheduler, such as tcp://host:8786, that reach the recordings by the same paths "
+        "(default: none)",
     )
     train_common.add_resume(stream, "--passes")
     train_common.add_card_arguments(parser)

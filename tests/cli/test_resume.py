@@ -158,7 +158,11 @@ def test_killed_at_20_moments_no_file_is_done_twice_and_none_is_missed(tmp_path:
             process.send_signal(signal.SIGKILL)
             assert process.stderr is not None
             assert process.stderr.read() == ""
+        before = len(made)
         check()
+        if len(made) == before:
+            # the machine is slower than it was: let the next run come further
+            start *= 1.3
     n_killed = len(made)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
