@@ -74,36 +74,35 @@ def add_parser(subparsers: common.Subparsers) -> None:
             ),
             source,
         )
-    text = "a dictionary that is trained to separate speech from noise: what `denoise` uses by default"
-    train_denoiser.add_arguments(
-        kinds.add_parser(
+    for name, command, verb, text in (
+        (
             "denoiser",
-            help=text,
-            description=f"Train {text}.",
-            epilog=train_denoiser.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-    )
-    text = "a dictionary that is trained to separate any number of named sources"
-    train_separator.add_arguments(
-        kinds.add_parser(
+            train_denoiser,
+            "Train",
+            "a dictionary that is trained to separate speech from noise: what `denoise` uses by default",
+        ),
+        (
             "separator",
-            help=text,
-            description=f"Train {text}.",
-            epilog=train_separator.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-    )
-    text = "the mean of trained dictionaries that were finished from one state of a training"
-    train_average.add_arguments(
-        kinds.add_parser(
+            train_separator,
+            "Train",
+            "a dictionary that is trained to separate any number of named sources",
+        ),
+        (
             "average",
-            help=text,
-            description=f"Write {text}.",
-            epilog=train_average.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            train_average,
+            "Write",
+            "the mean of trained dictionaries that were finished from one state of a training",
+        ),
+    ):
+        command.add_arguments(
+            kinds.add_parser(
+                name,
+                help=text,
+                description=f"{verb} {text}.",
+                epilog=command.EPILOG,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
         )
-    )
 
 
 def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:

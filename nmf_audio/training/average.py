@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,7 @@ def _form(dictionary: Dictionary) -> Any:
     return dictionary.kind, dictionary.spec, dictionary.groups, shapes
 
 
-def _union(lists: Any) -> list[Any]:
+def _union(lists: Iterable[Iterable[Any]]) -> list[Any]:
     """All rows in their order, each once."""
     rows: list[Any] = []
     for one in lists:

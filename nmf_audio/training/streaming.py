@@ -50,9 +50,6 @@ __all__ = ["AtomsTraining", "Model", "Piece", "Sums", "sum_up", "train_passes"]
 PIECE_SECONDS = 60.0
 CLIP_SECONDS = 10.0
 
-FRAME_RATE = 62.5
-"""Frames of a second."""
-
 LEAST_ROUNDS = 64
 """Updates of the atoms in a pass, where there are so many pieces: with fewer it takes more passes."""
 
@@ -222,9 +219,9 @@ class AtomsTraining:
         self._corpus, self._settings, self._learn_first = corpus, settings, learn_first
         self._seed, self._executor = seed, executor
         self._stretches = _cut(corpus.recordings)
-        seconds = self._stretches[:, 2] - self._stretches[:, 1]
+        n_samples = self._stretches[:, 2] - self._stretches[:, 1]
         rates = np.array([recording.sr for recording in corpus.recordings])
-        self._seconds = seconds / rates[self._stretches[:, 0]]
+        self._seconds = n_samples / rates[self._stretches[:, 0]]
         self._weights = _weigh(corpus, balanced=settings.one_group is not None)
         self._n_pieces = max(1, round(float(self._seconds.sum()) / PIECE_SECONDS))
         self.n_rounds = min(self._n_pieces, max(LEAST_ROUNDS, -(-self._n_pieces // MOST_PIECES)))
@@ -269,7 +266,7 @@ class AtomsTraining:
             learned = self._with_sample(sums, first)
         for group, for_atoms in learned.items():
             online = self._online[group]
-            n_pieces = self._n_frames(group) / (FRAME_RATE * PIECE_SECONDS)
+            n_pieces = self._n_seconds(group) / PIECE_SECONDS
             # rounds that the group has something in
             n_rounds = max(1.0, min(self.n_rounds, n_pieces))
             online.rho = math.exp(-1 / (self._window(group, online.W, number) * n_rounds))
@@ -349,11 +346,15 @@ class AtomsTraining:
             group: OnlineAtoms(W, beta=self._settings.beta, norm=norm) for group, W in atoms.items()
         }
 
-    def _n_frames(self, group: str) -> float:
-        """About how many frames of a group of atoms a pass has."""
+    def _n_seconds(self, group: str) -> float:
+        """How much sound of a group of atoms a pass has."""
         members = self._corpus.recordings
         of_all = self._settings.one_group is not None
-        return FRAME_RATE * sum(r.seconds for r in members if of_all or r.group == group)
+        return sum(r.seconds for r in members if of_all or r.group == group)
+
+    def _n_frames(self, group: str) -> float:
+        """About how many frames that is: they overlap by half."""
+        return 2 / self._settings.spec.frame_seconds * self._n_seconds(group)
 
     def _window(self, group: str, W: Array, number: int) -> float:
         """Return the window as a part of a pass, the first of which has the number 0."""
