@@ -110,7 +110,7 @@ def print_total(
     """Print what became of all recordings together."""
     counts = Counter(report.status for report in reports)
     words = [f"{counts[status]} {status}" for status in ("done", "partial", "failed")]
-    words += [f"{counts['skipped']} already there"] if counts["skipped"] else []
+    words += [f"{counts['skipped']} already there (--force makes them again)"] if counts["skipped"] else []
     words += [f"{n_planned - len(reports)} not processed"] if len(reports) < n_planned else []
     hours = sum(report.seconds for report in reports) / 3600
     time = f"{elapsed:.1f} s" if elapsed < 60 else format_time(elapsed)

@@ -41,7 +41,7 @@ def test_outputs_are_no_inputs(run: Run, talks: Path, expanded: bool) -> None:
     assert run(*words(), "-f")[::2] == (0, [])
     code, out, err = run(*words())
     assert (code, err) == (0, [])
-    assert out[-1].startswith("0 done, 0 partial, 0 failed, 2 already there; ")
+    assert out[-1].startswith("0 done, 0 partial, 0 failed, 2 already there (--force makes them again); ")
     assert names(talks) == done
     # other names than the day before
     assert run(*words(), "--name", "{stem}.clean.wav")[0] == 0
@@ -58,7 +58,7 @@ def test_the_same_command_goes_on(run: Run, talks: Path) -> None:
     write_noise(talks / "in" / "c.wav", 0.1)
     code, out, err = run(*words)
     assert (code, err) == (0, [])
-    assert out[-1].startswith("1 done, 0 partial, 0 failed, 2 already there; ")
+    assert out[-1].startswith("1 done, 0 partial, 0 failed, 2 already there (--force makes them again); ")
     files = json.loads((talks / "report.json").read_text())["files"]
     assert [file["status"] for file in files] == ["done"] * 3
     assert files[:2] == first
@@ -173,7 +173,7 @@ def test_the_next_morning_the_report_goes_on(run: Run, talks: Path) -> None:
     words = ("*.*", *words[1:-1], "clean/report.json")
     code, out, err = run(*words)
     assert (code, err) == (0, [])
-    assert out[-1].startswith("1 done, 0 partial, 0 failed, 1 already there; ")
+    assert out[-1].startswith("1 done, 0 partial, 0 failed, 1 already there (--force makes them again); ")
     document = json.loads((talks / "clean" / "report.json").read_text())
     assert [file["status"] for file in document["files"]] == ["done", "done"]
     assert document["files"][0] == first[0]

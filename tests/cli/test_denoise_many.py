@@ -61,7 +61,9 @@ def test_the_next_day_outputs_are_no_inputs(run: Run, talks: Path) -> None:
     assert out[0] == (
         "4 inputs left out, which are outputs of others, such as talks/a.denoised.FLAC; give it alone to process it"
     )
-    assert out[-1].startswith("0 done, 0 partial, 0 failed, 4 already there; 0 hours of sound in ")
+    assert out[-1].startswith(
+        "0 done, 0 partial, 0 failed, 4 already there (--force makes them again); 0 hours of sound in "
+    )
     assert [line.split(": ")[1] for line in out[1:-1]] == [
         f"skipped, talks/{name} exists"
         for name in (
