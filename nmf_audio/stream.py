@@ -294,13 +294,7 @@ class LinkedStream(Stream):
 
 
 class IndependentStream(Stream):
-    """A `Stream` of which each channel has one of its own: speakers with a microphone each.
-
-    Parameters
-    ----------
-    streams : sequence of LinkedStream
-        One for each channel.
-    """
+    """A `Stream` of which each channel has one of its own: speakers with a microphone each."""
 
     def __init__(self, streams: Sequence[LinkedStream]) -> None:
         self._streams = streams

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import nmf_audio
+from nmf_audio.cli.main import COMMANDS
 from nmf_audio.decompose import METHODS
 from nmf_audio.defaults import METHOD_NAMES
 
@@ -64,7 +65,7 @@ def test_imports_only_what_stands_before() -> None:
                 assert RANK[other] < RANK[room], f"{path} imports {other}, which does not stand before it"
 
 
-SAME_PART = {"base", "defaults", "denoiser", "explain", "gated_memory", "separator", "stream", "unrolled"}
+SAME_PART = {"base", "defaults", "denoiser", "gated_memory", "separator", "stream", "unrolled"}
 """Module names that several rooms have, since the modules play the same part in each."""
 
 
@@ -75,6 +76,17 @@ def test_no_two_modules_share_a_name() -> None:
 
 def test_every_room_of_the_table_is_there() -> None:
     assert set(RANK) == {_room(path) for path in SOURCES} - {"__init__"}
+
+
+def test_the_map_names_every_module_in_its_room() -> None:
+    text = ROOMS.read_text(encoding="utf-8").split("**Inside.**")[1].split("\n**")[0]
+    rooms = dict(re.findall(r"(?ms)^    (\w+)/ (.*?)(?=^    \w|\Z)", text))
+    commands = {name.rsplit(".")[-1] for name in COMMANDS.values()} | {"train_average", "train_separator"}
+    for path in SOURCES:
+        room, *_, name = path.relative_to(PACKAGE).with_suffix("").parts
+        if name == room or name == "__init__" or "kernels" in path.parts or name in commands:
+            continue
+        assert re.search(rf"\b{name}\b", rooms[room]), f"{path}: is not on the map in docs/architecture.md"
 
 
 def test_numba_lives_in_one_place() -> None:

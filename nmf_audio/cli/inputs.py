@@ -130,7 +130,7 @@ def _find_urls(url: Url, recursive: bool, errors: list[str]) -> list[Input]:
 
 def _expand(pattern: str) -> Iterator[str]:
     """Yield what a pattern stands for; through ``**`` each folder is entered once, whatever links lead to it."""
-    from nmf_audio.io.walk import walk_folders
+    from nmf_audio.io.folder_walk import walk_folders
 
     sep = re.escape(os.sep)
     match = re.fullmatch(rf"((?:.*?{sep})?)\*\*(?:{sep}+(.*))?", pattern.replace("/", os.sep), re.DOTALL)
@@ -146,9 +146,9 @@ def _expand(pattern: str) -> Iterator[str]:
 
 
 def _in_folder(root: Path, errors: list[str]) -> Iterator[Input]:
+    from nmf_audio.io.folder_walk import walk_folders
     from nmf_audio.io.formats import READ_ONLY, list_readable_extensions
     from nmf_audio.io.open import is_recording
-    from nmf_audio.io.walk import walk_folders
 
     def note(error: OSError) -> None:
         errors.append(f"{error.filename}: {error.strerror}")

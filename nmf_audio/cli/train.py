@@ -250,7 +250,7 @@ def _choose_passes(numbers: dict[str, float], corpus: "Corpus") -> int:
 def _print_plan(
     args: argparse.Namespace, source: str, corpus: "Corpus", numbers: dict[str, float], passes: int
 ) -> int:
-    from nmf_audio.training.memory import estimate_passes, estimate_sample
+    from nmf_audio.training.memory_use import estimate_passes, estimate_sample
 
     if passes:
         what, n_bytes = (

@@ -42,13 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Average the dictionaries that the arguments name; return the exit code.
-
-    Raises
-    ------
-    common.UsageError
-        If names or options are wrong; nothing is written then.
-    """
+    """Average the dictionaries that the arguments name; return the exit code. `UsageError` before any is written."""
     from nmf_audio.training.average import average_denoisers
 
     errors: list[str] = []

@@ -101,7 +101,7 @@ def _train(
     from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.training.comparison import compare_denoisers
     from nmf_audio.training.denoiser import train_denoiser
-    from nmf_audio.training.memory import MOST_IN_MEMORY
+    from nmf_audio.training.memory_use import MOST_IN_MEMORY
     from nmf_audio.training.sounds import read_recordings
 
     started = time.monotonic()
@@ -146,7 +146,7 @@ def _train(
 
 
 def _print_plan(args: argparse.Namespace, speech: "Corpus", noise: "Corpus") -> int:
-    from nmf_audio.training.memory import MOST_IN_MEMORY, estimate_denoiser
+    from nmf_audio.training.memory_use import MOST_IN_MEMORY, estimate_denoiser
 
     seconds = speech.seconds + noise.seconds
     place = "in memory" if seconds <= MOST_IN_MEMORY else f"in a temporary file in {args.output.parent}"

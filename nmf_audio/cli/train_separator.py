@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print_plan(args: argparse.Namespace, corpora: "dict[str, Corpus]") -> int:
-    from nmf_audio.training.memory import estimate_separator
+    from nmf_audio.training.memory_use import estimate_separator
     from nmf_audio.training.separator import MAX_SECONDS
 
     seconds = [min(corpus.seconds, MAX_SECONDS) for corpus in corpora.values()]

@@ -26,16 +26,7 @@ START_FRAMES = 5
 
 
 class NoiseTracker:
-    """Follows the noise power of each band, frame after frame.
-
-    Examples
-    --------
-    >>> tracker = NoiseTracker(2)
-    >>> for _ in range(50):
-    ...     noise = tracker.step(np.array([1.0, 4.0], np.float32))
-    >>> noise.round(2).tolist()
-    [1.0, 4.0]
-    """
+    """Follows the noise power of each band, frame after frame."""
 
     def __init__(self, n_bands: int) -> None:
         self._n_bands = n_bands

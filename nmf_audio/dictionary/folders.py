@@ -17,10 +17,6 @@ def home_folder() -> Path:
     It is the value of the environment variable ``NMF_AUDIO_HOME``, or ``nmf-audio`` where the system keeps a user's
     data: in ``$XDG_DATA_HOME`` or ``~/.local/share``, on macOS in ``~/Library/Application Support``, on Windows in
     ``%LOCALAPPDATA%``.
-
-    Returns
-    -------
-    Path
     """
     given = os.environ.get(HOME_VARIABLE)
     if given:

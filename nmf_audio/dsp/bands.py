@@ -152,13 +152,6 @@ class BandMap:
     sample rate are *missing*: they are not among `observed`, rather than being zero. At rates above the spec's own
     the highest band is missing too: its recordings had nothing there but the slope of an anti-aliasing filter.
 
-    Parameters
-    ----------
-    spec : FrontEndSpec
-        The front end.
-    sr : int
-        Sample rate of the signal in Hz.
-
     Attributes
     ----------
     n_fft, hop_length : int

@@ -38,15 +38,10 @@ class NoiseLevels(NamedTuple):
 
 
 class PauseMeter:
-    """Finds the pauses of a signal, frame after frame, and the level of the noise in them.
+    """Finds the pauses of a signal, frame of `n_fft` samples after frame, and the level of the noise in them.
 
     The speech estimate shows which frames are pauses. How far below its mean it must be there is known at the end
     only, so frames are counted by the level of their speech estimate and by their own level, before and after.
-
-    Parameters
-    ----------
-    n_fft : int
-        Samples in a frame.
     """
 
     def __init__(self, n_fft: int) -> None:

@@ -57,11 +57,8 @@ def check_samples(
 ) -> npt.NDArray[Any]:
     """Return `y` if it is an array of samples that can be processed, (n_samples,) or (n_channels, n_samples).
 
-    Raises
-    ------
-    ParameterError
-        If type, shape or number of channels are not allowed; if `n_channels` is given and differs; at the first
-        sample that is NaN, infinite or too large. Samples are counted from `first_sample` on, channels from 1.
+    `ParameterError` if type, shape or number of channels are not allowed; if `n_channels` is given and differs; at
+    the first sample that is NaN, infinite or too large. Samples are counted from `first_sample`, channels from 1.
     """
     if not isinstance(y, np.ndarray) or y.dtype.type not in FULL_SCALE:
         given = y.dtype.name if isinstance(y, np.ndarray) else type(y).__name__

@@ -181,16 +181,6 @@ def replace_front(path: Path, n_old: int, front: bytes) -> None:
     """Put other bytes in the place of the first `n_old` of a file, which grows or shrinks.
 
     This is for files that are not in their place yet: an interrupt leaves it halfway.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile() as file:
-    ...     _ = file.write(b"old, and the rest")
-    ...     file.flush()
-    ...     replace_front(Path(file.name), 3, b"another")
-    ...     Path(file.name).read_bytes()
-    b'another, and the rest'
     """
     with path.open("r+b") as file:
         n_all = file.seek(0, os.SEEK_END)

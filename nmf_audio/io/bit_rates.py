@@ -123,13 +123,7 @@ def _find_range(coding: str, sr: int, n_channels: int) -> tuple[int, int]:
 def choose_encoding(
     container: Container, sr: int, n_channels: int, bit_rate: int | None, quality: float | None
 ) -> dict[str, Any]:
-    """Return what soundfile is told for a bit rate, or for a quality from 0 to 10.
-
-    Examples
-    --------
-    >>> choose_encoding(Container("MP3", "MPEG_LAYER_III"), 44100, 2, 320_000, None)
-    {'compression_level': 0.0, 'bitrate_mode': 'CONSTANT'}
-    """
+    """Return what soundfile is told for a bit rate, or for a quality from 0 to 10."""
     coding = container.subtype
     if quality is not None:
         mode = {"bitrate_mode": "VARIABLE"} if coding == "MPEG_LAYER_III" else {}

@@ -247,13 +247,6 @@ def choose_container(
     wins, and takes the input's subtype or the nearest that it has. A WAV that would be too large for `n_values`
     (samples times channels) becomes RF64. `AudioFileError` if the container has no such subtype, or can't hold
     as much.
-
-    Examples
-    --------
-    >>> choose_container(Path("clean.flac"), Container("WAV", "FLOAT"))
-    Container(format='FLAC', subtype='PCM_24', endian='FILE')
-    >>> choose_container(Path("clean.wav"), Container("WAVEX", "PCM_16"))
-    Container(format='WAVEX', subtype='PCM_16', endian='FILE')
     """
     import soundfile
 

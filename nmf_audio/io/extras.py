@@ -46,18 +46,9 @@ AnyReader = AudioReader | MediaReader | StreamReader
 class Extras:
     """What an output has beside its samples.
 
-    Parameters
-    ----------
-    tags : mapping of str
-        Title, artist and so on, for libsndfile to write.
-    additions : sequence of callable
-        What is done to the finished file; each takes its path.
-    valid_bits : int or None
-        To which integers are rounded; None for all that are stored.
-    timed : str
-        A sentence on what is left out since it holds for all samples of a recording only, or nothing.
-    left_out : sequence of str
-        Names of what else is left out.
+    libsndfile writes the `tags`; the `additions` are done to the finished file, whose path each takes. `valid_bits`,
+    to which integers are rounded, is None for all that are stored. `timed` is a sentence on what is left out since it
+    holds for all samples of a recording only, and `left_out` names what else is.
     """
 
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -24,19 +24,13 @@ _SPEAKERS = (b"CHAN", b"chan")
 
 @dataclass(frozen=True)
 class FormatChunk:
-    """What the head of a file says of its samples, as far as libsndfile does not.
-
-    Parameters
-    ----------
-    channel_mask : int or None
-        Which loudspeaker each channel is for, see `nmf_audio.io.speakers`; 0 for none in particular. None if it does
-        not say.
-    valid_bits : int or None
-        Of each integer, the highest ones; None for all that are stored.
-    """
+    """What the head of a file says of its samples, as far as libsndfile does not; None where it says nothing."""
 
     channel_mask: int | None = None
+    """Which loudspeaker each channel is for, see `nmf_audio.io.speakers`; 0 for none in particular."""
+
     valid_bits: int | None = None
+    """Of each integer, the highest ones; None for all that are stored."""
 
 
 NOTHING = FormatChunk()

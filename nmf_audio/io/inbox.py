@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nmf_audio.io.walk import walk_folders
+from nmf_audio.io.folder_walk import walk_folders
 
 __all__ = ["SETTLING_SECONDS", "Inbox"]
 
@@ -19,30 +19,8 @@ class Inbox:
     """Finds files that are complete, each once.
 
     A file is complete when its size and its time have stayed the same for a while, and, where the system can say so,
-    nobody has it open for writing. One that is gone is forgotten.
-
-    Parameters
-    ----------
-    folder : Path
-        Where they are put.
-    extensions : collection of str
-        Of files that count, in lower case; those with hidden names do not.
-    recursive : bool
-        Whether those in folders count.
-    settling_seconds : float
-        How long a file must stay the same.
-    clock : callable
-        Returns the time in seconds.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     inbox = Inbox(Path(folder), {".wav"}, settling_seconds=0)
-    ...     _ = Path(folder, "a.wav").write_text("all of it")
-    ...     found = [[path.name for path in inbox.find_complete()] for _ in range(3)]
-    >>> found
-    [[], ['a.wav'], []]
+    nobody has it open for writing. One that is gone is forgotten. Those count whose extension is one of `extensions`,
+    in lower case, and whose names are not hidden; with `recursive` those in folders, too.
     """
 
     def __init__(

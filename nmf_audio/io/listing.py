@@ -25,18 +25,10 @@ Rows = Iterator[tuple[str, Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class ListedRecording:
-    """A row of a list.
+    """A row of a list: a recording, by a path, from the folder of the list unless it is absolute, or a URL.
 
-    Parameters
-    ----------
-    path : str
-        The recording: a path, which is from the folder of the list unless it is absolute, or a URL.
-    start, end : float or None
-        The part of it that is meant, in seconds; None for its beginning or end.
-    group : str or None
-        What it belongs to: a speaker, a kind of noise. None if that is not said.
-    weight : float
-        How much it counts beside others, above 0.
+    `start` and `end` are seconds of the part that is meant, None for its beginning or end; `group` is a speaker, a
+    kind of noise, or None; `weight` how much it counts beside others, above 0.
     """
 
     path: str
@@ -47,39 +39,13 @@ class ListedRecording:
 
 
 def read_listing(path: PathLike) -> Iterator[ListedRecording]:
-    r"""Read a list of recordings, row by row.
+    """Read a list of recordings, row by row.
 
     Columns are ``path``, and if they are there ``start``, ``end``, ``group`` and ``weight``; others are passed over,
     and empty cells stand for what is not given. The first line of a CSV file names its columns; each line of a JSONL
-    file is an object. Parquet needs PyArrow.
-
-    Parameters
-    ----------
-    path : str or path
-        A file whose extension is one of `LIST_EXTENSIONS`.
-
-    Returns
-    -------
-    iterator of ListedRecording
-
-    Raises
-    ------
-    ParameterError
-        At the call if the extension is none of a list; at the row that has a value that is not allowed.
-    AudioFileError
-        If the file can't be read.
-    MissingExtraError
-        If PyArrow is not installed, and needed.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "list.csv").write_text("path,end\n/talks/a.wav,2.5\ns3://talks/b.wav,\n")
-    ...     for row in read_listing(f"{folder}/list.csv"):
-    ...         print(row.path, row.start, row.end, row.weight)
-    /talks/a.wav None 2.5 1.0
-    s3://talks/b.wav None None 1.0
+    file is an object. Parquet needs PyArrow: `MissingExtraError` if that is not installed. `ParameterError` at the
+    call if the extension is none of `LIST_EXTENSIONS`, and at a row that has a value that is not allowed;
+    `AudioFileError` if the file can't be read.
     """
     path = Path(path)
     read = _READERS.get(path.suffix.lower())

@@ -61,14 +61,9 @@ _HEAD_BYTES = 389
 def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> AudioReader | MediaReader:
     """Open a recording of any kind; what is in the file decides, not its name. Its name in messages is `label`.
 
-    What libsndfile can't read, or not in step behind damage, PyAV reads if it is there.
-
-    Raises
-    ------
-    AudioFileError
-        If the file is missing, empty, no regular file, or holds no audio that can be read.
-    MissingExtraError
-        If it can't be read without PyAV, and that is not installed.
+    What libsndfile can't read, or not in step behind damage, PyAV reads; `MissingExtraError` if that is needed and
+    not installed. `AudioFileError` if the file is missing, empty, no regular file, or holds no audio that can be
+    read.
     """
     path = Path(path)
     head = _read_head(path)
@@ -95,16 +90,7 @@ def open_reader(path: str | os.PathLike[str], *, label: str | None = None) -> Au
 
 
 def is_media(path: Path) -> bool:
-    """Whether a file begins as a media file does, which libsndfile does not read; no if it can't be read.
-
-    Examples
-    --------
-    >>> with tempfile.NamedTemporaryFile() as file:
-    ...     _ = file.write(bytes(4) + b"ftypisom")
-    ...     file.flush()
-    ...     is_media(Path(file.name))
-    True
-    """
+    """Whether a file begins as a media file does, which libsndfile does not read; no if it can't be read."""
     return is_media_head(_read_head(path))
 
 

@@ -94,14 +94,9 @@ def _from_integers(data: npt.NDArray[np.signedinteger[Any]], dtype: npt.DTypeLik
 
 
 def decode(data: bytes, subtype: str, n_channels: int, dtype: npt.DTypeLike = np.float32) -> Samples:
-    r"""Return the samples (n_channels, n) that bytes stand for: whole frames, a sample of each channel.
+    """Return the samples (n_channels, n) that bytes stand for: whole frames, a sample of each channel.
 
     `subtype` is a key of `PCM_BYTES`; float64 takes all bits of 32-bit integers and of doubles.
-
-    Examples
-    --------
-    >>> decode(b"\x00\x40\x00\xc0", "PCM_16", 2).tolist()
-    [[0.5], [-0.5]]
     """
     if subtype in ("FLOAT", "DOUBLE"):
         floats = np.frombuffer(data, "<f4" if subtype == "FLOAT" else "<f8")
@@ -119,15 +114,9 @@ def decode(data: bytes, subtype: str, n_channels: int, dtype: npt.DTypeLike = np
 
 
 def encode(y: Samples, subtype: str, valid_bits: int | None = None) -> tuple[bytes, Samples, int]:
-    r"""Return samples (n_channels, n) as bytes, what these stand for, and how many saturated; see `quantize`.
+    """Return samples (n_channels, n) as bytes, what these stand for, and how many saturated; see `quantize`.
 
     Integers are rounded to their highest `valid_bits`, if that is given.
-
-    Examples
-    --------
-    >>> data, stored, n_clipped = encode(np.array([[0.5, 2.0]], np.float32), "PCM_16")
-    >>> data, n_clipped
-    (b'\x00@\xff\x7f', 1)
     """
     bits = pcm_bits(subtype)
     if bits is None:

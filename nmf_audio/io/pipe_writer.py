@@ -80,20 +80,11 @@ def choose_stream_container(
 
 
 class StreamWriter(WriterContext):
-    r"""Writes samples to a stream, each block at once; a context manager with the attributes of `AudioWriter`.
+    """Writes samples to a stream, each block at once; a context manager with the attributes of `AudioWriter`.
 
     A WAV becomes a WAVEX if it has more than two channels, or if `form` names loudspeakers. `chunks` stand
     before the samples; `warnings` are sentences about what is left out. `BrokenPipeError` if whoever reads the
     stream has left; `AudioFileError` if it can't be written for another reason.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> file = io.BytesIO()
-    >>> with StreamWriter(file, 16000, 1, Container("RAW", "PCM_16")) as writer:
-    ...     _ = writer.write(np.array([[0.5, -0.5]], np.float32))
-    >>> file.getvalue()
-    b'\x00@\x00\xc0'
     """
 
     def __init__(

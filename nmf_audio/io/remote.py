@@ -155,14 +155,9 @@ def exists(location: Path) -> bool:
 
 
 def fetch(url: Url, path: Path) -> None:
-    """Copy what a URL names into a file.
+    """Copy what a URL names into a file; `AudioFileError` if it can't be read.
 
-    Raises
-    ------
-    AudioFileError
-        If it can't be read.
-    MissingExtraError
-        If fsspec, or the package for this kind of URL, is not installed.
+    `MissingExtraError` if fsspec, or the package for this kind of URL, is not installed.
     """
     with _opening(url, "read") as (system, remote):
         system.get_file(remote, str(path))
@@ -171,12 +166,7 @@ def fetch(url: Url, path: Path) -> None:
 def store(path: Path, url: Url) -> None:
     """Copy a file to where a URL says; what fails halfway is removed, unless it replaced something.
 
-    Raises
-    ------
-    AudioFileError
-        If it can't be written.
-    MissingExtraError
-        As of `fetch`.
+    `AudioFileError` if it can't be written, and `MissingExtraError` as of `fetch`.
     """
     check_writable(url)
     with _opening(url, "written") as (system, remote):

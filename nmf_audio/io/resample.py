@@ -43,13 +43,7 @@ class Resampler:
             self._pass_on(np.zeros((self._n_channels, 0), np.float32), last=True)
 
     def write(self, y: Samples) -> Samples:
-        """Append a block (n_channels, n).
-
-        Returns
-        -------
-        ndarray (n_channels, n)
-            The same block: at the signal's own rate nothing is stored, and so nothing rounded.
-        """
+        """Append a block (n_channels, n), and return it: at the signal's own rate nothing is stored, nor rounded."""
         self._pass_on(y, last=False)
         return y
 

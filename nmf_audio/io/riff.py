@@ -163,26 +163,10 @@ _MAX_KNOWN = 0xFFFF0000 - 2 * _MAX_BODY
 class WavHead:
     """The head of a WAV stream: what stands before its samples.
 
-    Parameters
-    ----------
-    sr : int
-        Sample rate in Hz.
-    n_channels : int
-        Channels.
-    subtype : str
-        Coding of the samples, a key of `PCM_BYTES`.
-    n_bytes : int or None
-        Bytes of the samples as stated; None if whoever wrote it did not know.
-    extensible : bool
-        Whether it is a ``WAVEFORMATEXTENSIBLE``, as it should be with more than two channels.
-    channel_mask : int
-        Which loudspeaker each channel is for; 0 for none in particular.
-    valid_bits : int or None
-        Of each integer, the highest ones; None for all that are stored.
-    chunks : sequence of (bytes, bytes)
-        Names and contents of what else stands before the samples.
-    has_long_sizes : bool
-        Whether it was an RF64 or BW64; not written.
+    `subtype` is a key of `PCM_BYTES`; `n_bytes` those of the samples as stated, None if they were not known when it
+    was written. It is `extensible`, a ``WAVEFORMATEXTENSIBLE``, as it should be with more than two channels.
+    `channel_mask` and `valid_bits` are those of `FormatChunk`, `chunks` names and contents of what else stands
+    before the samples; with `has_long_sizes` it was an RF64 or BW64, which is not written.
     """
 
     sr: int

@@ -20,13 +20,13 @@ from nmf_audio.io.base import Samples, check_values, choose_block_length, name_f
 from nmf_audio.io.bit_rates import read_bit_rate
 from nmf_audio.io.containers import Container
 from nmf_audio.io.extras_reader import ExtrasReader
+from nmf_audio.io.file_part import FilePart
 from nmf_audio.io.interrupts import deferring_interrupts
 from nmf_audio.io.joined import MOST_MPEG_FRAME, Part, find_flac, find_mp3_frames, find_parts
 from nmf_audio.io.output_file import OutputFile
 from nmf_audio.io.speakers import find_ogg_order
 from nmf_audio.io.stated_length import describe_shortage
 from nmf_audio.io.tags.ogg import has_speakers
-from nmf_audio.io.window import Window
 
 __all__ = ["AudioReader", "UnknownFormatError", "create_sound", "open_sound"]
 
@@ -104,17 +104,6 @@ class AudioReader(ExtrasReader):
         Samples read so far.
     damage : str or None
         What is missing of the file, half a sentence; complete once all blocks are read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> import soundfile
-    >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-    ...     soundfile.write(file.name, np.zeros((40000, 2)), 16000)
-    ...     with AudioReader(file.name) as reader:
-    ...         print(reader.sr, reader.n_channels, [block.shape for block in reader.blocks()])
-    16000 2 [(2, 16000), (2, 16000), (2, 8000)]
     """
 
     def __init__(self, path: str | os.PathLike[str], *, label: str | None = None) -> None:
@@ -227,12 +216,12 @@ class AudioReader(ExtrasReader):
         part = self._parts[number]
         self.close()
         with deferring_interrupts():
-            self._window = (
+            self._part = (
                 None
                 if part.stop is None
-                else Window(self.path, part.start, part.stop, part.head, part.is_sized)
+                else FilePart(self.path, part.start, part.stop, part.head, part.is_sized)
             )
-            sound = open_sound(self.path) if self._window is None else _Sequential(self._window)
+            sound = open_sound(self.path) if self._part is None else _Sequential(self._part)
             self._file, self._number = sound, number
             if sample:
                 sound.seek(sample)
@@ -278,7 +267,7 @@ class AudioReader(ExtrasReader):
         block = np.full((n, self.n_channels), np.nan, dtype)
         error = ""
         try:
-            if self._window is None:
+            if self._part is None:
                 n = len(self._file.read(out=block))
             else:
                 with deferring_interrupts():
@@ -297,7 +286,7 @@ class AudioReader(ExtrasReader):
         if n_left <= 0:
             # it is all there; what follows is something else
             error = ""
-        place = None if self._window is None else self._window.get_place()
+        place = None if self._part is None else self._part.get_place()
         # where no length is stated, the end is no damage
         is_damaged = n_left > 0 and (bool(error) or n_left < _UNKNOWN)
         if is_damaged and self.container.format == "FLAC" and self._find_good(min(n_left, _MOST_SKIPPED)):

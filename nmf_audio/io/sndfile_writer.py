@@ -129,13 +129,7 @@ class AudioWriter(WriterContext):
         return y
 
     def close(self) -> None:
-        """End the file and check that all of it is there.
-
-        Raises
-        ------
-        AudioFileError
-            If it is not.
-        """
+        """End the file; `AudioFileError` if not all of it is there."""
         try:
             with self._bytes.checking():
                 self._file.close()

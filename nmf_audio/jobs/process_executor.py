@@ -39,15 +39,7 @@ class _Call:
 class ProcessExecutor(Executor):
     """Calls functions of this package in processes of their own; the functions and what they return can be pickled.
 
-    Parameters
-    ----------
-    jobs : int
-        Processes, started when they are needed.
-
-    Raises
-    ------
-    ParameterError
-        If there may not be so many.
+    The `jobs` processes are started when they are needed; `ParameterError` if there may not be so many.
 
     Examples
     --------

@@ -29,14 +29,8 @@ def hear_files(
 
     Those that can't be read, or have another rate than the first, are left out: `separate_file` says why. The
     first must be readable if a section of it is the example. Of each only the seconds from `start` to `end` are
-    used. `progress` is called with the number of recordings that were read, and of all.
-
-    Raises
-    ------
-    ParameterError
-        If the recordings do not go together.
-    AudioFileError
-        If none can be read, or not the one that must be.
+    used. `progress` is called with the number of recordings that were read, and of all. `ParameterError` if they do
+    not go together; `AudioFileError` if none can be read, or not the one that must be.
     """
     sr = 0
     for path in paths:

@@ -33,14 +33,10 @@ class Gain:
 
 
 def check_loudness(loudness: Any, *, streamed: bool = False, keep_noise: object = None) -> None:
-    """Check a loudness in LUFS, or None, and what does not go with it.
+    """Check a loudness in LUFS, or None; `MissingExtraError` if PyAV is not installed.
 
-    Raises
-    ------
-    ParameterError
-        If it is not allowed, or not beside another argument, or the recording is `streamed`: it is read twice.
-    MissingExtraError
-        If PyAV is not installed.
+    `ParameterError` if it is not allowed, or not beside another argument, or the recording is `streamed`: it is read
+    twice.
     """
     if loudness is None:
         return

@@ -1,4 +1,4 @@
-"""The live session: devices, stream, worker and recorder."""
+"""The live session: devices, stream, callback and recorder."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from nmf_audio.dsp.bands import check_rate
 from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import DeviceError
 from nmf_audio.io.noise_recording import read_noise
+from nmf_audio.live.callback import BlockCallback
 from nmf_audio.live.devices import Device, choose_rate, find_device, list_devices, load_sounddevice
 from nmf_audio.live.recorder import Recorder
 from nmf_audio.live.status import LiveStatus
-from nmf_audio.live.worker import BlockWorker
 from nmf_audio.stream import Stream
 
 __all__ = ["LiveDenoiser"]
@@ -143,7 +143,7 @@ class LiveDenoiser:
         self._stream = _make_stream(denoiser or Denoiser(), self.sr, n_channels, noise)
         self.block_size = self._stream.latency // 2 if block_size is None else block_size
         self._recorder = None if record is None else Recorder(record, self.sr, n_channels, force=force)
-        self._worker = BlockWorker(
+        self._callback = BlockCallback(
             self._stream,
             abort=self._sounddevice.CallbackAbort,
             tape=None if self._recorder is None else self._recorder.tape,
@@ -161,11 +161,11 @@ class LiveDenoiser:
     @property
     def bypass(self) -> bool:
         """Whether the input is played rather than its speech; both with the same delay."""
-        return self._worker.bypass
+        return self._callback.bypass
 
     @bypass.setter
     def bypass(self, value: bool) -> None:
-        self._worker.bypass = check_choice("bypass", value, (False, True))
+        self._callback.bypass = check_choice("bypass", value, (False, True))
 
     def __enter__(self) -> Self:
         if self._sound is not None:
@@ -181,17 +181,17 @@ class LiveDenoiser:
                     channels=(self.n_channels, self._n_outputs),
                     dtype="float32",
                     latency=self._latency,
-                    callback=self._worker,
+                    callback=self._callback,
                 )
                 stack.callback(self._sound.close)
-                self._worker.buffered_seconds = sum(self._sound.latency)
+                self._callback.buffered_seconds = sum(self._sound.latency)
                 self._sound.start()
             except (self._sounddevice.PortAudioError, ValueError) as error:
                 raise DeviceError(
                     f"{self.input} and {self.output} can't be opened at {self.sr} Hz: {error}"
                 ) from error
-            self._device_latency_ms = 1000 * self._worker.buffered_seconds
-            self._worker.last_seconds = perf_counter()
+            self._device_latency_ms = 1000 * self._callback.buffered_seconds
+            self._callback.last_seconds = perf_counter()
             self._stack = stack.pop_all()
         return self
 
@@ -247,10 +247,10 @@ class LiveDenoiser:
         """
         if self._recorder is not None:
             self._recorder.write()
-        worker = self._worker
-        if worker.error is not None:
-            raise worker.error
-        silent = perf_counter() - worker.last_seconds
+        callback = self._callback
+        if callback.error is not None:
+            raise callback.error
+        silent = perf_counter() - callback.last_seconds
         if self._sound is not None and (not self._sound.active or silent > SILENT_SECONDS):
             raise DeviceError(f"no more sound from {self.input} to {self.output}; is everything plugged in?")
         return self.status()
@@ -262,24 +262,24 @@ class LiveDenoiser:
         -------
         LiveStatus
         """
-        worker, recorder = self._worker, self._recorder
+        callback, recorder = self._callback, self._recorder
         return LiveStatus(
-            seconds=worker.n_samples / self.sr,
-            bypass=worker.bypass,
+            seconds=callback.n_samples / self.sr,
+            bypass=callback.bypass,
             device_latency_ms=self._device_latency_ms,
             stream_latency_ms=1000 * self._stream.latency / self.sr,
-            work_seconds=worker.work_seconds,
-            worst_load=worker.worst_load,
-            n_blocks=worker.n_blocks,
-            n_dropouts=worker.n_dropouts,
-            n_input_overflow=worker.n_input_overflow,
-            n_input_underflow=worker.n_input_underflow,
-            n_output_overflow=worker.n_output_overflow,
-            n_output_underflow=worker.n_output_underflow,
-            n_gaps=worker.n_gaps,
-            n_late=worker.n_late,
-            input_db=_decibels(worker.input_power),
-            output_db=_decibels(worker.output_power),
+            work_seconds=callback.work_seconds,
+            worst_load=callback.worst_load,
+            n_blocks=callback.n_blocks,
+            n_dropouts=callback.n_dropouts,
+            n_input_overflow=callback.n_input_overflow,
+            n_input_underflow=callback.n_input_underflow,
+            n_output_overflow=callback.n_output_overflow,
+            n_output_underflow=callback.n_output_underflow,
+            n_gaps=callback.n_gaps,
+            n_late=callback.n_late,
+            input_db=_decibels(callback.input_power),
+            output_db=_decibels(callback.output_power),
             recorded_seconds=0.0 if recorder is None else recorder.n_written / self.sr,
             unrecorded_seconds=0.0 if recorder is None else recorder.n_lost / self.sr,
         )

@@ -207,15 +207,9 @@ class Training(ABC):
         """Continue from a checkpoint, to the end that the settings ask for, or else to its own.
 
         With `minutes`, continue to as many steps in all as this machine makes in that time; to those of the
-        checkpoint if they were planned for the same time.
-
-        Raises
-        ------
-        DictionaryError
-            When it can't be read.
-        ParameterError
-            When it is of other settings or recordings, or began elsewhere; when it has more steps than are asked for,
-            or was made in the midst of another cool-down.
+        checkpoint if they were planned for the same time. `DictionaryError` if it can't be read; `ParameterError` if
+        it is of other settings or recordings, began elsewhere, has more steps than are asked for, or was made in the
+        midst of another cool-down.
         """
         arrays, facts = load_checkpoint(path)
         facts["settings"] = _identity(facts.get("settings", {}))

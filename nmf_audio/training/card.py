@@ -31,15 +31,7 @@ LIBRARIES = ("numpy", "scipy", "numba", "soundfile", "soxr")
 
 
 class Origin(NamedTuple):
-    """Origin of a recording.
-
-    Attributes
-    ----------
-    name : str
-        The collection.
-    licence : str
-        Under what licence it may be used.
-    """
+    """Origin of a recording: the name of the collection, and under what licence it may be used."""
 
     name: str
     licence: str

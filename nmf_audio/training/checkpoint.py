@@ -24,10 +24,7 @@ def save_checkpoint(
 ) -> None:
     """Write arrays and facts that JSON can hold, replacing the file only once the new one is whole.
 
-    Raises
-    ------
-    DictionaryError
-        When it can't be written.
+    `DictionaryError` if it can't be written.
     """
     with saving(path, "the checkpoint") as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr("facts.json", json.dumps(dict(facts)))

@@ -24,15 +24,7 @@ class Left(NamedTuple):
 
 
 class Continuation:
-    """States of the parts of a batch, kept for the next one.
-
-    Parameters
-    ----------
-    n_parts : int
-        Parts of a batch.
-    new_normaliser : callable
-        Returns level and tilt of a signal that begins.
-    """
+    """States of the parts of a batch, kept for the next one; `new_normaliser` makes that of a signal that begins."""
 
     def __init__(self, n_parts: int, new_normaliser: Callable[[], Normaliser]) -> None:
         self._left: list[Left | None] = [None] * n_parts

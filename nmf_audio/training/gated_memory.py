@@ -159,13 +159,7 @@ class _Unit:
 
 
 class TrainedMemory:
-    """Forward and backward pass of a batch through a memory.
-
-    Parameters
-    ----------
-    free : dict of str to ndarray, float32
-        Free variables, among which are those of a memory; taken as they are now.
-    """
+    """Forward and backward pass of a batch through a memory, whose free variables are taken as they are now."""
 
     def __init__(self, free: Arrays) -> None:
         self._w = w = {name: x * SCALE for name, x in free.items() if name.startswith(MEMORY_PREFIXES)}
@@ -185,16 +179,9 @@ class TrainedMemory:
     def forward(
         self, V: Array, floor: Array, n_seen: npt.NDArray[np.intp], before: Sequence[Array]
     ) -> Priors:
-        """Run over frames, and return priors (n_frames, batch, ...).
+        """Run over normalised frames and their tracked floor (n_frames, batch, n_bands); return priors of that order.
 
-        Parameters
-        ----------
-        V, floor : ndarray (n_frames, batch, n_bands), float32
-            Normalised frames and their tracked floor.
-        n_seen : ndarray (batch,), int
-            Bands of each signal that the memory sees; the others are missing.
-        before : sequence of ndarray (batch, ...)
-            States before the first frame, of `shapes`.
+        Of each signal the memory sees `n_seen` (batch,) bands. States `before` the first frame are of `shapes`.
         """
         w, (T, B, F) = self._w, V.shape
         seen = np.arange(F) < n_seen[:, None]
@@ -236,11 +223,8 @@ class TrainedMemory:
     def backward(self, d: Priors) -> Arrays:
         """Return the gradients by the free variables.
 
-        Parameters
-        ----------
-        d : Priors
-            Gradients by the *logarithm* of the factor, by the inhibition and by the logit of the last forward pass,
-            which this takes apart: it can be done once.
+        Given are those by the *logarithm* of the factor, by the inhibition and by the logit of the last forward pass,
+        which this takes apart: it can be done once.
         """
         w, Y, Z = self._w, self._Y, self._Z
         T, B, _ = Y.shape

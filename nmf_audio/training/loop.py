@@ -88,14 +88,7 @@ def run_training(
     With `resume`, continue from `checkpoint` if it is there, or from another one, which must be there; one that
     has all steps already takes none. With `minutes`, take as many steps in all as this machine makes in that
     time. `progress` is called with a `Progress` after every step; what it raises ends the training, once its
-    state is kept.
-
-    Raises
-    ------
-    ParameterError
-        When an argument is out of its range, or the checkpoint is of another training.
-    DictionaryError
-        When the checkpoint can't be read or written.
+    state is kept. `ParameterError` and `DictionaryError` as of `nmf_audio.train_denoiser`.
     """
     if minutes is not None:
         check_number("minutes", minutes, 0, above=True, advice="leave it out to go by steps")

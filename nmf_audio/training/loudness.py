@@ -109,13 +109,7 @@ class LoudnessDisturbance:
         return symmetric + asymmetric, d_est.astype(np.float32, copy=False)
 
     def gains(self, est: Array, ref: Array) -> Array:
-        """Return gains of the estimate's power: to SPL and ref's level, then to ref's audible power, smoothed.
-
-        Parameters
-        ----------
-        est, ref : ndarray (n_frames, n_freq), float32
-            As above.
-        """
+        """Return gains of the estimate's power: to SPL and ref's level, then to ref's audible power, smoothed."""
         est_power, ref_power = est * est, ref * ref
         unit = _calibration(ref_power)
         level = ref_power[:, self._telephone].mean() / max(float(est_power[:, self._telephone].mean()), TINY)

@@ -73,14 +73,9 @@ CUTOFFS = (3000, 3400, 3700, 4000, 4500, 5000, 5500, 6000, 6500, 7000)
 
 
 class Batch(NamedTuple):
-    """Mixtures and their targets.
+    """Speech as it should come out and noisy speech (batch, n_samples), standard deviations about 1.
 
-    Attributes
-    ----------
-    wanted, mixture : ndarray (batch, n_samples), float32
-        Speech as it should come out, noisy speech. Standard deviations about 1.
-    present : ndarray (batch,), bool
-        Where there is any speech.
+    `present` (batch,) says where there is any speech.
     """
 
     wanted: Array

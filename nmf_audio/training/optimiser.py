@@ -43,16 +43,8 @@ def learning_rate(step: int, n_steps: int, highest: float, cool_down: int | None
 class Adam:
     """Adam (Kingma & Ba 2015) on named arrays, changed in place.
 
-    Attributes
-    ----------
-    free : dict of str to ndarray, float32
-        The free variables.
-    average : dict of str to ndarray
-        Their exponential average over steps, by `decay`: better than the last ones, for nothing.
-    first, second : dict of str to ndarray
-        Averages of gradients and of their squares.
-    n_steps : int
-        Steps so far.
+    Beside the `free` variables it keeps their `average`, exponential over steps, by `decay`: better than the last
+    ones, for nothing; and averages `first` and `second` of gradients and of their squares.
     """
 
     def __init__(self, free: Arrays, decay: float = AVERAGE) -> None:

@@ -46,24 +46,12 @@ def initial(
     running: bool = True,
     rng: RandomSource = None,
 ) -> Arrays:
-    """Return free variables to start from, made of two plain dictionaries.
+    """Return free variables to start from, made of atoms (n_bands, n_components) by KL-NMF of normalised frames.
 
-    Parameters
-    ----------
-    W_speech, W_noise : ndarray (n_bands, n_components), float32
-        Atoms by KL-NMF of normalised frames. From random atoms training does not take off.
-    n_layers : int
-        Layers; all start with the same atoms.
-    slow : bool
-        With a slow memory: leaky averages of the activations that predict and inhibit beside the last ones.
-    mid : bool
-        With an inhibition within the frame, half way through the layers.
-    inhibition : bool
-        With any inhibition; without, `mid` counts for nothing.
-    running : bool
-        With running atoms; without, they stay in the arrays and are never active.
-    rng : int, Generator, optional
-        Randomness of transition and inhibition.
+    From random atoms training does not take off; all layers start with the same. A `slow` memory has leaky averages
+    of the activations that predict and inhibit beside the last ones; `mid` is an inhibition within the frame, half
+    way through the layers, if there is any `inhibition`; without `running` atoms these stay in the arrays and are
+    never active. `rng` draws transition and inhibition.
     """
     check_array("W_speech", W_speech, ("n_bands", "n_components"))
     check_array("W_noise", W_noise, (len(W_speech), "n_components"), advice="both have the same bands")

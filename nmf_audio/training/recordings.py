@@ -10,10 +10,10 @@ import soxr
 from numpy.typing import NDArray
 
 from nmf_audio.errors import AudioFileError
+from nmf_audio.io.folder_walk import walk_folders
 from nmf_audio.io.formats import list_readable_extensions
 from nmf_audio.io.listing import LIST_EXTENSIONS, ListedRecording, read_listing
 from nmf_audio.io.open import is_media, open_reader
-from nmf_audio.io.walk import walk_folders
 
 __all__ = ["Recording", "find_listed", "open_recording", "read_clips"]
 

@@ -33,16 +33,7 @@ LONGEST_PAUSE = 0.4
 
 
 class SourceBatch(NamedTuple):
-    """Mixtures and their sources.
-
-    Attributes
-    ----------
-    sources : ndarray (n_sources, batch, n_samples), float32
-        They add up to the mixtures.
-    mixture : ndarray (batch, n_samples), float32
-    present : ndarray (n_sources, batch), bool
-        Where a source is not silent.
-    """
+    """Sources (n_sources, batch, n_samples), which add up to the mixtures, and where one is not silent, `present`."""
 
     sources: Array
     mixture: Array

@@ -35,7 +35,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> Start:
 
     def make(*args: Any, **options: Any) -> FakeSound:
         fake = FakeSound(*args, **options)
-        monkeypatch.setattr("nmf_audio.live.worker.perf_counter", fake.perf_counter)
+        monkeypatch.setattr("nmf_audio.live.callback.perf_counter", fake.perf_counter)
         monkeypatch.setattr("nmf_audio.live.session.perf_counter", fake.perf_counter)
         monkeypatch.setitem(sys.modules, "sounddevice", fake)
         return fake
@@ -239,7 +239,7 @@ def sleep(msec):
     virtual(msec)
 
 sound.sleep = sleep
-nmf_audio.live.worker.perf_counter = nmf_audio.live.session.perf_counter = sound.perf_counter
+nmf_audio.live.callback.perf_counter = nmf_audio.live.session.perf_counter = sound.perf_counter
 if sys.argv[1:2] == ["unplug"]:
     del sys.argv[1]
     sound.on_sleep = lambda now: now > 0.5 and sound.streams[0].stop()

@@ -287,7 +287,7 @@ def test_a_dry_run_says_what_would_be_read_and_writes_nothing(
         "noise: 3 recordings, 0.00 h, 3 groups",
         "all would be kept in memory; it takes about 1.4 GB of memory",
     ]
-    monkeypatch.setattr("nmf_audio.training.memory.MOST_IN_MEMORY", 1.0)
+    monkeypatch.setattr("nmf_audio.training.memory_use.MOST_IN_MEMORY", 1.0)
     assert main(["train", "denoiser", *words, "-n"]) == 0
     assert f"all would be kept in a temporary file in {tmp_path}" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
@@ -296,7 +296,7 @@ def test_a_dry_run_says_what_would_be_read_and_writes_nothing(
 def test_sounds_may_be_kept_in_a_file_that_goes_at_the_end(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nmf_audio.training.memory.MOST_IN_MEMORY", 1.0)
+    monkeypatch.setattr("nmf_audio.training.memory_use.MOST_IN_MEMORY", 1.0)
     words = ["--speech", str(folders[0]), "--noise", str(folders[1]), "-o", str(tmp_path / "mine.npz")]
     assert main(["train", "denoiser", *words, "--steps", "1", *SMALL, "-q"]) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.checkpoint", "mine.md", "mine.npz"]

@@ -27,7 +27,7 @@ def sound(monkeypatch: pytest.MonkeyPatch) -> Start:
 
     def make(*args: Any, **options: Any) -> FakeSound:
         fake = FakeSound(*args, **options)
-        monkeypatch.setattr("nmf_audio.live.worker.perf_counter", fake.perf_counter)
+        monkeypatch.setattr("nmf_audio.live.callback.perf_counter", fake.perf_counter)
         monkeypatch.setattr("nmf_audio.live.session.perf_counter", fake.perf_counter)
         return fake
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from nmf_audio import Denoiser, DeviceError, LiveDenoiser, ParameterError
 from nmf_audio.errors import AudioFileError
-from nmf_audio.live.worker import FADE_MS
+from nmf_audio.live.callback import FADE_MS
 from nmf_audio.stream import Stream
 from tests.live.conftest import Start
 from tests.live.fake import Array

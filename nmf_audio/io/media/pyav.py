@@ -38,14 +38,9 @@ _DEMUXERS = """
 
 
 def open_to_read(av: Any, path: str | os.PathLike[str]) -> Any:
-    """Open a media file, and nothing else that it may name.
+    """Open a media file, and nothing else that it may name; `av.error.FFmpegError` or ValueError if that fails.
 
     Tags that are not text in UTF-8 come out with marks in place of what can't be read.
-
-    Raises
-    ------
-    av.error.FFmpegError, ValueError
-        If it can't be opened.
     """
     limits = {"protocol_whitelist": "file", "format_whitelist": ",".join(_DEMUXERS.split())}
     # before version 19 bytes that are no text are an error unless this says otherwise; since then they never are

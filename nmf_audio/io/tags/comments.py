@@ -34,13 +34,7 @@ _MAX_COMMENTS = 10_000
 
 
 def parse_comments(body: bytes) -> list[bytes]:
-    r"""Return the comments of a block; none if it is broken.
-
-    Examples
-    --------
-    >>> parse_comments(build_comments([b"TITLE=Talk", b"MOOD=calm"]))
-    [b'TITLE=Talk', b'MOOD=calm']
-    """
+    """Return the comments of a block; none if it is broken."""
     found = []
     try:
         (n_vendor,) = struct.unpack_from("<I", body)

@@ -16,17 +16,7 @@ _SIGNATURES = {b"\x89PNG": "image/png", b"GIF8": "image/gif", b"BM": "image/bmp"
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture.
-
-    Parameters
-    ----------
-    data : bytes
-        The file of the picture.
-    kind : int
-        What it shows, by ID3's numbers: 3 the front cover.
-    description : str
-        A text for it.
-    """
+    """A picture: its file, what it shows by ID3's numbers (3 is the front cover), and a text for it."""
 
     data: bytes
     kind: int = FRONT_COVER

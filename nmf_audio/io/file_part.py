@@ -6,10 +6,10 @@ import io
 import os
 from pathlib import Path
 
-__all__ = ["Window"]
+__all__ = ["FilePart"]
 
 
-class Window(io.RawIOBase):
+class FilePart(io.RawIOBase):
     """The bytes `head`, and behind them those of a file from `start` up to `stop`.
 
     Without `is_sized` it does not say how long it is, like a pipe, though it can be read from any place.
@@ -20,8 +20,8 @@ class Window(io.RawIOBase):
     >>> with tempfile.NamedTemporaryFile() as file:
     ...     _ = file.write(b"0123456789")
     ...     file.flush()
-    ...     with Window(Path(file.name), start=6, stop=9, head=b"abc") as window:
-    ...         window.read(), window.seek(2), window.read(2)
+    ...     with FilePart(Path(file.name), start=6, stop=9, head=b"abc") as part:
+    ...         part.read(), part.seek(2), part.read(2)
     (b'abc678', 2, b'c6')
     """
 

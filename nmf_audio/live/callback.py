@@ -12,14 +12,14 @@ from nmf_audio._types import Array
 from nmf_audio.live.recorder import RingBuffer
 from nmf_audio.stream import Stream
 
-__all__ = ["BlockWorker"]
+__all__ = ["BlockCallback"]
 
 
 FADE_MS = 10.0
 LEVEL_SECONDS = 0.4
 
 
-class BlockWorker:
+class BlockCallback:
     """Takes blocks from an input device and gives blocks to an output device.
 
     Calling it is what the callback does: it takes no lock, writes nothing anywhere, and allocates only what
