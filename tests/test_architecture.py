@@ -83,8 +83,8 @@ def test_the_map_names_every_module_in_its_room() -> None:
     rooms = dict(re.findall(r"(?ms)^    (\w+)/ (.*?)(?=^    \w|\Z)", text))
     commands = {name.rsplit(".")[-1] for name in COMMANDS.values()} | {"train_average", "train_separator"}
     for path in SOURCES:
-        room, *_, name = path.relative_to(PACKAGE).with_suffix("").parts
-        if name == room or name == "__init__" or "kernels" in path.parts or name in commands:
+        room, name = _room(path), path.stem
+        if path.parent == PACKAGE or name == "__init__" or "kernels" in path.parts or name in commands:
             continue
         assert re.search(rf"\b{name}\b", rooms[room]), f"{path}: is not on the map in docs/architecture.md"
 
