@@ -32,6 +32,7 @@ DEFAULT = DenoiserSettings()
 
 MASK_HEADS = ("head_mask", "head_mask_local", "head_mask_second")
 GLOBAL_HEADS = ("head_prior", "head_inhibit", "head_mask")
+MORE_UNITS = MemorySizes(n_local=48, n_global=144, n_second=48)
 
 
 def _without(*arrays: str, n_second: int = N_SECOND) -> DenoiserSettings:
@@ -57,6 +58,7 @@ VARIANTS = {
     "memory: global alone": Variant(_without("local_down", "head_mask_local", n_second=0)),
     "memory: local alone": Variant(_without(*GLOBAL_HEADS, n_second=0)),
     "memory: no second local one": Variant(_without(n_second=0)),
+    "memory: half as many units again": Variant(replace(DEFAULT, memory=MORE_UNITS)),
     "one layer instead of four": Variant(replace(DEFAULT, n_layers=1)),
     "atoms as KL-NMF left them": Variant(replace(DEFAULT, learn_atoms=False)),
     "one set of weights to the end": Variant(replace(DEFAULT, last_weights=DEFAULT.weights)),
@@ -73,6 +75,10 @@ def main() -> int:
         "--noise", type=Path, required=True, help="folder with a folder for each kind of noise"
     )
     parser.add_argument("--steps", type=int, default=3000, help="of each training (default: 3000)")
+    parser.add_argument(
+        "--batch", type=int, default=DEFAULT.batch_size, metavar="N",
+        help=f"mixtures of a step (default: {DEFAULT.batch_size})",
+    )  # fmt: skip
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS), help="rows")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("ablation"), metavar="FOLDER",
@@ -87,7 +93,9 @@ def main() -> int:
     losses: dict[str, float] = {}
     for name in args.only:
         path = args.output / f"{name.replace(' ', '_')}_{args.steps}.npz"
-        losses[name] = _train(recordings, VARIANTS[name], args.steps, name, path)
+        settings = replace(VARIANTS[name].settings, n_steps=args.steps, batch_size=args.batch)
+        variant = VARIANTS[name]._replace(settings=settings)
+        losses[name] = _train(recordings, variant, name, path)
         system = System(name, "trained", str(path))
         for pair in pairs:
             rows += evaluate(pair, [system], SCORE_SR, None)
@@ -97,16 +105,16 @@ def main() -> int:
     return 0
 
 
-def _train(recordings: Recordings, variant: Variant, n_steps: int, name: str, path: Path) -> float:
+def _train(recordings: Recordings, variant: Variant, name: str, path: Path) -> float:
     """Train, or go on; write the dictionary; return its loss on held-out mixtures."""
-    with tqdm(total=n_steps, desc=name, unit="step") as bar:
+    with tqdm(total=variant.settings.n_steps, desc=name, unit="step", mininterval=10) as bar:
 
         def tell(progress: Progress) -> None:
             bar.update(progress.step - bar.n)
 
         dictionary = train_denoiser(
             recordings,
-            replace(variant.settings, n_steps=n_steps),
+            variant.settings,
             spec=FrontEndSpec(whitening=variant.whitening),
             checkpoint=path.with_suffix(".checkpoint"),
             resume=True,
