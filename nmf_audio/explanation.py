@@ -35,7 +35,8 @@ class Explanation:
     frequencies : ndarray (n_freq,)
         Frequencies of the bins in Hz.
     noisy, speech, noise : ndarray (n_bands, n_frames), float32
-        Band magnitudes of the signal, and the estimates of its two parts in the same unit.
+        Band magnitudes of the signal, and what the speech and the noise atoms explain, in the same unit. The mask
+        follows from the ratio of the last two; with a gated memory also from `priors`, and noise may lie above noisy.
     gains : ndarray (n_freq, n_frames), float32
         The gains: times the noisy STFT they give `denoised`.
     H : ndarray (n_components, n_frames), float32

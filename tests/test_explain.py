@@ -29,7 +29,7 @@ def test_the_gains_are_those_that_were_applied(method: str, sr: int, noisy_speec
 
 
 def test_estimates_are_in_the_unit_of_the_signal(noisy_speech: Array, clean_speech: Array) -> None:
-    found = explain(noisy_speech, 16000)
+    found = explain(noisy_speech, 16000, Denoiser("trained"))
     B = band_matrix(FrontEndSpec(), 16000)
     np.testing.assert_allclose(found.noisy, B @ np.abs(stft(noisy_speech, 512)), rtol=1e-3, atol=1e-5)
     speech = B @ np.abs(stft(clean_speech, 512))

@@ -27,7 +27,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
     parser = subparsers.add_parser(
         "explain",
         help="draw why a sound was kept or removed",
-        description="Draw a recording, the estimates of its speech and its noise, the gains that were applied, "
+        description="Draw a recording, what the atoms of speech and of noise explain, the gains that were applied, "
         "what the memory did (if the dictionary has one), and the atoms that were most active, over time.",
     )
     parser.add_argument("input", metavar="FILE", type=Path, help="recording to explain")
@@ -110,8 +110,8 @@ def _draw(found: "Explanation", figure: "Figure") -> None:
         name: cells / widths[:, None]
         for name, cells in (
             ("noisy", found.noisy),
-            ("speech estimate", found.speech),
-            ("noise estimate", found.noise),
+            ("what the speech atoms explain", found.speech),
+            ("what the noise atoms explain", found.noise),
         )
     }
     peak = float(parts["noisy"].max())

@@ -41,7 +41,7 @@ def _make_classic(dictionary: Dictionary, n_observed: int, keep_priors: bool) ->
 
 # methods are imported at their first use: two of them load compiled kernels, which takes most of a second
 METHODS = {
-    "trained": Method("trained", "trained", _make_trained),
+    "trained": Method("trained", "best", _make_trained),
     "adaptive": Method("plain", "plain", _make_adaptive),
     "classic": Method("plain", "plain", _make_classic),
 }

@@ -41,7 +41,7 @@ __all__ = [
 
 FORMAT_VERSION = 1
 KINDS = ("plain", "trained", "separator")
-DEFAULT_DICTIONARY = "trained"
+DEFAULT_DICTIONARY = "best"
 
 MAX_NAME_CHARS = 255
 SOURCE_NAME_RULE = (

@@ -197,7 +197,7 @@ def test_method_and_dictionary_must_fit() -> None:
 
 
 def test_a_denoiser_says_what_it_is() -> None:
-    assert repr(Denoiser(reduction_db=20)) == "Denoiser('trained', method='trained', reduction_db=20, mix=1)"
+    assert repr(Denoiser(reduction_db=20)) == "Denoiser('best', method='trained', reduction_db=20, mix=1)"
     assert "latency 512" in repr(Denoiser().stream(16000, 2))
 
 
