@@ -5,7 +5,8 @@ which there was a sound. What comes out differs from what one stream gives by le
 (docs/performance.md has measurements). A recording is cut only after that much sound.
 
 A thread reads ahead and writes pieces into a temporary folder, processes turn them into others there, and `process`
-reads these in their order: memory does not grow with the length, and the folder holds a few pieces at a time.
+reads these in their order, as far as they are written: memory does not grow with the length, and the folder holds a
+few pieces at a time.
 """
 
 from __future__ import annotations
@@ -50,14 +51,21 @@ SETTLING_SECONDS = 60
 SHORTEST_SECONDS = 300
 """Shorter recordings are not cut."""
 
-LONGEST_SECONDS, LARGEST_BYTES = 1200, 2**28
-"""Of a piece: the longer, the less is heard twice, and the more room they need."""
+LONGEST_SECONDS, LARGEST_BYTES = 2400, 2**28
+"""Of a piece, with what it hears before: the longer, the less is heard twice, and the more room they need."""
+
+SHORT = 3
+"""Length of the last piece, in times that are heard before it: those beside it are joined meanwhile, and little is
+left to join in the end."""
 
 SILENT = 1e-6
 """Peak of a second in which nothing settles: the level of the front end does not move in digital silence."""
 
 N_WAITING = 1
 """Pieces that are ready before a process is."""
+
+BLOCKS_SHOWN = 5
+"""Blocks of about a second after which a process says how far it is."""
 
 
 class Shape(NamedTuple):
@@ -131,28 +139,31 @@ class _PieceWork:
     def __call__(self, progress: Progress) -> _Result:
         """Do it."""
         stream, piece = self.maker.make(), self.piece
-        to_skip, to_write, heard = piece.n_before, piece.n_samples, 0
+        to_skip, heard, n_written = piece.n_before, 0, 0
         with ExitStack() as stack:
             source = stack.enter_context(piece.source.open("rb"))
             targets = {name: stack.enter_context(piece.target(name).open("wb")) for name in self.names}
 
             def emit(signals: Mapping[str, npt.NDArray[Any]]) -> None:
-                nonlocal to_skip, to_write
+                nonlocal to_skip, n_written
                 n = 0
                 for name, target in targets.items():
                     y = np.atleast_2d(signals[name]).astype(np.float32, copy=False)
                     n = y.shape[1]
-                    target.write(y[:, to_skip : to_skip + to_write].T.tobytes())
+                    target.write(y[:, to_skip : to_skip + piece.n_samples - n_written].T.tobytes())
                 skipped = min(to_skip, n)
                 to_skip -= skipped
-                to_write -= min(to_write, n - skipped)
+                n_written += min(piece.n_samples - n_written, n - skipped)
 
-            for block in _read_blocks(source, self.n_channels, self.block_length):
+            for i, block in enumerate(_read_blocks(source, self.n_channels, self.block_length)):
                 if heard == piece.n_before:
                     stream.start_measuring()
                 emit(stream.process(block))
                 heard += block.shape[1]
-                progress(min(max(heard - piece.n_before, 0), piece.n_samples), piece.n_samples)
+                if i % BLOCKS_SHOWN == 0:
+                    for target in targets.values():
+                        target.flush()
+                    progress(n_written, piece.n_samples)
             emit(stream.flush())
         piece.source.unlink()
         return _Result(stream.measured)
@@ -168,7 +179,7 @@ class _Order:
 
     pieces: list[_Piece] = field(default_factory=list)
     results: dict[int, _Result] = field(default_factory=dict)
-    heard: dict[int, float] = field(default_factory=dict)
+    written: dict[int, int] = field(default_factory=dict)
     is_complete: bool = False
 
 
@@ -196,9 +207,9 @@ class Pieces:
         self._sr, self._n_channels, n_samples, frame_length = shape
         # about a second, and whole frames, so that every piece has its frames where one stream would
         self._block_length = frame_length * max(1, round(shape.sr / frame_length))
-        self._linked = linked
-        self._piece_length = _choose_length(shape, jobs)
+        self._linked, self._jobs = linked, jobs
         self._n_settling = round(SETTLING_SECONDS * shape.sr / self._block_length)
+        self._lengths = _choose_lengths(shape, jobs, self._n_settling * self._block_length)
         self._progress, self._seconds = progress, (n_samples or 0) / shape.sr
         self._order, self._events = _Order(), queue.SimpleQueue[Callable[[], None]]()
         self._stop, self._free = threading.Event(), threading.Semaphore(jobs + N_WAITING)
@@ -207,11 +218,12 @@ class Pieces:
         self._processes = self._stack.enter_context(Processes())
         self._pool = self._stack.enter_context(ThreadPoolExecutor(jobs))
         self._reader = threading.Thread(target=self._read)
-        self._at, self._left = 0, 0
+        self._at, self._n_read = 0, 0
         self._outputs: dict[str, Any] = {}
-        self._opened: _Piece | None = None
 
     def __enter__(self) -> Self:
+        # processes start while the first piece is read
+        self._processes.start(self._jobs)
         self._reader.start()
         return self
 
@@ -233,41 +245,51 @@ class Pieces:
         """Return the outputs of the next samples (n_channels, n): all of them, once they are there."""
         wanted, parts = block.shape[1], []
         while wanted:
-            if not self._left:
-                self._open_next()
-            n = min(wanted, self._left)
+            n = min(wanted, self._wait_for_samples())
             parts.append({name: _read(file, self._n_channels, n) for name, file in self._outputs.items()})
-            wanted, self._left = wanted - n, self._left - n
+            wanted, self._n_read = wanted - n, self._n_read + n
         return {name: np.concatenate([part[name] for part in parts], axis=1) for name in self._names}
 
     def flush(self) -> dict[str, Array]:
         """Return nothing more: `process` returned all."""
-        self._close_outputs()
+        if self._outputs:
+            self._end_piece()
         return {name: np.zeros((self._n_channels, 0), np.float32) for name in self._names}
 
-    def _open_next(self) -> None:
-        """Wait for the next piece, and open its outputs."""
-        self._close_outputs()
-        while self._at not in self._order.results:
+    def _wait_for_samples(self) -> int:
+        """Return how many samples can be read, once there are any: of the open piece, or else of the next one."""
+        if self._outputs and self._n_read == self._order.pieces[self._at].n_samples:
+            self._end_piece()
+        while self._n_read == (n_written := self._order.written.get(self._at, 0)):
             if self._order.is_complete and self._at == len(self._order.pieces):
                 raise AudioFileError("the recording grew while it was read; try again when it is finished")
+            self._check_piece()
             self._events.get()()
-        result, piece = self._order.results[self._at], self._order.pieces[self._at]
-        if result.error is not None:
+        if not self._outputs:
+            piece = self._order.pieces[self._at]
+            self._outputs = {name: piece.target(name).open("rb") for name in self._names}
+        return n_written - self._n_read
+
+    def _check_piece(self) -> None:
+        """Raise the error of the piece that is to be read, if it has one."""
+        result = self._order.results.get(self._at)
+        if result is not None and result.error is not None:
             raise result.error
-        self._at += 1
-        self._left = piece.n_samples
-        self._opened = piece
-        self._outputs = {name: piece.target(name).open("rb") for name in self._names}
+
+    def _end_piece(self) -> None:
+        """Wait until the process is done with the piece that has been read, and remove it."""
+        while self._at not in self._order.results:
+            self._events.get()()
+        self._check_piece()
+        self._close_outputs()
+        shutil.rmtree(self._order.pieces[self._at].folder)
+        self._at, self._n_read = self._at + 1, 0
         self._free.release()
 
     def _close_outputs(self) -> None:
         for file in self._outputs.values():
             file.close()
         self._outputs = {}
-        if self._opened is not None:
-            shutil.rmtree(self._opened.folder)
-            self._opened = None
 
     def _read(self) -> None:
         """Cut the signal into pieces, and have them processed."""
@@ -292,7 +314,7 @@ class Pieces:
         def advance(done: float, total: float) -> None:
             if self._stop.is_set():
                 raise _StoppedError
-            self._events.put(lambda: self._advance(i, done))
+            self._events.put(lambda: self._advance(i, int(done)))
 
         if self._stop.is_set():
             return
@@ -304,19 +326,25 @@ class Pieces:
         except BaseException as error:
             self._events.put(partial(_throw, error))
             return
-        self._events.put(lambda: self._order.results.update({i: result}))
+        self._events.put(lambda: self._finish(i, result))
 
-    def _advance(self, i: int, n_samples: float) -> None:
-        self._order.heard[i] = n_samples / self._sr
+    def _finish(self, i: int, result: _Result) -> None:
+        self._order.results[i] = result
+        if result.error is None:
+            self._advance(i, self._order.pieces[i].n_samples)
+
+    def _advance(self, i: int, n_samples: int) -> None:
+        self._order.written[i] = n_samples
         if self._progress is not None:
-            done = sum(self._order.heard.values())
+            done = sum(self._order.written.values()) / self._sr
             self._progress(done, max(self._seconds, done))
 
     def _cut(self) -> Generator[_Piece]:
         """Write pieces, and yield each as soon as it is there, with a block that lies behind it."""
         # of a long silence no more than this is kept, and nothing is cut until there was sound again
         before: deque[tuple[Array, bool]] = deque(maxlen=2 * self._n_settling)
-        n = 0
+        n, n_heard = 0, 0
+        length, later = self._lengths
         with ExitStack() as stack:
             ended: tuple[_Piece, Any] | None = None
             current, file = self._new_piece(stack, n, before)
@@ -328,9 +356,16 @@ class Pieces:
                     ended = None
                 file.write(block.T.tobytes())
                 current.n_samples += block.shape[1]
+                if len(before) == before.maxlen:
+                    n_heard -= before.popleft()[1]
                 before.append((block, self._is_heard(block)))
-                if self._has_settled(before) and current.n_samples >= self._piece_length:
-                    n += 1
+                n_heard += before[-1][1]
+                # more than enough is dropped
+                while n_heard - before[0][1] >= self._n_settling:
+                    n_heard -= before.popleft()[1]
+                has_settled = n_heard >= self._n_settling
+                if has_settled and current.n_before + current.n_samples >= length:
+                    n, length = n + 1, later
                     ended = current, file
                     current, file = self._new_piece(stack, n, before)
             if ended is not None:
@@ -355,21 +390,25 @@ class Pieces:
         peaks = np.abs(block).max(axis=1)
         return bool((peaks.max() if self._linked else peaks.min()) > SILENT)
 
-    def _has_settled(self, before: deque[tuple[Array, bool]]) -> bool:
-        """Return whether enough was heard for a piece to begin; drop what is more than enough."""
-        n_heard = sum(heard for _, heard in before)
-        while n_heard - before[0][1] >= self._n_settling:
-            n_heard -= before.popleft()[1]
-        return n_heard >= self._n_settling
 
+def _choose_lengths(shape: Shape, jobs: int, n_settling: int) -> tuple[int, int]:
+    """Return the lengths of the first piece and of the others in samples, with what is heard before them.
 
-def _choose_length(shape: Shape, jobs: int) -> int:
-    """Return the length of pieces in samples: as many for each process, and as long as may be."""
+    All processes have the same to do; the first piece hears nothing before, and what remains at the end is short.
+    """
     longest = min(LONGEST_SECONDS * shape.sr, LARGEST_BYTES // (4 * shape.n_channels))
+    longest = max(longest, 2 * n_settling)
     if not shape.n_samples:
-        return longest
-    n_rounds = math.ceil(shape.n_samples / (jobs * longest))
-    return math.ceil(shape.n_samples / (jobs * n_rounds))
+        return longest, longest
+    n_rounds = math.ceil((shape.n_samples - n_settling) / (jobs * (longest - n_settling)))
+    n_pieces = jobs * n_rounds
+    length = math.ceil((shape.n_samples + n_pieces * n_settling) / n_pieces)
+    first = length - SHORT * n_settling
+    if first >= SHORT * n_settling:
+        return first, length
+    # too short for that
+    length = math.ceil((shape.n_samples + (n_pieces - 1) * n_settling) / n_pieces)
+    return length, length
 
 
 class _StoppedError(BaseException):

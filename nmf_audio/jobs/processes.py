@@ -97,6 +97,11 @@ class Processes:
             while True:
                 _end(self._idle.get_nowait())
 
+    def start(self, n: int) -> None:
+        """Start some that wait for works."""
+        for _ in range(n):
+            self._idle.put(_start())
+
     def remote(self, work: Work[Result]) -> Callable[[Progress], Result]:
         """Return what does a work in one of the processes, and may be called in any thread.
 
@@ -123,19 +128,23 @@ class Processes:
         try:
             return self._idle.get_nowait()
         except queue.Empty:
-            # isolated: no module of the current folder, nor of a folder that the environment names, is run
-            own = [sysconfig.get_path("stdlib"), str(Path(sysconfig.get_path("platstdlib"), "lib-dynload"))]
-            # Python's own modules first, whatever stands before them here
-            folders = sorted(filter(None, map(str, sys.path)), key=lambda folder: folder not in own)
-            return subprocess.Popen(
-                [sys.executable, "-I", "-c", START, json.dumps(folders)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=os.environ | ONE_THREAD,
-                # Ctrl-C goes to all processes of a terminal's foreground group: not to a session of its own
-                start_new_session=os.name == "posix",
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
+            return _start()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    # isolated: no module of the current folder, nor of a folder that the environment names, is run
+    own = [sysconfig.get_path("stdlib"), str(Path(sysconfig.get_path("platstdlib"), "lib-dynload"))]
+    # Python's own modules first, whatever stands before them here
+    folders = sorted(filter(None, map(str, sys.path)), key=lambda folder: folder not in own)
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", START, json.dumps(folders)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | ONE_THREAD,
+        # Ctrl-C goes to all processes of a terminal's foreground group: not to a session of its own
+        start_new_session=os.name == "posix",
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
 
 
 def _exchange(process: subprocess.Popen[bytes], work: Work[Result], progress: Progress) -> Result:

@@ -33,9 +33,9 @@ def make_scene(seconds: float, seed: int = 0, n_channels: int = 1) -> Array:
 
 @pytest.fixture
 def short_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Pieces of 15 s, which hear 10 s before, and a folder of their own for temporary files."""
+    """Pieces of 25 s with the 10 s that they hear before, and a folder of their own for temporary files."""
     monkeypatch.setattr(pieces, "SHORTEST_SECONDS", 15)
-    monkeypatch.setattr(pieces, "LONGEST_SECONDS", 15)
+    monkeypatch.setattr(pieces, "LONGEST_SECONDS", 25)
     monkeypatch.setattr(pieces, "SETTLING_SECONDS", 10)
     folder = tmp_path / "temporary"
     folder.mkdir()
@@ -80,9 +80,9 @@ def test_denoising_in_pieces_is_denoising(short_pieces: Path, tmp_path: Path, ch
     )  # fmt: skip
     a, b = read(tmp_path / "one.wav"), read(tmp_path / "two.wav")
     assert a.shape == b.shape == y.shape
-    first = 15 * SR
+    first = 22 * SR
     np.testing.assert_array_equal(a[:, :first], b[:, :first])
-    assert 0 < np.abs(a - b).max() <= 0.05 * np.abs(a).max()
+    assert 0 < np.abs(a - b).max() <= 0.1 * np.abs(a).max()
     np.testing.assert_allclose(b + read(tmp_path / "rest2.wav"), y, atol=1e-7)
     assert one.level_after_db == pytest.approx(two.level_after_db, abs=0.01)
     done = [x for x, _ in seen]
@@ -119,7 +119,7 @@ def test_a_part_of_a_recording_in_pieces(short_pieces: Path, tmp_path: Path) -> 
         denoise_file(src, tmp_path / f"{jobs}.wav", start=7.3, end=41.1, jobs=jobs)
     a, b = read(tmp_path / "1.wav"), read(tmp_path / "3.wav")
     assert a.shape == b.shape == (1, round(33.8 * SR))
-    assert np.abs(a - b).max() <= 0.05 * np.abs(a).max()
+    assert np.abs(a - b).max() <= 0.1 * np.abs(a).max()
 
 
 def test_nothing_is_cut_where_too_little_was_heard(short_pieces: Path, tmp_path: Path) -> None:
@@ -196,6 +196,38 @@ def test_an_error_in_a_piece_is_raised(short_pieces: Path) -> None:
     with stream, pytest.raises(ParameterError, match="sample 1000 of channel 1 is NaN"):
         stream.process(np.zeros((1, SR), np.float32))
     assert not list(short_pieces.iterdir())
+
+
+@pytest.mark.parametrize(("minutes", "jobs"), [(6, 2), (10, 2), (60, 2), (60, 4), (600, 4)])
+def test_all_processes_have_the_same_to_do(minutes: int, jobs: int) -> None:
+    n_samples, settling = 60 * minutes * SR, 60 * SR
+    first, length = pieces._choose_lengths(Shape(SR, 1, n_samples, 125), jobs, settling)
+    works: list[int] = []
+    done, n_before = 0, 0
+    while done < n_samples:
+        work = min(length if works else first, n_samples - done + n_before)
+        works.append(work)
+        done, n_before = done + work - n_before, settling
+    busy = [0] * jobs
+    for work in works:
+        busy[busy.index(min(busy))] += work
+    assert max(busy) - min(busy) <= SR
+    assert sum(works) <= n_samples + len(works) * settling
+    assert max(works) <= 2400 * SR
+
+
+def test_what_is_ready_of_a_piece_is_returned_before_it_is_done(short_pieces: Path) -> None:
+    y = make_scene(40)
+    maker = _StreamMaker(Denoiser(), SR, 1, None)
+    blocks = (block for block in [y])
+    with Pieces(
+        blocks, maker, ("speech",), Shape(SR, 1, 40 * SR, 128), linked=True, jobs=1, progress=None
+    ) as stream:
+        first = stream.process(y[:, : 2 * SR])["speech"]
+        assert 0 not in stream._order.results
+        rest = stream.process(y[:, 2 * SR :])["speech"]
+        stream.flush()
+    assert first.shape[1] + rest.shape[1] == y.shape[1]
 
 
 def test_short_recordings_are_not_cut() -> None:
