@@ -20,6 +20,7 @@ __all__ = [
     "Checked",
     "Constant",
     "check_array",
+    "check_callable",
     "check_choice",
     "check_entries",
     "check_number",
@@ -106,6 +107,17 @@ def check_number(
     if not in_range or (above and number == low):
         raise invalid(name, value, _range("number", low, high, above=above, unit=unit), advice)
     return float(number)
+
+
+def check_callable(name: str, value: Any) -> None:
+    """Raise ParameterError if a value is neither a function nor None.
+
+    Examples
+    --------
+    >>> check_callable("progress", print)
+    """
+    if value is not None and not callable(value):
+        raise invalid(name, value, "a function", "or leave it out")
 
 
 def check_whole(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["AnyArray", "Array", "ComplexArray", "PathLike", "Progress", "RandomSource"]
+__all__ = ["AnyArray", "Array", "ComplexArray", "PathLike", "Progress", "RandomSource", "ShareProgress"]
 
 Array = npt.NDArray[np.float32]
 AnyArray = npt.NDArray[Any]
@@ -19,3 +19,5 @@ RandomSource = int | np.random.Generator | None
 """A seed, a generator, or None for another one each time."""
 Progress = Callable[[float, float], None]
 """Called with what is done and all that there is."""
+ShareProgress = Callable[[float], None]
+"""Called with the share that is done, from 0 to 1."""

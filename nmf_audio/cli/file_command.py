@@ -128,10 +128,7 @@ def _run_works(
     alone = len(plans) == 1
     src = plans[0].src
     label = streams.display_name(src) if src == streams.DASH else src.name
-    n_passes = works[0].n_passes if alone else 1
-    with progress_bar(
-        args, label if alone else f"{len(plans)} {called}", unit="s", n_passes=n_passes
-    ) as update:
+    with progress_bar(args, label if alone else f"{len(plans)} {called}", unit="s") as update:
 
         def advance(done: float, total: float) -> None:
             if total:

@@ -1,9 +1,11 @@
 """Plans: the outputs of each input, and all errors that their names show."""
 
 import argparse
+import functools
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
 
 STREAM_NAME = "{source}{ext}"
 """Names of the parts of standard input, which has no name of its own."""
+
+PARTS = (
+    *("denoised", "noise", "speech", "harmonic", "percussive", "example", "rest", defaults.RESIDUAL),
+    *(f"source{i}" for i in range(1, 17)),
+)
+"""What the usual names of outputs have behind the stem."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
     _check_skipping(args, errors)
     _check_name(args, errors)
     inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
-    plans = _without_outputs(args, [plan_one(entry, args) for entry in inputs], _list_usual)
+    plans = _without_outputs(args, [plan_one(entry, args) for entry in inputs])
     several = len(plans) > 1
     one_output = args.output is not None and several
     if one_output:
@@ -163,12 +171,6 @@ def plan_one(entry: Input, args: argparse.Namespace) -> Plan:
     return Plan(entry.path, outputs, skip, _find_refusal(dst) if like_input else None, entry.part)
 
 
-def _list_usual(src: Path) -> list[Path]:
-    from nmf_audio.jobs.outputs import default_output
-
-    return [default_output(src, name=name) for name in (defaults.DEFAULT_NAME, defaults.DEFAULT_NOISE_NAME)]
-
-
 def _find_refusal(like: Path) -> Exception | None:
     """Return why no file of this extension can be written, if that is so; `like` is one that has it."""
     from nmf_audio.io.formats import describe_missing_extra, find_format, find_read_only, refuse_read_only
@@ -226,7 +228,7 @@ def plan_separation(
         refusal = _find_refusal(like) if like_input else None
         passed_over = _is_passed_over(args, entry.path, written)
         plans.append(Plan(entry.path, parts, passed_over, refusal, entry.part))
-    plans = _without_outputs(args, plans, lambda src: source_files(src, separator.sources).values())
+    plans = _without_outputs(args, plans, separator.sources)
     _check_targets(plans, args, dictionaries, errors)
     return plans
 
@@ -289,27 +291,53 @@ def _check_skipping(args: argparse.Namespace, errors: list[str]) -> None:
 
 
 def _without_outputs(
-    args: argparse.Namespace, plans: Sequence[Plan], usual: Callable[[Path], Iterable[Path]]
+    args: argparse.Namespace, plans: Sequence[Plan], sources: Iterable[str] = ()
 ) -> list[Plan]:
-    """Leave out outputs of other inputs, by their planned or `usual` names, and note them in `args.left_out`."""
-    sources: dict[object, list[Path]] = {}
+    """Leave out outputs of other inputs, planned ones or those of any command, and note them in `args.left_out`."""
+    written: dict[str, list[Path]] = {}
+    named: dict[tuple[str, str], list[Path]] = {}
+    find_folder = functools.cache(identify)
     for plan in plans:
-        for key in {*map(identify, plan.targets), *map(_stem_key, usual(plan.src))}:
-            sources.setdefault(key, []).append(plan.src)
+        for folder in {plan.src.parent, plan.targets[0].parent}:
+            named.setdefault((find_folder(folder), plan.src.stem), []).append(plan.src)
+        for target in map(identify, plan.targets):
+            written.setdefault(target, []).append(plan.src)
+    is_part = _PartNames(sources)
     args.left_out = {}
     for plan in plans:
         real = identify(plan.src)
-        if plan.src in sources.get(real, ()):
+        if plan.src in written.get(real, ()):
             # it would be written over, which is an error
             continue
-        for source in (*sources.get(real, ()), *sources.get(_stem_key(plan.src), ())):
+        stem, _, part = plan.src.stem.rpartition(".")
+        wholes = named.get((find_folder(plan.src.parent), stem), ())
+        for source in (*written.get(real, ()), *(wholes if wholes and part in is_part else ())):
             if source != plan.src:
                 args.left_out[plan.src] = source
     return [plan for plan in plans if plan.src not in args.left_out and not args.resumed.names(plan.key)]
 
 
-def _stem_key(path: Path) -> tuple[str, str]:
-    return identify(path.parent), path.stem
+class _PartNames:
+    """What stands behind the stem in the usual names of outputs: of all commands, and of `sources`."""
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._names = {*PARTS, *sources}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names or name in self._own
+
+    @functools.cached_property
+    def _own(self) -> set[str]:
+        """The sources of a person's own dictionaries; it takes time to look into them."""
+        from nmf_audio.dictionary import load_dictionary
+        from nmf_audio.dictionary.folders import own_dictionaries
+        from nmf_audio.errors import DictionaryError
+
+        names = set()
+        for name, path in own_dictionaries().items():
+            with suppress(DictionaryError):
+                names |= {name, *load_dictionary(path).sources}
+        return names
 
 
 def _check_targets(

@@ -26,13 +26,11 @@ class Update(Protocol):
 
 
 @contextmanager
-def progress_bar(
-    args: argparse.Namespace, label: str, *, unit: str, lines: bool = False, n_passes: int = 1
-) -> Iterator[Update]:
+def progress_bar(args: argparse.Namespace, label: str, *, unit: str, lines: bool = False) -> Iterator[Update]:
     """Show the progress of a work, but with ``-q``: a bar if standard error is a terminal.
 
     The bar vanishes at the end, so that the next line written stands in its place. The time left is that of the
-    average speed: of this work, not of an earlier one that it continues, and of the last pass if there are several.
+    average speed: of this work, not of an earlier one that it continues.
     With `lines`, a line is printed every few minutes where there is no terminal.
     """
     if args.verbosity == 0 or not (sys.stderr.isatty() or lines):
@@ -53,16 +51,13 @@ def progress_bar(
         miniters=0,
     ) as bar:
         is_measured = False
-        if n_passes > 1:
-            bar.set_description(f"{common.escape(label)}, first pass")
 
         def update(done: float, total: float, note: str = "", /) -> None:
             nonlocal is_measured
-            if not is_measured and (done > 0 or n_passes == 1):
+            if not is_measured:
                 # the speed does not count what came before
                 bar.initial = bar.n = bar.last_print_n = done
                 bar.start_t = bar._time()
-                bar.set_description(common.escape(label), refresh=False)
                 is_measured = True
             if note:
                 bar.set_postfix_str(note, refresh=False)

@@ -62,7 +62,8 @@ class Extent(NamedTuple):
 
     `start` is the place of the first, and `stop` that behind the last, or behind all that belongs to them;
     `damage` says what is missing or doubtful, half a sentence. `head` is what should stand before `start`, empty
-    if it stands there. At `joined` another recording begins that was joined to this one.
+    if it stands there. At `joined` another recording begins that was joined to this one, or another chunk of samples,
+    before which `joined_head` should stand.
     """
 
     start: int
@@ -70,16 +71,18 @@ class Extent(NamedTuple):
     head: bytes = b""
     damage: str | None = None
     joined: int | None = None
+    joined_head: bytes = b""
 
 
-def find_extent(file: BinaryIO, base: int = 0) -> Extent | None:
+def find_extent(file: BinaryIO, base: int = 0, head: bytes = b"") -> Extent | None:
     """Return the place of the samples of a WAV or one of its relatives that begins at `base`; None if not found.
 
-    Raises EOFError if the file ends before the first sample.
+    With a `head` what begins there is no more than another chunk of samples, before which that should stand. Raises
+    EOFError if the file ends before the first sample.
     """
     size = os.fstat(file.fileno()).st_size
     file.seek(base)
-    magic = file.read(12)
+    magic = head[:12] or file.read(12)
     if len(magic) < 12:
         raise EOFError
     if FORMATS["AU"].matches(magic):
@@ -91,9 +94,9 @@ def find_extent(file: BinaryIO, base: int = 0) -> Extent | None:
         found = LAYOUTS.get(magic[:4])
         if found is None:
             return None
-        cursor = Cursor(file.read, 12, seek=lambda position: file.seek(base + position))
-        chunks = (chunk for chunk in walk_chunks(cursor, found) if chunk.name == found.samples)
-        layout, first = found, next(chunks, None)
+        layout = found if not head else found._replace(first=0)
+        cursor = Cursor(file.read, layout.first, seek=lambda position: file.seek(base + position))
+        first = next((chunk for chunk in walk_chunks(cursor, layout) if chunk.name == layout.samples), None)
         if first is None:
             return None
         chunk = first
@@ -101,9 +104,8 @@ def find_extent(file: BinaryIO, base: int = 0) -> Extent | None:
     start, stated = base + chunk.start + before, chunk.n_bytes - before
     there = size - start
     if not chunk.is_unknown and there < stated:
-        return Extent(
-            start, size, damage=f"is truncated: {max(there, 0)} of {stated} bytes of its samples are there"
-        )
+        missing = f"is truncated: {max(there, 0)} of {stated} bytes of its samples are there"
+        return Extent(start, size, head and _state(head, max(there, 0)), missing)
     is_long = magic[:4] in (b"RF64", b"BW64", b"riff", b"caff")
     n, damage, joined = there, None, None
     if not chunk.is_unknown:
@@ -112,16 +114,22 @@ def find_extent(file: BinaryIO, base: int = 0) -> Extent | None:
             damage = describe_size(stated, n)
     # libsndfile reads up to the end what is stated to be longer, not what is stated in 64 bits
     is_wrong = n != stated and (is_long or not chunk.is_unknown or n > stated)
-    head = b""
-    if (is_wrong or magic[:4] == b"BW64") and start - base <= _MAX_HEAD:
+    is_wrong |= magic[:4] == b"BW64"
+    has_more = False
+    if joined is not None:
+        file.seek(joined)
+        has_more = file.read(4) == layout.samples
+    original = head
+    if not head and (is_wrong or has_more) and start - base <= _MAX_HEAD:
         file.seek(base)
-        head = _state(file.read(start - base), chunk, n + before)
+        original = file.read(start - base)
+    if original and (head or is_wrong):
+        head = _state(original, n)
         if n > _MOST and magic[:4] in (b"FORM", b"RIFX"):
             damage = f"is larger than its format allows; what lies beyond 4 GB of its {n} bytes can't be read"
-    if magic[:4] == b"riff" and joined is None:
-        # of these libsndfile reads all that follows as samples
-        size = start + n
-    return Extent(start, size if joined is None else joined, head, damage, joined)
+    # of a W64 libsndfile reads all that follows as samples
+    stop = start + n if magic[:4] == b"riff" else size if joined is None else joined
+    return Extent(start, stop, head, damage, joined, original if has_more else b"")
 
 
 def describe_size(stated: int, n_bytes: int) -> str:
@@ -153,7 +161,10 @@ def _find_end(
 
 
 def find_joined(file: BinaryIO, layout: Layout, magic: bytes, position: int) -> int | None:
-    """Return where another recording of the format that began with `magic` begins, at a position or behind chunks."""
+    """Return where another recording of the format that began with `magic`, or another chunk of samples, begins.
+
+    That is at a position, or behind chunks that stand there.
+    """
     if layout is _AU:
         file.seek(position)
         return position if file.read(4) == magic[:4] else None
@@ -163,7 +174,8 @@ def find_joined(file: BinaryIO, layout: Layout, magic: bytes, position: int) -> 
             place = chunk.start - layout.head.size
             file.seek(place)
             head = file.read(12)
-            if head[:4] == magic[:4] and head[8:12] == magic[8:12]:
+            is_recording = head[:4] == magic[:4] and head[8:12] == magic[8:12]
+            if is_recording or chunk.name == layout.samples:
                 return place
             if not all(0x20 <= byte < 0x7F for byte in chunk.name):
                 break
@@ -203,16 +215,19 @@ def _are_chunks(file: BinaryIO, layout: Layout, position: int, size: float) -> b
     return False
 
 
-def _state(head: bytes, chunk: Chunk, n_bytes: int) -> bytes:
-    """Return the head of a file with its bytes of samples stated as `n_bytes`."""
-    magic, most = head[:4], min(n_bytes, _MOST)
+def _state(head: bytes, n_bytes: int) -> bytes:
+    """Return what stands before the first sample with the bytes of samples stated as `n_bytes`."""
+    magic = head[:4]
+    before = _BEFORE.get(magic, 0)
+    end, n_bytes = len(head) - before, n_bytes + before
+    most = min(n_bytes, _MOST)
     if magic == b".snd":
         return head[:8] + struct.pack(">I", most) + head[12:]
     if magic == b"riff":
-        at = chunk.start - 8
+        at = end - 8
         return head[:at] + struct.pack("<Q", n_bytes + 24) + head[at + 8 :]
     if magic == b"caff":
-        at = chunk.start - 8
+        at = end - 8
         return head[:at] + struct.pack(">q", n_bytes) + head[at + 8 :]
     if magic in (b"RF64", b"BW64") and head[12:16] == b"ds64":
         sizes = struct.pack("<QQ", len(head) + n_bytes - 8, n_bytes)
@@ -221,6 +236,6 @@ def _state(head: bytes, chunk: Chunk, n_bytes: int) -> bytes:
         sizes = struct.pack("<4sIQQQI", b"ds64", 28, len(head) + 28 + n_bytes, n_bytes, 0, 0)
         return b"RF64\xff\xff\xff\xffWAVE" + sizes + head[12:-4] + struct.pack("<I", _MOST)
     order = "<" if magic == b"RIFF" else ">"
-    at = chunk.start - 4
+    at = end - 4
     total = struct.pack(order + "I", min(len(head) - 8 + n_bytes, _MOST))
     return magic + total + head[8:at] + struct.pack(order + "I", most) + head[at + 4 :]

@@ -69,16 +69,16 @@ def find_parts(path: Path) -> tuple[list[Part], str | None]:
                 return _find_mp3_parts(path, count_tag_bytes(magic), size), None
         file.seek(0)
         parts: list[Part] = []
-        damage, base = None, 0
+        damage, base, head = None, 0, b""
         with suppress(EOFError):
-            while (found := find_extent(file, base)) is not None:
+            while (found := find_extent(file, base, head)) is not None:
                 is_whole = base == 0 and not found.head and found.stop == size
                 start = found.start if found.head else base
                 parts.append(Part() if is_whole else Part(start, found.stop, found.head))
                 damage = damage or found.damage
                 if found.joined is None:
                     break
-                base = found.joined
+                base, head = found.joined, found.joined_head
         return parts or [Part()], damage
 
 

@@ -20,7 +20,7 @@ from nmf_audio.io.extent import MOST_PADDING, WRAP, describe_size, find_joined, 
 from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.pcm import decode
 from nmf_audio.io.remote import Url
-from nmf_audio.io.riff import LAYOUTS, WavHead, read_head
+from nmf_audio.io.riff import LAYOUTS, Chunk, WavHead, read_head
 from nmf_audio.io.tags.chunks import is_kept
 from nmf_audio.io.tags.info import read_texts
 from nmf_audio.io.tags.picture import Picture
@@ -53,7 +53,7 @@ def get_report_path(what: str | os.PathLike[str] | Url | BinaryIO) -> Path:
             raise invalid("file", what, "a name without NUL")
         # another object would be kept beside it in the report
         return what if isinstance(what, Path | Url) else Path(what)
-    if hasattr(what, "read") or hasattr(what, "write"):
+    if (hasattr(what, "read") or hasattr(what, "write")) and not isinstance(what, io.TextIOBase):
         return STREAM
     raise invalid("file", what, "a path or an open binary file")
 
@@ -184,14 +184,20 @@ class StreamReader:
         return is_other_than_samples(io.BytesIO(ahead), LAYOUTS[b"RIFF"], n_padding, size)
 
     def _is_joined(self) -> bool:
-        """Return whether another recording follows, and go to where it begins."""
+        """Return whether another recording, or another chunk of samples, follows, and go to where it begins."""
         ahead = self._source.read_exactly(MOST_PADDING)
         place = find_joined(io.BytesIO(ahead), LAYOUTS[b"RIFF"], b"RIFF    WAVE", (self._n_bytes or 0) % 2)
         self._source.give_back(ahead[place or 0 :])
         return place is not None
 
     def _join(self) -> bool:
-        """Go on with a recording that was joined; return whether it fits."""
+        """Go on with what was joined; return whether it fits."""
+        layout = LAYOUTS[b"RIFF"]
+        name, n_bytes = layout.head.unpack(start := self._source.read_exactly(layout.head.size))
+        if name == layout.samples:
+            self._n_bytes = None if Chunk(name, 0, n_bytes).is_unknown else n_bytes
+            return True
+        self._source.give_back(start)
         head = self._source.read_head()
         if head is not None and (head.sr, head.n_channels, head.subtype) == (
             self.sr,

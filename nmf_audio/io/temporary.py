@@ -1,13 +1,15 @@
 """Temporary files beside outputs, and the removal of those that dead processes left.
 
-Their names have the system on which the process runs, a word that all files of one step share, and a digest of the
-name that the file gets in the end. The process holds a lock on the file, which the system lets go of when it ends.
+Their names have the computer on which the process runs and the run of its system, a word that all files of one step
+share, and a digest of the name that the file gets in the end. The process holds a lock on the file, which the system
+lets go of when it ends.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import os
 import re
 import secrets
@@ -15,13 +17,16 @@ import shutil
 import socket
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["TemporaryFile", "remove_leftovers", "remove_leftovers_beside", "spool_file"]
 
-_PATTERN = re.compile(r"\.nmf-audio-([0-9a-f]{8})-([0-9a-f]{16})-([0-9a-f]{8})\.(?:part|new|old)")
+_PATTERN = re.compile(
+    r"\.nmf-audio-([0-9a-f]{8})-([0-9a-f]{8})-([0-9a-f]{16})-([0-9a-f]{8})\.(?:part|new|old)"
+)
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -33,7 +38,7 @@ class TemporaryFile:
     """
 
     def __init__(self, real: Path, word: str, mode: int) -> None:
-        stem = f".nmf-audio-{_system()}-{word}-{_digest(real.name)}"
+        stem = f".nmf-audio-{_computer()}-{_system()}-{word}-{_digest(real.name)}"
         self._stack = ExitStack()
         with ExitStack() as stack:
             folder = _hold(real.parent, stack)
@@ -121,22 +126,24 @@ def _remove_leftovers_once(folder: str) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove what dead processes left in a folder, and what is in its place of a step that they did not end.
 
-    That is what has the name of a `TemporaryFile`, belongs to this person and system, and is locked by nobody.
+    That is what has the name of a `TemporaryFile`, belongs to this person, and is locked by nobody: of this run of
+    the system, or of an earlier one on this computer, if it has not changed since.
     """
-    steps: dict[str, list[str]] = {}
+    steps: dict[tuple[str, str], list[str]] = {}
     with suppress(OSError):
         names = os.listdir(folder)  # noqa: PTH208  # the quickest, where there are very many
         for name in names:
             match = _PATTERN.fullmatch(name)
-            if match and match[1] == _system():
-                steps.setdefault(match[2], []).append(name)
-    for step in steps.values():
+            if match and (match[1] == _computer() or match[2] == _system()):
+                steps.setdefault((match[2], match[3]), []).append(name)
+    for (system, _), step in steps.items():
         # what can't be looked at stays
         with suppress(OSError):
-            _remove_step(folder, step, names)
+            _remove_step(folder, step, names, math.inf if system == _system() else _find_start())
 
 
-def _remove_step(folder: Path, step: Sequence[str], names: Sequence[str]) -> None:
+def _remove_step(folder: Path, step: Sequence[str], names: Sequence[str], before: float) -> None:
+    """Remove the files of a step that is dead, if none has changed from a time on."""
     parts = [folder / name for name in step if name.endswith(".part")]
     with ExitStack() as stack:
         found = []
@@ -144,7 +151,8 @@ def _remove_step(folder: Path, step: Sequence[str], names: Sequence[str]) -> Non
             file = os.open(part, _FLAGS)
             stack.callback(os.close, file)
             status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or not _lock(file):
+            is_mine = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
+            if not is_mine or status.st_mtime >= before or not _lock(file):
                 return
             found.append(status)
         if any(status.st_nlink == 1 for status in found):
@@ -207,9 +215,22 @@ def _digest(name: str) -> str:
 
 @functools.cache
 def _system() -> str:
-    """Return a word for what locks hold on: the running system, else the computer."""
+    """Return a word for what locks hold on: this run of the system, else the computer."""
     try:
-        what = Path("/proc/sys/kernel/random/boot_id").read_text()
+        return _digest(Path("/proc/sys/kernel/random/boot_id").read_text())
     except OSError:
-        what = socket.gethostname()
-    return _digest(what)
+        return _computer()
+
+
+@functools.cache
+def _computer() -> str:
+    """Return a word for this computer, or container."""
+    number = ""
+    with suppress(OSError):
+        number = Path("/etc/machine-id").read_text()
+    return _digest(number + socket.gethostname())
+
+
+def _find_start() -> float:
+    """Return when the system was started, as times of files are counted."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)

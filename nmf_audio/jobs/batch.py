@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nmf_audio._checks import conflict, invalid
+from nmf_audio._checks import check_callable, conflict, invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.io.remote import Url, identify, locate
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
@@ -94,7 +94,7 @@ def denoise_files(
     >>> [report.status for report in reports]
     ['done', 'failed']
     """
-    _check_workers(jobs, executor)
+    _check_workers(jobs, executor, progress)
     # a keyword that there is not is the caller's mistake, not that of each recording
     inspect.signature(denoise_file).bind(None, None, **options)
     # the dictionary is loaded once
@@ -159,7 +159,7 @@ def separate_files(
     # what denoises does not load what separates
     from nmf_audio.jobs.separate_file import separate_file
 
-    _check_workers(jobs, executor)
+    _check_workers(jobs, executor, progress)
     inspect.signature(separate_file).bind(None, None, separator=separator, **options)
     works = []
     for src, given in _pairs(files, Mapping):
@@ -171,8 +171,9 @@ def separate_files(
     return run_files(works, jobs=jobs, executor=executor, progress=in_total(len(works), progress))
 
 
-def _check_workers(jobs: int, executor: Executor | None) -> None:
+def _check_workers(jobs: int, executor: Executor | None, progress: object) -> None:
     check_jobs(jobs)
+    check_callable("progress", progress)
     if executor is None:
         return
     if not isinstance(executor, Executor):
@@ -185,10 +186,15 @@ def _check_workers(jobs: int, executor: Executor | None) -> None:
 
 def _pairs(files: Any, *kinds: type) -> Iterator[tuple[Path, Any]]:
     """Yield recordings, and what is given for their outputs, of one of some kinds, or None."""
-    for entry in [files] if isinstance(files, str | os.PathLike | Url) else files:
+    allowed = f"a path, or (src, {'parts' if kinds == (Mapping,) else 'dst'})"
+    if isinstance(files, str | os.PathLike | Url):
+        files = [files]
+    if not isinstance(files, Iterable):
+        raise invalid("files", files, f"several of: {allowed}")
+    for entry in files:
         src, dst = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, None)
         if not isinstance(src, str | os.PathLike | Url) or not (dst is None or isinstance(dst, kinds)):
-            raise invalid("files", entry, f"a path, or (src, {'parts' if kinds == (Mapping,) else 'dst'})")
+            raise invalid("files", entry, allowed)
         yield locate(src), dst
 
 

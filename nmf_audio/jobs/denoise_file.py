@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import conflict, invalid
+from nmf_audio._checks import check_callable, conflict, invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.denoiser import Denoiser
 from nmf_audio.dictionary import Dictionary
@@ -188,8 +188,8 @@ def denoise_file(
         pieces, and the output differs from that of one by less than 1e-4 of the peak. An open `src` is not cut, nor
         is anything with `loudness`.
     progress : callable, optional
-        Called after each block with the seconds written and the seconds there are. What it raises ends the work,
-        and leaves nothing behind.
+        Called after each block with the seconds that are done and those there are; with `loudness` each of the two
+        passes counts half. What it raises ends the work, and leaves nothing behind.
 
     Returns
     -------
@@ -240,6 +240,7 @@ def denoise_file(
     noise_path = noise if isinstance(noise, str | os.PathLike) else None
     check_loudness(loudness, streamed=streamed, keep_noise=keep_noise)
     check_jobs(jobs)
+    check_callable("progress", progress)
     spec = chosen.dictionary.spec
     streams: list[_MeteredStream | Pieces] = []
     silences: list[str] = []

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from nmf_audio._checks import invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.atomic import check_target, replacing_all
@@ -86,6 +87,9 @@ class FileJob:
         What else is read, and must not be written over.
     n_passes : int
         How often the recording is read.
+    shares : callable or None
+        From its seconds: about which share of the time is that of the first of two passes, and of learning behind it.
+        None for half of it, and nothing.
     """
 
     src: Target
@@ -97,6 +101,7 @@ class FileJob:
     others: tuple[PathLike, ...] = ()
     raw: RawFormat | None = None
     n_passes: int = 1
+    shares: Callable[[float], tuple[float, float]] | None = None
     start: float | None = None
     end: float | None = None
     format: str | None = None
@@ -178,7 +183,10 @@ class FileJob:
     def _check(self) -> dict[Path, Wanted]:
         """Check all that names and numbers show; return what each output file is to be."""
         check_section(self.start, self.end)
-        get_report_path(self.src)
+        for file in (self.src, *self.outputs.values()):
+            get_report_path(file)
+            if getattr(file, "closed", False):
+                raise invalid("file", file, "a path or an open binary file", given="a file is closed")
         asked: dict[str, Any] = {
             name: getattr(self, name) for name in ("format", "subtype", "sr", "bitrate", "quality")
         }
@@ -229,14 +237,32 @@ class FileJob:
         with open_reader(reader.path, label=reader.label) as first:
             yield from SectionReader(first, self.start, self.end).blocks(dtype, self._progress(None))
 
+    def report_learning(self, share: float, reader: Reader) -> None:
+        """Report that a share of the learning behind the first pass is done."""
+        seconds = (SectionReader(reader, self.start, self.end).n_samples or 0) / reader.sr
+        if self.progress is not None and seconds:
+            first, learning = self._find_shares(seconds)
+            self.progress((first + learning * share) * seconds, seconds)
+
+    def _find_shares(self, seconds: float) -> tuple[float, float]:
+        if self.n_passes == 1:
+            return 0.0, 0.0
+        return (0.5, 0.0) if self.shares is None else self.shares(seconds)
+
     def _progress(self, writer: Writer | None) -> Progress | None:
-        """Return what takes seconds that were read, and reports those written: none before the last pass."""
+        """Return what takes seconds that were read, and reports how many are done."""
         progress = self.progress
         if progress is None:
             return None
 
         def advance(done: float, total: float) -> None:
-            progress(0.0 if writer is None else min(done, writer.n_written / writer.sr), total)
+            first, learning = self._find_shares(total)
+            if writer is None:
+                progress(first * done, total)
+                return
+            before = first + learning
+            written = min(done, writer.n_written / writer.sr)
+            progress(min(before * total + (1 - before) * written, total), total)
 
         return advance
 

@@ -74,12 +74,6 @@ class FileWork(Generic[AnyReport]):
         rest = self.options.get("keep_noise")
         return [get_report_path(target) for target in (self.dst, rest) if target is not None]
 
-    @property
-    def n_passes(self) -> int:
-        """How often the recording is read."""
-        separator, loudness = self.options.get("separator"), self.options.get("loudness")
-        return 2 if loudness is not None else getattr(separator, "n_passes", 1)
-
     def _needed(self) -> list[Path]:
         """What is there when it is done."""
         if not isinstance(self.dst, dict):

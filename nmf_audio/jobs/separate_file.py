@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nmf_audio._checks import invalid
+from nmf_audio._checks import check_callable, invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.io.base import Samples
@@ -22,6 +22,7 @@ from nmf_audio.jobs.processes import check_jobs
 from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import SeparationReport
 from nmf_audio.jobs.staging import taking_urls
+from nmf_audio.separation.recording_separator import RecordingSeparator
 from nmf_audio.separation.separator import Separator
 from nmf_audio.separation.stream import PartsStream, SourceSeparator
 
@@ -95,8 +96,8 @@ def separate_file(
         without free atoms. With more than one it is cut into pieces, and the parts differ from those of one by less
         than 1e-4 of the peak. An open `src` is not cut.
     progress : callable, optional
-        Called after each block with the seconds written and the seconds there are. What it raises ends the work, and
-        leaves nothing behind.
+        Called after each block with the seconds that are done and those there are; if the separator learns from the
+        mixture first, that counts as a part of them. What it raises ends the work, and leaves nothing behind.
 
     Returns
     -------
@@ -137,11 +138,21 @@ def separate_file(
         raise invalid("parts", sorted(targets), f"a file for each of {', '.join(names)}")
 
     check_jobs(jobs)
+    check_callable("progress", progress)
+    learner = None
+    if separator.n_passes > 1 and isinstance(separator, Separator | RecordingSeparator):
+        learner = separator
     pieces: list[Pieces] = []
 
     def prepare(reader: Reader, blocks: Generator[Samples]) -> Processor:
         with errors_of(reader):
-            stream = separator.learn(blocks, reader.sr, reader.n_channels)
+            if learner is None:
+                stream = separator.learn(blocks, reader.sr, reader.n_channels)
+            else:
+                stream = learner.learn(
+                    *(blocks, reader.sr, reader.n_channels),
+                    progress=lambda share: job.report_learning(share, reader),
+                )
         if jobs == 1 or not (isinstance(separator, Separator) and separator.n_passes == 1 and is_path(src)):
             return stream
         n_samples = SectionReader(reader, start, end).n_samples
@@ -168,6 +179,7 @@ def separate_file(
         parts=True,
         keep_silent_rest=residual is True,
         n_passes=separator.n_passes,
+        shares=None if learner is None else learner.estimate_shares,
         start=start,
         end=end,
         format=format,

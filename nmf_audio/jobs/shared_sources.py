@@ -29,8 +29,9 @@ def hear_files(
 
     Those that can't be read, or have another rate than the first, are left out: `separate_file` says why. The
     first must be readable if a section of it is the example. Of each only the seconds from `start` to `end` are
-    used. `progress` is called with the number of recordings that were read, and of all. `ParameterError` if they do
-    not go together; `AudioFileError` if none can be read, or not the one that must be.
+    used. `progress` is called with the number of recordings that are done, and of all: reading them is a part of it,
+    learning from them the rest. `ParameterError` if they do not go together; `AudioFileError` if none can be read, or
+    not the one that must be.
     """
     sr = 0
     for path in paths:
@@ -61,10 +62,16 @@ def hear_files(
             except (AudioFileError, MissingExtraError):
                 pass
             if progress is not None:
-                progress(i + 1, len(paths))
+                progress(reading * (i + 1), len(paths))
 
+    def learned(share: float) -> None:
+        if progress is not None:
+            progress(len(paths) * (reading + (1 - reading) * share), len(paths))
+
+    shares = separator.estimate_shares(1.0)
+    reading = shares[0] / sum(shares)
     try:
-        return separator.fit(recordings(), sr)
+        return separator.fit(recordings(), sr, progress=learned)
     except ParameterError as error:
         if separator.needs_first and 0 in errors:
             # what it misses in the first is what could not be read

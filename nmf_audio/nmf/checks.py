@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from nmf_audio._checks import (
     LARGEST,
     check_array,
+    check_callable,
     check_entries,
     check_number,
     check_real,
@@ -74,6 +75,7 @@ class Problem:
         self, callback: Callable[[int, float], None] | None
     ) -> Callable[[int, float], None] | None:
         """Return a callback that converts costs from the problem's scale to that of the data for `callback`."""
+        check_callable("callback", callback)
         if callback is None:
             return None
         return lambda n_iter, cost: callback(n_iter, cost * self.unit_of_cost)

@@ -25,11 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Constant, check_whole, conflict
-from nmf_audio._types import AnyArray
+from nmf_audio._types import AnyArray, ShareProgress
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means
 from nmf_audio.separation.atoms_masker import AtomsMasker
-from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight, in_steps
 from nmf_audio.separation.segment_masking import Masker
 
 __all__ = ["BlindSeparator"]
@@ -46,6 +46,9 @@ STEPS = (-np.inf, -1.5, -0.75, -0.4, -0.2, -0.1, -0.03, 0.03, 0.1, 0.2, 0.4, 0.7
 
 PLACE_WIDTH = 0.15
 """Standard deviation of the share in a channel among atoms of one place."""
+
+LEARNING_COST, LEARNING_COST_BY_PLACE = 2.5, 5.0
+"""Time to learn from a second of sound, in that to separate one."""
 
 
 class BlindSeparator(RecordingSeparator):
@@ -118,6 +121,7 @@ class BlindSeparator(RecordingSeparator):
             "n_components", n_components, n_sources, advice="each source has one or more"
         )
         self.places = bool(places)
+        self._learning_cost = LEARNING_COST_BY_PLACE if self.places else LEARNING_COST
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -132,17 +136,21 @@ class BlindSeparator(RecordingSeparator):
     def _view(self, S: AnyArray) -> AnyArray:
         return S if self.places else super()._view(S)
 
-    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
+    def _fit(
+        self, recordings: Iterable[Recording], sr: int, n_fft: int, progress: ShareProgress | None = None
+    ) -> Masker:
         S = self._collect_frames(recordings, n_fft)
         n_channels, n_freq, n_frames = S.shape
         if not n_frames:
             flat = np.ones((n_channels * n_freq, 1), np.float32)
             return self._make_masker([flat for _ in self.sources])
         V = S ** np.float32(self._power)
+        n_steps = 2 if self.group_sparsity else 1
         if self.places:
             Q, W, H, _, _ = factorize_tensor(
-                V, self.n_components, self.beta, max_iter=N_ITER, tol=0, rng=self.seed
-            )
+                V, self.n_components, self.beta, max_iter=N_ITER, tol=0, rng=self.seed,
+                callback=in_steps(progress, N_ITER),
+            )  # fmt: skip
         else:
             W, H, _, _ = factorize(
                 V[0],
@@ -153,6 +161,7 @@ class BlindSeparator(RecordingSeparator):
                 tol=0,
                 momentum=0.9,
                 rng=self.seed,
+                callback=in_steps(progress, n_steps * N_ITER),
             )
             Q = np.ones((1, self.n_components), np.float32)
         size = np.sqrt((W * W).sum(axis=0))
@@ -176,8 +185,9 @@ class BlindSeparator(RecordingSeparator):
         if self.group_sparsity:
             grouped = Penalty(group=self.group_sparsity, groups=labels.tolist())
             W, H, _, _ = factorize_penalised(
-                V[0], beta=self.beta, W=W, H=H, penalty=grouped, max_iter=N_ITER, tol=0
-            )
+                V[0], beta=self.beta, W=W, H=H, penalty=grouped, max_iter=N_ITER, tol=0,
+                callback=in_steps(progress, n_steps * N_ITER, first=N_ITER),
+            )  # fmt: skip
         stacked = (Q[:, None, :] * W[None]).reshape(-1, self.n_components)
         energy = [_sum_energy(stacked[:, labels == i], H[labels == i], self._power) for i in range(n)]
         loudest = sorted(range(n), key=lambda i: -energy[i])

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from nmf_audio._checks import Checked, Constant, check_number, check_whole, invalid
-from nmf_audio._types import Array
+from nmf_audio._types import Array, ShareProgress
 from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.separation.atoms_masker import AtomsMasker
 from nmf_audio.separation.frame_sampling import RunSampler, limit_spikes, thin
-from nmf_audio.separation.recording_separator import Recording, RecordingSeparator
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, in_steps
 from nmf_audio.separation.segment_masking import Masker, analyse_blocks
 
 __all__ = ["ExampleSeparator"]
@@ -75,6 +75,7 @@ class ExampleSeparator(RecordingSeparator):
     """
 
     needs_first = True
+    _learning_cost = 6.0
     start = Constant[float]()
     end = Constant[float]()
     origin = Constant[float]()
@@ -117,7 +118,9 @@ class ExampleSeparator(RecordingSeparator):
         stretch = f"the example from {self.start:g} s to {self.end:g} s"
         return invalid("example", (self.start, self.end), allowed, given=stretch)
 
-    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
+    def _fit(
+        self, recordings: Iterable[Recording], sr: int, n_fft: int, progress: ShareProgress | None = None
+    ) -> Masker:
         example, rest = self._split_frames(recordings, sr, n_fft)
         example, rest = example ** np.float32(self._power), rest ** np.float32(self._power)
         n = min(self.n_example, max(1, example.shape[1] // 2))
@@ -130,8 +133,9 @@ class ExampleSeparator(RecordingSeparator):
         penalty = Penalty(l1=[0.0] * n + [SPARSITY] * self.n_rest)
         if rest.shape[1]:
             W = factorize_penalised(
-                rest, W=W, beta=self.beta, free=slice(n, None), penalty=penalty, max_iter=N_ITER, tol=0
-            ).W
+                rest, W=W, beta=self.beta, free=slice(n, None), penalty=penalty, max_iter=N_ITER, tol=0,
+                callback=in_steps(progress, N_ITER),
+            ).W  # fmt: skip
         return AtomsMasker(
             np.split(W, [n], axis=1),
             beta=self.beta,

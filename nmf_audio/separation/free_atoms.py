@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmf_audio._types import Array
+from nmf_audio._types import Array, ShareProgress
 from nmf_audio.decompose.base import Estimate
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf import activations, factorize
@@ -61,11 +61,21 @@ class FrameSampler:
 
 
 @single_blas
-def learn_free_atoms(V: Array, W: Array, n_components: int, *, beta: float, power: float, rng: int) -> Array:
+def learn_free_atoms(
+    V: Array,
+    W: Array,
+    n_components: int,
+    *,
+    beta: float,
+    power: float,
+    rng: int,
+    progress: ShareProgress | None = None,
+) -> Array:
     """Learn atoms (n_bands, n_components), of L2 norm 1, for what the fixed atoms `W` leave unexplained.
 
     `V` (n_bands, n_frames) are normalised bands of the mixture; `W`, of L2 norm 1 too, describes magnitudes to
-    `power`. `rng` draws the frames to start from. Without any sound the atoms are flat.
+    `power`. `rng` draws the frames to start from. Without any sound the atoms are flat. `progress` is called with the
+    share of the iterations that are done.
     """
     if V.shape[1] == 0:
         return np.full((len(W), n_components), len(W) ** -0.5, np.float32)
@@ -89,5 +99,6 @@ def learn_free_atoms(V: Array, W: Array, n_components: int, *, beta: float, powe
         max_iter=N_ITER,
         tol=0.0,
         rng=generator,
+        callback=None if progress is None else lambda n_iter, _: progress(n_iter / N_ITER),
     )
     return np.asarray(fitted.W[:, W.shape[1] :], np.float32)

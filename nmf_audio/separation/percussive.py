@@ -20,7 +20,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from nmf_audio._checks import Checked
-from nmf_audio._types import Array
+from nmf_audio._types import Array, ShareProgress
 from nmf_audio.defaults import DEFAULT_CONTINUITY
 from nmf_audio.dsp.gains import ratio_mask
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
@@ -83,7 +83,9 @@ class PercussiveSeparator(RecordingSeparator):
         """What was chosen, for reports."""
         return {"continuity": self.continuity, **super().parameters}
 
-    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
+    def _fit(
+        self, recordings: Iterable[Recording], sr: int, n_fft: int, progress: ShareProgress | None = None
+    ) -> Masker:
         along_time = _round_to_odd(MEDIAN_SECONDS * 2 * sr / n_fft)
         along_frequency = _round_to_odd(MEDIAN_HZ * n_fft / sr)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Checked, Constant, check_choice, check_number, invalid
-from nmf_audio._types import Array
+from nmf_audio._types import Array, ShareProgress
 from nmf_audio.dsp.bands import check_rate, frame_size
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.separation.frame_sampling import RunSampler, limit_spikes, thin
+from nmf_audio.separation.frame_sampling import MAX_FRAMES, RunSampler, limit_spikes, thin
 from nmf_audio.separation.segment_masking import Masker, SegmentMasking, analyse_blocks, join_channels
 from nmf_audio.separation.stream import Parts, PartsStream, check_mask_power, check_seed, separate_blocks
 
@@ -25,12 +25,16 @@ __all__ = [
     "RecordingSeparator",
     "SegmentStream",
     "check_weight",
+    "in_steps",
     "separate_takes",
 ]
 
 
 MAX_WEIGHT = 1e6
 """Of a penalty; far above it float32 overflows."""
+
+READING_COST = 0.1
+"""Time for a second of sound that is read, in that for one that is separated."""
 
 
 class Recording:
@@ -58,6 +62,7 @@ class RecordingSeparator(ABC):
 
     n_passes = 2
     needs_first = False
+    _learning_cost = 0.0
     sources = Constant[tuple[str, ...]]()
     beta = Constant[float]()
     mask_power = Checked(check_mask_power)
@@ -89,24 +94,44 @@ class RecordingSeparator(ABC):
         return {"beta": self.beta, "mask_power": self.mask_power, "seed": self.seed}
 
     @abstractmethod
-    def _fit(self, recordings: Iterable[Recording], sr: int, n_fft: int) -> Masker:
+    def _fit(
+        self, recordings: Iterable[Recording], sr: int, n_fft: int, progress: ShareProgress | None = None
+    ) -> Masker:
         """Learn from signals, and return their masker."""
 
-    def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
+    def estimate_shares(self, seconds: float) -> tuple[float, float]:
+        """Return about which share of the time for a signal goes into reading it first, and into learning from it."""
+        n_learned = min(seconds, MAX_FRAMES * self._frame_seconds / 2)
+        reading, learning = READING_COST * seconds, self._learning_cost * n_learned
+        whole = reading + learning + seconds
+        return (reading / whole, learning / whole) if whole else (0.0, 0.0)
+
+    def learn(
+        self,
+        blocks: Iterable[npt.NDArray[Any]],
+        sr: int,
+        n_channels: int = 1,
+        *,
+        progress: ShareProgress | None = None,
+    ) -> PartsStream:
         """Learn from a whole signal, and return the stream that separates it from its beginning.
 
-        Blocks are (n,) or (n_channels, n). Raises ParameterError if a value or a block is not allowed.
+        Blocks are (n,) or (n_channels, n). `progress` is called with the share of the learning that is done, once all
+        blocks were taken. Raises ParameterError if a value or a block is not allowed.
         """
-        return self.fit([Recording(blocks, n_channels)], sr).learn((), sr, n_channels)
+        fitted = self.fit([Recording(blocks, n_channels)], sr, progress=progress)
+        return fitted.learn((), sr, n_channels)
 
-    def fit(self, recordings: Iterable[Recording], sr: int) -> FittedSeparator:
+    def fit(
+        self, recordings: Iterable[Recording], sr: int, *, progress: ShareProgress | None = None
+    ) -> FittedSeparator:
         """Learn from several signals of one rate that share sources, and return a separator of any of them.
 
         All have the same weight, however loud. Raises ParameterError if a value or a block is not allowed.
         """
         n_fft = frame_size(check_rate(sr), self._frame_seconds)
         with single_blas:
-            masker = self._fit(recordings, sr, n_fft)
+            masker = self._fit(recordings, sr, n_fft, progress)
         return FittedSeparator(self, masker, sr, n_fft)
 
     def separate(self, y: npt.NDArray[Any], sr: int) -> Parts:
@@ -217,6 +242,13 @@ def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: Recording
         separate_blocks(fitted.learn((), sr, recording.n_channels), recording.blocks)
         for recording in recordings
     ]
+
+
+def in_steps(
+    progress: ShareProgress | None, n_all: int, first: int = 0
+) -> Callable[[int, float], None] | None:
+    """Return the callback of a factorization that reports the share of all iterations, with those before."""
+    return None if progress is None else lambda n_iter, cost: progress((first + n_iter) / n_all)
 
 
 def check_weight(name: str, value: Any) -> float:

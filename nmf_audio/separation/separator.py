@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Checked, Constant, check_number, check_whole, invalid, out_of_order
-from nmf_audio._types import Array
+from nmf_audio._types import Array, ShareProgress
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.decompose.fixed import SourcesDecomposition, normalise_atoms
@@ -183,7 +183,18 @@ class Separator:
             )
         return self._make_stream(sr, n_channels, {})
 
-    def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> SeparationStream:
+    def estimate_shares(self, seconds: float) -> tuple[float, float]:
+        """Return about which share of the time for a signal goes into reading it first, and into learning from it."""
+        return (0.3, 0.4) if self.n_free and seconds else (0.0, 0.0)
+
+    def learn(
+        self,
+        blocks: Iterable[npt.NDArray[Any]],
+        sr: int,
+        n_channels: int = 1,
+        *,
+        progress: ShareProgress | None = None,
+    ) -> SeparationStream:
         """Learn the free atoms from a whole signal, and return the stream that separates it.
 
         Parameters
@@ -194,6 +205,8 @@ class Separator:
             Sample rate in Hz.
         n_channels : int
             Channels.
+        progress : callable, optional
+            Called with the share of the learning that is done, once all blocks were taken.
 
         Returns
         -------
@@ -217,8 +230,9 @@ class Separator:
         )
         assert self.beta is not None
         free = learn_free_atoms(
-            sampler.frames(), W, self.n_free, beta=self.beta, power=self._power, rng=self.seed
-        )
+            sampler.frames(), W, self.n_free, beta=self.beta, power=self._power, rng=self.seed,
+            progress=progress,
+        )  # fmt: skip
         return self._make_stream(sr, n_channels, {self.free_source: free})
 
     def _make_stream(self, sr: int, n_channels: int, free: Mapping[str, Array]) -> SeparationStream:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nmf_audio._checks import check_number, check_rng, check_whole, invalid
+from nmf_audio._checks import check_callable, check_number, check_rng, check_whole, invalid
 from nmf_audio._types import Array, Progress, RandomSource
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
@@ -118,6 +118,7 @@ def train_plain(
     ...     train_plain(corpus, source="noise", one_group="hiss", n_components=4, rng=0)
     <Dictionary 'unsaved': plain, 4 noise atoms of 100 bands>
     """
+    check_callable("progress", progress)
     settings = check_plain(corpus, source, n_components, one_group, beta, l1_H, spec)
     max_iter, n_frames = check_whole("max_iter", max_iter, 1), check_whole("n_frames", n_frames, 1)
     sample = learn_sample(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nmf_audio._checks import check_rng, invalid
+from nmf_audio._checks import check_callable, check_rng, invalid
 from nmf_audio._types import Array, RandomSource
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
@@ -272,6 +272,7 @@ def train_separator(
     >>> train_separator(SourceClips(*halve(clips, 0.2), []), settings)
     <Dictionary 'unsaved': separator, 3 low, 3 high atoms of 100 bands>
     """
+    check_callable("progress", progress)
     training = SeparatorTraining(clips, settings, spec=spec, start=start)
     run_training(
         training,

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_whole, invalid
+from nmf_audio._checks import check_callable, check_whole, invalid
 from nmf_audio._types import AnyArray, Array
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import FrontEndSpec
@@ -514,6 +514,7 @@ def train_passes(
     ...     train_passes(corpus, source="noise", one_group="hiss", n_components=4, passes=2)
     <Dictionary 'unsaved': plain, 4 noise atoms of 100 bands>
     """
+    check_callable("progress", progress)
     settings = check_plain(corpus, source, n_components, one_group, beta, l1_H, spec)
     passes = check_whole("passes", passes, 1, advice=f"{defaults.PASSES} is the default")
 

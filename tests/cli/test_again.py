@@ -115,6 +115,25 @@ def test_parts_are_no_mixtures(run_separate: Run, mixture: Mixture) -> None:
     assert len(names(Path("elsewhere"))) == 6
 
 
+@pytest.mark.parametrize("folder", [[], ["-o", "parts"]], ids=["beside", "elsewhere"])
+def test_parts_of_one_separation_are_no_mixtures_of_another(
+    run: Run, run_separate: Run, mixture: Mixture, monkeypatch: pytest.MonkeyPatch, folder: list[str]
+) -> None:
+    home = Path("home")
+    home.mkdir()
+    Path("low.npz").rename(home / "low.npz")
+    monkeypatch.setenv("NMF_AUDIO_HOME", str(home.absolute()))
+    assert run_separate("mix.wav", "--sources", "low", "high.npz", *folder)[0] == 0
+    # found by the name of a dictionary, by that of a source that is known, and by the plan
+    for method in (["--example", "0-0.5"], ["--percussive"], ["--sources", "low", "high.npz"]):
+        code, out, err = run_separate("-r", ".", *method, *folder, "-f")
+        assert (code, err) == (0, [])
+        assert "left out" in out[0]
+    code, out, _ = run("-r", ".", "-n", *(["--output-dir", "parts"] if folder else []))
+    assert code == 0
+    assert sum(" -> " in line for line in out) == 1 + ("high" in str(out))
+
+
 @pytest.mark.parametrize("command", ["denoise", "separate"])
 def test_a_file_that_can_be_read_and_not_written_costs_itself(
     run: Run, run_separate: Run, tmp_path: Path, command: str

@@ -50,23 +50,12 @@ def left(terminal: Terminal) -> float:
     return 60 * int(minutes) + int(seconds)
 
 
-@pytest.mark.parametrize(
-    ("n_passes", "before", "begun"),
-    [(1, 0.0, 0.0), (2, 0.0, 50.0), (1, 900.0, 0.0)],
-    ids=["from the start", "learning first", "continued"],
-)
-def test_the_time_left(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, n_passes: int, before: float, begun: float
-) -> None:
+@pytest.mark.parametrize("before", [0.0, 900.0], ids=["from the start", "continued"])
+def test_the_time_left(clock: Clock, monkeypatch: pytest.MonkeyPatch, before: float) -> None:
     terminal = open_terminal(monkeypatch)
     total = before + 600
-    with progress_bar(ARGS, "talk", unit="s", n_passes=n_passes) as update:
+    with progress_bar(ARGS, "talk", unit="s") as update:
         update(before, total)
-        clock.now += begun
-        if n_passes > 1:
-            update(before, total)
-            assert terminal.getvalue().count("talk, first pass") > 1
-            assert "[00:50<" in terminal.getvalue()
         for percent in range(1, 100):
             update(before + 6 * percent, total)
             # slow and fast by turns, 100 s in all

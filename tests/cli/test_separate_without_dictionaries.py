@@ -17,6 +17,7 @@ from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.metrics import si_sdr
 from nmf_audio.separation.blind import BlindSeparator
 from nmf_audio.separation.percussive import PercussiveSeparator
+from nmf_audio.separation.separator import Separator
 from nmf_audio.training.instruments import drums, play, string
 from tests.cli.helpers import Run, names
 
@@ -218,3 +219,17 @@ def test_progress_counts_what_is_written_not_what_is_held_back(tmp_path: Path) -
     assert seen[-1] == (40, 40)
     # the last segment of 16 s comes with the end
     assert seen[-2][0] < 33
+
+
+def test_progress_counts_what_is_learned_first(tmp_path: Path) -> None:
+    src = tmp_path / "a.wav"
+    soundfile.write(src, np.random.default_rng(0).uniform(-0.1, 0.1, 4 * SR), SR)
+    for separator in (BlindSeparator(2), BlindSeparator(2, group_sparsity=0.03), Separator("plain", free=2)):
+        seen: list[float] = []
+        separate_file(
+            src, separator=separator, force=True, progress=lambda done, _, seen=seen: seen.append(done)
+        )
+        assert seen == sorted(seen)
+        assert seen[-1] == 4
+        first, learning = separator.estimate_shares(4.0)
+        assert sum(4 * first < done < 4 * (first + learning) for done in seen) >= 7

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -299,3 +300,26 @@ def test_a_file_that_is_not_locked_yet_is_made_again(tmp_path: Path, monkeypatch
         path.write_text("new")
     assert len(locks) == 2
     assert names(tmp_path) == ["a"]
+
+
+def test_what_was_left_before_the_system_was_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(changed: float, **words: str) -> None:
+        with monkeypatch.context() as patch:
+            for name, word in words.items():
+                patch.setattr(temporary_files, name, lambda word=word: word)
+            file = temporary_files.TemporaryFile(tmp_path / "a", "0" * 16, 0o600)
+        name = file.path.name
+        file.remove()
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (changed, changed))
+
+    leave(1.0, _system="0" * 8)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == []
+    # of another computer that shares the folder, or what still changes
+    leave(1.0, _system="0" * 8, _computer="1" * 8)
+    leave(time.time(), _system="0" * 8)
+    remove_leftovers(tmp_path)
+    assert len(names(tmp_path)) == 2

@@ -166,6 +166,41 @@ def test_recordings_joined_behind_chunks(tmp_path: Path) -> None:
     assert (len(y), damage) == (12_000, None)
 
 
+@pytest.mark.parametrize(
+    "between", [b"", b"LIST\x0c\0\0\0INFOINAM\0\0\0\0"], ids=["at once", "behind others"]
+)
+@pytest.mark.parametrize("name", ["WAV", "WAVEX", "RIFX", "W64", "AIFF", "CAF"])
+def test_several_chunks_of_samples_are_all_read(tmp_path: Path, name: str, between: bytes) -> None:
+    path = tmp_path / "a"
+    content = write(path, noise(), name, "PCM_16")
+    whole, _, _ = read(path)
+    at = content.index(SIZES[name][0])
+    chunk = content[at : at + (24 if name == "W64" else 12 if name == "CAF" else 8) + 2 * N + SIZES[name][3]]
+    if name in ("RIFX", "W64", "AIFF", "CAF"):
+        # its layout is another
+        between = b""
+    content = content[: at + len(chunk)] + 2 * (between + chunk)
+    expected = np.concatenate(3 * [whole])
+    for tail, damage in ((b"", None), (b"TAG" + bytes(125), None)):
+        path.write_bytes(content + tail)
+        y, found, n_samples = read(path)
+        np.testing.assert_array_equal(y, expected)
+        assert (found, n_samples) == (damage, 3 * N)
+    path.write_bytes(content[:-1000])
+    y, found, _ = read(path)
+    assert len(y) == 3 * N - 500
+    assert found is not None
+    assert "is truncated" in found
+    if name in ("WAV", "WAVEX"):
+        y, found, _ = read_piped(content)
+        np.testing.assert_array_equal(y, expected)
+        assert found is None
+        y, found, _ = read_piped(content[:-1000])
+        assert len(y) == 3 * N - 500
+        assert found is not None
+        assert "is truncated" in found
+
+
 def test_recordings_joined_in_a_pipe(tmp_path: Path) -> None:
     first = write(tmp_path / "a", noise(seed=1), "WAV", "PCM_24")
     second = write(tmp_path / "b", noise(4001, seed=2), "WAV", "PCM_24")

@@ -98,12 +98,14 @@ def _find_end(file: BinaryIO) -> int:
     """Return where the chunks of a file end at the latest: another recording, or samples beyond what is stated."""
     size = os.fstat(file.fileno()).st_size
     with suppress(EOFError):
-        extent = find_extent(file)
-        if extent is not None and extent.joined is not None:
-            return extent.joined
+        first = last = find_extent(file)
+        while last is not None and last.joined is not None:
+            if not last.joined_head:
+                return last.joined
+            last = find_extent(file, last.joined, last.joined_head)
         file.seek(0)
-        if extent is not None and extent.head and file.read(4) != b"BW64":
-            return extent.start
+        if first is not None and first.head and file.read(4) != b"BW64":
+            return first.start
     return size
 
 
