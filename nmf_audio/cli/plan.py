@@ -139,7 +139,19 @@ def _find_all(args: argparse.Namespace, errors: list[str]) -> list[Input]:
     listed = find_listed(args.files_from, errors)
     if any(entry.part for entry in listed) and (args.start, args.end) != (None, None):
         errors.append(f"--files-from {args.files_from}: has parts of its own; leave --start and --end out")
-    return inputs + listed
+    return _once(inputs + listed)
+
+
+def _once(inputs: Iterable[Input]) -> list[Input]:
+    """Return each file, or part of one, once, through whatever folder it was found."""
+    find_folder = functools.cache(identify)
+    found: dict[object, Input] = {}
+    for entry in inputs:
+        path = entry.path
+        # to name standard input twice is an error
+        key = object() if path == streams.DASH else (find_folder(path.parent), path.name)
+        found.setdefault((key, entry.start, entry.end), entry)
+    return list(found.values())
 
 
 def _suggest_output(words: Sequence[str], errors: list[str], *, file: str | None, folder: str) -> None:

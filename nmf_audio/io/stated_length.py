@@ -52,6 +52,12 @@ def describe_shortage(sound: soundfile.SoundFile, path: Path) -> str | None:
         pairs = re.findall(_BYTES[name], sound.extra_info)
         if pairs and int(pairs[-1][1]) < int(pairs[-1][0]):
             return f"is truncated: {pairs[-1][1]} of {pairs[-1][0]} bytes of its samples are there"
+    elif name == "XI":
+        # of each of its samples; libsndfile writes none
+        n_stated = sum(map(int, re.findall(r"  size\s*: (\d+)", sound.extra_info)))
+        n_there = path.stat().st_size - _find_start(sound)
+        if n_there < n_stated:
+            return f"is truncated: {n_there} of {n_stated} bytes of its samples are there"
     elif name in _STARTS:
         return _check_rest(sound, path)
     if stated is not None and there < stated:
@@ -59,12 +65,15 @@ def describe_shortage(sound: soundfile.SoundFile, path: Path) -> str | None:
     return None
 
 
+def _find_start(sound: soundfile.SoundFile) -> int:
+    found = re.search(r"Data Offset : (\d+)", sound.extra_info)
+    return int(found[1]) if found else _STARTS.get(sound.format, 0)
+
+
 def _check_rest(sound: soundfile.SoundFile, path: Path) -> str | None:
-    notes = sound.extra_info
-    found = re.search(r"Data Offset : (\d+)", notes)
-    start = int(found[1]) if found else _STARTS[sound.format]
+    start = _find_start(sound)
     n_bytes = PCM_BYTES.get(sound.subtype, 1) * sound.channels
-    is_cut = "truncated" in notes or (
+    is_cut = "truncated" in sound.extra_info or (
         # three bytes of a PAF stand in blocks, which libsndfile checks
         sound.subtype != "PCM_24" and (path.stat().st_size - start) % n_bytes
     )

@@ -126,7 +126,6 @@ class FileJob:
             wide = self.rest is not None and reader.container.subtype in _WIDE_SUBTYPES
             # more digits than float32 has matter only where a remainder must add up to them
             dtype = np.float64 if wide else np.float32
-            stream = prepare(reader, self._first_pass(reader, dtype))
             dropped: list[Path] = []
             # in their places together, or not at all
             temporaries = stack.enter_context(
@@ -139,6 +138,8 @@ class FileJob:
             }
             write = {name: _enter(stack, writer, reader) for name, writer in writers.items()}
             first, *_ = writers.values()
+            # what takes long comes after all that may be refused
+            stream = prepare(reader, self._first_pass(reader, dtype))
             levels = pump(
                 section.blocks(dtype, self._progress(first)), stream, write, self.rest, exact=self.parts
             )

@@ -84,6 +84,15 @@ def test_the_same_command_goes_on(run: Run, talks: Path) -> None:
     assert run(*words[:-2], "--keep-noise", "{stem}.noise{ext}")[0] == 2
 
 
+def test_a_recording_that_is_named_twice_is_denoised_once(run: Run, talks: Path) -> None:
+    (talks / "sub").symlink_to(talks, target_is_directory=True)
+    (talks / "c.wav").symlink_to("a.wav")
+    code, _, err = run("a.wav", "*.wav", "./a.wav", "sub/a.wav", "c.wav")
+    assert (code, err) == (0, [])
+    # another name is another output
+    assert names(talks) == sorted(["a.wav", "a.denoised.wav", "b.flac", "c.wav", "c.denoised.wav", "sub"])
+
+
 def test_one_that_is_named_alone_is_denoised(run: Run, talks: Path) -> None:
     assert run("a.wav")[0] == 0
     code, out, _ = run("a.wav", "a.denoised.wav", "-n", "-f")

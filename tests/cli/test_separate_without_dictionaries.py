@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from nmf_audio.cli.main import main
+from nmf_audio.errors import AudioFileError
 from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.metrics import si_sdr
 from nmf_audio.separation.blind import BlindSeparator
@@ -233,3 +234,15 @@ def test_progress_counts_what_is_learned_first(tmp_path: Path) -> None:
         assert seen[-1] == 4
         first, learning = separator.estimate_shares(4.0)
         assert sum(4 * first < done < 4 * (first + learning) for done in seen) >= 7
+
+
+def test_an_output_that_can_not_be_is_refused_before_anything_is_learned(tmp_path: Path) -> None:
+    src = tmp_path / "a.wav"
+    soundfile.write(src, np.random.default_rng(0).uniform(-0.1, 0.1, (SR, 3)), SR)
+    seen: list[float] = []
+    with pytest.raises(AudioFileError, match="MP3"):
+        separate_file(
+            src, separator=BlindSeparator(2), format="MP3", progress=lambda done, _: seen.append(done)
+        )
+    assert seen == []
+    assert names(tmp_path) == ["a.wav"]

@@ -57,6 +57,18 @@ def test_rare_formats(tmp_path: Path, name: str, subtype: str) -> None:
     assert damage.startswith("is truncated")
 
 
+def test_an_xi_that_states_its_length(tmp_path: Path) -> None:
+    path = tmp_path / "a.xi"
+    soundfile.write(path, NOISE, 44100, format="XI", subtype="DPCM_16")
+    content = bytearray(path.read_bytes())
+    # the size of the first sample, which libsndfile leaves 0
+    content[298:302] = (2 * N).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert read(path) == (N, None)
+    path.write_bytes(content[:-1000])
+    assert read(path) == (N - 500, f"is truncated: {2 * N - 1000} of {2 * N} bytes of its samples are there")
+
+
 def test_an_mp3_that_ends_within_a_frame(tmp_path: Path) -> None:
     path = tmp_path / "a.mp3"
     soundfile.write(path, NOISE, SR, format="MP3", subtype="MPEG_LAYER_III")

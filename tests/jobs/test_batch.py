@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from nmf_audio import Denoiser, ParameterError, denoise_files
+from nmf_audio import Denoiser, ParameterError, denoise_file, denoise_files
+from nmf_audio.nmf import factorize
 from tests.tiny import SR, dictionary_with_memory, noise, tiny_dictionary, write_noise
 
 # processes that need nothing compiled start sooner
@@ -50,6 +52,22 @@ def test_pairs_name_outputs_and_existing_ones_may_be_skipped(recordings: list[Pa
 def test_jobs_are_checked_at_the_call(recordings: list[Path], jobs: Any) -> None:
     with pytest.raises(ParameterError, match="jobs="):
         denoise_files(recordings, jobs=jobs)
+
+
+@pytest.mark.parametrize("files", [5, None, [5], [("a.wav",)], [io.StringIO("a")], b"a.wav"])
+def test_files_are_checked_at_the_call(files: Any) -> None:
+    with pytest.raises(ParameterError, match=r"files=.*; must be .*a path, or \(src, dst\)"):
+        denoise_files(files)
+
+
+def test_progress_is_a_function(recordings: list[Path]) -> None:
+    wrong: Any = 5
+    with pytest.raises(ParameterError, match="progress=5; must be a function"):
+        denoise_files(recordings, progress=wrong)
+    with pytest.raises(ParameterError, match="progress=5; must be a function"):
+        denoise_file(recordings[0], progress=wrong)
+    with pytest.raises(ParameterError, match="callback=5; must be a function"):
+        factorize(np.ones((3, 4)), 1, callback=wrong)
 
 
 def test_a_keyword_that_there_is_not_is_the_callers_fault(recordings: list[Path]) -> None:

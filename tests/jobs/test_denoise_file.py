@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from nmf_audio.separation.separator import Separator
 from tests.tiny import SR, noise, tiny_dictionary, truncate, write_noise
 
 TINY = tiny_dictionary()
+CLOSED = io.BytesIO()
+CLOSED.close()
 
 
 def run(src: Path, dst: Path | None = None, **options: Any) -> Report:
@@ -255,7 +258,7 @@ def test_options_are_checked_before_anything_is_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.wav"]
 
 
-@pytest.mark.parametrize("name", ["a\0.wav", 5, b"a.wav", None, "x" * 300 + ".wav"])
+@pytest.mark.parametrize("name", ["a\0.wav", 5, b"a.wav", None, "x" * 300 + ".wav", io.StringIO("a"), CLOSED])
 def test_what_is_no_name_is_refused(tmp_path: Path, name: Any) -> None:
     parts = {source: tmp_path / f"{source}.wav" for source in ("speech", "noise", "residual")}
     with pytest.raises((ParameterError, AudioFileError)) as error:
