@@ -79,7 +79,7 @@ class ByteSource:
                     # somebody set the pipe not to wait
                     select.select([self._file], [], [])
             except OSError as error:
-                raise AudioFileError(f"{self._label}: can't be read: {error.strerror}") from error
+                raise AudioFileError(f"{self._label}: can't be read: {error.strerror or error}") from error
         if self._kept is not None:
             self._kept += data
             if len(self._kept) > _MAX_KEPT:

@@ -167,7 +167,7 @@ class StreamWriter(WriterContext):
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise AudioFileError(f"{self.label}: can't be written: {error.strerror}") from error
+            raise AudioFileError(f"{self.label}: can't be written: {error.strerror or error}") from error
 
 
 def _can_go_back(file: BinaryIO) -> bool:

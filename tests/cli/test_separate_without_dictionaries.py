@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,14 +223,16 @@ def test_progress_counts_what_is_written_not_what_is_held_back(tmp_path: Path) -
     assert seen[-2][0] < 33
 
 
+def _note(seen: list[float], done: float, total: float) -> None:
+    seen.append(done)
+
+
 def test_progress_counts_what_is_learned_first(tmp_path: Path) -> None:
     src = tmp_path / "a.wav"
     soundfile.write(src, np.random.default_rng(0).uniform(-0.1, 0.1, 4 * SR), SR)
     for separator in (BlindSeparator(2), BlindSeparator(2, group_sparsity=0.03), Separator("plain", free=2)):
         seen: list[float] = []
-        separate_file(
-            src, separator=separator, force=True, progress=lambda done, _, seen=seen: seen.append(done)
-        )
+        separate_file(src, separator=separator, force=True, progress=partial(_note, seen))
         assert seen == sorted(seen)
         assert seen[-1] == 4
         first, learning = separator.estimate_shares(4.0)
@@ -241,8 +244,6 @@ def test_an_output_that_can_not_be_is_refused_before_anything_is_learned(tmp_pat
     soundfile.write(src, np.random.default_rng(0).uniform(-0.1, 0.1, (SR, 3)), SR)
     seen: list[float] = []
     with pytest.raises(AudioFileError, match="MP3"):
-        separate_file(
-            src, separator=BlindSeparator(2), format="MP3", progress=lambda done, _: seen.append(done)
-        )
+        separate_file(src, separator=BlindSeparator(2), format="MP3", progress=partial(_note, seen))
     assert seen == []
     assert names(tmp_path) == ["a.wav"]
