@@ -307,11 +307,11 @@ def _without_outputs(
 ) -> list[Plan]:
     """Leave out outputs of other inputs, planned ones or those of any command, and note them in `args.left_out`."""
     written: dict[str, list[Path]] = {}
-    named: dict[tuple[str, str], list[Path]] = {}
-    find_folder = functools.cache(identify)
+    wholes: dict[tuple[str, str], list[Path]] = {}
+    find_folder, list_origins = functools.cache(identify), functools.cache(_list_origins)
     for plan in plans:
         for folder in {plan.src.parent, plan.targets[0].parent}:
-            named.setdefault((find_folder(folder), plan.src.stem), []).append(plan.src)
+            wholes.setdefault((find_folder(folder), plan.src.stem), []).append(plan.src)
         for target in map(identify, plan.targets):
             written.setdefault(target, []).append(plan.src)
     is_part = _PartNames(sources)
@@ -322,11 +322,22 @@ def _without_outputs(
             # it would be written over, which is an error
             continue
         stem, _, part = plan.src.stem.rpartition(".")
-        wholes = named.get((find_folder(plan.src.parent), stem), ())
-        for source in (*written.get(real, ()), *(wholes if wholes and part in is_part else ())):
+        found = [
+            whole
+            for folder in (list_origins(find_folder(plan.src.parent)) if stem else ())
+            for whole in wholes.get((folder, stem), ())
+        ]
+        for source in (*written.get(real, ()), *(found if found and part in is_part else ())):
             if source != plan.src:
                 args.left_out[plan.src] = source
     return [plan for plan in plans if plan.src not in args.left_out and not args.resumed.names(plan.key)]
+
+
+def _list_origins(folder: str) -> set[str]:
+    """Return where the recordings may lie whose outputs are in a folder: there, or some folders on the way fewer."""
+    names = Path(folder).parts
+    ends = range(len(names) + 1)
+    return {folder, *(str(Path(*names[:i], *names[j:])) for i in ends for j in ends[i:])}
 
 
 class _PartNames:

@@ -47,7 +47,7 @@ STEPS = (-np.inf, -1.5, -0.75, -0.4, -0.2, -0.1, -0.03, 0.03, 0.1, 0.2, 0.4, 0.7
 PLACE_WIDTH = 0.15
 """Standard deviation of the share in a channel among atoms of one place."""
 
-LEARNING_COST, LEARNING_COST_BY_PLACE = 2.5, 5.0
+LEARNING_COST, LEARNING_COST_BY_PLACE = 2.8, 5.0
 """Time to learn from a second of sound, in that to separate one."""
 
 

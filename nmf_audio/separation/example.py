@@ -75,7 +75,7 @@ class ExampleSeparator(RecordingSeparator):
     """
 
     needs_first = True
-    _learning_cost = 6.0
+    _learning_cost = 2.1
     start = Constant[float]()
     end = Constant[float]()
     origin = Constant[float]()

@@ -17,7 +17,14 @@ from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.separation.frame_sampling import MAX_FRAMES, RunSampler, limit_spikes, thin
 from nmf_audio.separation.segment_masking import Masker, SegmentMasking, analyse_blocks, join_channels
-from nmf_audio.separation.stream import Parts, PartsStream, check_mask_power, check_seed, separate_blocks
+from nmf_audio.separation.stream import (
+    Parts,
+    PartsStream,
+    check_mask_power,
+    check_seed,
+    divide_time,
+    separate_blocks,
+)
 
 __all__ = [
     "FittedSeparator",
@@ -101,10 +108,8 @@ class RecordingSeparator(ABC):
 
     def estimate_shares(self, seconds: float) -> tuple[float, float]:
         """Return about which share of the time for a signal goes into reading it first, and into learning from it."""
-        n_learned = min(seconds, MAX_FRAMES * self._frame_seconds / 2)
-        reading, learning = READING_COST * seconds, self._learning_cost * n_learned
-        whole = reading + learning + seconds
-        return (reading / whole, learning / whole) if whole else (0.0, 0.0)
+        n_learned = MAX_FRAMES * self._frame_seconds / 2
+        return divide_time(seconds, n_learned, reading=READING_COST, learning=self._learning_cost)
 
     def learn(
         self,

@@ -18,14 +18,21 @@ from nmf_audio.defaults import RESIDUAL
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import BandMap, check_rate
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
-from nmf_audio.separation.free_atoms import FrameSampler, learn_free_atoms
+from nmf_audio.separation.free_atoms import MAX_FRAMES, FrameSampler, learn_free_atoms
 from nmf_audio.separation.sources import (
     DictionaryLike,
     check_source_name,
     combine_plain_dictionaries,
     name_dictionaries,
 )
-from nmf_audio.separation.stream import Parts, SeparationStream, check_mask_power, check_seed, separate_blocks
+from nmf_audio.separation.stream import (
+    Parts,
+    SeparationStream,
+    check_mask_power,
+    check_seed,
+    divide_time,
+    separate_blocks,
+)
 
 __all__ = ["Free", "Separator", "separate"]
 
@@ -185,7 +192,8 @@ class Separator:
 
     def estimate_shares(self, seconds: float) -> tuple[float, float]:
         """Return about which share of the time for a signal goes into reading it first, and into learning from it."""
-        return (0.3, 0.4) if self.n_free and seconds else (0.0, 0.0)
+        n_learned = MAX_FRAMES * self._spec.frame_seconds / 2
+        return divide_time(seconds, n_learned, reading=0.11, learning=0.8) if self.n_free else (0.0, 0.0)
 
     def learn(
         self,

@@ -27,6 +27,7 @@ __all__ = [
     "SourceSeparator",
     "check_mask_power",
     "check_seed",
+    "divide_time",
     "separate_blocks",
 ]
 
@@ -89,6 +90,16 @@ class SourceSeparator(Protocol):
 
     def learn(self, blocks: Iterable[npt.NDArray[Any]], sr: int, n_channels: int = 1) -> PartsStream:
         """Learn from a whole signal, if that is needed, and return the stream that separates it."""
+
+
+def divide_time(seconds: float, n_learned: float, *, reading: float, learning: float) -> tuple[float, float]:
+    """Return about which share of the time for a signal goes into reading it first, and into learning from it.
+
+    `reading` and `learning` are the times for a second of it, in that to separate one; at most `n_learned` seconds are
+    learned from.
+    """
+    parts = (reading * seconds, learning * min(seconds, n_learned), seconds)
+    return (parts[0] / sum(parts), parts[1] / sum(parts)) if seconds else (0.0, 0.0)
 
 
 def check_mask_power(name: str, mask_power: Any) -> float:

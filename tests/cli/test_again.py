@@ -138,9 +138,11 @@ def test_parts_of_one_separation_are_no_mixtures_of_another(
         code, out, err = run_separate("-r", ".", *method, *folder, "-f")
         assert (code, err) == (0, [])
         assert "left out" in out[0]
-    code, out, _ = run("-r", ".", "-n", *(["--output-dir", "parts"] if folder else []))
+    code, out, _ = run("-r", ".", "-n")
     assert code == 0
-    assert sum(" -> " in line for line in out) == 1 + ("high" in str(out))
+    # a dictionary that was named by its path is not known
+    others = [str(Path(*folder[1:], "mix.high.wav"))]
+    assert sorted(line.split(" -> ")[0] for line in out[1:]) == sorted(["mix.wav", *others])
 
 
 @pytest.mark.parametrize("command", ["denoise", "separate"])
