@@ -17,6 +17,7 @@ from nmf_audio.io.riff import LAYOUTS, Chunk, Cursor, Layout, walk_chunks
 
 __all__ = [
     "MOST_PADDING",
+    "SEVERAL_CHUNKS",
     "WRAP",
     "Extent",
     "describe_size",
@@ -31,6 +32,8 @@ WRAP = 2**32
 _MOST = WRAP - 1
 # more of the head than this is not held in memory
 _MAX_HEAD = 2**24
+SEVERAL_CHUNKS = "is doubtful: its samples are in several chunks, of which other programs read the first"
+
 MOST_PADDING = 2**20
 """Recorders fill the last block of a card with zeros."""
 

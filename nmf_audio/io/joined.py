@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from nmf_audio.io.extent import find_extent
+from nmf_audio.io.extent import SEVERAL_CHUNKS, find_extent
 from nmf_audio.io.formats import FORMATS, READ_ONLY
 from nmf_audio.io.tags.id3 import count_tag_bytes
 
@@ -69,17 +69,21 @@ def find_parts(path: Path) -> tuple[list[Part], str | None]:
                 return _find_mp3_parts(path, count_tag_bytes(magic), size), None
         file.seek(0)
         parts: list[Part] = []
-        damage, base, head = None, 0, b""
+        damage, doubt, base, head, has_samples = None, None, 0, b"", False
         with suppress(EOFError):
             while (found := find_extent(file, base, head)) is not None:
                 is_whole = base == 0 and not found.head and found.stop == size
                 start = found.start if found.head else base
                 parts.append(Part() if is_whole else Part(start, found.stop, found.head))
+                is_more = found.start < found.stop
+                if head and has_samples and is_more:
+                    doubt = SEVERAL_CHUNKS
                 damage = damage or found.damage
+                has_samples = is_more or (bool(head) and has_samples)
                 if found.joined is None:
                     break
                 base, head = found.joined, found.joined_head
-        return parts or [Part()], damage
+        return parts or [Part()], damage or doubt
 
 
 def _join(starts: list[int], size: int) -> list[Part]:

@@ -16,7 +16,14 @@ from nmf_audio._checks import invalid
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import Samples, check_values, choose_block_length
 from nmf_audio.io.containers import Container
-from nmf_audio.io.extent import MOST_PADDING, WRAP, describe_size, find_joined, is_other_than_samples
+from nmf_audio.io.extent import (
+    MOST_PADDING,
+    SEVERAL_CHUNKS,
+    WRAP,
+    describe_size,
+    find_joined,
+    is_other_than_samples,
+)
 from nmf_audio.io.format_chunk import FormatChunk
 from nmf_audio.io.pcm import decode
 from nmf_audio.io.remote import Url
@@ -135,6 +142,9 @@ class StreamReader:
         self.damage: str | None = None
         self._source, self._frame_bytes, self._n_bytes = source, head.frame_bytes, head.n_bytes
         self._stated: int | None = None
+        self._doubt: str | None = None
+        # samples of the recordings before this one
+        self._n_before = 0
         if self._n_bytes == 0 and not self._ends():
             self._stated, self._n_bytes = 0, None
         self.n_samples = None if self._n_bytes is None else self._n_bytes // self._frame_bytes
@@ -173,6 +183,8 @@ class StreamReader:
         elif len(rest) > 1 or (rest and (rest != b"\0" or n_came % 2)):
             # one zero after an odd number of bytes only makes it even
             self.damage = "is truncated: it ends within a sample"
+        else:
+            self.damage = self._doubt
 
     def _ends(self, n_padding: int = 0) -> bool:
         """Return whether the stream has no more samples behind those that are stated."""
@@ -195,6 +207,8 @@ class StreamReader:
         layout = LAYOUTS[b"RIFF"]
         name, n_bytes = layout.head.unpack(start := self._source.read_exactly(layout.head.size))
         if name == layout.samples:
+            if self.n_read > self._n_before and n_bytes:
+                self._doubt = SEVERAL_CHUNKS
             self._n_bytes = None if Chunk(name, 0, n_bytes).is_unknown else n_bytes
             return True
         self._source.give_back(start)
@@ -204,7 +218,7 @@ class StreamReader:
             self.n_channels,
             self.container.subtype,
         ):
-            self._n_bytes = head.n_bytes
+            self._n_bytes, self._n_before = head.n_bytes, self.n_read
             return True
         rest = "can't be read" if head is None else f"has {head.n_channels} channels at {head.sr} Hz"
         self.damage = f"is joined of several: what follows {self.n_read / self.sr:.2f} s {rest}"

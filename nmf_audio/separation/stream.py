@@ -95,8 +95,8 @@ class SourceSeparator(Protocol):
 def divide_time(seconds: float, n_learned: float, *, reading: float, learning: float) -> tuple[float, float]:
     """Return about which share of the time for a signal goes into reading it first, and into learning from it.
 
-    `reading` and `learning` are the times for a second of it, in that to separate one; `n_learned` is the most seconds
-    that are learned from.
+    `reading` and `learning` are the times for a second of it, in that to separate one; `n_learned` is the
+    most seconds that are learned from.
     """
     parts = (reading * seconds, learning * min(seconds, n_learned), seconds)
     return (parts[0] / sum(parts), parts[1] / sum(parts)) if seconds else (0.0, 0.0)
