@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Checked, Constant, check_choice, check_number, invalid
+from nmf_audio._checks import Checked, Constant, check_callable, check_choice, check_number, invalid
 from nmf_audio.decompose import METHODS, default_method, make_decomposition
 from nmf_audio.defaults import (
     CHANNEL_MODES,
@@ -164,6 +164,8 @@ class Denoiser:
         observers = observer if isinstance(observer, Sequence) else [observer] * n_streams
         if len(observers) != n_streams or (n_streams > 1 and callable(observer)):
             raise invalid("observer", observer, f"one for each of {n_streams} streams")
+        for one in observers:
+            check_callable("observer", one)
         streams = [
             LinkedStream(
                 make_decomposition(

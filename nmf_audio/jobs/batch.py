@@ -158,7 +158,9 @@ def separate_files(
     """
     # what denoises does not load what separates
     from nmf_audio.jobs.separate_file import separate_file
+    from nmf_audio.separation.stream import check_separator
 
+    check_separator(separator)
     _check_workers(jobs, executor, progress)
     inspect.signature(separate_file).bind(None, None, separator=separator, **options)
     works = []
@@ -193,7 +195,9 @@ def _pairs(files: Any, *kinds: type) -> Iterator[tuple[Path, Any]]:
         raise invalid("files", files, f"several of: {allowed}")
     for entry in files:
         src, dst = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, None)
-        if not isinstance(src, str | os.PathLike | Url) or not (dst is None or isinstance(dst, kinds)):
+        paths = (src, *dst.values()) if isinstance(dst, Mapping) else (src,)
+        is_known = dst is None or isinstance(dst, kinds)
+        if not is_known or not all(isinstance(path, str | os.PathLike | Url) for path in paths):
             raise invalid("files", entry, allowed)
         yield locate(src), dst
 

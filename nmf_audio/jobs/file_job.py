@@ -51,6 +51,16 @@ def is_path(target: object) -> bool:
     return isinstance(target, str | os.PathLike)
 
 
+def _check_open(target: object, ability: str) -> None:
+    """Raise ParameterError if this is neither a path nor an open binary file that is readable, or writable."""
+    get_report_path(target)  # type: ignore[arg-type]
+    problem = "is closed" if getattr(target, "closed", False) else ""
+    if not problem and not is_path(target) and not getattr(target, ability, lambda: True)():
+        problem = f"is not {ability}"
+    if problem:
+        raise invalid("file", target, "a path or an open binary file", given=f"{target!r} {problem}")
+
+
 @contextmanager
 def errors_of(reader: Reader) -> Iterator[None]:
     """Turn errors about a recording's rate or channels into errors of its file."""
@@ -184,10 +194,9 @@ class FileJob:
     def _check(self) -> dict[Path, Wanted]:
         """Check all that names and numbers show; return what each output file is to be."""
         check_section(self.start, self.end)
-        for file in (self.src, *self.outputs.values()):
-            get_report_path(file)
-            if getattr(file, "closed", False):
-                raise invalid("file", file, "a path or an open binary file", given="a file is closed")
+        _check_open(self.src, "readable")
+        for target in self.outputs.values():
+            _check_open(target, "writable")
         asked: dict[str, Any] = {
             name: getattr(self, name) for name in ("format", "subtype", "sr", "bitrate", "quality")
         }

@@ -24,7 +24,7 @@ from nmf_audio.jobs.report import SeparationReport
 from nmf_audio.jobs.staging import taking_urls
 from nmf_audio.separation.recording_separator import RecordingSeparator
 from nmf_audio.separation.separator import Separator
-from nmf_audio.separation.stream import PartsStream, SourceSeparator
+from nmf_audio.separation.stream import PartsStream, SourceSeparator, check_separator
 
 __all__ = ["SeparationReport", "separate_file", "source_files"]
 
@@ -32,7 +32,9 @@ __all__ = ["SeparationReport", "separate_file", "source_files"]
 def _name_outputs(given: dict[str, Any]) -> dict[str, Any]:
     if "parts" in given:
         return {}
-    parts = source_files(given["src"], given["separator"].sources, format=given.get("format"))
+    parts = source_files(
+        given["src"], check_separator(given["separator"]).sources, format=given.get("format")
+    )
     return {
         "parts": {
             name: part
@@ -128,11 +130,14 @@ def separate_file(
     >>> sorted(path.name for path in report.parts.values())
     ['mix.noise.wav', 'mix.speech.wav']
     """
+    check_separator(separator)
     names = separator.sources if residual is False else (*separator.sources, RESIDUAL)
     if parts is None:
         if not isinstance(src, str | os.PathLike):
             raise invalid("parts", None, "given beside an open file, which has no name to make others from")
         parts = source_files(src, separator.sources, format=format)
+    if not isinstance(parts, Mapping) or not all(map(is_path, parts.values())):
+        raise invalid("parts", parts, f"a file for each of {', '.join(names)}")
     targets = {name: Path(part) for name, part in parts.items() if name != RESIDUAL or residual is not False}
     if set(targets) != set(names):
         raise invalid("parts", sorted(targets), f"a file for each of {', '.join(names)}")

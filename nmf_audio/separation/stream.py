@@ -27,6 +27,7 @@ __all__ = [
     "SourceSeparator",
     "check_mask_power",
     "check_seed",
+    "check_separator",
     "divide_time",
     "separate_blocks",
 ]
@@ -100,6 +101,14 @@ def divide_time(seconds: float, n_learned: float, *, reading: float, learning: f
     """
     parts = (reading * seconds, learning * min(seconds, n_learned), seconds)
     return (parts[0] / sum(parts), parts[1] / sum(parts)) if seconds else (0.0, 0.0)
+
+
+def check_separator(separator: Any) -> SourceSeparator:
+    """Return a separator if it is one; raise ParameterError if not."""
+    if isinstance(separator, type) or not hasattr(separator, "learn"):
+        raise invalid("separator", separator, "a Separator, or another that has learn()", "make one first")
+    found: SourceSeparator = separator
+    return found
 
 
 def check_mask_power(name: str, mask_power: Any) -> float:

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from nmf_audio import Denoiser, ParameterError, denoise_file, denoise_files
+from nmf_audio import BlindSeparator, Denoiser, ParameterError, denoise_file, denoise_files
+from nmf_audio.jobs.batch import separate_files
+from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.nmf import factorize
 from tests.tiny import SR, dictionary_with_memory, noise, tiny_dictionary, write_noise
 
@@ -60,12 +62,37 @@ def test_files_are_checked_at_the_call(files: Any) -> None:
         denoise_files(files)
 
 
+@pytest.mark.parametrize("separator", [5, None, "plain", BlindSeparator])
+def test_a_separator_is_one(recordings: list[Path], separator: Any) -> None:
+    with pytest.raises(ParameterError, match=r"separator=.*; must be a Separator"):
+        separate_files(recordings, separator=separator)
+    with pytest.raises(ParameterError, match=r"separator=.*; must be a Separator"):
+        separate_file(recordings[0], separator=separator)
+    wrong: Any = {"source1": 5, "source2": "b.wav", "residual": "c.wav"}
+    with pytest.raises(ParameterError, match=r"files=.*; must be a path, or"):
+        separate_files([(recordings[0], wrong)], separator=BlindSeparator(2))
+    with pytest.raises(
+        ParameterError, match=r"parts=.*; must be a file for each of source1, source2, residual"
+    ):
+        separate_file(recordings[0], wrong, separator=BlindSeparator(2))
+
+
+def test_open_files_are_open_for_what_is_done(recordings: list[Path], tmp_path: Path) -> None:
+    with (tmp_path / "x").open("wb") as written, recordings[0].open("rb") as read:
+        with pytest.raises(ParameterError, match="is not readable; must be a path or an open binary file"):
+            denoise_file(written, tmp_path / "y.wav")
+        with pytest.raises(ParameterError, match="is not writable; must be a path or an open binary file"):
+            denoise_file(recordings[0], read)
+
+
 def test_progress_is_a_function(recordings: list[Path]) -> None:
     wrong: Any = 5
     with pytest.raises(ParameterError, match="progress=5; must be a function"):
         denoise_files(recordings, progress=wrong)
     with pytest.raises(ParameterError, match="progress=5; must be a function"):
         denoise_file(recordings[0], progress=wrong)
+    with pytest.raises(ParameterError, match="observer=5; must be a function"):
+        Denoiser().stream(SR, observer=wrong)
     with pytest.raises(ParameterError, match="callback=5; must be a function"):
         factorize(np.ones((3, 4)), 1, callback=wrong)
 
