@@ -61,7 +61,7 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
         "--strength",
         choices=tuple(defaults.STRENGTHS),
         help="how much noise is removed; in the pauses of 60 noisy recordings, in the median and at the 90th "
-        "percentile: light 12 and 12 dB, for a natural sound; normal 24 and 33; strong 24 and 35: it differs where "
+        "percentile: light 12 and 12 dB, for a natural sound; normal 28 and 35; strong 28 and 36: it differs where "
         "the noise is steady (default: normal); --reduction and --mix have priority",
     )
     group.add_argument(
