@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,17 @@ import pytest
 import soundfile
 import soxr
 
+from nmf_audio import Dictionary, shipped_dictionaries
+
 DEMOS = Path(__file__).parent.parent / "demos"
 
 Array = npt.NDArray[np.float32]
+
+
+def pytest_collection_finish() -> None:
+    """Keep what all tests hold out of every search for what nothing holds."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure() -> None:
@@ -30,6 +40,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NMF_AUDIO_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_dictionaries_read_once() -> Iterator[None]:
+    """Read each shipped dictionary once: it can't be changed, and takes longer than many a test."""
+    load = vars(Dictionary)["load"].__func__
+    read = cache(lambda path: load(Dictionary, path))
+
+    def load_once(cls: type[Dictionary], path: str | os.PathLike[str]) -> Dictionary:
+        dictionary: Dictionary = read(path) if path in shipped_dictionaries().values() else load(cls, path)
+        return dictionary
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Dictionary, "load", classmethod(load_once))
+        yield
 
 
 @pytest.fixture(scope="session")

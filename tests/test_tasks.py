@@ -30,6 +30,8 @@ RECORDINGS = {
     "live": ["room.wav"],
 }
 STEREO = {"panel.wav", "interview.wav", "guide.wav", "b.wav"}
+CUT = {"episode.wav", "interview.wav", "lecture.mp3"}
+"""Those of which a page takes what follows the fifth second."""
 OTHER_PROGRAMS = {"pip", "pactl", "ffmpeg", "cat", "consumer"}
 
 
@@ -65,7 +67,7 @@ def make_recordings(names: list[str]) -> None:
             write_media(path)
             continue
         sr = 8000 if "calls" in name else 16000
-        shape = (6 * sr, 1 + (path.name in STEREO))
+        shape = ((6 if path.name in CUT else 2) * sr, 1 + (path.name in STEREO))
         soundfile.write(path, 0.1 * np.random.default_rng(i).standard_normal(shape), sr)
 
 

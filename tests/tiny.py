@@ -75,13 +75,13 @@ def dictionary_with_memory(*, second: bool = True) -> Dictionary:
     )
 
 
-MEMORY = "trained, with a memory"
+NO_MEMORY = "trained, without a memory"
 
 
 def denoiser_by(method: str, **settings: Any) -> Denoiser:
-    """Return a denoiser by one of the methods, with the shipped dictionary, or by MEMORY."""
-    if method == MEMORY:
-        return Denoiser(dictionary_with_memory(), **settings)
+    """Return a denoiser by one of the methods, with its shipped dictionary, or by NO_MEMORY with the older one."""
+    if method == NO_MEMORY:
+        return Denoiser("trained", **settings)
     return Denoiser(method=method, **settings)
 
 

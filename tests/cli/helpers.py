@@ -10,7 +10,8 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "nmf_audio.cli.denoise"]
@@ -20,6 +21,28 @@ Run = Callable[..., tuple[int, list[str], list[str]]]
 def take_interrupts() -> None:
     """Before a command starts: let it be interrupted, which what runs in a shell's background is not."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def piping(content: bytes) -> Iterator[None]:
+    """Let a pipe be the standard input of this process, through which this comes."""
+    outlet, inlet = os.pipe()
+    saved = os.dup(0)
+    os.dup2(outlet, 0)
+    os.close(outlet)
+
+    def write() -> None:
+        with os.fdopen(inlet, "wb") as file:
+            file.write(content)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+        writer.join()
 
 
 def ended_within(process: subprocess.Popen[str], seconds: float) -> bool:

@@ -21,7 +21,7 @@ import soundfile
 
 from nmf_audio import Denoiser
 from nmf_audio.io.riff import WavHead, read_head, write_head
-from tests.cli.helpers import COMMAND, names, take_interrupts
+from tests.cli.helpers import COMMAND, Run, names, piping, take_interrupts
 from tests.tiny import noise, write_noise
 
 SR = 16000
@@ -133,14 +133,17 @@ def test_the_line_in_the_documentation(options: list[str], talk: bytes, denoised
     assert lines[0].startswith("standard input -> standard output: 3.0 s in ")
 
 
-def test_between_a_pipe_and_files(options: list[str], talk: bytes, denoised: bytes, tmp_path: Path) -> None:
+def test_between_a_pipe_and_files(
+    options: list[str], talk: bytes, denoised: bytes, run: Run, tmp_path: Path
+) -> None:
     def samples(path: Path) -> bytes:
         return bytes(soundfile.read(path, dtype="int16")[0].astype("<i2").tobytes())
 
     words = ["-", "-o", "clean.flac", "--keep-noise", "noise.wav", "--json", "r.json"]
-    result = denoise(options, *words, stdin=ffmpeg_stream(talk), cwd=tmp_path)
-    assert (result.returncode, result.stderr) == (0, b"")
-    assert result.stdout.startswith(b"standard input -> clean.flac: ")
+    with piping(ffmpeg_stream(talk)):
+        code, out, err = run(*words)
+    assert (code, err) == (0, [])
+    assert out[0].startswith("standard input -> clean.flac: ")
     assert samples(tmp_path / "clean.flac") == denoised
     parts = [np.frombuffer(samples(tmp_path / name), "<i2") for name in ("clean.flac", "noise.wav")]
     np.testing.assert_array_equal(parts[0] + parts[1], np.frombuffer(talk, "<i2"))
@@ -311,16 +314,16 @@ def test_faults_of_names_and_options(
     assert names(tmp_path) == ["a.wav"]
 
 
-def test_a_dry_run_reads_nothing(options: list[str], tmp_path: Path) -> None:
-    result = denoise(options, "-", "-o", "clean.wav", "-n", stdin=b"no recording", cwd=tmp_path)
-    assert (result.returncode, result.stdout) == (0, b"standard input -> clean.wav\n")
+def test_a_dry_run_reads_nothing(run: Run, tmp_path: Path) -> None:
+    with piping(b"no recording"):
+        assert run("-", "-o", "clean.wav", "-n") == (0, ["standard input -> clean.wav"], [])
+        assert os.read(0, 99) == b"no recording"
     assert names(tmp_path) == []
 
 
-def test_a_file_may_be_called_so(options: list[str], tmp_path: Path) -> None:
+def test_a_file_may_be_called_so(run: Run, tmp_path: Path) -> None:
     write_noise(tmp_path / "a.wav").rename(tmp_path / "-")
-    result = denoise(options, "./-", "-o", "clean.wav", cwd=tmp_path)
-    assert result.returncode == 0
+    assert run("./-", "-o", "clean.wav")[0] == 0
     assert names(tmp_path) == ["-", "clean.wav"]
 
 

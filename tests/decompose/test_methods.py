@@ -26,7 +26,7 @@ from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import Normaliser
 from nmf_audio.dsp.stft import stft
 from nmf_audio.metrics import si_sdr
-from tests.tiny import MEMORY, denoiser_by, dictionary_with_memory
+from tests.tiny import NO_MEMORY, denoiser_by, dictionary_with_memory
 
 Array = npt.NDArray[np.float32]
 
@@ -36,7 +36,7 @@ def bands_of(y: Array, spectrum: Array) -> Array:
     return Normaliser(spectrum).process(band_map.pool(np.abs(stft(y, band_map.n_fft)).T)).T
 
 
-@pytest.mark.parametrize("method", [*METHODS, MEMORY])
+@pytest.mark.parametrize("method", [*METHODS, NO_MEMORY])
 def test_masks_share_every_cell(method: str, noisy_speech: Array) -> None:
     denoiser = denoiser_by(method)
     V = bands_of(noisy_speech[:48000], denoiser.dictionary.spectrum)
@@ -67,7 +67,7 @@ def test_priors_are_kept_on_request_and_change_nothing(noisy_speech: Array) -> N
     )
 
 
-@pytest.mark.parametrize("method", [*METHODS, MEMORY])
+@pytest.mark.parametrize("method", [*METHODS, NO_MEMORY])
 def test_a_quieter_recording_gives_the_same_result_quieter(method: str, noisy_speech: Array) -> None:
     y = noisy_speech[:48000]
     denoiser = denoiser_by(method)
@@ -78,7 +78,7 @@ def test_a_quieter_recording_gives_the_same_result_quieter(method: str, noisy_sp
         np.testing.assert_allclose(scaled, loud, atol=1e-4 * np.abs(loud).max())
 
 
-@pytest.mark.parametrize("method", [*METHODS, MEMORY])
+@pytest.mark.parametrize("method", [*METHODS, NO_MEMORY])
 def test_channels_of_equal_or_opposite_phase_are_treated_alike(method: str, noisy_speech: Array) -> None:
     y = noisy_speech[:32000]
     denoiser = denoiser_by(method)

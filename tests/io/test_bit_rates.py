@@ -13,7 +13,7 @@ from nmf_audio.io.open import open_reader
 from nmf_audio.separation.separator import Separator
 from tests.tiny import tiny_dictionary
 
-SECONDS = 2
+SECONDS = 1
 TINY = tiny_dictionary()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from nmf_audio import Denoiser, PercussiveSeparator, Separator, denoise_files
 from tests.io.media.make import write_media
-from tests.tiny import MEMORY, SR, denoiser_by, noise, tiny_dictionary, write_noise
+from tests.tiny import SR, denoiser_by, noise, tiny_dictionary, write_noise
 
 TINY = tiny_dictionary()
 
@@ -34,7 +34,7 @@ def no_collector() -> Iterator[None]:
     [
         lambda: Denoiser(TINY, method="classic").stream(SR),
         lambda: Denoiser(TINY, method="adaptive").stream(48000),
-        lambda: denoiser_by(MEMORY).stream(16000),
+        lambda: denoiser_by("trained").stream(16000),
         lambda: Separator(TINY).stream(SR),
         lambda: PercussiveSeparator().learn([noise(1.0).T.astype(np.float32)], SR),
     ],

@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,36 +68,40 @@ class Act:
         return Report(self.path, self.path, "failed", error=error)
 
 
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Processes]:
+    """Some that tests share which leave them as they are."""
+    with Processes() as shared:
+        yield shared
+
+
 def ignore(done: float, total: float) -> None:
     """What progress may be."""
 
 
-def test_results_and_progress_come_back_and_processes_are_used_again() -> None:
+def test_results_and_progress_come_back_and_processes_are_used_again(processes: Processes) -> None:
     seen = []
-    with Processes() as processes:
-        reports = [processes.remote(Act(""))(lambda *x: seen.append(x)) for _ in range(2)]
+    reports = [processes.remote(Act(""))(lambda *x: seen.append(x)) for _ in range(2)]
     assert seen == 2 * [(0, 3), (1, 3), (2, 3)]
     assert reports[0] == reports[1]
     assert str(reports[0].src) != str(os.getpid())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="looks at sessions")
-def test_ctrl_c_of_a_terminal_does_not_reach_them() -> None:
-    with Processes() as processes:
-        pid = int(str(processes.remote(Act(""))(ignore).src))
-        assert os.getsid(pid) != os.getsid(0)
+def test_ctrl_c_of_a_terminal_does_not_reach_them(processes: Processes) -> None:
+    pid = int(str(processes.remote(Act(""))(ignore).src))
+    assert os.getsid(pid) != os.getsid(0)
 
 
-def test_what_is_said_there_is_said_here(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_said_there_is_said_here(processes: Processes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with Processes() as processes, pytest.warns(RuntimeWarning, match="a warning"):
+    with pytest.warns(RuntimeWarning, match="a warning"):
         assert processes.remote(Act("say"))(ignore).status == "done"
     assert caplog.messages == ["compiling"]
 
 
-def test_faults_come_back_with_their_traceback() -> None:
-    with Processes() as processes:
-        plain, odd = (processes.remote(Act(what))(ignore).error for what in ("raise", "odd"))
+def test_faults_come_back_with_their_traceback(processes: Processes) -> None:
+    plain, odd = (processes.remote(Act(what))(ignore).error for what in ("raise", "odd"))
     assert isinstance(plain, ValueError)
     assert "raise ValueError" in "".join(traceback.format_exception(plain))
     assert str(odd) == "OddError: odd"
@@ -186,6 +191,7 @@ def test_modules_are_those_of_here(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert report.src == Path(nmf_audio.__file__)
 
 
+@pytest.mark.slow
 def test_recordings_are_the_same_however_many_jobs(tmp_path: Path) -> None:
     sources = [write_noise(tmp_path / f"{i}.wav", 1 + i) for i in range(3)]
     outputs = []

@@ -56,8 +56,11 @@ SEPARATORS: list[RecordingSeparator] = [
 ALL = pytest.mark.parametrize("separator", SEPARATORS, ids=repr)
 
 
-@ALL
-@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+@pytest.mark.parametrize(
+    ("separator", "dtype"),
+    [(separator, (np.int16, np.float32)[i % 2]) for i, separator in enumerate(SEPARATORS)],
+    ids=repr,
+)
 def test_parts_add_up_and_look_like_the_mixture(separator: RecordingSeparator, dtype: Any) -> None:
     y = np.stack([np.add(*_music(1.0)), 0.5 * _music(1.0)[0]])
     y = np.rint(8000 * y).astype(dtype) if dtype == np.int16 else y.astype(dtype)
@@ -84,7 +87,7 @@ def test_a_quieter_mixture_gives_the_same_quieter(separator: RecordingSeparator)
 @pytest.mark.parametrize(
     "separator", [s for s in SEPARATORS if not isinstance(s, ExampleSeparator)], ids=repr
 )
-@pytest.mark.parametrize("n", [0, 1, 100, 3000])
+@pytest.mark.parametrize("n", [0, 1, 3000])
 def test_silence_and_hardly_any_samples_are_valid(separator: RecordingSeparator, n: int) -> None:
     for y in (np.zeros(n, np.float32), np.full(n, 0.1, np.float32)):
         parts = separator.separate(y, SR)
