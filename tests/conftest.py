@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +47,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def shipped_dictionaries_read_once() -> Iterator[None]:
     """Read each shipped dictionary once: it can't be changed, and takes longer than many a test."""
     load = vars(Dictionary)["load"].__func__
-    read = cache(lambda path: load(Dictionary, path))
 
-    def load_once(cls: type[Dictionary], path: str | os.PathLike[str]) -> Dictionary:
-        dictionary: Dictionary = read(path) if path in shipped_dictionaries().values() else load(cls, path)
-        return dictionary
+    @cache
+    def read(path: Path) -> Any:
+        return load(Dictionary, path)
+
+    def load_once(cls: type[Dictionary], path: Any) -> Any:
+        return read(path) if path in shipped_dictionaries().values() else load(cls, path)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Dictionary, "load", classmethod(load_once))

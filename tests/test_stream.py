@@ -213,6 +213,9 @@ def test_priming_survives_reset_and_is_refused_once_the_signal_has_begun(
     # two equal channels, joined by power, have the magnitudes of one only up to rounding
     np.testing.assert_allclose(outputs[0][0], denoiser.denoise(y, 16000, noise=noise), atol=1e-5)
     assert np.abs(outputs[0][0] - denoiser.denoise(y, 16000)).max() > 1e-4
+    # what the noise is like is learned, not how loud it is
+    louder = denoiser.denoise(y, 16000, noise=64 * noise)
+    np.testing.assert_allclose(louder, denoiser.denoise(y, 16000, noise=noise), atol=1e-5)
     stream.process(np.stack([y, y]))
     with pytest.raises(ParameterError, match="has begun"):
         stream.prime(noise)

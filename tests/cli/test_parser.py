@@ -13,6 +13,7 @@ import nmf_audio
 from nmf_audio import __version__
 from nmf_audio.cli.denoise import build_parser as build_denoise
 from nmf_audio.cli.main import build_parser
+from nmf_audio.cli.times import parse_section
 from tests.cli.helpers import Run
 from tests.tiny import write_noise
 
@@ -36,6 +37,7 @@ from tests.tiny import write_noise
         (["a.wav", "--talk.m4a"], ["--talk.m4a: begins like an option; give ./--talk.m4a for"]),
         (["-v-take"], ["-v-take: begins like an option; give ./-v-take for"]),
         (["-oclean.wav"], ["FILE is missing"]),
+        (["a.wav", "--ouput=b.wav"], ["--ouput=b.wav: there is no such option; did you mean --output?"]),
         (["a.wav", "-q", "b.wav"], ["b.wav: is apart from the other files; put it next to them"]),
         (["a\x1b[2J.wav", "--\x1b[2J"], [r"--\x1b[2J: there is no such option"]),
     ],
@@ -145,3 +147,7 @@ def test_a_link_that_leads_nowhere(run: Run, tmp_path: Path) -> None:
         code, _, err = run("a.wav", "-o", output)
         assert code == 2
         assert err == ["denoise: b.wav: is a link to nowhere/x.wav, whose folder is missing; make it first"]
+
+
+def test_times_of_more_than_an_hour() -> None:
+    assert parse_section("0:59-1:02:03.5") == (59, 3723.5)

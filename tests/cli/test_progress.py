@@ -66,6 +66,15 @@ def test_the_time_left(clock: Clock, monkeypatch: pytest.MonkeyPatch, before: fl
     assert terminal.getvalue().endswith("\r")
 
 
+def test_of_a_pipe_nobody_knows_how_much_is_to_come(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = open_terminal(monkeypatch)
+    with progress_bar(ARGS, "standard input", unit="s") as update:
+        for done in range(5):
+            clock.now += 1
+            update(done, done)
+    assert "%" not in terminal.getvalue()
+
+
 def test_sound_of_recordings_that_were_not_opened_is_estimated(tmp_path: Path) -> None:
     sizes = {"a.wav": 100, "b.wav": 300, "c.flac": 50, "d.wav": 1000, "e.wav": 200, "f.wav": 100}
     for name, size in sizes.items():

@@ -115,6 +115,10 @@ def test_joint_files_share_their_sources(run: Run, sources: Any) -> None:
     assert "bad.wav" in err[0]
     assert "other.wav: sample rate 16000; must be 8000 Hz" in err[1]
     assert {name.split(".")[0] for name in names(Path("parts"))} == {"one", "two"}
+    # one of another rate is not learned from
+    assert run("one.wav", "two.wav", "--blind", "2", "--joint", "-o", "both")[0] == 0
+    for name in names(Path("both")):
+        assert (Path("both") / name).read_bytes() == (Path("parts") / name).read_bytes()
     run("two.wav", "--blind", "2", "-o", "alone")
     assert any(np.any(part != _parts("alone", "two")[name]) for name, part in _parts("parts", "two").items())
 

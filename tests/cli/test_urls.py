@@ -132,6 +132,11 @@ def test_outputs_are_stored_all_or_none(store: Any, monkeypatch: pytest.MonkeyPa
     ):
         denoise_file("memory://talks/a.wav", "memory://clean.wav", keep_noise="memory://rest.wav", **OPTIONS)
     assert list(store.find("/")) == ["/talks/a.wav"]
+    # of what was there before, the store decides what is left
+    store.pipe("/clean.wav", b"mine")
+    with pytest.raises(AudioFileError, match="the connection is lost"):
+        denoise_file("memory://talks/a.wav", "memory://clean.wav", force=True, **OPTIONS)
+    assert store.exists("/clean.wav")
 
 
 def test_many_of_them_one_of_which_is_missing(store: Any, talk: Path, tmp_path: Path) -> None:

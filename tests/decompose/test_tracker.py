@@ -29,6 +29,8 @@ def test_speech_hardly_moves_it_and_a_louder_noise_does() -> None:
     louder = noise.copy()
     louder[200:] *= 10
     assert run(louder)[-100:].mean() > 7
+    louder[200:] *= 100
+    assert run(louder)[-50:].mean() > 700
 
 
 def test_scale_and_reset() -> None:

@@ -96,6 +96,8 @@ def test_bands_above_half_the_rate_are_missing() -> None:
     assert band_map.n_observed < spec.n_bands
     assert band_map.centres[-1] <= 4000
     assert not band_matrix(spec, 8000)[band_map.n_observed :].any()
+    # above the spec's own rate the highest band is missing too
+    assert [BandMap(spec, sr).n_observed for sr in (16000, 48000)] == [spec.n_bands, spec.n_bands - 1]
 
 
 @pytest.mark.parametrize("sr", RATES)

@@ -8,7 +8,8 @@ import pytest
 import soxr
 
 from nmf_audio import Denoiser
-from nmf_audio.dsp.bands import frame_size
+from nmf_audio.dsp.bands import BandMap, FrontEndSpec, frame_size
+from nmf_audio.dsp.highband import HighBandGain
 from nmf_audio.dsp.stft import stft
 
 Array = npt.NDArray[np.float32]
@@ -45,6 +46,17 @@ def test_clean_speech_keeps_its_high_band(sr: int, clean_speech: Array) -> None:
     out = Denoiser().denoise(y, sr)
     change = decibels(band_power(out, sr, 8200, 20000).sum() / band_power(y, sr, 8200, 20000).sum())
     assert abs(change) < 1
+
+
+def test_a_noise_that_gets_louder_during_speech_becomes_the_floor() -> None:
+    band_map = BandMap(FrontEndSpec(), 48000)
+    n = 3000
+    high = np.ones((n, band_map.n_freq - band_map.n_covered), np.float32)
+    high[:20] *= 0.1
+    bands, mask = np.ones((n, band_map.n_observed), np.float32), np.ones((n, band_map.n_observed), np.float32)
+    gains = HighBandGain(band_map).process(high, bands, mask)
+    assert gains[50].min() > 0.9
+    assert gains[-1].max() < 0.1
 
 
 @pytest.mark.parametrize("snr_db", [0, 10, 20])

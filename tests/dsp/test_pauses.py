@@ -96,7 +96,7 @@ def test_levels_are_medians_of_the_frames_in_pauses() -> None:
     frames = np.abs(rng.standard_normal((400, 257))).astype(np.float32)
     talking = np.arange(400) % 4 > 0
     frames[talking] *= 10
-    gains = np.where(talking[:, None], 1, 0.05).astype(np.float32) * np.ones((1, 257), np.float32)
+    gains = np.where(talking[:, None], 0.9, 0.05).astype(np.float32) * np.ones((1, 257), np.float32)
     whole, parts = PauseMeter(512), PauseMeter(512)
     whole.add(frames, gains, 0.5 * gains)
     for start in range(0, 400, 7):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nmf_audio import ParameterError
-from nmf_audio.dsp.samples import check_samples, from_float, to_float
+from nmf_audio.dsp.samples import check_samples, from_float, remainder, to_float
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
@@ -26,6 +26,8 @@ def test_int32_keeps_24_bits() -> None:
 def test_integers_saturate(dtype: type) -> None:
     info = np.iinfo(dtype)
     assert from_float(np.array([1.5, -1.5], np.float32), dtype).tolist() == [info.max, info.min]
+    y, part = np.array([5, info.max], dtype), np.array([2, -9], dtype)
+    assert remainder(y, [part]).tolist() == [3, info.max]
 
 
 @pytest.mark.parametrize(

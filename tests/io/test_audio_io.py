@@ -1,7 +1,9 @@
 """Audio files: exact, bounded, and honest about what is wrong with them."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ import soundfile
 from nmf_audio.errors import AudioFileError
 from nmf_audio.io.containers import Container, choose_container
 from nmf_audio.io.extras import make_extras
+from nmf_audio.io.section import cut
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.sndfile_writer import AudioWriter
 from nmf_audio.io.truncation import describe_truncation
@@ -45,6 +48,14 @@ def read_all(path: Path) -> npt.NDArray[np.float32]:
     with AudioReader(path) as reader:
         blocks = list(reader.blocks())
     return np.concatenate(blocks, axis=1)
+
+
+def test_of_a_part_no_block_behind_it_is_read() -> None:
+    def blocks() -> Iterator[Any]:
+        yield from np.arange(6).reshape(3, 1, 2)
+        raise AssertionError("read too far")
+
+    assert [block.tolist() for block in cut(blocks(), 1, 6)] == [[[1]], [[2, 3]], [[4, 5]]]
 
 
 def shorten(path: Path, share: float = 0.6) -> Path:

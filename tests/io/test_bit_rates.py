@@ -13,7 +13,7 @@ from nmf_audio.io.open import open_reader
 from nmf_audio.separation.separator import Separator
 from tests.tiny import tiny_dictionary
 
-SECONDS = 1
+SECONDS = 2
 TINY = tiny_dictionary()
 
 

@@ -166,6 +166,13 @@ def test_an_example_of_noise_takes_it_out() -> None:
     assert np.std(parts["rest"][: SR - 1000]) < 0.3 * np.std(noise)
 
 
+def test_the_example_is_a_section_of_the_first_take() -> None:
+    noise = 0.1 * np.random.default_rng(3).standard_normal(2 * SR).astype(np.float32)
+    tone = np.sin(0.3 * np.arange(2 * SR)).astype(np.float32)
+    _, other = separate_takes([noise, tone], SR, ExampleSeparator(0, 1))
+    assert np.std(other["example"]) < 0.3 * np.std(other["rest"])
+
+
 def test_a_short_take_gains_by_another_that_shares_its_sources() -> None:
     sources = _music()
     y, cut = np.add(*sources), 3 * SR

@@ -193,6 +193,9 @@ def test_arguments_are_checked_by_name(mixture: Mixture) -> None:
     ):
         with pytest.raises(ParameterError, match=message):
             Separator({"low": low}, **options)
+    for options in ({"free": 2}, {"beta": 1}, {"mask_power": 2}):
+        with pytest.raises(ParameterError, match="must be left out beside 'trained'"):
+            Separator("trained", **options)
     with pytest.raises(ParameterError, match=r"sources=\[\]; must be at least one"):
         Separator([])
     with pytest.raises(ParameterError, match="two sources are called 'low'"):

@@ -50,10 +50,10 @@ def trained(recordings: Recordings) -> Dictionary:
 
 def test_the_loss_falls(recordings: Recordings) -> None:
     """On the same mixtures before and after: the steps' own are of other difficulty each."""
-    settings = replace(SMALL, n_steps=50, batch_size=4, seconds=1.0, cool_down=50, weights=FINISHING)
+    settings = replace(SMALL, n_steps=80, batch_size=4, seconds=1.0, cool_down=80, weights=FINISHING)
     training = DenoiserTraining(recordings, settings, spec=SPEC)
     before = training.score()
-    for _ in range(50):
+    for _ in range(80):
         training.step()
     after = training.score()
     assert after["loss"] < 0.9 * before["loss"]

@@ -1,5 +1,6 @@
 """Plain dictionaries describe what they were learned from, the same way every time."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,16 +211,19 @@ def test_arguments_are_checked(tmp_path: Path, noise_corpus: Corpus) -> None:
         train_plain(silent, source="noise", **QUICK)
 
 
+@pytest.mark.parametrize("power", [1, 2])
 def test_merge_keeps_what_each_dictionary_describes(
-    speech: Dictionary, speech_corpus: Corpus, noise_corpus: Corpus
+    speech: Dictionary, noise_corpus: Corpus, power: int
 ) -> None:
     noise = train_plain(noise_corpus, source="noise", **QUICK)
+    if power == 2:
+        noise, speech = (replace(one, beta=0.0, power=2.0) for one in (noise, speech))
     both = merge(noise, speech)
     assert both.sources == ("speech", "noise")
     np.testing.assert_array_equal(both.spectrum, noise.spectrum)
     np.testing.assert_array_equal(both.columns("noise"), noise.columns("noise"))
-    spectra = both.columns("speech") * both.spectrum[:, None]
-    expected = speech.columns("speech") * speech.spectrum[:, None]
+    spectra = both.columns("speech") * both.spectrum[:, None] ** power
+    expected = speech.columns("speech") * speech.spectrum[:, None] ** power
     np.testing.assert_allclose(
         spectra / np.linalg.norm(spectra, axis=0), expected / np.linalg.norm(expected, axis=0), atol=1e-5
     )
