@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from nmf_audio import ParameterError
@@ -26,7 +29,8 @@ def test_int32_keeps_24_bits() -> None:
 def test_integers_saturate(dtype: type) -> None:
     info = np.iinfo(dtype)
     assert from_float(np.array([1.5, -1.5], np.float32), dtype).tolist() == [info.max, info.min]
-    y, part = np.array([5, info.max], dtype), np.array([2, -9], dtype)
+    y: npt.NDArray[Any] = np.array([5, info.max], dtype)
+    part: npt.NDArray[Any] = np.array([2, -9], dtype)
     assert remainder(y, [part]).tolist() == [3, info.max]
 
 
