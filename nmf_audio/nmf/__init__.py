@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nmf_audio.nmf.convex import ConvexFactorization, SemiFactorization, factorize_convex, factorize_semi
+    from nmf_audio.nmf.convolutive import ConvolutiveFactorization, factorize_convolutive
+    from nmf_audio.nmf.cross_validation import CrossValidation, cross_validate
     from nmf_audio.nmf.divergences import beta_divergence
     from nmf_audio.nmf.factorization import Factorization, factorize
     from nmf_audio.nmf.frame_solver import FrameSolver
+    from nmf_audio.nmf.imputation import Imputation, impute
     from nmf_audio.nmf.init import initialize
+    from nmf_audio.nmf.joint import JointFactorization, factorize_joint
     from nmf_audio.nmf.kmeans import k_means
     from nmf_audio.nmf.least_squares import nnls
     from nmf_audio.nmf.model import NMF
     from nmf_audio.nmf.online import OnlineAtoms, sum_for_atoms
+    from nmf_audio.nmf.orthogonal import OrthogonalFactorization, factorize_orthogonal
     from nmf_audio.nmf.penalised import Penalty, factorize_penalised
+    from nmf_audio.nmf.rank_factorization import RankFactorization, factorize_rank, factorize_rank_symmetric
     from nmf_audio.nmf.separable import find_anchors
+    from nmf_audio.nmf.sequential import SequentialFactorization, factorize_sequentially, principal_residuals
     from nmf_audio.nmf.symmetric import cluster, factorize_symmetric
     from nmf_audio.nmf.tensor import TensorFactorization, factorize_tensor
     from nmf_audio.nmf.topics import Topics, plsa
@@ -28,28 +35,44 @@ if TYPE_CHECKING:
 _HOMES = {
     "NMF": "model",
     "ConvexFactorization": "convex",
+    "ConvolutiveFactorization": "convolutive",
+    "CrossValidation": "cross_validation",
     "Factorization": "factorization",
     "FrameSolver": "frame_solver",
+    "Imputation": "imputation",
+    "JointFactorization": "joint",
     "OnlineAtoms": "online",
+    "OrthogonalFactorization": "orthogonal",
     "Penalty": "penalised",
+    "RankFactorization": "rank_factorization",
     "SemiFactorization": "convex",
+    "SequentialFactorization": "sequential",
     "TensorFactorization": "tensor",
     "Topics": "topics",
     "activations": "updates",
     "beta_divergence": "divergences",
     "cluster": "symmetric",
+    "cross_validate": "cross_validation",
     "factorize": "factorization",
     "factorize_convex": "convex",
+    "factorize_convolutive": "convolutive",
+    "factorize_joint": "joint",
+    "factorize_orthogonal": "orthogonal",
     "factorize_penalised": "penalised",
+    "factorize_rank": "rank_factorization",
+    "factorize_rank_symmetric": "rank_factorization",
     "factorize_semi": "convex",
+    "factorize_sequentially": "sequential",
     "factorize_symmetric": "symmetric",
-    "find_anchors": "separable",
-    "k_means": "kmeans",
-    "sum_for_atoms": "online",
     "factorize_tensor": "tensor",
+    "find_anchors": "separable",
+    "impute": "imputation",
     "initialize": "init",
+    "k_means": "kmeans",
     "nnls": "least_squares",
     "plsa": "topics",
+    "principal_residuals": "sequential",
+    "sum_for_atoms": "online",
     "update_H": "updates",
     "update_W": "updates",
 }
@@ -57,27 +80,43 @@ _HOMES = {
 __all__ = [
     "NMF",
     "ConvexFactorization",
+    "ConvolutiveFactorization",
+    "CrossValidation",
     "Factorization",
     "FrameSolver",
+    "Imputation",
+    "JointFactorization",
     "OnlineAtoms",
+    "OrthogonalFactorization",
     "Penalty",
+    "RankFactorization",
     "SemiFactorization",
+    "SequentialFactorization",
     "TensorFactorization",
     "Topics",
     "activations",
     "beta_divergence",
     "cluster",
+    "cross_validate",
     "factorize",
     "factorize_convex",
+    "factorize_convolutive",
+    "factorize_joint",
+    "factorize_orthogonal",
     "factorize_penalised",
+    "factorize_rank",
+    "factorize_rank_symmetric",
     "factorize_semi",
+    "factorize_sequentially",
     "factorize_symmetric",
     "factorize_tensor",
     "find_anchors",
+    "impute",
     "initialize",
     "k_means",
     "nnls",
     "plsa",
+    "principal_residuals",
     "sum_for_atoms",
     "update_H",
     "update_W",

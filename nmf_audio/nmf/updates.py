@@ -336,6 +336,23 @@ def compute_statistics(
     return P, Q
 
 
+def compute_ratios(
+    V: AnyArray, L: AnyArray, beta: float, M: AnyArray | None = None
+) -> tuple[AnyArray, AnyArray]:
+    """Return M * V * L**(beta-2) and M * L**(beta-1), the two parts of the gradient in a model L; M may be empty."""
+    if beta == 2:
+        parts = V, L
+    elif beta == 1:
+        parts = V / L, np.ones_like(L)
+    elif beta == 0:
+        inverse = 1 / L
+        parts = V * inverse * inverse, inverse
+    else:
+        power = L ** L.dtype.type(beta - 2)
+        parts = V * power, power * L
+    return parts if M is None or not M.size else (M * parts[0], M * parts[1])
+
+
 def keep_above_floor(old: AnyArray, new: AnyArray) -> AnyArray:
     """Limit entries to at least 1e-10 of their atom's largest, which prevents denormals; zeros stay zero."""
     floor = np.maximum(new.max(axis=1, keepdims=True) * new.dtype.type(1e-10), new.dtype.type(1e-30))
