@@ -45,7 +45,7 @@ def test_the_objective_rises_at_no_iteration(
 def test_the_cost_is_the_objective_as_it_is_written(beta: float) -> None:
     V, W, H = _example()
     V *= 2.0 / V.mean()  # the scale is a power of two
-    weights = {
+    weights: dict[str, Any] = {
         "l1": (0.0, 0.2, 0.0, 1.0),
         "continuity": (1.0, 2.0, 0.0, 3.0),
     }
@@ -172,3 +172,70 @@ def test_faults_are_named(change: dict[str, Any], message: str) -> None:
     arguments: dict[str, Any] = {"V": _example()[0], "n_components": 3, "penalty": Penalty()} | change
     with pytest.raises(ParameterError, match=message):
         factorize_penalised(arguments.pop("V"), **arguments)
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("shape", [None, (3, 4), (2, 3, 2)])
+def test_the_objective_with_total_variation_is_as_written_and_never_rises(
+    beta: float, shape: tuple[int, ...] | None
+) -> None:
+    V, W, H = _example(n_frames=12)
+    V *= 2.0 / V.mean()
+    continuity, variation = np.array([0.0, 1.0, 0.0, 0.0]), np.array([0.5, 0.2, 0.0, 30.0])
+    penalty = Penalty(continuity=continuity.tolist(), variation=variation.tolist(), shape=shape)
+    before = np.inf
+    for _ in range(8):
+        W, H, _, cost = factorize_penalised(V, beta=beta, W=W, H=H, penalty=penalty, max_iter=1, tol=0)
+        a = (H / 2 / 8).reshape(4, *(shape or (12,)))
+        expected = naive.penalised_objective(
+            V / 2, W, H / 2, beta, np.zeros(4), np.zeros(4), 0.0, np.arange(4)
+        )
+        for axis in range(1, a.ndim):
+            d = np.moveaxis(np.diff(a, axis=axis), 0, -1)
+            expected += 8 * (continuity * d**2 + variation * (np.sqrt(d**2 + 1e-4) - 1e-2)).sum()
+        assert cost == pytest.approx(expected * 2**beta, rel=1e-6)
+        assert cost <= before * (1 + 1e-9)
+        before = cost
+
+
+def test_total_variation_keeps_a_step_that_continuity_smears() -> None:
+    rng = np.random.default_rng(0)
+    W, H = np.array([[1.0], [2.0], [1.0]]), np.where(np.arange(60) < 30, 1.0, 4.0)[None]
+    V = rng.gamma(4.0, W @ H / 4)
+    found = [
+        factorize_penalised(V, W=W, free=(), penalty=p, tol=0, max_iter=300).H / 4
+        for p in (Penalty(variation=1.0), Penalty(continuity=2.0), Penalty())
+    ]
+    errors = [np.mean((h - H) ** 2) for h in found]
+    assert errors[0] < 0.5 * errors[1] < 0.5 * errors[2]
+    steps = [h[0, 30] - h[0, 29] for h in found]
+    assert steps[0] > 2
+    assert steps[1] < 1
+
+
+def test_total_variation_over_an_image_finds_its_regions() -> None:
+    rng = np.random.default_rng(1)
+    W = rng.random((6, 2)) + 0.1
+    W /= W.sum(0)
+    maps = np.full((2, 10, 10), 0.2)
+    maps[0, 2:6, 3:8], maps[1, 5:9, 1:4] = 1, 1
+    H = 6 * maps.reshape(2, 100)
+    V = rng.gamma(4.0, W @ H / 4)
+    errors = [
+        np.mean((factorize_penalised(V, W=W, free=(), penalty=p, tol=0, max_iter=300).H - H) ** 2)
+        for p in (
+            Penalty(),
+            Penalty(continuity=0.05, shape=(10, 10)),
+            Penalty(variation=0.05),
+            Penalty(variation=0.05, shape=(10, 10)),
+        )
+    ]
+    assert errors[3] < 0.7 * min(errors[:3])
+
+
+def test_a_shape_that_does_not_fit_is_named() -> None:
+    V, _, _ = _example()
+    with pytest.raises(ParameterError, match=r"shape=\(2, 5\); must be that of 11 pixels, the frames of V"):
+        factorize_penalised(V, 2, penalty=Penalty(variation=1.0, shape=(2, 5)))
+    with pytest.raises(ParameterError, match="variation=-1"):
+        factorize_penalised(V, 2, penalty=Penalty(variation=-1.0))
