@@ -11,7 +11,8 @@ from nmf_audio.nmf.checks import Problem
 from nmf_audio.nmf.divergences import beta_divergence
 from nmf_audio.nmf.least_squares import improve_side
 from nmf_audio.nmf.momentum import Momentum
-from nmf_audio.nmf.nnls_solvers import Solver
+from nmf_audio.nmf.nnls_solvers import Solver, improve_unit_rows
+from nmf_audio.nmf.quadratic import least_squares
 from nmf_audio.nmf.updates import BLOCK, Norm, run_updates, scale_to_unit, update_atoms
 from nmf_audio.nmf.workers import Workers
 
@@ -116,7 +117,11 @@ class Alternation:
     def _solve(self, solver: Solver) -> None:
         V, M = self.problem.V, self.problem.M
         improve_side(V, M, self.atoms, self.h.T, self.l1_H, self.l2_H, solver, workers=self.workers)
-        if len(self.free):
+        if self.norm == "l2" and len(self.free):
+            program = least_squares(V.T, None, self.h.T, self.l1_W, np.zeros_like(self.l2_W))
+            part = program.free_rows(self.atoms, self.free)
+            self.atoms[self.free] = improve_unit_rows(part, self.atoms[self.free], solver.n_steps)
+        elif len(self.free):
             free = None if len(self.free) == len(self.atoms) else self.free
             improve_side(V.T, M.T, self.h.T, self.atoms, self.l1_W, self.l2_W, solver, free, self.workers)
 

@@ -96,7 +96,7 @@ def factorize(
         "mu": multiplicative updates, for any beta. The others are for beta 2, where each side is a problem of
         non-negative least squares, see `nnls`. Default: "hals" for beta 2, unless `weights` or `norm` are
         given, else "mu".
-    init : {"random", "frames", "nndsvda", "nndsvdar", "anchors"}, optional
+    init : {"random", "frames", "nndsvda", "nndsvdar", "k-means", "anchors"}, optional
         Start of what is not given, see `initialize`.
     W : array_like (n_features, n_components), optional
         Atoms to start from. Without `H` the activations of a frame then start equal.
@@ -110,7 +110,9 @@ def factorize(
     l2_H, l2_W : float or array_like (n_components,), optional
         Penalties on half the squares, for the solvers of beta 2 other than "mu".
     norm : None or "l2", optional
-        "l2" keeps the free atoms at unit L2 norm inside the objective (sparse NMF, see `update_W`); for "mu".
+        "l2" keeps the free atoms at unit L2 norm inside the objective, for sparse activations: with "mu" as in
+        `update_W`, with "hals" by the exact minimum of one atom after the other, so that the objective never rises
+        (non-negative sparse coding, Hoyer 2002, who takes gradient steps). "hals" takes no `weights` then.
     weights : array_like (n_features, n_frames), optional
         How much each entry counts; 0 for unknown ones, which may be NaN in `V`.
     max_iter : int, optional
@@ -199,8 +201,9 @@ def _choose_solver(solver: str | None, problem: Problem, norm: Norm) -> str:
     check_choice("solver", solver, SOLVERS)
     if solver != "mu" and problem.beta != 2:
         raise conflict({"solver": solver, "beta": problem.beta}, "give solver='mu', or beta=2")
-    if solver != "mu" and norm is not None:
-        raise conflict({"solver": solver, "norm": norm}, "give solver='mu', or l2_W in the place of norm")
+    if norm is not None and (solver not in ("mu", "hals") or (solver == "hals" and problem.M.size)):
+        known = "solver='mu'" if problem.M.size else "solver='hals' or 'mu'"
+        raise conflict({"solver": solver, "norm": norm}, f"give {known}, or l2_W in the place of norm")
     return solver
 
 

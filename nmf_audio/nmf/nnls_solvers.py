@@ -26,7 +26,7 @@ import numpy as np
 from nmf_audio._types import AnyArray
 from nmf_audio.nmf.quadratic import Quadratic
 
-__all__ = ["SOLVERS", "Solver"]
+__all__ = ["SOLVERS", "Solver", "improve_unit_rows"]
 
 SUFFICIENT = 0.01
 """Share of the decrease that the gradient promises, which a projected step must reach."""
@@ -71,6 +71,24 @@ def _descend_coordinates(problem: Quadratic, X: AnyArray, n_steps: int) -> AnyAr
                 np.einsum("tj,jt->t", off[:, k], X, out=row)
             np.subtract(C[k], row, out=row)
             np.maximum(row, 0, out=X[k])
+    return X
+
+
+def improve_unit_rows(problem: Quadratic, X: AnyArray, n_steps: int) -> AnyArray:
+    """Lower the cost of rows of unit norm, one after the other, each to its minimum.
+
+    With its norm fixed, the square of a row counts for nothing, and the minimum is where it points along the positive
+    part of C[k] - G[k] @ X without its own term; where that has none, along the largest entry.
+    """
+    X = X.copy()
+    for _ in range(n_steps):
+        for k in range(len(X)):
+            if problem.G[k, k] > 0:
+                towards = problem.C[k] - problem.G[k] @ X + problem.G[k, k] * X[k]
+                row = np.maximum(towards, 0)
+                if not row.any():
+                    row[towards.argmax()] = 1
+                X[k] = row / np.sqrt(row @ row)
     return X
 
 

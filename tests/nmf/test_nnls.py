@@ -133,7 +133,14 @@ def test_what_a_solver_has_no_theory_for_is_refused() -> None:
     V = np.ones((3, 4))
     for arguments, message in (
         ({"solver": "hals"}, "solver='hals' and beta=1.0 do not go together; give solver='mu', or beta=2"),
-        ({"solver": "hals", "beta": 2, "norm": "l2"}, "solver='hals' and norm='l2' do not go together"),
+        (
+            {"solver": "active-set", "beta": 2, "norm": "l2"},
+            "solver='active-set' and norm='l2' do not go together; give solver='hals' or 'mu'",
+        ),
+        (
+            {"solver": "hals", "beta": 2, "norm": "l2", "weights": V},
+            "solver='hals' and norm='l2' do not go together; give solver='mu', or l2_W",
+        ),
         ({"solver": "mu", "beta": 2, "l2_H": 1.0}, "do not go together; for beta 2 give solver='hals'"),
         ({"solver": "newton"}, "solver='newton'; must be 'mu', 'hals'"),
         ({"beta": 2, "l2_W": -1.0}, "l2_W=-1.0; must be a number of at least 0"),
@@ -148,3 +155,39 @@ def test_says_where_it_did_not_converge() -> None:
     V, W = _data()
     with pytest.warns(ConvergenceWarning, match="max_iter=3 was reached"):
         nnls(V, W, solver="mu", max_iter=3)
+
+
+def test_sparse_coding_with_atoms_of_unit_norm_descends_below_the_steps_of_the_paper() -> None:
+    rng = np.random.default_rng(0)
+    V, W, H = rng.gamma(0.5, 1, (10, 30)), rng.random((10, 4)), rng.random((4, 30))
+    W /= np.linalg.norm(W, axis=0)
+    l1, costs = 0.3, [beta_divergence(V, W @ H, 2) + 0.3 * H.sum()]
+    options: dict[str, Any] = {"beta": 2, "norm": "l2", "l1_H": l1, "tol": 0, "W": W, "H": H}
+    got = factorize(V, solver="hals", max_iter=100, callback=lambda n, cost: costs.append(cost), **options)
+    assert np.all(np.diff(costs) <= 1e-12 * costs[0])
+    assert_allclose(np.linalg.norm(got.W, axis=0), 1)
+    assert got.cost == pytest.approx(beta_divergence(V, got.W @ got.H, 2) + l1 * got.H.sum())
+    # Hoyer (2002): a gradient step of W that is projected, with a step that makes the cost fall, and H by updates
+    theirs_W, theirs_H, step = W, H, 1.0
+    for _ in range(300):
+        gradient = (theirs_W @ theirs_H - V) @ theirs_H.T
+        before = np.square(V - theirs_W @ theirs_H).sum()
+        while True:
+            new = np.maximum(theirs_W - step * gradient, 0)
+            new /= np.linalg.norm(new, axis=0)
+            if np.square(V - new @ theirs_H).sum() <= before or step < 1e-12:
+                break
+            step /= 2
+        theirs_W, step = new, 1.2 * step
+        theirs_H = theirs_H * (theirs_W.T @ V) / (theirs_W.T @ theirs_W @ theirs_H + l1)
+    assert got.cost <= 1.001 * (beta_divergence(V, theirs_W @ theirs_H, 2) + l1 * theirs_H.sum())
+    updated = factorize(V, solver="mu", max_iter=400, **options)
+    assert got.cost <= 1.001 * updated.cost
+    # of fixed atoms nothing changes, and a larger penalty leaves fewer activations
+    part = factorize(V, solver="hals", max_iter=5, free=[1, 3], **options)
+    assert_array_equal(part.W[:, [0, 2]], W[:, [0, 2]])
+    sparser = factorize(V, solver="hals", max_iter=100, **options | {"l1_H": 1.0})
+    assert (sparser.H > 0).sum() < (got.H > 0).sum() < H.size
+    idle = factorize(V, solver="hals", max_iter=20, **options | {"l1_H": 1e3})
+    assert idle.H.max() == 0
+    assert np.isfinite(idle.W).all()
