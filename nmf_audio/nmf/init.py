@@ -9,14 +9,15 @@ from nmf_audio._checks import check_choice, check_rng, check_whole, invalid
 from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Problem, prepare
+from nmf_audio.nmf.kmeans import k_means
 from nmf_audio.nmf.nnls_solvers import SOLVERS
 from nmf_audio.nmf.quadratic import Quadratic
 from nmf_audio.nmf.separable import project_successively
 
 __all__ = ["INITS", "initialize", "make_start"]
 
-ANCHOR_STEPS = 20
-"""Of coordinate descent, for the activations of anchors."""
+FITTING_STEPS = 20
+"""Of coordinate descent, for the activations of atoms that are found directly."""
 
 
 @single_blas
@@ -35,13 +36,15 @@ def initialize(
         Data.
     n_components : int
         Number of atoms.
-    init : {"random", "frames", "nndsvda", "nndsvdar", "anchors"}, optional
-        "random": absolute values of normal numbers. "frames": frames of `V` drawn at random, silent ones left
-        out, with a little noise; all activations of a frame equal. "nndsvda", "nndsvdar": from the singular
-        vectors (Boutsidis & Gallopoulos 2008), zeros replaced by the mean or by small random numbers, since a
-        multiplicative update leaves zeros as they are; not more atoms than the smaller side of `V`. "anchors": the
-        frames of `find_anchors`, their best activations, and zeros replaced by small random numbers; where fewer
-        frames span the data, the others are as for "frames".
+    init : {"random", "frames", "nndsvda", "nndsvdar", "k-means", "anchors"}, optional
+        "random": absolute values of normal numbers. "frames": frames of `V` drawn at random, silent ones left out,
+        with a little noise; all activations of a frame equal. "nndsvda", "nndsvdar": from the singular vectors
+        (Boutsidis & Gallopoulos 2008), zeros replaced by the mean or by small random numbers, since a multiplicative
+        update leaves zeros as they are; not more atoms than the smaller side of `V`. "k-means": means of clusters of
+        frames that are scaled to one length (S. Wild, J. Curry, A. Dougherty, "Improving non-negative matrix
+        factorizations through structured initialization", Pattern Recognition 37, 2004). "anchors": the frames of
+        `find_anchors`, as far as they are different. To both belong the best activations, zeros replaced by small
+        random numbers; where there are fewer clusters or anchors, the others are as for "frames".
     rng : int, Generator or None, optional
         Source of randomness; the same int gives the same start.
 
@@ -139,11 +142,30 @@ def _nndsvdar(V: AnyArray, n_components: int, rng: np.random.Generator) -> tuple
     return _fill(W, fill, W_fill), _fill(H, fill, H_fill)
 
 
+def _clusters(V: AnyArray, n_components: int, rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:
+    W, H = _frames(V, n_components, rng)
+    length = np.sqrt((V * V).sum(axis=1, keepdims=True))
+    scaled = V / np.where(length > 0, length, 1)
+    labels = k_means(scaled, min(n_components, len(V)), n_starts=1, rng=rng)
+    for k in np.unique(labels):
+        mean = V[labels == k].mean(axis=0)
+        if mean.any():
+            W[k] = mean
+    return _fit_activations(V, W, H, rng)
+
+
 def _anchors(V: AnyArray, n_components: int, rng: np.random.Generator) -> tuple[AnyArray, AnyArray]:
     W, H = _frames(V, n_components, rng)
     anchors = project_successively(V, n_components)
     W[: len(anchors)] = V[anchors]
-    H = SOLVERS["hals"].improve(Quadratic(W @ W.T, W @ V.T), H.T, ANCHOR_STEPS).T
+    return _fit_activations(V, W, H, rng)
+
+
+def _fit_activations(
+    V: AnyArray, W: AnyArray, H: AnyArray, rng: np.random.Generator
+) -> tuple[AnyArray, AnyArray]:
+    """Return atoms and their best activations, without zeros."""
+    H = SOLVERS["hals"].improve(Quadratic(W @ W.T, W @ V.T), H.T, FITTING_STEPS).T
     fill = max(float(V.mean(dtype=np.float64)), 1e-6)
     W_fill, H_fill = (0.01 * fill * (rng.random(a.shape) + 1e-3) for a in (W, H))
     return _fill(W, fill, W_fill), _fill(H, float(H.mean()), H_fill)
@@ -158,6 +180,7 @@ INITS: dict[str, Callable[[AnyArray, int, np.random.Generator], tuple[AnyArray, 
     "frames": _frames,
     "nndsvda": _nndsvda,
     "nndsvdar": _nndsvdar,
+    "k-means": _clusters,
     "anchors": _anchors,
 }
 """The starts by name."""

@@ -99,5 +99,5 @@ def _descend(x: AnyArray, w: AnyArray, centres: AnyArray) -> tuple[AnyArray, flo
 
 
 def _squared_distances(x: AnyArray, centres: AnyArray) -> AnyArray:
-    d: AnyArray = ((x[:, None] - centres) ** 2).sum(axis=-1)
-    return d
+    # one centre after the other: all at once take memory for each pair
+    return np.stack([((x - centre) ** 2).sum(axis=-1) for centre in centres], axis=-1)

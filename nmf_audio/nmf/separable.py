@@ -13,7 +13,7 @@ from nmf_audio._types import AnyArray
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import prepare
 
-__all__ = ["find_anchors", "project_successively"]
+__all__ = ["NOTHING_LEFT", "find_anchors", "project_successively"]
 
 NOTHING_LEFT = 1e-6
 """Frames of which projections leave less than this share of the length are combinations of the anchors."""
@@ -63,12 +63,12 @@ def find_anchors(V: ArrayLike, n_components: int) -> AnyArray:
     return anchors
 
 
-def project_successively(V: AnyArray, n: int) -> AnyArray:
-    """Return up to n anchors of frame-major data: fewer, where these span all frames."""
+def project_successively(V: AnyArray, n: int, nothing_left: float = NOTHING_LEFT) -> AnyArray:
+    """Return up to n anchors of frame-major data: fewer, where these leave less than a share of all lengths."""
     sums = V.sum(axis=1, dtype=np.float64, keepdims=True)
     left = np.divide(V, sums, out=np.zeros(V.shape), where=sums > 0)
     lengths = (left * left).sum(axis=1)
-    smallest = NOTHING_LEFT**2 * lengths.max(initial=0)
+    smallest = nothing_left**2 * lengths.max(initial=0)
     anchors: list[int] = []
     while len(anchors) < n:
         longest = int(lengths.argmax())

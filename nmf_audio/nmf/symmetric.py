@@ -10,7 +10,7 @@ from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import check_result, power_of_two
 
-__all__ = ["cluster", "factorize_symmetric"]
+__all__ = ["check_similarities", "cluster", "factorize_symmetric"]
 
 N_STARTS = 20
 MAX_ITER = 300
@@ -71,7 +71,7 @@ def factorize_symmetric(
     >>> cost < 1e-6
     True
     """
-    a, scale = _check_similarities(A)
+    a, scale = check_similarities(A)
     if scale > LARGEST_SCALE:
         raise invalid(
             "A",
@@ -95,7 +95,7 @@ def factorize_symmetric(
     return g * math.sqrt(scale), cost * scale * scale
 
 
-def _check_similarities(A: ArrayLike) -> tuple[AnyArray, float]:
+def check_similarities(A: ArrayLike) -> tuple[AnyArray, float]:
     """Return A over a scale that is a power of four, whose root divides without rounding, too, and that scale."""
     a = check_array("A", A, ("n", "n")).astype(np.float64, copy=False)
     if len(a) != len(a.T) or not np.allclose(a, a.T):
@@ -134,7 +134,7 @@ def cluster(A: ArrayLike, n_clusters: int, *, n_starts: int = N_STARTS, rng: Ran
     >>> bool(labels[0] == labels[1] != labels[2])
     True
     """
-    a, _ = _check_similarities(A)
+    a, _ = check_similarities(A)
     if not (alike := np.diagonal(a) > 0).all():
         i = int(np.argmin(alike))
         raise invalid("A", 0, "above 0, since every item is like itself", given=f"A[{i}, {i}]=0")

@@ -151,7 +151,7 @@ def test_given_activations_lead_the_atoms(example: Make) -> None:
     assert got.W.shape == (12, 4)
 
 
-@pytest.mark.parametrize("init", ["random", "frames", "nndsvda", "nndsvdar", "anchors"])
+@pytest.mark.parametrize("init", ["random", "frames", "nndsvda", "nndsvdar", "k-means", "anchors"])
 def test_the_same_rng_gives_the_same_bits(example: Make, init: str) -> None:
     V, _, _ = example()
     first, second, other = (factorize(V, 4, init=init, max_iter=5, rng=seed) for seed in (7, 7, 8))
@@ -162,7 +162,7 @@ def test_the_same_rng_gives_the_same_bits(example: Make, init: str) -> None:
     assert_array_equal(generator.W, first.W)
 
 
-@pytest.mark.parametrize("init", ["random", "frames", "nndsvda", "nndsvdar", "anchors"])
+@pytest.mark.parametrize("init", ["random", "frames", "nndsvda", "nndsvdar", "k-means", "anchors"])
 def test_starts_are_positive_have_unit_atoms_and_the_level(example: Make, init: str) -> None:
     for dtype in (np.float32, np.float64):
         V, _, _ = example(dtype=dtype)
@@ -235,7 +235,7 @@ def test_tiny_and_silent_data(shape: tuple[int, int], beta: float) -> None:
         ({"H": np.full((2, 4), np.nan)}, r"H\[0, 0\]=nan"),
         ({"W": np.full((3, 2), "x")}, "W is of type str"),
         ({"beta": np.inf}, "beta=inf"),
-        ({"init": "best"}, "init='best'; must be 'random', 'frames', 'nndsvda', 'nndsvdar' or 'anchors'"),
+        ({"init": "best"}, "init='best'; must be 'random', 'frames', 'nndsvda', 'nndsvdar', 'k-means' or 'anchors'"),
         ({"init": "nndsvda", "n_components": 4}, "n_components=4; must be at most 3, as a 3 x 4 matrix"),
         ({"l1_H": -1.0}, r"l1_H=-1.0; must be a number of at least 0"),
         ({"l1_H": [1.0, 2.0, 3.0]}, r"l1_H has shape \(3,\); must be of shape \(2,\); or give one number"),
