@@ -20,8 +20,14 @@ from nmf_audio.nmf import (
     cluster,
     factorize,
     factorize_convex,
+    factorize_convolutive,
+    factorize_joint,
+    factorize_orthogonal,
     factorize_penalised,
+    factorize_rank,
+    factorize_rank_symmetric,
     factorize_semi,
+    factorize_sequentially,
     factorize_symmetric,
     factorize_tensor,
     find_anchors,
@@ -75,12 +81,16 @@ def test_factorizations_of_any_data(V: Array, beta: float, init: str) -> None:
     check(lambda: factorize(V, n, beta, init=init, max_iter=15, rng=0))
     check(lambda: factorize(V, n, beta, norm="l2", l1_H=0.1, l1_W=0.1, max_iter=15, rng=0))
     check(lambda: factorize(V, n, beta, weights=V.max() <= V, max_iter=15, rng=0))
+    check(lambda: factorize(V, n, 2.0, solver="hals", norm="l2", l1_H=0.1, max_iter=5, rng=0))
     check(lambda: initialize(V, n, init=init, rng=0))
     check(lambda: factorize_tensor(V[None], n, beta, max_iter=5, rng=0))
     size = float((V[V > 0].astype(np.float64) ** beta).sum())
     assert beta_divergence(V, V[::-1], beta) >= -1e-12 * max(1.0, size)
+    check(lambda: factorize_convolutive(V, n, 1, beta, max_iter=5, rng=0))
+    check(lambda: (*factorize_joint([(V, "a", "b")], n, beta, max_iter=5, rng=0).factors.values(),))
+    check(lambda: factorize_sequentially(V, n, beta, max_iter=5))
     if beta in (0, 1, 2):
-        penalty = Penalty(l1=0.1, continuity=1.0, group=0.1)
+        penalty = Penalty(l1=0.1, continuity=1.0, group=0.1, variation=0.1)
         check(lambda: factorize_penalised(V, n, beta, penalty=penalty, init=init, max_iter=5, rng=0))
 
 
@@ -123,6 +133,10 @@ def test_clusters_of_any_data(X: Array, weights: Array) -> None:
     check(lambda: factorize_semi(X, 2, max_iter=5, rng=0))
     check(lambda: factorize_convex(X, 2, max_iter=5, rng=0))
     check(lambda: plsa(X, 2, max_iter=5, rng=0))
+    check(lambda: factorize_rank(X))
+    check(lambda: factorize_rank_symmetric(A))
+    for solver in ("assignment", "mu"):
+        check(lambda solver=solver: factorize_orthogonal(X, 2, solver=solver, max_iter=5, rng=0))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])

@@ -235,7 +235,10 @@ def test_tiny_and_silent_data(shape: tuple[int, int], beta: float) -> None:
         ({"H": np.full((2, 4), np.nan)}, r"H\[0, 0\]=nan"),
         ({"W": np.full((3, 2), "x")}, "W is of type str"),
         ({"beta": np.inf}, "beta=inf"),
-        ({"init": "best"}, "init='best'; must be 'random', 'frames', 'nndsvda', 'nndsvdar', 'k-means' or 'anchors'"),
+        (
+            {"init": "best"},
+            "init='best'; must be 'random', 'frames', 'nndsvda', 'nndsvdar', 'k-means' or 'anchors'",
+        ),
         ({"init": "nndsvda", "n_components": 4}, "n_components=4; must be at most 3, as a 3 x 4 matrix"),
         ({"l1_H": -1.0}, r"l1_H=-1.0; must be a number of at least 0"),
         ({"l1_H": [1.0, 2.0, 3.0]}, r"l1_H has shape \(3,\); must be of shape \(2,\); or give one number"),
