@@ -66,7 +66,7 @@ def test_robust_to_noise_as_the_theorem_states(seed: int) -> None:
     # noise that leaves the sums as they are: atoms inwards, middles outwards, which misleads the most
     outwards = V - W.mean(axis=1, keepdims=True)
     N: Array = outwards * np.where(np.arange(V.shape[1]) < 4, -1, 1)
-    patterns: list[Array] = [N, rng.normal(size=V.shape)]
+    patterns: list[Array] = [N, rng.standard_normal((8, V.shape[1]))]
     for off in patterns:
         noise = off - off.mean(axis=0)
         noisy = V + e * noise / np.linalg.norm(noise, axis=0)
