@@ -14,7 +14,7 @@ from nmf_audio._checks import check_real, check_shape
 __all__ = ["beta_divergence"]
 
 LARGEST = 1e30
-"""Larger entries are scaled down first: of differences of their powers nothing but infinity and NaN might be left."""
+"""Larger entries than this, or none above its inverse, are scaled first: of differences of their powers nothing but infinity and NaN might be left."""
 
 
 def beta_divergence(
@@ -60,7 +60,7 @@ def beta_divergence(
     v, m = (check_real(name, a).astype(np.float64, copy=False) for name, a in (("V", V), ("L", L)))
     check_shape("L", m, v.shape, advice="that of V")
     largest = max(v.max(initial=0), m.max(initial=0))
-    if LARGEST < largest < np.inf:
+    if LARGEST < largest < np.inf or 0 < largest < 1 / LARGEST:
         scale = 2.0 ** np.floor(np.log2(largest))
         with np.errstate(over="ignore"):
             scaled = beta_divergence(v / scale, m / scale, beta, weights=weights)

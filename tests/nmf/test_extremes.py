@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -74,6 +74,7 @@ def check(compute: Callable[[], Any]) -> None:
         assert np.isfinite(result).all()
 
 
+@example(V=np.array([[6.4e-155]]), beta=-2.0, init="random")
 @settings(deadline=None, max_examples=15)
 @given(V=matrices(), beta=st.sampled_from(BETAS), init=st.sampled_from(["random", "frames", "nndsvdar"]))
 def test_factorizations_of_any_data(V: Array, beta: float, init: str) -> None:
