@@ -14,7 +14,7 @@ from nmf_audio._checks import check_real, check_shape
 __all__ = ["beta_divergence"]
 
 LARGEST = 1e30
-"""Larger entries than this, or none above its inverse, are scaled first: of differences of their powers nothing but infinity and NaN might be left."""
+"""Entries beyond it, or all below its inverse, are scaled first: their powers might leave but infinity and NaN."""
 
 
 def beta_divergence(
