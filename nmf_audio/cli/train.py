@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nmf_audio.cli import common, train_average, train_common, train_denoiser, train_separator
 from nmf_audio.cli.progress import progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
-from nmf_audio.errors import ParameterError
+from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
+    from nmf_audio.training.comparison import Rows
     from nmf_audio.training.corpus import Corpus
 
 EPILOG = """examples:
@@ -32,6 +33,9 @@ A recording belongs to the group of its folder's name: a speaker, a kind of nois
 Parquet file with the columns path and, if wanted, start, end (in s), group and weight. Recordings that can't be read
 are named and left out.
 
+Of a minute of sound or more, 7 % are held out: mixtures of that are scored at the end, as they are, with the shipped
+dictionary, and with the new one.
+
 Up to an hour is held in memory, and learned from at once. More is read in a stream, several times, in memory that
 does not grow; then FILE.checkpoint keeps the state.
 
@@ -43,6 +47,8 @@ KINDS = {
     "noise": "recordings of noise without speech; a group of atoms for each folder name",
     "source": "recordings of any one source alone: a voice, a piano, drums; one group of atoms",
 }
+
+DENOISED = ("speech", "noise")
 
 RANGES: dict[str, Range] = {
     "components": (int, 1, 65536),
@@ -118,6 +124,15 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
     )
     train_common.add_corpus_arguments(files)
     train_common.add_output_arguments(files)
+    partner = "speech" if source == "noise" else "noise"
+    files.add_argument(
+        "--mix-with",
+        metavar="PATH",
+        nargs="+",
+        type=Path,
+        help=f"{partner} that held-out recordings are mixed with for the scores at the end (default: sounds that are "
+        "made by formula)",
+    )
     files.add_argument(
         "--with",
         dest="other",
@@ -189,6 +204,7 @@ def run(args: argparse.Namespace) -> int:
     if args.source == "average":
         return train_average.run(args)
     from nmf_audio.dsp.bands import FrontEndSpec
+    from nmf_audio.training.comparison import hold_out
     from nmf_audio.training.merge import merge
 
     errors: list[str] = []
@@ -208,6 +224,8 @@ def run(args: argparse.Namespace) -> int:
         passes = _choose_passes(numbers, corpus)
         if args.dry_run:
             return _print_plan(args, source, corpus, numbers, passes)
+        partners = None if args.mix_with is None else train_common.open_corpus(args.mix_with, spec.sr)
+        learned, held_out = hold_out(corpus, int(numbers["seed"]))
         common_options: dict[str, Any] = {
             "source": source,
             "one_group": None if args.source == "noise" else source,
@@ -219,14 +237,16 @@ def run(args: argparse.Namespace) -> int:
             "origins": origins,
         }
         if passes:
-            dictionary = _train_passes(args, corpus, passes, numbers, checkpoint, common_options)
+            dictionary = _train_passes(args, learned, passes, numbers, checkpoint, common_options)
         else:
-            dictionary = _train_sample(args, corpus, numbers, common_options)
-    commands = [_command(args)]
-    if other is not None:
-        dictionary = merge(dictionary, other, replace=args.replace)
-        commands = [*other.meta.get("commands", ()), *commands]
-    dictionary, card = train_common.save(args, dictionary, commands)
+            dictionary = _train_sample(args, learned, numbers, common_options)
+        commands = [_command(args)]
+        if other is not None:
+            dictionary = merge(dictionary, other, replace=args.replace)
+            commands = [*other.meta.get("commands", ()), *commands]
+        compared = _compare(args, dictionary, other, source, held_out, partners, int(numbers["seed"]))
+    more = {"compared": train_common.comparison_cells(compared)} if compared else {}
+    dictionary, card = train_common.save(args, dictionary, commands, **more)
     atoms = " + ".join(f"{dictionary.n_components(s)} {s}" for s in dictionary.sources)
     minutes = sum(row["seconds"] for row in dictionary.meta["trained_on"] if row["source"] == source) / 60
     taken = time.monotonic() - started
@@ -238,7 +258,68 @@ def run(args: argparse.Namespace) -> int:
         common.print_message(
             args, f"to denoise with it, add {missing}: nmf-audio train {missing} ... --with {args.output}"
         )
+    if compared:
+        train_common.print_comparison(
+            args,
+            compared,
+            title="held-out mixtures, classic" if source == "noise" else "held-out mixtures",
+            old=train_common.SHIPPED,
+            called=train_common.SHIPPED_CALLED
+            if source in DENOISED
+            else "the shipped atoms of speech in its place",
+            further="train denoiser --from shipped with these recordings"
+            if source in DENOISED
+            else "give more recordings, or ask for more --components",
+        )
     return common.EXIT_ERROR if caught else common.EXIT_DONE
+
+
+def _compare(
+    args: argparse.Namespace,
+    dictionary: "Dictionary",
+    other: "Dictionary | None",
+    source: str,
+    held_out: "Corpus | None",
+    partners: "Corpus | None",
+    seed: int,
+) -> "Rows | None":
+    """Return scores on held-out mixtures, of the shipped dictionary first and of the new one last, if there are some.
+
+    Where there are none, a message says why.
+    """
+    from nmf_audio.decompose.methods import METHODS
+    from nmf_audio.dictionary import load_dictionary
+    from nmf_audio.training.comparison import compare_atoms, complete, load_sounds, stand_in
+
+    if held_out is None:
+        common.print_message(
+            args, "not compared with others: a minute of sound is needed, of which a part is held out"
+        )
+        return None
+    plain = load_dictionary(METHODS["adaptive"].shipped)
+    if source in DENOISED:
+        others = {train_common.SHIPPED: load_dictionary(None), "shipped, plain": plain}
+    else:
+        others = {train_common.SHIPPED: stand_in(plain, source)}
+    if other is not None and source in other.sources and other.sha256 != plain.sha256:
+        others[args.other] = other
+    others[args.output.stem] = dictionary
+    try:
+        compared = {
+            name: one if one.kind == "trained" else complete(one, source, plain)
+            for name, one in others.items()
+        }
+        return compare_atoms(
+            load_sounds(held_out),
+            source,
+            compared,
+            others=None if partners is None else load_sounds(partners),
+            sr=dictionary.spec.sr,
+            seed=seed,
+        )
+    except (AudioFileError, DictionaryError) as error:
+        common.print_message(args, f"not compared with others: {error}")
+        return None
 
 
 def _choose_passes(numbers: dict[str, float], corpus: "Corpus") -> int:
@@ -345,7 +426,7 @@ def _check_names(
     args: argparse.Namespace, errors: list[str]
 ) -> tuple["Dictionary | None", "dict[Path, Origin] | None", Path]:
     """Return what --with and --manifest name and where the state is kept; add to `errors` what is wrong."""
-    inputs = train_common.check_recordings(args.recordings, errors)
+    inputs = train_common.check_recordings([*args.recordings, *(args.mix_with or ())], errors)
     other = train_common.load_option(
         "--with", args.other, "plain", "only plain dictionaries can be put together", inputs, errors
     )

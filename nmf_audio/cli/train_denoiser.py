@@ -132,7 +132,8 @@ def _train(
     words = ["denoiser", "--speech", *map(str, args.speech), "--noise", *map(str, args.noise)]
     steps = dictionary.meta["denoiser"]["steps_done"]
     command = train_common.repeat_command(args, words, [*SIZES, *UNITS, *COOL_DOWN], steps)
-    compare = partial(compare_denoisers, recordings, sr=sr, seed=seed)
+    held_out = recordings.held_out_speech, recordings.held_out_noise
+    compare = partial(compare_denoisers, *held_out, sr=sr, seed=seed)
     train_common.save_trained(
         args,
         dictionary,

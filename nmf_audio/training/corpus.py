@@ -27,6 +27,9 @@ __all__ = ["Clip", "Corpus", "CorpusWarning", "fair_shares", "find_recordings", 
 SHORTEST_CLIP = 4.0
 """Seconds; below this, fewer recordings of a group are drawn rather than shorter pieces of all."""
 
+SHORTEST_END = 1.0
+"""Seconds; less of a recording is not worth to be kept aside."""
+
 _NAMED = 8
 """How many paths a message names before it says "and ... more"."""
 
@@ -200,6 +203,46 @@ class Corpus:
             replace(self, recordings=tuple(r for key, r in pairs if key not in held)),
             replace(self, recordings=tuple(r for key, r in pairs if key in held)),
         )
+
+    def divide(self, fraction: float, *, rng: RandomSource = None) -> tuple["Corpus", "Corpus"]:
+        """Keep a part of each group aside: whole recordings as far as they fit, and the end of another.
+
+        Parameters
+        ----------
+        fraction : float
+            Share of the seconds of each group, above 0 and below 1; no end of less than a second is cut off.
+        rng : int, Generator, optional
+            Randomness.
+
+        Returns
+        -------
+        learned, held_out : Corpus
+            Order kept; the second may be without recordings.
+
+        Raises
+        ------
+        ParameterError
+            When the fraction is out of range.
+        """
+        fraction = check_number("fraction", fraction, 0, 1, above=True, advice="0.1 keeps a tenth aside")
+        generator = check_rng(rng)
+        learned: list[Recording | None] = list(self.recordings)
+        held: list[Recording | None] = [None] * len(learned)
+        for name in self.groups:
+            members = [i for i, recording in enumerate(self.recordings) if recording.group == name]
+            left = fraction * sum(self.recordings[i].seconds for i in members)
+            for i in generator.permutation(members).tolist():
+                whole = self.recordings[i]
+                if whole.seconds <= left:
+                    learned[i], held[i] = None, whole
+                    left -= whole.seconds
+                elif left >= SHORTEST_END:
+                    n = round(left * whole.sr)
+                    learned[i] = replace(whole, n_samples=whole.n_samples - n)
+                    held[i] = replace(whole, first=whole.first + whole.n_samples - n, n_samples=n)
+                    break
+        first, second = (tuple(r for r in part if r is not None) for part in (learned, held))
+        return replace(self, recordings=first), replace(self, recordings=second)
 
     def _plan(
         self, max_seconds: float | None, clip_seconds: float, rng: np.random.Generator

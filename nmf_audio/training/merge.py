@@ -1,4 +1,7 @@
-"""Union of the groups of two plain dictionaries."""
+"""Groups of plain dictionaries: those of two together, or those of one source."""
+
+from collections.abc import Sequence
+from dataclasses import replace as replace_fields
 
 import numpy as np
 
@@ -6,7 +9,7 @@ from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.errors import DictionaryError
 
-__all__ = ["merge"]
+__all__ = ["merge", "select_source"]
 
 
 def merge(dictionary: Dictionary, other: Dictionary, *, replace: bool = False) -> Dictionary:
@@ -38,25 +41,27 @@ def merge(dictionary: Dictionary, other: Dictionary, *, replace: bool = False) -
         if (group.name, group.source) not in taken and group.source not in shut
     ]
     parts = sorted(own + added, key=lambda part: (part[0].source != "speech", part[0].source, part[0].name))
-    groups, start = [], 0
-    for group, W in parts:
-        groups.append(Group(group.name, group.source, start, start + W.shape[1]))
-        start += W.shape[1]
     used = {group.source for group, _ in added}
     meta = dict(dictionary.meta)
     for key in ("training", "trained_on"):
         kept = [entry for entry in other.meta.get(key, ()) if entry.get("source") in used]
         meta[key] = [*kept, *dictionary.meta.get(key, ())]
-    return Dictionary(
-        kind="plain",
-        spec=dictionary.spec,
-        spectrum=dictionary.spectrum,
-        arrays={"W": np.concatenate([W for _, W in parts], axis=1)},
-        groups=tuple(groups),
-        beta=dictionary.beta,
-        power=dictionary.power,
-        meta=meta,
-    )
+    return replace_fields(_put_together(dictionary, parts), name="unsaved", meta=meta)
+
+
+def select_source(dictionary: Dictionary, source: str) -> Dictionary:
+    """Return a plain dictionary without the groups of other sources."""
+    parts = [(group, _atoms(dictionary, group)) for group in dictionary.groups if group.source == source]
+    return _put_together(dictionary, parts)
+
+
+def _put_together(like: Dictionary, parts: Sequence[tuple[Group, Array]]) -> Dictionary:
+    groups, start = [], 0
+    for group, W in parts:
+        groups.append(replace_fields(group, start=start, stop=start + W.shape[1]))
+        start += W.shape[1]
+    arrays = {"W": np.concatenate([W for _, W in parts], axis=1)}
+    return replace_fields(like, arrays=arrays, groups=tuple(groups))
 
 
 def _atoms(dictionary: Dictionary, group: Group) -> Array:

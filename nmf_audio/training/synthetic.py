@@ -1,8 +1,9 @@
-"""Noises and rooms made by formula, for what recordings lack."""
+"""Noises, rooms and speech-like sounds made by formula, for what recordings lack."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,20 @@ __all__ = [
     "random_spectrum",
     "reverberate",
     "unit",
+    "utterance",
 ]
 
 
 EARLY_SECONDS = 0.05
 """Reflections up to here are kept in the wanted signal: they help understanding."""
+
+VOWELS = np.array(
+    [
+        *[(270, 2290, 3010), (390, 1990, 2550), (530, 1840, 2480), (660, 1720, 2410), (730, 1090, 2440)],
+        *[(570, 840, 2410), (440, 1020, 2240), (300, 870, 2240), (640, 1190, 2390), (490, 1350, 1690)],
+    ]
+)
+"""Formants in Hz, of men (Peterson & Barney 1952)."""
 
 
 def unit(x: Array) -> Array:
@@ -119,6 +129,68 @@ def chirps(n: int, sr: int, rng: np.random.Generator) -> Array:
                 x[start : start + length] += (envelope / k**1.5 * tone).astype(np.float32)
     hiss = np.float32(rng.uniform(0.002, 0.05)) * rng.standard_normal(n, dtype=np.float32)
     return unit(unit(x) + hiss)
+
+
+def utterance(n: int, sr: int, rng: np.random.Generator) -> Array:
+    """Return n samples that sound somewhat like speech: syllables of a vowel, often after a hiss, with pauses.
+
+    A voice has its own pitch, which falls over a phrase, and formants; harmonics fall by 12 dB an octave.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> utterance(16000, 16000, np.random.default_rng(0)).shape
+    (16000,)
+    """
+    x = np.zeros(n, np.float32)
+    pitch, size = rng.uniform(90, 230), rng.uniform(0.95, 1.2)
+    at = int(rng.uniform(0, 0.2) * sr)
+    while at < n:
+        n_syllables = int(rng.integers(3, 9))
+        for i in range(n_syllables):
+            if rng.random() < 0.6:
+                hiss = _hiss(int(rng.uniform(0.04, 0.12) * sr), sr, rng)
+                at = _put(x, at, hiss)
+            f0 = pitch * (1.15 - 0.3 * i / n_syllables)
+            formants = size * VOWELS[rng.integers(len(VOWELS))]
+            vowel = _vowel(int(rng.uniform(0.08, 0.22) * sr), sr, f0, formants.tolist(), rng)
+            at = _put(x, at, np.float32(10 ** (rng.normal(0, 3) / 20)) * vowel)
+        at += int(rng.uniform(0.15, 0.5) * sr)
+    return unit(x)
+
+
+def _put(x: Array, at: int, y: Array) -> int:
+    """Add a sound at a place, and return where the next one begins, which overlaps it by a tenth."""
+    end = min(at + len(y), len(x))
+    x[at:end] += y[: max(end - at, 0)]
+    return at + round(0.9 * len(y))
+
+
+def _vowel(n: int, sr: int, f0: float, formants: Sequence[float], rng: np.random.Generator) -> Array:
+    glide = np.exp(rng.normal(0, 0.06, 2))
+    f = f0 * np.linspace(float(glide[0]), float(glide[1]), n)
+    turns = np.cumsum(f) / sr
+    harmonics = np.arange(1, int(0.45 * sr / f.max()) + 1)
+    source = np.zeros(n, np.float32)
+    for k, phase in zip(harmonics.tolist(), rng.uniform(0, 0.1, len(harmonics)).tolist(), strict=True):
+        source += (np.sin(2 * np.pi * ((k * turns + phase) % 1.0)) / k**2).astype(np.float32)
+    source += np.float32(0.003) * rng.standard_normal(n, dtype=np.float32)
+    for centre, width in zip(formants, (70, 100, 150), strict=True):
+        pole = math.exp(-math.pi * width / sr)
+        # a resonance that lets low frequencies pass as they are, as the throat does
+        a = [1.0, -2 * pole * math.cos(2 * math.pi * centre / sr), pole * pole]
+        source = lfilter([sum(a)], a, source).astype(np.float32)
+    # radiated by the mouth
+    return unit(np.diff(source, prepend=np.float32(0))) * np.hanning(n).astype(np.float32) ** np.float32(0.5)
+
+
+def _hiss(n: int, sr: int, rng: np.random.Generator) -> Array:
+    """A fricative: noise about one frequency."""
+    centre, width = rng.uniform(2500, min(6500, 0.4 * sr)), rng.uniform(800, 2500)
+    pole = math.exp(-math.pi * width / sr)
+    a = [1.0, -2 * pole * math.cos(2 * math.pi * centre / sr), pole * pole]
+    y = lfilter([1.0, -1.0], a, rng.standard_normal(n, dtype=np.float32)).astype(np.float32)
+    return np.float32(0.2) * unit(y) * np.hanning(n).astype(np.float32)
 
 
 def random_spectrum(x: Array, deviation: float, rng: np.random.Generator) -> Array:

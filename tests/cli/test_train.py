@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from nmf_audio.cli import train_common
 from nmf_audio.cli.main import main
 from nmf_audio.dictionary import Dictionary
-from nmf_audio.training import defaults, streaming
+from nmf_audio.training import comparison, defaults, streaming
+from nmf_audio.training.comparison import Gain
 from tests.tiny import tiny_dictionary
-from tests.training.sounds import small_collection
+from tests.training.sounds import hiss, small_collection, voice, write
 
 QUICK = ["--components", "6", "--iterations", "10"]
 Run = Callable[..., tuple[int, str, str]]
@@ -250,3 +253,78 @@ def test_lists_name_parts_of_recordings_and_their_groups(run: Run) -> None:
     code, _, err = run("noise", "list.csv", "-o", "b.npz", *QUICK)
     assert code == 2
     assert "list.csv, line 2: end=-1" in err
+
+
+@pytest.fixture
+def quick_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold out of seconds as of minutes, and score mixtures that are few and short."""
+    monkeypatch.setattr(comparison, "LEAST_SECONDS", 1.0)
+    monkeypatch.setattr(comparison, "N_MIXTURES", 4)
+    monkeypatch.setattr(comparison, "SECONDS", 1)
+
+
+@pytest.mark.usefixtures("quick_scores")
+@pytest.mark.parametrize(
+    ("words", "systems"),
+    [
+        (
+            ["noise", "fan", "--with", "before.npz"],
+            ["mixture", "shipped", "shipped, plain", "before.npz", "a"],
+        ),
+        *(
+            pytest.param(words, systems, marks=pytest.mark.slow)
+            for words, systems in (
+                (["noise", "fan", "--mix-with", "speech"], ["mixture", "shipped", "shipped, plain", "a"]),
+                (["speech", "talk"], ["mixture", "shipped", "shipped, plain", "a"]),
+                (["speech", "talk", "--passes", "1"], ["mixture", "shipped", "shipped, plain", "a"]),
+                (["source", "piano", "talk"], ["mixture", "shipped", "a"]),
+            )
+        ),
+    ],
+)
+def test_it_ends_with_scores_on_held_out_mixtures(run: Run, words: list[str], systems: list[str]) -> None:
+    tiny_dictionary().save("before.npz")
+    for i in range(4):
+        write(Path("fan", f"{i}.wav"), hiss(5, seed=i, slope=0.7))
+        write(Path("talk", f"{i}.wav"), voice(5, seed=i))
+    code, out, err = run(*words, "-o", "a.npz", *QUICK)
+    assert (code, err) == (0, "")
+    *_, verdict = lines = out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("held-out mixtures"))
+    assert [re.split(r"  +", line)[0] for line in lines[start + 1 : -1]] == systems
+    assert re.match(r"a.npz (is|and) .* on these mixtures \(SI-SDR [+-]\d+\.\d\d dB, seg", verdict)
+    dictionary = Dictionary.load("a.npz")
+    assert [row[0] for row in dictionary.meta["compared"]] == ["", *systems]
+    # a part of the 20 s was not learned from
+    assert 17 < dictionary.meta["training"][-1]["seconds"] < 19
+    assert "## Scores on held-out mixtures" in Path("a.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("quick_scores")
+def test_why_there_are_no_scores_is_said(run: Run) -> None:
+    _, out, _ = run("noise", "noise", "-o", "a.npz", *QUICK)
+    assert "not compared with others: a minute of sound is needed" in out
+    assert Dictionary.load("a.npz").meta["training"][0]["seconds"] == 6.0
+    write(Path("fan", "a.wav"), hiss(16))
+    _, out, _ = run("noise", "fan", "-o", "b.npz", "--beta", "0", *QUICK)
+    assert "not compared with others: dictionary" in out
+    assert "train both alike" in out
+
+
+@pytest.mark.parametrize(
+    ("gains", "words"),
+    [
+        (
+            {"si_sdr": Gain(1, 0.1), "estoi": Gain(0.01, 0.1)},
+            r"is better than that .*SI-SDR \+1.00 dB, ESTOI \+0.010\)",
+        ),
+        ({"si_sdr": Gain(-1, 0.1), "estoi": Gain(0.01, 0.1)}, "is worse than that .*: use that, or try"),
+        (
+            {"si_sdr": Gain(1, 0.1), "estoi": Gain(-1, 0.1)},
+            "better than that in some scores, worse in others",
+        ),
+        ({"si_sdr": Gain(0.1, 0.1)}, "a and that hardly differ .*: for more, try"),
+    ],
+)
+def test_worse_is_what_no_score_contradicts(gains: dict[str, Gain], words: str) -> None:
+    assert re.search(words, train_common._verdict("a", gains, "that", "try"))

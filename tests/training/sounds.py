@@ -56,6 +56,6 @@ def quick_training() -> Iterator[None]:
             patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_MIXTURES", n_mixtures)
             patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_SECONDS", 1.0)
             patch.setattr(f"nmf_audio.training.{module}.FIRST_SIGNALS", 16)
-        patch.setattr("nmf_audio.training.comparison.N_MIXTURES", 2)
+        patch.setattr("nmf_audio.training.comparison.N_MIXTURES", 4)
         patch.setattr("nmf_audio.training.comparison.SECONDS", 1)
         yield

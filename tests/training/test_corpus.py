@@ -278,3 +278,23 @@ def test_parts_that_a_list_names_are_read_and_no_more(tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_text('{"path": "a.wav", "start": 3}', encoding="utf-8")
     with pytest.raises(AudioFileError, match=r"a\.wav \(ends at 2 s, before the part from 3 s\)"):
         find_recordings([tmp_path / "list.jsonl"], sr=16000)
+
+
+@pytest.mark.parametrize("seconds", [[100.0], [3.0] * 40, [0.5, 60.0, 2.0], [5.0, 5.0]])
+def test_a_part_of_each_group_is_kept_aside(tmp_path: Path, seconds: list[float]) -> None:
+    for name in ("a", "b"):
+        for i, length in enumerate(seconds):
+            write(tmp_path / name / f"{i}.wav", length, 1000)
+    corpus = find_recordings([tmp_path], sr=1000)
+    learned, held_out = corpus.divide(0.2, rng=0)
+    assert learned.seconds + held_out.seconds == pytest.approx(corpus.seconds)
+    for name, members in held_out.groups.items():
+        assert sum(r.seconds for r in members) == pytest.approx(0.2 * sum(seconds), abs=1)
+        for part in members:
+            # what was cut off a recording is its end, and the rest is learned from
+            (rest,) = [r for r in learned.groups[name] if r.path == part.path] or [None]
+            assert part.first == (rest.n_samples if rest else 0)
+    none = corpus.divide(0.2 / sum(seconds), rng=0)[1]
+    assert none.recordings == ()
+    with pytest.raises(ParameterError, match="fraction=0"):
+        corpus.divide(0)
