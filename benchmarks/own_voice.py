@@ -1,4 +1,4 @@
-"""What own recordings bring: some minutes of a voice and of the noise around it, with the first recipe of the README.
+"""Gain from own recordings: some minutes of a voice and of the noise around it, with the first recipe of the README.
 
 ::
 

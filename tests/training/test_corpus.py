@@ -292,7 +292,7 @@ def test_a_part_of_each_group_is_kept_aside(tmp_path: Path, seconds: list[float]
         assert sum(r.seconds for r in members) == pytest.approx(0.2 * sum(seconds), abs=1)
         for part in members:
             # what was cut off a recording is its end, and the rest is learned from
-            (rest,) = [r for r in learned.groups[name] if r.path == part.path] or [None]
+            rest = next((r for r in learned.groups[name] if r.path == part.path), None)
             assert part.first == (rest.n_samples if rest else 0)
     none = corpus.divide(0.2 / sum(seconds), rng=0)[1]
     assert none.recordings == ()
