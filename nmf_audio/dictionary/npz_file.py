@@ -41,8 +41,8 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[
         for name, array in arrays.items():
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.asarray(array, order="C"), allow_pickle=False)
-            member = zipfile.ZipInfo(f"{name}.npy", _ZIP_TIME)
-            archive.writestr(member, buffer.getvalue(), zipfile.ZIP_DEFLATED)
+            # stored: compression saves 8 % of a dictionary, and takes two thirds of the time to read it
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_TIME), buffer.getvalue())
 
 
 def read_arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
