@@ -37,6 +37,15 @@ ROOT = Path(__file__).parents[2]
 Start = Callable[..., tuple[str, list["subprocess.Popen[bytes]"]]]
 
 
+def _address_in(file: Path) -> str | None:
+    """What the scheduler wrote; None as long as it is not there, or not whole."""
+    try:
+        address: str = json.loads(file.read_text())["address"]
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return address
+
+
 @pytest.fixture
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start a scheduler and workers; return its address and their processes."""
@@ -67,10 +76,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
             words = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
             start_one(words, [], failures)
             until = time.monotonic() + 120
-            while not address_file.exists():
+            while (address := _address_in(address_file)) is None:
                 assert time.monotonic() < until
                 time.sleep(0.05)
-            address = json.loads(address_file.read_text())["address"]
             words = ["distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
             words += ["--local-directory", str(folder)]
             workers = [start_one(words, before or [], environment or {}) for _ in range(n_workers)]
