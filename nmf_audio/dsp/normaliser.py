@@ -31,9 +31,6 @@ SPIKE = 300.0
 SPIKE_FRAMES = 6
 """A spike that has fallen by `SPIKE` after so many frames at most was no onset, and level and tilt forget it."""
 
-BEYOND, BEYOND_FRAMES = 100.0, 125
-"""No sample within full scale makes a frame so loud: a spike beyond it may have so many frames, two seconds."""
-
 LOUDEST = 1e6
 """At levels above this, far beyond full scale in whatever unit, spikes may be of any length."""
 
@@ -108,11 +105,9 @@ class Normaliser:
             if SPIKE * e < self._peak:
                 self._level, self._count, self._tilt, self._tilt_count = self._before_spike
                 self._before_spike = None
-            else:
-                most = SPIKE_FRAMES if self._peak < BEYOND else BEYOND_FRAMES
-                if self._spike_frames >= most and self._level < LOUDEST:
-                    self._before_spike = None
-            self._spike_frames += 1
+            elif self._spike_frames == SPIKE_FRAMES and self._level < LOUDEST:
+                self._before_spike = None
+            self._spike_frames = min(self._spike_frames + 1, SPIKE_FRAMES)
         # the first frame of all stands out from nothing: what comes soon after it may be a spike of its own
         is_free = self._before_spike is None or (self._before_spike[0] == 0 < self._level)
         if is_free and e > SPIKE * self._level:

@@ -177,21 +177,24 @@ def test_the_tilt_is_held_in_silence_and_forgotten_on_reset() -> None:
     np.testing.assert_array_equal(interrupted.process(x), first)
 
 
-@pytest.mark.parametrize(
-    ("n_frames", "loudness", "is_forgotten"),
-    # a spike beyond what samples within full scale give may be longer
-    [(1, 1, True), (6, 1, True), (6, 1e-5, True), (7, 1e-5, False), (125, 1, True), (126, 1, False)],
-)
+@pytest.mark.parametrize("scale", [2.0**-15, 2.0**15])
+def test_words_between_near_silence_do_not_depend_on_the_unit_of_the_samples(scale: float) -> None:
+    x = np.random.default_rng(0).gamma(2.0, 1.0, (200, 6)).astype(np.float32)
+    x[np.arange(200) % 60 > 20] *= 1e-4
+    spectrum = np.linspace(2, 1, 6, dtype=np.float32)
+    expected = Normaliser(spectrum, 0.3).process(x)
+    np.testing.assert_array_equal(Normaliser(spectrum, 0.3).process(np.float32(scale) * x), expected)
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 6, 7])
 @pytest.mark.parametrize("at", [0, 50])
-def test_level_and_tilt_forget_a_spike_and_follow_an_onset(
-    at: int, n_frames: int, loudness: float, is_forgotten: bool
-) -> None:
-    x = np.random.default_rng(0).gamma(2.0, loudness, (200, 6)).astype(np.float32)
-    spike = np.geomspace(1e4, 1e5, 6, dtype=np.float32) * x[:n_frames]
+def test_level_and_tilt_forget_a_spike_and_follow_an_onset(at: int, n_frames: int) -> None:
+    x = np.random.default_rng(0).gamma(2.0, 1.0, (100, 6)).astype(np.float32)
+    spike = np.geomspace(1e4, 1e6, 6, dtype=np.float32) * x[:n_frames]
     spectrum = np.linspace(2, 1, 6, dtype=np.float32)
     expected = Normaliser(spectrum, 0.3).process(x)[at:]
     after = Normaliser(spectrum, 0.3).process(np.concatenate([x[:at], spike, x[at:]]))[at + n_frames :]
-    if is_forgotten:
+    if n_frames <= 6:
         np.testing.assert_array_equal(after, expected)
     else:
         assert after.max() < 0.01 * expected.max()
