@@ -5,7 +5,6 @@ import functools
 import os
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from nmf_audio import defaults
 from nmf_audio.cli import common, streams
 from nmf_audio.cli.inputs import Input, describe_missing, find_inputs, find_listed
+from nmf_audio.cli.left_out import find_outputs
 from nmf_audio.cli.report_lines import read_resumed
 from nmf_audio.errors import AudioFileError, MissingExtraError
 from nmf_audio.io.remote import Url, identify
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 
 STREAM_NAME = "{source}{ext}"
 """Names of the parts of standard input, which has no name of its own."""
-
-PARTS = (
-    *("denoised", "noise", "speech", "harmonic", "percussive", "example", "rest", defaults.RESIDUAL),
-    *(f"source{i}" for i in range(1, 17)),
-)
-"""What the usual names of outputs have behind the stem."""
 
 
 @dataclass(frozen=True)
@@ -305,62 +299,9 @@ def _check_skipping(args: argparse.Namespace, errors: list[str]) -> None:
 def _without_outputs(
     args: argparse.Namespace, plans: Sequence[Plan], sources: Iterable[str] = ()
 ) -> list[Plan]:
-    """Leave out outputs of other inputs, planned ones or those of any command, and note them in `args.left_out`."""
-    written: dict[str, list[Path]] = {}
-    wholes: dict[tuple[str, str], list[Path]] = {}
-    find_folder, list_origins = functools.cache(identify), functools.cache(_list_origins)
-    for plan in plans:
-        for folder in {plan.src.parent, plan.targets[0].parent}:
-            wholes.setdefault((find_folder(folder), plan.src.stem), []).append(plan.src)
-        for target in map(identify, plan.targets):
-            written.setdefault(target, []).append(plan.src)
-    is_part = _PartNames(sources)
-    args.left_out = {}
-    for plan in plans:
-        real = identify(plan.src)
-        if plan.src in written.get(real, ()):
-            # it would be written over, which is an error
-            continue
-        stem, _, part = plan.src.stem.rpartition(".")
-        found = [
-            whole
-            for folder in (list_origins(find_folder(plan.src.parent)) if stem else ())
-            for whole in wholes.get((folder, stem), ())
-        ]
-        for source in (*written.get(real, ()), *(found if found and part in is_part else ())):
-            if source != plan.src:
-                args.left_out[plan.src] = source
+    """Leave out outputs of other inputs, and note them in `args.left_out`; leave out what an earlier run has done."""
+    args.left_out = find_outputs([(plan.src, plan.targets) for plan in plans], sources)
     return [plan for plan in plans if plan.src not in args.left_out and not args.resumed.names(plan.key)]
-
-
-def _list_origins(folder: str) -> set[str]:
-    """Return where the recordings may lie whose outputs are in a folder: there, or some folders on the way fewer."""
-    names = Path(folder).parts
-    ends = range(len(names) + 1)
-    return {folder, *(str(Path(*names[:i], *names[j:])) for i in ends for j in ends[i:])}
-
-
-class _PartNames:
-    """What stands behind the stem in the usual names of outputs: of all commands, and of `sources`."""
-
-    def __init__(self, sources: Iterable[str]) -> None:
-        self._names = {*PARTS, *sources}
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names or name in self._own
-
-    @functools.cached_property
-    def _own(self) -> set[str]:
-        """The sources of a person's own dictionaries; it takes time to look into them."""
-        from nmf_audio.dictionary import load_dictionary
-        from nmf_audio.dictionary.folders import own_dictionaries
-        from nmf_audio.errors import DictionaryError
-
-        names = set()
-        for name, path in own_dictionaries().items():
-            with suppress(DictionaryError):
-                names |= {name, *load_dictionary(path).sources}
-        return names
 
 
 def _check_targets(

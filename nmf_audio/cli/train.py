@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmf_audio.cli import common, train_average, train_common, train_denoiser, train_separator
+from nmf_audio.cli import common, train_average, train_common, train_denoiser, train_scores, train_separator
 from nmf_audio.cli.progress import progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
-from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.errors import ParameterError
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from nmf_audio.dictionary import Dictionary
     from nmf_audio.training.card import Origin
-    from nmf_audio.training.comparison import Rows
     from nmf_audio.training.corpus import Corpus
 
 EPILOG = """examples:
@@ -47,8 +46,6 @@ KINDS = {
     "noise": "recordings of noise without speech; a group of atoms for each folder name",
     "source": "recordings of any one source alone: a voice, a piano, drums; one group of atoms",
 }
-
-DENOISED = ("speech", "noise")
 
 RANGES: dict[str, Range] = {
     "components": (int, 1, 65536),
@@ -244,8 +241,10 @@ def run(args: argparse.Namespace) -> int:
         if other is not None:
             dictionary = merge(dictionary, other, replace=args.replace)
             commands = [*other.meta.get("commands", ()), *commands]
-        compared = _compare(args, dictionary, other, source, held_out, partners, int(numbers["seed"]))
-    more = {"compared": train_common.comparison_cells(compared)} if compared else {}
+        compared = train_scores.compare_atoms(
+            args, dictionary, other, source, held_out, partners, int(numbers["seed"])
+        )
+    more = {"compared": train_scores.mean_cells(compared)} if compared else {}
     dictionary, card = train_common.save(args, dictionary, commands, **more)
     atoms = " + ".join(f"{dictionary.n_components(s)} {s}" for s in dictionary.sources)
     minutes = sum(row["seconds"] for row in dictionary.meta["trained_on"] if row["source"] == source) / 60
@@ -259,67 +258,8 @@ def run(args: argparse.Namespace) -> int:
             args, f"to denoise with it, add {missing}: nmf-audio train {missing} ... --with {args.output}"
         )
     if compared:
-        train_common.print_comparison(
-            args,
-            compared,
-            title="held-out mixtures, classic" if source == "noise" else "held-out mixtures",
-            old=train_common.SHIPPED,
-            called=train_common.SHIPPED_CALLED
-            if source in DENOISED
-            else "the shipped atoms of speech in its place",
-            further="train denoiser --from shipped with these recordings"
-            if source in DENOISED
-            else "give more recordings, or ask for more --components",
-        )
+        train_scores.print_atoms(args, compared, source)
     return common.EXIT_ERROR if caught else common.EXIT_DONE
-
-
-def _compare(
-    args: argparse.Namespace,
-    dictionary: "Dictionary",
-    other: "Dictionary | None",
-    source: str,
-    held_out: "Corpus | None",
-    partners: "Corpus | None",
-    seed: int,
-) -> "Rows | None":
-    """Return scores on held-out mixtures, of the shipped dictionary first and of the new one last, if there are some.
-
-    Where there are none, a message says why.
-    """
-    from nmf_audio.decompose.methods import METHODS
-    from nmf_audio.dictionary import load_dictionary
-    from nmf_audio.training.comparison import compare_atoms, complete, load_sounds, stand_in
-
-    if held_out is None:
-        common.print_message(
-            args, "not compared with others: a minute of sound is needed, of which a part is held out"
-        )
-        return None
-    plain = load_dictionary(METHODS["adaptive"].shipped)
-    if source in DENOISED:
-        others = {train_common.SHIPPED: load_dictionary(None), "shipped, plain": plain}
-    else:
-        others = {train_common.SHIPPED: stand_in(plain, source)}
-    if other is not None and source in other.sources and other.sha256 != plain.sha256:
-        others[args.other] = other
-    others[args.output.stem] = dictionary
-    try:
-        compared = {
-            name: one if one.kind == "trained" else complete(one, source, plain)
-            for name, one in others.items()
-        }
-        return compare_atoms(
-            load_sounds(held_out),
-            source,
-            compared,
-            others=None if partners is None else load_sounds(partners),
-            sr=dictionary.spec.sr,
-            seed=seed,
-        )
-    except (AudioFileError, DictionaryError) as error:
-        common.print_message(args, f"not compared with others: {error}")
-        return None
 
 
 def _choose_passes(numbers: dict[str, float], corpus: "Corpus") -> int:

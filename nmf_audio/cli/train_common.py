@@ -10,23 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmf_audio.cli import common
+from nmf_audio.cli import common, train_scores
 from nmf_audio.cli.progress import Update, progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
-from nmf_audio.cli.score_table import HEADINGS, cells, table
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
-    from nmf_audio.jobs.evaluation import Scores
     from nmf_audio.training.card import Origin
-    from nmf_audio.training.comparison import Gain, Rows
+    from nmf_audio.training.comparison import Rows
     from nmf_audio.training.corpus import Corpus
     from nmf_audio.training.loop import Progress
-
-SHIPPED = "shipped"
-"""What the command calls the dictionary that comes with the program."""
-SHIPPED_CALLED = "the shipped dictionary"
 
 EXIT_CODES = """exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are \
 wrong, nothing
@@ -369,9 +363,9 @@ def save_trained(
     commands = [*(start.meta.get("commands", ()) if start else ()), command]
     others = {} if start is None else {str(args.start): start}
     if dictionary.kind == "trained":
-        others = {SHIPPED: load_dictionary(None)} | others
+        others = {train_scores.SHIPPED: load_dictionary(None)} | others
     compared = compare({**others, args.output.stem: dictionary})
-    more["compared"] = comparison_cells(compared)
+    more["compared"] = train_scores.mean_cells(compared)
     _, card = save(args, dictionary, commands, **more)
     taken = (time.monotonic() - started) / 60
     score = score_text(training["held_out"])
@@ -379,67 +373,7 @@ def save_trained(
         f"trained in {taken:.1f} min" if n_steps else "written as the checkpoint has it, not trained further"
     )
     common.print_message(args, f"{args.output}: {made}; held out: {score}; card {card}")
-    old, called = (SHIPPED, SHIPPED_CALLED) if SHIPPED in compared else (str(args.start), str(args.start))
-    further = (
-        "train it longer, with more recordings"
-        if args.source == "separator" or args.start == SHIPPED
-        else "train denoiser --from shipped with these recordings, or longer, with more of them"
-    )
-    print_comparison(args, compared, old=old, called=called, further=further)
-
-
-def comparison_cells(compared: "Rows") -> list[list[str]]:
-    """Return the mean scores as a dictionary's ``meta`` keeps them."""
-    return cells("", _means(compared))
-
-
-def print_comparison(
-    args: argparse.Namespace,
-    compared: "Rows",
-    *,
-    old: str,
-    called: str,
-    further: str,
-    title: str = "held-out mixtures",
-) -> None:
-    """Print the table of scores, the new dictionary last, and whether it is better than the one it is to replace.
-
-    That is `old`, if it is among them, `called` so in messages; `further` is what to do where it is not better.
-    """
-    from nmf_audio.training.comparison import find_gains
-
-    for line in table(title, _means(compared)):
-        common.print_message(args, line)
-    if old not in compared:
-        return
-    gains = find_gains(compared[args.output.stem], compared[old])
-    if gains:
-        common.print_message(args, _verdict(str(args.output), gains, called, further))
-
-
-def _means(compared: "Rows") -> "dict[str, Scores]":
-    from nmf_audio.jobs.evaluation import mean_scores
-    from nmf_audio.training.comparison import COMPARED
-
-    return {name: mean_scores(rows, COMPARED) for name, rows in compared.items()}
-
-
-def _verdict(new: str, gains: "Mapping[str, Gain]", called: str, further: str) -> str:
-    """Return in a sentence whether a dictionary is better than another in all scores, worse, or neither."""
-    listed = []
-    for name, gain in gains.items():
-        heading, form = HEADINGS[name]
-        title = heading.removesuffix(" dB")
-        listed.append(f"{title} {form.replace(':', ':+').format(gain.mean)}{heading.removeprefix(title)}")
-    signs = {gain.mean > 0 for gain in gains.values() if gain.is_clear}
-    found = f"({', '.join(listed)})"
-    if signs == {True}:
-        return f"{new} is better than {called} on these mixtures {found}"
-    if signs == {False}:
-        return f"{new} is worse than {called} on these mixtures {found}: use that, or {further}"
-    if signs:
-        return f"{new} is better than {called} in some scores, worse in others {found}: listen to both, or {further}"
-    return f"{new} and {called} hardly differ on these mixtures {found}: for more, {further}"
+    train_scores.print_trained(args, compared)
 
 
 def repeat_command(

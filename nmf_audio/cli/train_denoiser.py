@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmf_audio.cli import common, train_common
+from nmf_audio.cli import common, train_common, train_scores
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.training import defaults
 
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     train_common.add_corpus_arguments(files)
     train_common.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")
-    start = f"a trained dictionary; {train_common.SHIPPED!r} is the one that comes with the program"
+    start = f"a trained dictionary; {train_scores.SHIPPED!r} is the one that comes with the program"
     jobs = f"threads; the result does not depend on their number, and more do not help (default: {defaults.N_JOBS})"
     train_common.add_training_arguments(parser, MEANINGS, n_steps=defaults.N_STEPS, start=start, jobs=jobs)
 
@@ -191,7 +191,7 @@ def _check_names(
     from nmf_audio.dictionary.dictionary import DEFAULT_DICTIONARY
 
     inputs = train_common.check_recordings([*args.speech, *args.noise], errors)
-    name = DEFAULT_DICTIONARY if args.start == train_common.SHIPPED else args.start
+    name = DEFAULT_DICTIONARY if args.start == train_scores.SHIPPED else args.start
     start = train_common.load_option(
         "--from", name, "trained", "only a trained dictionary can be trained further", inputs, errors
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nmf_audio.cli import train_common
+from nmf_audio.cli import train_scores
 from nmf_audio.cli.main import main
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.training import comparison, defaults, streaming
@@ -327,4 +327,4 @@ def test_why_there_are_no_scores_is_said(run: Run) -> None:
     ],
 )
 def test_worse_is_what_no_score_contradicts(gains: dict[str, Gain], words: str) -> None:
-    assert re.search(words, train_common._verdict("a", gains, "that", "try"))
+    assert re.search(words, train_scores.describe_gains("a", gains, "that", "try"))
