@@ -81,7 +81,7 @@ def print_atoms(args: argparse.Namespace, compared: "Rows", source: str) -> None
 
 
 def print_trained(args: argparse.Namespace, compared: "Rows") -> None:
-    """Print the scores of what was trained, beside the shipped dictionary or, for other sources, the one of before."""
+    """Print the scores of what was trained beside the shipped dictionary or, for other sources, the one of before."""
     old, called = (SHIPPED, SHIPPED_CALLED) if SHIPPED in compared else (str(args.start), str(args.start))
     further = "train denoiser --from shipped with these recordings, or longer, with more of them"
     if args.source == "separator" or args.start == SHIPPED:

@@ -155,9 +155,9 @@ def separate_file(
                 stream = separator.learn(blocks, reader.sr, reader.n_channels)
             else:
                 stream = learner.learn(
-                    *(blocks, reader.sr, reader.n_channels),
+                    blocks, reader.sr, reader.n_channels,
                     progress=lambda share: job.report_learning(share, reader),
-                )
+                )  # fmt: skip
         if jobs == 1 or not (isinstance(separator, Separator) and separator.n_passes == 1 and is_path(src)):
             return stream
         n_samples = SectionReader(reader, start, end).n_samples

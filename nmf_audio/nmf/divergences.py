@@ -14,7 +14,7 @@ from nmf_audio._checks import check_real, check_shape
 __all__ = ["beta_divergence"]
 
 LARGEST = 1e30
-"""Entries beyond it, or all below its inverse, are scaled first: their powers might leave but infinity and NaN."""
+"""Where entries are larger, or all below its inverse, they are scaled first: powers might be infinite, or NaN."""
 
 
 def beta_divergence(

@@ -18,7 +18,7 @@ from nmf_audio.nmf.alternation import descend
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import check_result, exponent, prepare
 from nmf_audio.nmf.divergences import beta_divergence
-from nmf_audio.nmf.updates import compute_ratios, keep_above_floor
+from nmf_audio.nmf.updates import compute_ratios, multiply
 
 __all__ = ["JointFactorization", "factorize_joint"]
 
@@ -130,8 +130,7 @@ def factorize_joint(
                 ratios = compute_ratios(one.V, one.model(given), beta, one.M)
                 for total, part in zip((num, den), ratios, strict=True):
                     total += given[one.columns] @ part.T if name == one.rows else given[one.rows] @ part
-            ratio = np.divide(num, den, out=np.ones_like(num), where=den > 0)
-            factor[:] = keep_above_floor(factor, factor * ratio**gamma)
+            multiply(factor, num, den, gamma)
 
     def cost() -> float:
         return sum(

@@ -56,8 +56,7 @@ def factorize_orthogonal(
     has the largest component (F. Pompili, N. Gillis, P.-A. Absil, F. Glineur, "Two algorithms for orthogonal
     nonnegative matrix factorization with application to clustering", Neurocomputing 141, 2014). Both are exact
     minima: the cost |V - W @ H|**2 / 2 never rises, and the rows are orthogonal throughout. "mu" are the updates of
-    Ding et
-    al. (2006)::
+    Ding et al. (2006)::
 
         H *= sqrt((W.T @ V) / (W.T @ V @ H.T @ H))      W *= (V @ H.T) / (W @ H @ H.T)
 

@@ -25,7 +25,7 @@ from nmf_audio.nmf.alternation import descend, total_divergence
 from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import Problem, check_result, convert, prepare
 from nmf_audio.nmf.init import make_start
-from nmf_audio.nmf.updates import compute_statistics, keep_above_floor, run_updates, to_public
+from nmf_audio.nmf.updates import compute_statistics, multiply, run_updates, to_public
 
 __all__ = ["TensorFactorization", "factorize_tensor"]
 
@@ -136,7 +136,6 @@ def factorize_tensor(
 def _update(problem: Problem, place: AnyArray, w: AnyArray, h: AnyArray) -> None:
     """Do one iteration in place, on frame-major factors (n_components, ...) and h (n_frames, n_components)."""
     everything = np.arange(len(w))
-    gamma = problem.gamma
     run_updates(problem, _stack(place, w), h, np.zeros(len(w), problem.dtype), np.zeros(1, problem.dtype))
     for factor, other, subscripts in ((w, place, "kc,kcf->kf"), (place, w, "kf,kcf->kc")):
         sums = compute_statistics(problem, _stack(place, w), h, everything)
@@ -144,8 +143,7 @@ def _update(problem: Problem, place: AnyArray, w: AnyArray, h: AnyArray) -> None
             np.einsum(subscripts, other, s.reshape(len(w), place.shape[1], w.shape[1]), optimize=True)
             for s in sums
         )
-        ratio = np.divide(num, den, out=np.ones_like(num), where=den > 0)
-        factor[:] = keep_above_floor(factor, factor * (ratio if gamma == 1 else ratio**gamma))
+        multiply(factor, num, den, problem.gamma)
 
 
 def _stack(place: AnyArray, w: AnyArray) -> AnyArray:

@@ -353,6 +353,12 @@ def compute_ratios(
     return parts if M is None or not M.size else (M * parts[0], M * parts[1])
 
 
+def multiply(factor: AnyArray, num: AnyArray, den: AnyArray, gamma: float) -> None:
+    """Multiply a factor in place by (num / den) ** gamma, and keep its entries above the floor."""
+    ratio = np.divide(num, den, out=np.ones_like(num), where=den > 0)
+    factor[:] = keep_above_floor(factor, factor * (ratio if gamma == 1 else ratio**gamma))
+
+
 def keep_above_floor(old: AnyArray, new: AnyArray) -> AnyArray:
     """Limit entries to at least 1e-10 of their atom's largest, which prevents denormals; zeros stay zero."""
     floor = np.maximum(new.max(axis=1, keepdims=True) * new.dtype.type(1e-10), new.dtype.type(1e-30))

@@ -29,8 +29,9 @@ from nmf_audio._types import AnyArray, ShareProgress
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means
 from nmf_audio.separation.atoms_masker import AtomsMasker
-from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight, in_steps
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, check_weight
 from nmf_audio.separation.segment_masking import Masker
+from nmf_audio.separation.stream import in_steps
 
 __all__ = ["BlindSeparator"]
 

@@ -23,8 +23,9 @@ from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import Penalty, factorize, factorize_penalised
 from nmf_audio.separation.atoms_masker import AtomsMasker
 from nmf_audio.separation.frame_sampling import RunSampler, limit_spikes, thin
-from nmf_audio.separation.recording_separator import Recording, RecordingSeparator, in_steps
+from nmf_audio.separation.recording_separator import Recording, RecordingSeparator
 from nmf_audio.separation.segment_masking import Masker, analyse_blocks
+from nmf_audio.separation.stream import in_steps
 
 __all__ = ["ExampleSeparator"]
 

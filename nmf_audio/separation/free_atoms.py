@@ -14,6 +14,7 @@ from nmf_audio.decompose.base import Estimate
 from nmf_audio.dsp.normaliser import FLOOR, SILENCE
 from nmf_audio.nmf import activations, factorize
 from nmf_audio.nmf.blas import single_blas
+from nmf_audio.separation.stream import in_steps
 
 __all__ = ["MAX_FRAMES", "FrameSampler", "learn_free_atoms"]
 
@@ -99,6 +100,6 @@ def learn_free_atoms(
         max_iter=N_ITER,
         tol=0.0,
         rng=generator,
-        callback=None if progress is None else lambda n_iter, _: progress(n_iter / N_ITER),
+        callback=in_steps(progress, N_ITER),
     )
     return np.asarray(fitted.W[:, W.shape[1] :], np.float32)

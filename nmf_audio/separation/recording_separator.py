@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,6 @@ __all__ = [
     "RecordingSeparator",
     "SegmentStream",
     "check_weight",
-    "in_steps",
     "separate_takes",
 ]
 
@@ -247,13 +246,6 @@ def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: Recording
         separate_blocks(fitted.learn((), sr, recording.n_channels), recording.blocks)
         for recording in recordings
     ]
-
-
-def in_steps(
-    progress: ShareProgress | None, n_all: int, first: int = 0
-) -> Callable[[int, float], None] | None:
-    """Return the callback of a factorization that reports the share of all iterations, with those before."""
-    return None if progress is None else lambda n_iter, cost: progress((first + n_iter) / n_all)
 
 
 def check_weight(name: str, value: Any) -> float:

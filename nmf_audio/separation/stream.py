@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._checks import Constant, check_number, check_whole, invalid
-from nmf_audio._types import Array, ComplexArray
+from nmf_audio._types import Array, ComplexArray, ShareProgress
 from nmf_audio.decompose.analysis import Analysis
 from nmf_audio.decompose.base import Decomposition
 from nmf_audio.defaults import DEFAULT_MASK_POWER, RESIDUAL
@@ -29,6 +29,7 @@ __all__ = [
     "check_seed",
     "check_separator",
     "divide_time",
+    "in_steps",
     "separate_blocks",
 ]
 
@@ -101,6 +102,13 @@ def divide_time(seconds: float, n_learned: float, *, reading: float, learning: f
     """
     parts = (reading * seconds, learning * min(seconds, n_learned), seconds)
     return (parts[0] / sum(parts), parts[1] / sum(parts)) if seconds else (0.0, 0.0)
+
+
+def in_steps(
+    progress: ShareProgress | None, n_all: int, first: int = 0
+) -> Callable[[int, float], None] | None:
+    """Return the callback of a factorization that reports the share of all iterations, with those before."""
+    return None if progress is None else lambda n_iter, cost: progress((first + n_iter) / n_all)
 
 
 def check_separator(separator: Any) -> SourceSeparator:

@@ -92,7 +92,7 @@ def find_gains(new: Sequence[Scores], old: Sequence[Scores]) -> dict[str, Gain]:
 def hold_out(corpus: Corpus, seed: int) -> tuple[Corpus, Corpus | None]:
     """Return what atoms are to be learned from, and what is held out: nothing if that would be too little."""
     rng = np.random.default_rng([seed, HOLDING_STREAM])
-    learned, held_out = corpus.divide(min(HELD_OUT, MOST_SECONDS / corpus.seconds), rng=rng)
+    learned, held_out = corpus.split_seconds(min(HELD_OUT, MOST_SECONDS / corpus.seconds), rng=rng)
     return (learned, held_out) if held_out.seconds >= LEAST_SECONDS else (corpus, None)
 
 

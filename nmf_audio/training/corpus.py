@@ -186,13 +186,10 @@ class Corpus:
         names = sorted(set(keys))
         if len(self.recordings) == 1 and not by_group:
             (whole,) = self.recordings
-            n = whole.n_samples - max(1, round(fraction * whole.n_samples))
-            if n > 0:
-                end = replace(whole, first=whole.first + n, n_samples=whole.n_samples - n)
-                return (
-                    replace(self, recordings=(replace(whole, n_samples=n),)),
-                    replace(self, recordings=(end,)),
-                )
+            n_held = max(1, round(fraction * whole.n_samples))
+            if n_held < whole.n_samples:
+                first, end = _cut_end(whole, n_held)
+                return replace(self, recordings=(first,)), replace(self, recordings=(end,))
         if len(names) < 2:
             what = "group" if by_group else "recording"
             raise out_of_order(f"there is only one {what}, and nothing to divide", "add more")
@@ -204,8 +201,10 @@ class Corpus:
             replace(self, recordings=tuple(r for key, r in pairs if key in held)),
         )
 
-    def divide(self, fraction: float, *, rng: RandomSource = None) -> tuple["Corpus", "Corpus"]:
-        """Keep a part of each group aside: whole recordings as far as they fit, and the end of another.
+    def split_seconds(self, fraction: float, *, rng: RandomSource = None) -> tuple["Corpus", "Corpus"]:
+        """Keep a share of the seconds of each group aside: recordings as far as they fit, and the end of another.
+
+        `split` counts recordings or groups, and takes at least one.
 
         Parameters
         ----------
@@ -237,9 +236,7 @@ class Corpus:
                     learned[i], held[i] = None, whole
                     left -= whole.seconds
                 elif left >= SHORTEST_END:
-                    n = round(left * whole.sr)
-                    learned[i] = replace(whole, n_samples=whole.n_samples - n)
-                    held[i] = replace(whole, first=whole.first + whole.n_samples - n, n_samples=n)
+                    learned[i], held[i] = _cut_end(whole, round(left * whole.sr))
                     break
         first, second = (tuple(r for r in part if r is not None) for part in (learned, held))
         return replace(self, recordings=first), replace(self, recordings=second)
@@ -396,6 +393,12 @@ def _shares_of_recordings(
         if share <= 0:
             break
     return [(members[index], taken[index]) for index in sorted(taken)]
+
+
+def _cut_end(recording: Recording, n: int) -> tuple[Recording, Recording]:
+    """Return a recording without its last n samples, and these."""
+    kept = recording.n_samples - n
+    return replace(recording, n_samples=kept), replace(recording, first=recording.first + kept, n_samples=n)
 
 
 def _reason(error: Exception, path: Path) -> str:

@@ -20,7 +20,6 @@ __all__ = [
     "N_SPEECH",
     "N_STEPS",
     "PASSES",
-    "SAMPLE_SECONDS",
     "SEPARATOR",
     "SEPARATOR_RATE",
     "WHITENING",
@@ -32,10 +31,6 @@ BETA = 1.0
 MAX_ITER = 100
 N_FRAMES = 50_000
 MAX_SECONDS = 3600.0
-
-SAMPLE_SECONDS = 1200.0
-"""The command learns from at most so much at once; longer recordings are read in passes, in memory that they do not
-change."""
 
 PASSES = 3
 """Passes over recordings that are too long to be held in memory: docs/performance.md."""

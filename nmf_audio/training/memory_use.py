@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nmf_audio.training.corpus import Corpus
-from nmf_audio.training.defaults import SAMPLE_SECONDS
+from nmf_audio.training.streaming import SAMPLE_SECONDS
 
 __all__ = ["MOST_IN_MEMORY", "estimate_denoiser", "estimate_passes", "estimate_sample", "estimate_separator"]
 

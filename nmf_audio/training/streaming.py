@@ -64,7 +64,7 @@ ones average noise out."""
 N_UPDATES = 10
 """Updates of the activations of a piece, which start equal."""
 
-SAMPLE_FRAMES, SAMPLE_ITERATIONS = 20_000, 100
+SAMPLE_SECONDS, SAMPLE_FRAMES, SAMPLE_ITERATIONS = 1200.0, 20_000, 100
 """Of the sample that the first atoms and sums, the spectrum, and the number of atoms of each group come from."""
 
 HIGHEST_WEIGHT = 10.0
@@ -524,7 +524,7 @@ def train_passes(
             settings,
             max_iter=SAMPLE_ITERATIONS,
             n_frames=SAMPLE_FRAMES,
-            max_seconds=defaults.SAMPLE_SECONDS,
+            max_seconds=SAMPLE_SECONDS,
             spectrum=spectrum,
             rng=np.random.default_rng(seed),
         )

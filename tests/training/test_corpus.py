@@ -286,7 +286,7 @@ def test_a_part_of_each_group_is_kept_aside(tmp_path: Path, seconds: list[float]
         for i, length in enumerate(seconds):
             write(tmp_path / name / f"{i}.wav", length, 1000)
     corpus = find_recordings([tmp_path], sr=1000)
-    learned, held_out = corpus.divide(0.2, rng=0)
+    learned, held_out = corpus.split_seconds(0.2, rng=0)
     assert learned.seconds + held_out.seconds == pytest.approx(corpus.seconds)
     for name, members in held_out.groups.items():
         assert sum(r.seconds for r in members) == pytest.approx(0.2 * sum(seconds), abs=1)
@@ -294,7 +294,7 @@ def test_a_part_of_each_group_is_kept_aside(tmp_path: Path, seconds: list[float]
             # what was cut off a recording is its end, and the rest is learned from
             rest = next((r for r in learned.groups[name] if r.path == part.path), None)
             assert part.first == (rest.n_samples if rest else 0)
-    none = corpus.divide(0.2 / sum(seconds), rng=0)[1]
+    none = corpus.split_seconds(0.2 / sum(seconds), rng=0)[1]
     assert none.recordings == ()
     with pytest.raises(ParameterError, match="fraction=0"):
-        corpus.divide(0)
+        corpus.split_seconds(0)
