@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nmf_audio import defaults
-from nmf_audio.cli import common, completion, settings
+from nmf_audio.cli import common, completion, guard, settings
 from nmf_audio.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``denoise`` with arguments, by default those of the process, and return the exit code."""
-    return common.run_guarded(lambda: build_parser().parse_args(argv), run, last=argv is None)
+    return guard.run_guarded(lambda: build_parser().parse_args(argv), run, last=argv is None)
 
 
 if __name__ == "__main__":

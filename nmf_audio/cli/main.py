@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from nmf_audio.cli import common
+from nmf_audio.cli import common, guard
 from nmf_audio.cli.parser import Parser
 
 COMMANDS = {
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``nmf-audio`` with arguments, by default those of the process, and return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     parser = build_parser(words[:1] if words[:1] and words[0] in COMMANDS else tuple(COMMANDS))
-    return common.run_guarded(
+    return guard.run_guarded(
         lambda: parser.parse_args(words),
         lambda args: load_command(args.command).run(args),
         last=argv is None,

@@ -27,9 +27,10 @@ from nmf_audio.io.pipe_reader import STREAM, StreamReader, get_report_path
 from nmf_audio.io.remote import Url
 from nmf_audio.io.section import check_section
 from nmf_audio.io.section_reader import SectionReader
+from nmf_audio.jobs.cutting import Shape, is_worth_cutting
 from nmf_audio.jobs.file_job import FileJob, Target, errors_of
 from nmf_audio.jobs.outputs import default_output
-from nmf_audio.jobs.pieces import Pieces, Shape, is_worth_cutting
+from nmf_audio.jobs.pieces import Pieces
 from nmf_audio.jobs.processes import check_jobs
 from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import Report

@@ -15,9 +15,10 @@ from nmf_audio.defaults import RESIDUAL
 from nmf_audio.io.base import Samples
 from nmf_audio.io.open import Reader
 from nmf_audio.io.section_reader import SectionReader
+from nmf_audio.jobs.cutting import Shape, is_worth_cutting
 from nmf_audio.jobs.file_job import FileJob, Target, errors_of, is_path
 from nmf_audio.jobs.outputs import source_files
-from nmf_audio.jobs.pieces import Pieces, Shape, is_worth_cutting
+from nmf_audio.jobs.pieces import Pieces
 from nmf_audio.jobs.processes import check_jobs
 from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import SeparationReport

@@ -18,18 +18,15 @@ from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec, band_matrix, frame_size
 from nmf_audio.dsp.normaliser import Normaliser
-from nmf_audio.nmf import factorize
 from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
-from nmf_audio.training.frames import QUIET, SPECTRUM_RANGE
 from nmf_audio.training.losses import Loss, Weights
 from nmf_audio.training.optimiser import Adam, learning_rate
 from nmf_audio.training.parameters import from_arrays
 from nmf_audio.training.spectra import spectra
 
-__all__ = ["Settings", "Training", "first_atoms", "score_text", "unit_spectrum"]
+__all__ = ["Settings", "Training", "score_text"]
 
 
-FIRST_ITERATIONS = 60
 LENGTH = {"n_steps", "cool_down", "cool_down_share", "last_share"}
 """Settings that say how long a training is; the last one is what older checkpoints have."""
 TIMED_STEPS = 12
@@ -216,8 +213,9 @@ class Training(ABC):
         for name, wanted in self._facts.items():
             # those that older versions wrote do not say where they began
             if facts.get(name, wanted) != wanted:
-                given = f"checkpoint {path}: its {name} are not these"
-                raise invalid("checkpoint", str(path), f"of the same {name}", "or start anew", given=given)
+                given = f"checkpoint {path}: its {name} differ"
+                allowed = f"of a training with the same {name}"
+                raise invalid("checkpoint", str(path), allowed, "or start anew", given=given)
         step = int(facts["step"])
         self.spectrum = arrays["spectrum"]
         self._adam.restore(arrays, step)
@@ -348,55 +346,6 @@ def score_text(score: Mapping[str, float]) -> str:
     'loss 1.8854, SI-SDR 8.53 dB'
     """
     return f"loss {score['loss']:.4f}, SI-SDR {score['sdr']:.2f} dB"
-
-
-def unit_spectrum(mean: npt.NDArray[np.float64]) -> Array:
-    """Return a mean of magnitudes (n_bands,) scaled to a mean of 1, nowhere far below its largest value."""
-    spectrum = np.maximum(mean, SPECTRUM_RANGE * mean.max())
-    unit: Array = (spectrum / spectrum.mean()).astype(np.float32)
-    return unit
-
-
-def first_atoms(
-    magnitudes: Array,
-    spectrum: Array,
-    n_components: int,
-    *,
-    name: str = "n_components",
-    floor: float = 0.0,
-    rng: np.random.Generator,
-    **options: Any,
-) -> Array:
-    """Learn atoms (n_bands, n_components) of one source by KL-NMF.
-
-    `magnitudes` are (n_signals, n_frames, n_bands); each signal is brought to the same level, and frames are
-    divided by `spectrum`. `name` is the caller's name of `n_components`, for the error when there are fewer
-    frames with sound than atoms; `floor` is added to all frames, whose mean is about 1; `options` go to
-    `factorize`.
-    """
-    v = magnitudes / spectrum
-    v /= v.mean(axis=(1, 2), keepdims=True)
-    rows = v.reshape(-1, v.shape[-1])
-    level = rows.mean(axis=1)
-    loud = rows[level > QUIET * level.mean()]
-    if len(loud) < n_components:
-        raise invalid(
-            name,
-            n_components,
-            f"at most {len(loud)}, the frames with sound that the recordings hold",
-            "give more recordings",
-        )
-    fitted = factorize(
-        loud.T + np.float32(floor),
-        n_components,
-        beta=1.0,
-        init="frames",
-        max_iter=FIRST_ITERATIONS,
-        tol=0.0,
-        rng=rng,
-        **options,
-    )
-    return np.asarray(fitted.W, np.float32)
 
 
 def _length(facts: Mapping[str, Any]) -> tuple[int, int]:

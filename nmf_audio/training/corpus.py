@@ -5,7 +5,6 @@ A corpus is a list of what lies on the disk; samples are read clip by clip, so t
 (speakers, kinds of noise): a group with little gives all it has, and what it leaves goes to the others.
 """
 
-import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,12 +19,10 @@ from numpy.typing import NDArray
 from nmf_audio._checks import check_number, check_rng, check_whole, invalid, out_of_order
 from nmf_audio._types import RandomSource
 from nmf_audio.errors import AudioFileError, MissingExtraError
+from nmf_audio.training.draws import draw_spans
 from nmf_audio.training.recordings import Recording, find_listed, open_recording, read_clips
 
-__all__ = ["Clip", "Corpus", "CorpusWarning", "fair_shares", "find_recordings", "warn_left_out"]
-
-SHORTEST_CLIP = 4.0
-"""Seconds; below this, fewer recordings of a group are drawn rather than shorter pieces of all."""
+__all__ = ["Clip", "Corpus", "CorpusWarning", "find_recordings", "warn_left_out"]
 
 SHORTEST_END = 1.0
 """Seconds; less of a recording is not worth to be kept aside."""
@@ -135,7 +132,7 @@ class Corpus:
         if max_seconds is not None:
             check_number("max_seconds", max_seconds, 0, above=True, advice="leave it out to read everything")
         check_number("clip_seconds", clip_seconds, 0, above=True, advice="10 is the default")
-        return self._read(self._plan(max_seconds, clip_seconds, check_rng(rng)))
+        return self._read(draw_spans(self.groups.values(), max_seconds, clip_seconds, check_rng(rng)))
 
     def load(
         self,
@@ -241,31 +238,6 @@ class Corpus:
         first, second = (tuple(r for r in part if r is not None) for part in (learned, held))
         return replace(self, recordings=first), replace(self, recordings=second)
 
-    def _plan(
-        self, max_seconds: float | None, clip_seconds: float, rng: np.random.Generator
-    ) -> list[tuple[Recording, int, int]]:
-        """Which samples of which recordings: (recording, start, stop) in samples of its own rate."""
-        groups = self.groups
-        budget = math.inf if max_seconds is None else max_seconds
-        totals = [sum(r.seconds for r in members) for members in groups.values()]
-        plan = []
-        for members, share in zip(groups.values(), fair_shares(totals, budget), strict=True):
-            for recording, seconds in _shares_of_recordings(members, share, rng):
-                n_pieces = math.ceil(seconds / clip_seconds)
-                length = min(round(seconds * recording.sr), recording.n_samples)
-                if n_pieces == 1:
-                    start = int(max(recording.n_samples - length, 0) * rng.random())
-                    plan += [(recording, start, start + length)] if length else []
-                    continue
-                # One piece in each of n_pieces equal stretches; no slack when the whole is taken.
-                edges = np.linspace(0, recording.n_samples, n_pieces + 1).astype(int)
-                sizes = np.diff(np.linspace(0, length, n_pieces + 1).astype(int))
-                slack = np.maximum(np.diff(edges) - sizes, 0)
-                starts = edges[:-1] + (slack * rng.random(n_pieces)).astype(int)
-                pairs = zip(starts.tolist(), sizes.tolist(), strict=True)
-                plan += [(recording, start, start + size) for start, size in pairs if size]
-        return plan
-
     def _read(self, plan: list[tuple[Recording, int, int]]) -> Iterator[Clip]:
         broken: dict[Path, str] = {}
         n_read = 0
@@ -360,39 +332,6 @@ def warn_left_out(broken: Mapping[Path, str]) -> None:
     """Warn of recordings that could not be read, if there are any, with the reasons."""
     if broken:
         warnings.warn(f"left out {_listed(broken)}", CorpusWarning, stacklevel=4)
-
-
-def fair_shares(available: Sequence[float], budget: float) -> list[float]:
-    """Divide a budget evenly; those that have less than an even share give all, the others share what is left.
-
-    Examples
-    --------
-    >>> fair_shares([10.0, 1.0, 10.0], 9.0)
-    [4.0, 1.0, 4.0]
-    """
-    shares, left = [0.0] * len(available), budget
-    order = sorted(range(len(available)), key=available.__getitem__)
-    for n_done, index in enumerate(order):
-        shares[index] = min(available[index], left / (len(order) - n_done))
-        left -= shares[index]
-    return shares
-
-
-def _shares_of_recordings(
-    members: Sequence[Recording], share: float, rng: np.random.Generator
-) -> list[tuple[Recording, float]]:
-    """Seconds to take from each recording of a group."""
-    lengths = [recording.seconds for recording in members]
-    shares = fair_shares(lengths, share)
-    if max(shares) >= SHORTEST_CLIP or shares == lengths:
-        return list(zip(members, shares, strict=True))
-    taken: dict[int, float] = {}
-    for index in rng.permutation(len(members)).tolist():
-        taken[index] = min(lengths[index], SHORTEST_CLIP, share)
-        share -= taken[index]
-        if share <= 0:
-            break
-    return [(members[index], taken[index]) for index in sorted(taken)]
 
 
 def _cut_end(recording: Recording, n: int) -> tuple[Recording, Recording]:

@@ -27,7 +27,7 @@ from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.nmf.workers import Workers
-from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
+from nmf_audio.training.base import Settings, Training
 from nmf_audio.training.continuation import Continuation, Left
 from nmf_audio.training.defaults import (
     COOL_DOWN_SHARE,
@@ -39,6 +39,7 @@ from nmf_audio.training.defaults import (
     N_STEPS,
     WHITENING,
 )
+from nmf_audio.training.first_atoms import first_atoms, unit_spectrum
 from nmf_audio.training.gated_memory import MemorySizes, first_memory, has_memory
 from nmf_audio.training.loop import Progress, run_training
 from nmf_audio.training.losses import FINISHING, Loss, Weights

@@ -13,7 +13,8 @@ from nmf_audio.dsp.bands import BandMap, FrontEndSpec, band_edges
 from nmf_audio.dsp.normaliser import Normaliser
 from nmf_audio.dsp.stft import stft
 from nmf_audio.errors import AudioFileError
-from nmf_audio.training.corpus import Clip, fair_shares
+from nmf_audio.training.corpus import Clip
+from nmf_audio.training.draws import fair_shares
 
 __all__ = ["Bands", "Frames", "analyse", "long_term_spectrum", "normalised_frames"]
 

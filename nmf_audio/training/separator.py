@@ -21,10 +21,11 @@ from nmf_audio._types import Array, RandomSource
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.training.base import Settings, Training, first_atoms, unit_spectrum
+from nmf_audio.training.base import Settings, Training
 from nmf_audio.training.card import Origin, trained_on
 from nmf_audio.training.corpus import Corpus
 from nmf_audio.training.defaults import SEPARATOR, SEPARATOR_RATE
+from nmf_audio.training.first_atoms import first_atoms, unit_spectrum
 from nmf_audio.training.loop import Progress, run_training
 from nmf_audio.training.losses import Weights
 from nmf_audio.training.separator_network import SeparatorNetwork

@@ -14,163 +14,35 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field
-from itertools import islice
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from nmf_audio._checks import check_callable, check_whole, invalid
 from nmf_audio._types import AnyArray, Array
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import FrontEndSpec
-from nmf_audio.errors import AudioFileError
-from nmf_audio.nmf import OnlineAtoms, activations, beta_divergence, sum_for_atoms
-from nmf_audio.nmf.blas import single_blas
+from nmf_audio.nmf import OnlineAtoms
 from nmf_audio.nmf.updates import Norm
 from nmf_audio.training import defaults
 from nmf_audio.training.card import Origin
 from nmf_audio.training.checkpoint import load_checkpoint, save_checkpoint
-from nmf_audio.training.corpus import Clip, Corpus, warn_left_out
-from nmf_audio.training.frames import QUIET, Frames, analyse, normalised_frames
+from nmf_audio.training.corpus import Corpus, warn_left_out
 from nmf_audio.training.loop import Progress, run_training
-from nmf_audio.training.plain import (
-    PlainSettings,
-    Sample,
-    check_plain,
-    learn_sample,
-    make_plain,
-    power_of,
-)
-from nmf_audio.training.recordings import Recording, read_clips
+from nmf_audio.training.passes import Passes, Piece
+from nmf_audio.training.plain import PlainSettings, Sample, check_plain, learn_sample, make_plain
+from nmf_audio.training.sums import Model, Sums, sum_frames, sum_up
 
-__all__ = ["AtomsTraining", "Model", "Piece", "Sums", "sum_up", "train_passes"]
-
-PIECE_SECONDS = 60.0
-CLIP_SECONDS = 10.0
-
-LEAST_ROUNDS = 64
-"""Updates of the atoms in a pass, where there are so many pieces: with fewer it takes more passes."""
-
-MOST_PIECES = 64
-"""Pieces of a round at most: so many workers find something to do."""
+__all__ = ["AtomsTraining", "train_passes"]
 
 FRAMES_PER_ATOM, SHORTEST_WINDOW, LONGEST_WINDOW = 50, 0.1, 0.5
 """The window: frames after which the sums of earlier rounds have lost two thirds of their weight, in the first pass,
 twice as many in the second and so on; and the parts of a pass between which it may be. Short ones learn fast, long
 ones average noise out."""
 
-N_UPDATES = 10
-"""Updates of the activations of a piece, which start equal."""
-
 SAMPLE_SECONDS, SAMPLE_FRAMES, SAMPLE_ITERATIONS = 1200.0, 20_000, 100
 """Of the sample that the first atoms and sums, the spectrum, and the number of atoms of each group come from."""
-
-HIGHEST_WEIGHT = 10.0
-"""A frame of a small group counts so many times as one of a group of mean size at most: a second of sound would be
-learned by heart otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Part of a pass that one worker takes at a time.
-
-    `stretches` are recordings, first samples and those after the last, in the part that the recording is of its file,
-    and how much each frame counts besides the weight of the recording.
-    """
-
-    stretches: tuple[tuple[Recording, int, int, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What a worker has to know: what frames are divided by, and the current atoms of each group."""
-
-    settings: PlainSettings
-    spectrum: Array
-    atoms: Mapping[str, Array]
-
-
-@dataclass(slots=True)
-class Sums:
-    """What is learned from frames, summed up; recordings that could not be read, and why.
-
-    `for_atoms` holds for each group what `sum_for_atoms` gives, and `n_frames` those that were no silence.
-    """
-
-    for_atoms: dict[str, AnyArray] = field(default_factory=dict)
-    cost: float = 0.0
-    weight: float = 0.0
-    n_frames: int = 0
-    broken: dict[Path, str] = field(default_factory=dict)
-
-    def add(self, other: Sums) -> None:
-        """Add those of other frames."""
-        for group, sums in other.for_atoms.items():
-            self.for_atoms[group] = self.for_atoms[group] + sums if group in self.for_atoms else sums
-        self.cost += other.cost
-        self.weight += other.weight
-        self.n_frames += other.n_frames
-        self.broken |= other.broken
-
-
-@single_blas
-def sum_up(piece: Piece, model: Model) -> Sums:
-    """Return the sums of what can be read of a piece: the work of a worker, maybe of another process or machine."""
-    sums = Sums()
-    for recording, first, stop, weight in piece.stretches:
-        group = model.settings.one_group or recording.group
-        W = model.atoms.get(group)
-        if W is None:
-            # the sample that atoms started from had no sound of this group
-            continue
-        try:
-            for clips in _read_minutes(recording, first, stop, model.settings.spec.sr):
-                _add_frames(sums, clips, group, W, weight, model)
-        except AudioFileError as error:
-            sums.broken[recording.path] = str(error).removeprefix(f"{recording.path}: ")
-    return sums
-
-
-def _read_minutes(recording: Recording, first: int, stop: int, sr: int) -> Iterator[list[Clip]]:
-    """Yield the clips of a stretch, a minute of them at a time."""
-    n = math.ceil(CLIP_SECONDS * recording.sr)
-    starts = range(recording.first + first, recording.first + stop, n)
-    spans = [(start, min(start + n, recording.first + stop)) for start in starts]
-    read = read_clips(recording.path, spans, sr=sr)
-    clips = (Clip(recording, start / recording.sr, y) for (start, _), y in zip(spans, read, strict=True))
-    while minute := list(islice(clips, max(1, round(PIECE_SECONDS / CLIP_SECONDS)))):
-        yield minute
-
-
-def _add_frames(sums: Sums, clips: list[Clip], group: str, W: Array, weight: float, model: Model) -> None:
-    # levels are evened clip by clip: a clip of a pause would be raised to that of the sound around it
-    levels = np.array([math.sqrt(float(np.mean(clip.y**2))) for clip in clips])
-    loud = [
-        clip
-        for clip, level in zip(clips, levels, strict=True)
-        if level > 0 and level >= QUIET * levels.mean()
-    ]
-    if not loud:
-        return
-    (frames,) = normalised_frames(
-        analyse(loud, model.settings.spec),
-        spectrum=model.spectrum,
-        n_frames=None,
-        one_group=group,
-        rng=np.random.default_rng(0),
-    ).values()
-    sums.add(_sum_frames(frames, group, W, weight, model.settings))
-
-
-def _sum_frames(frames: Frames, group: str, W: Array, weight: float, settings: PlainSettings) -> Sums:
-    beta, l1_H = settings.beta, settings.l1_H
-    V = frames.V ** np.float32(power_of(beta))
-    H = activations(V, W, beta=beta, l1_H=l1_H, n_iter=N_UPDATES, weights=frames.M)
-    for_atoms = weight * np.stack(sum_for_atoms(V, W, H, beta=beta, weights=frames.M))
-    cost = beta_divergence(V, W @ H, beta, weights=frames.M) + l1_H * float(H.sum(dtype=np.float64))
-    return Sums({group: for_atoms}, weight * cost, weight * V.shape[1], V.shape[1])
 
 
 class AtomsTraining:
@@ -217,14 +89,9 @@ class AtomsTraining:
         executor: Executor | None = None,
     ) -> None:
         self._corpus, self._settings, self._learn_first = corpus, settings, learn_first
-        self._seed, self._executor = seed, executor
-        self._stretches = _cut(corpus.recordings)
-        n_samples = self._stretches[:, 2] - self._stretches[:, 1]
-        rates = np.array([recording.sr for recording in corpus.recordings])
-        self._seconds = n_samples / rates[self._stretches[:, 0]]
-        self._weights = _weigh(corpus, balanced=settings.one_group is not None)
-        self._n_pieces = max(1, round(float(self._seconds.sum()) / PIECE_SECONDS))
-        self.n_rounds = min(self._n_pieces, max(LEAST_ROUNDS, -(-self._n_pieces // MOST_PIECES)))
+        self._executor = executor
+        self._passes = Passes(corpus, balanced=settings.one_group is not None, seed=seed)
+        self.n_rounds = self._passes.n_rounds
         self.n_steps, self.step_number = passes * self.n_rounds, 0
         self.last_score: dict[str, float] | None = None
         self.broken: dict[str, str] = {}
@@ -240,7 +107,6 @@ class AtomsTraining:
             },
         }
         self._online: dict[str, OnlineAtoms] = {}
-        self._order: tuple[int, list[npt.NDArray[np.intp]]] | None = None
         self.spectrum: Array = np.empty(0, np.float32)
 
     @property
@@ -259,16 +125,14 @@ class AtomsTraining:
         if n == 0:
             self._cost[:], self.n_frames = 0, 0
         sums = Sums()
-        for part in self._sum_pieces(self._pieces(number, n)):
+        for part in self._sum_pieces(self._passes.pieces(number, n)):
             sums.add(part)
         learned = sums.for_atoms
         if first is not None:
             learned = self._with_sample(sums, first)
         for group, for_atoms in learned.items():
             online = self._online[group]
-            n_pieces = self._n_seconds(group) / PIECE_SECONDS
-            # rounds that the group has something in
-            n_rounds = max(1.0, min(self.n_rounds, n_pieces))
+            n_rounds = self._passes.rounds_with(self._n_seconds(group))
             online.rho = math.exp(-1 / (self._window(group, online.W, number) * n_rounds))
             online.add(*for_atoms)
         self.broken |= {str(path): reason for path, reason in sums.broken.items()}
@@ -326,8 +190,9 @@ class AtomsTraining:
         arrays, facts = load_checkpoint(path)
         for name, wanted in self._facts.items():
             if facts.get(name) != wanted:
-                given = f"checkpoint {path}: its {name} are not these"
-                raise invalid("checkpoint", str(path), f"of the same {name}", "or start anew", given=given)
+                given = f"checkpoint {path}: its {name} differ"
+                allowed = f"of a training with the same {name}"
+                raise invalid("checkpoint", str(path), allowed, "or start anew", given=given)
         if facts["step"] > self.n_steps:
             done = facts["step"] / self.n_rounds
             allowed = f"more, for checkpoint {path} has {done:.1f} passes already"
@@ -370,30 +235,8 @@ class AtomsTraining:
         for group, W in first.atoms.items():
             frames = first.frames[group]
             weight = self._window(group, W, 0) * self._n_frames(group) / frames.V.shape[1]
-            total.add(_sum_frames(frames, group, W, weight, self._settings))
+            total.add(sum_frames(frames, group, W, weight, self._settings))
         return total.for_atoms
-
-    def _pieces(self, number: int, n: int) -> list[Piece]:
-        """Return the pieces of round `n` of a pass."""
-        if self._order is None or self._order[0] != number:
-            order = np.random.default_rng([self._seed, number]).permutation(len(self._stretches))
-            before = np.cumsum(self._seconds[order]) - self._seconds[order]
-            piece_of = np.minimum(
-                (before / self._seconds.sum() * self._n_pieces).astype(int), self._n_pieces - 1
-            )
-            self._order = number, np.split(order, np.searchsorted(piece_of, np.arange(1, self._n_pieces)))
-        pieces = self._order[1]
-        first, stop = (self._n_pieces * i // self.n_rounds for i in (n, n + 1))
-        recordings = self._corpus.recordings
-        return [
-            Piece(
-                tuple(
-                    (recordings[i], a, b, float(self._weights[i]))
-                    for i, a, b in self._stretches[piece].tolist()
-                )
-            )
-            for piece in pieces[first:stop]
-        ]
 
     def _sum_pieces(self, pieces: Sequence[Piece]) -> Iterator[Sums]:
         """Yield the sums of pieces in their order, whoever sums them up."""
@@ -408,27 +251,6 @@ class AtomsTraining:
         finally:
             for future in futures:
                 future.cancel()
-
-
-def _cut(recordings: Sequence[Recording]) -> npt.NDArray[np.int64]:
-    """Return (recording, first sample, last + 1) of stretches of at most a minute; what can't seek stays whole."""
-    rows = []
-    for i, recording in enumerate(recordings):
-        n = recording.n_samples
-        n_parts = 1 if recording.is_sequential else max(1, round(recording.seconds / PIECE_SECONDS))
-        edges = np.linspace(0, n, n_parts + 1).astype(np.int64)
-        rows.append(np.stack([np.full(n_parts, i), edges[:-1], edges[1:]], axis=1))
-    return np.concatenate(rows)
-
-
-def _weigh(corpus: Corpus, *, balanced: bool) -> npt.NDArray[np.float64]:
-    """Return how much a frame of each recording counts: groups the same, if they are `balanced`."""
-    if not balanced:
-        return np.ones(len(corpus.recordings))
-    seconds = {name: sum(r.seconds for r in members) for name, members in corpus.groups.items()}
-    mean = corpus.seconds / len(seconds)
-    share = {name: min(mean / max(s, 1e-9), HIGHEST_WEIGHT) for name, s in seconds.items()}
-    return np.array([share[recording.group] for recording in corpus.recordings])
 
 
 def _fingerprint(corpus: Corpus) -> str:

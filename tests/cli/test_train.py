@@ -13,7 +13,7 @@ import pytest
 from nmf_audio.cli import train_scores
 from nmf_audio.cli.main import main
 from nmf_audio.dictionary import Dictionary
-from nmf_audio.training import comparison, defaults, streaming
+from nmf_audio.training import comparison, defaults, passes
 from nmf_audio.training.comparison import Gain
 from tests.tiny import tiny_dictionary
 from tests.training.sounds import hiss, small_collection, voice, write
@@ -179,7 +179,7 @@ def test_a_card_that_exists_is_kept_without_force(run: Run) -> None:
 @pytest.fixture
 def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut recordings of seconds as others of hours."""
-    monkeypatch.setattr(streaming, "PIECE_SECONDS", 1.0)
+    monkeypatch.setattr(passes, "PIECE_SECONDS", 1.0)
     monkeypatch.setattr(defaults, "MAX_SECONDS", 3.0)
 
 

@@ -308,11 +308,11 @@ KILLED = """
 import os, signal, sys
 from nmf_audio.cli import train_common
 from nmf_audio.cli.main import main
-from nmf_audio.training import defaults, loop, streaming
+from nmf_audio.training import defaults, loop, passes
 
 step, *words = sys.argv[1:]
 # of seconds of sound, as of hours
-streaming.PIECE_SECONDS, loop.SAVED_SECONDS = 0.5, 0.1
+passes.PIECE_SECONDS, loop.SAVED_SECONDS = 0.5, 0.1
 plain = train_common.TrainingMessages.__call__
 
 def killing(self, now):

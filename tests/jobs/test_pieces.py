@@ -12,9 +12,10 @@ import pytest
 import soundfile
 
 from nmf_audio import Denoiser, ParameterError, Separator, denoise_file, separate_file
-from nmf_audio.jobs import pieces
+from nmf_audio.jobs import cutting
+from nmf_audio.jobs.cutting import Cutter, Shape, is_worth_cutting
 from nmf_audio.jobs.denoise_file import _StreamMaker
-from nmf_audio.jobs.pieces import Pieces, Shape, is_worth_cutting
+from nmf_audio.jobs.pieces import Pieces
 
 Array = npt.NDArray[np.float32]
 SR = 4000
@@ -34,9 +35,9 @@ def make_scene(seconds: float, seed: int = 0, n_channels: int = 1) -> Array:
 @pytest.fixture
 def short_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Pieces of 25 s with the 10 s that they hear before, and a folder of their own for temporary files."""
-    monkeypatch.setattr(pieces, "SHORTEST_SECONDS", 15)
-    monkeypatch.setattr(pieces, "LONGEST_SECONDS", 25)
-    monkeypatch.setattr(pieces, "SETTLING_SECONDS", 10)
+    monkeypatch.setattr(cutting, "SHORTEST_SECONDS", 15)
+    monkeypatch.setattr(cutting, "LONGEST_SECONDS", 25)
+    monkeypatch.setattr(cutting, "SETTLING_SECONDS", 10)
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -58,7 +59,7 @@ def test_what_a_piece_hears_before_is_enough(
     short_pieces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(pieces, "LONGEST_SECONDS", 80)
+    monkeypatch.setattr(cutting, "LONGEST_SECONDS", 80)
     src = write(tmp_path / "long.wav", make_scene(310))
     one, two = (denoise_file(src, tmp_path / f"{jobs}.wav", jobs=jobs) for jobs in (1, 2))
     assert one.noise_before_db is not None
@@ -131,23 +132,18 @@ def test_nothing_is_cut_where_too_little_was_heard(short_pieces: Path, tmp_path:
     np.testing.assert_array_equal(read(tmp_path / "1.wav"), read(tmp_path / "2.wav"))
 
 
-def test_a_long_silence_is_not_heard_again_by_every_piece(short_pieces: Path) -> None:
+@pytest.mark.usefixtures("short_pieces")
+def test_a_long_silence_is_not_heard_again_by_every_piece(tmp_path: Path) -> None:
     second = np.full((1, 32 * 125), 0.1, np.float32)
 
     def blocks() -> Generator[Array]:
         for is_sound in [True] * 20 + [False] * 100 + [True] * 20:
             yield second * is_sound
 
-    stream = Pieces(
-        blocks(), _StreamMaker(Denoiser(), SR, 1, None), ("speech",), Shape(SR, 1, 140 * SR, 125), linked=True,
-        jobs=1, progress=None,
-    )  # fmt: skip
-    cut = list(stream._cut())
+    cut = list(Cutter(tmp_path, Shape(SR, 1, 140 * SR, 125), linked=True, jobs=1).cut(blocks()))
     assert sum(piece.n_samples for piece in cut) == 140 * SR
     assert len(cut) > 2
     assert max(piece.n_before for piece in cut) <= 20 * SR
-    with stream:
-        pass
 
 
 class _FinishedError(Exception):
@@ -201,7 +197,7 @@ def test_an_error_in_a_piece_is_raised(short_pieces: Path) -> None:
 @pytest.mark.parametrize(("minutes", "jobs"), [(6, 2), (10, 2), (60, 2), (60, 4), (600, 4)])
 def test_all_processes_have_the_same_to_do(minutes: int, jobs: int) -> None:
     n_samples, settling = 60 * minutes * SR, 60 * SR
-    first, length = pieces._choose_lengths(Shape(SR, 1, n_samples, 125), jobs, settling)
+    first, length = cutting.choose_lengths(Shape(SR, 1, n_samples, 125), jobs, settling)
     works: list[int] = []
     done, n_before = 0, 0
     while done < n_samples:

@@ -187,7 +187,7 @@ def test_a_training_that_was_stopped_goes_on_bit_for_bit(tmp_path: Path) -> None
         train_separator(clips, settings, checkpoint=checkpoint, checkpoint_steps=3, progress=stop)
     again = train_separator(clips, settings, checkpoint=checkpoint, resume=True)
     assert again.sha256 == whole.sha256
-    with pytest.raises(ParameterError, match="its recordings are not these"):
+    with pytest.raises(ParameterError, match="its recordings differ"):
         train_separator(_clips(2.0), settings, checkpoint=checkpoint, resume=True)
 
 
@@ -205,7 +205,7 @@ def test_training_goes_on_from_a_separator_of_the_same_sources(trained: Dictiona
     ), "the same sources are heard under the same names"
     further = train_separator(turned, settings, start=trained, checkpoint=tmp_path / "state")
     assert further.sha256 != trained.sha256
-    with pytest.raises(ParameterError, match="its first atoms are not these"):
+    with pytest.raises(ParameterError, match="its first atoms differ"):
         train_separator(turned, settings, checkpoint=tmp_path / "state", resume=True)
     two = {name: clips.learned[name] for name in ("low", "high")}
     with pytest.raises(

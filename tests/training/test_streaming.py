@@ -14,12 +14,14 @@ from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import ParameterError
 from nmf_audio.nmf import activations, beta_divergence
-from nmf_audio.training import streaming
+from nmf_audio.training import passes, sums
 from nmf_audio.training.corpus import Corpus, CorpusWarning, find_recordings
 from nmf_audio.training.frames import analyse, normalised_frames
 from nmf_audio.training.loop import Progress
+from nmf_audio.training.passes import Passes, Piece
 from nmf_audio.training.plain import check_plain, power_of, train_plain
-from nmf_audio.training.streaming import AtomsTraining, sum_up, train_passes
+from nmf_audio.training.streaming import train_passes
+from nmf_audio.training.sums import Model, Sums, sum_up
 from tests.training.sounds import hiss, voice, write
 
 N = 6
@@ -39,8 +41,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PIECE_SECONDS", "CLIP_SECONDS"):
-        monkeypatch.setattr(streaming, name, 2.0)
+    monkeypatch.setattr(passes, "PIECE_SECONDS", 2.0)
+    monkeypatch.setattr(sums, "CLIP_SECONDS", 2.0)
 
 
 def learn(corpus: Corpus, **options: Any) -> Dictionary:
@@ -68,7 +70,7 @@ def test_three_passes_come_within_a_hundredth_of_the_batch(corpus: Corpus, beta:
 
 
 def test_passes_do_the_work_not_the_sample(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "SAMPLE_ITERATIONS", 2)
+    monkeypatch.setattr("nmf_audio.training.streaming.SAMPLE_ITERATIONS", 2)
     spectrum = np.ones(100, np.float32)
     sampled = train_plain(
         corpus,
@@ -97,14 +99,14 @@ def test_the_number_of_workers_does_not_matter(corpus: Corpus, one_group: str | 
 def test_sums_of_shares_add_up_to_those_of_the_whole(corpus: Corpus) -> None:
     settings = check_plain(corpus, "speech", N, "speech", 0.0, 0.0, None)
     W = np.random.default_rng(0).uniform(0.1, 1, (100, N)).astype(np.float32)
-    training = AtomsTraining(corpus, settings, lambda: None, passes=1, seed=0)  # type: ignore[arg-type,return-value]
-    pieces = [piece for n in range(training.n_rounds) for piece in training._pieces(0, n)]
-    model = streaming.Model(settings, np.ones(100, np.float32), {"speech": W})
-    whole = sum_up(streaming.Piece(tuple(s for piece in pieces for s in piece.stretches)), model)
+    order = Passes(corpus, balanced=True, seed=0)
+    pieces = [piece for n in range(order.n_rounds) for piece in order.pieces(0, n)]
+    model = Model(settings, np.ones(100, np.float32), {"speech": W})
+    whole = sum_up(Piece(tuple(s for piece in pieces for s in piece.stretches)), model)
     for n_workers in (1, 2, 3):
-        total = streaming.Sums()
+        total = Sums()
         for share in np.array_split(np.arange(len(pieces)), n_workers):
-            sums = streaming.Sums()
+            sums = Sums()
             for i in share:
                 # as another process returns it
                 sums.add(pickle.loads(pickle.dumps(sum_up(*pickle.loads(pickle.dumps((pieces[i], model)))))))
@@ -115,14 +117,13 @@ def test_sums_of_shares_add_up_to_those_of_the_whole(corpus: Corpus) -> None:
 
 
 def test_a_pass_hears_every_sample_once_in_an_order_of_its_own(corpus: Corpus) -> None:
-    settings = check_plain(corpus, "speech", N, "speech", 1.0, 0.0, None)
-    training = AtomsTraining(corpus, settings, lambda: None, passes=2, seed=0)  # type: ignore[arg-type,return-value]
+    order = Passes(corpus, balanced=True, seed=0)
     orders = []
     for number in range(2):
         stretches = [
             (recording.path, first, stop)
-            for n in range(training.n_rounds)
-            for piece in training._pieces(number, n)
+            for n in range(order.n_rounds)
+            for piece in order.pieces(number, n)
             for recording, first, stop, _ in piece.stretches
         ]
         orders.append(stretches)
@@ -164,13 +165,13 @@ def test_a_finished_training_is_made_longer_but_not_shorter_or_another(
     assert longer.sha256 == learn(corpus, passes=2).sha256
     for options, message in (
         ({"passes": 1}, "passes=1; must be more, for checkpoint .* has 2.0 passes already"),
-        ({"passes": 2, "beta": 0.0}, "its settings are not these"),
-        ({"passes": 2, "seed": 1}, "its settings are not these"),
+        ({"passes": 2, "beta": 0.0}, "its settings differ"),
+        ({"passes": 2, "seed": 1}, "its settings differ"),
     ):
         with pytest.raises(ParameterError, match=message):
             learn(corpus, checkpoint=state, resume=True, **options)
     fewer = replace(corpus, recordings=corpus.recordings[1:])
-    with pytest.raises(ParameterError, match="its recordings are not these"):
+    with pytest.raises(ParameterError, match="its recordings differ"):
         learn(fewer, passes=2, checkpoint=state, resume=True)
 
 
@@ -188,11 +189,11 @@ def test_small_groups_count_as_much_as_large_ones_up_to_ten_times_a_frame(tmp_pa
     for name, seconds in (("long", 30.0), ("short", 6.0), ("tiny", 0.5)):
         write(tmp_path / name / "a.wav", hiss(seconds))
     corpus = find_recordings([tmp_path], sr=16000)
-    settings = check_plain(corpus, "noise", N, "noise", 1.0, 0.0, None)
-    weights = AtomsTraining(corpus, settings, lambda: None, passes=1, seed=0)._weights  # type: ignore[arg-type,return-value]
-    shares = weights * [recording.seconds for recording in corpus.recordings]
-    assert shares[0] == pytest.approx(shares[1])
-    assert weights[2] == 10
+    passes = Passes(corpus, balanced=True, seed=0)
+    stretches = [s for n in range(passes.n_rounds) for piece in passes.pieces(0, n) for s in piece.stretches]
+    weights = {recording.group: weight for recording, _, _, weight in stretches}
+    assert 30 * weights["long"] == pytest.approx(6 * weights["short"])
+    assert weights["tiny"] == 10
 
 
 def test_power_of_a_divergence_is_that_of_the_dictionary(corpus: Corpus) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nmf_audio.io.formats import Format
-from nmf_audio.io.media.reader import (
+from nmf_audio.io.media.tracks import (
     demux_packets,
     find_sound_track,
     get_media_format,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import re
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from functools import cached_property
 from itertools import islice
@@ -20,21 +19,22 @@ from nmf_audio.errors import AudioFileError
 from nmf_audio.io.base import ReaderContext, Samples, check_values, choose_block_length, name_first
 from nmf_audio.io.containers import Container
 from nmf_audio.io.format_chunk import NOTHING
-from nmf_audio.io.media.pyav import FFMPEG_TAGS, load_pyav, open_to_read
+from nmf_audio.io.media.pyav import FFMPEG_TAGS, load_pyav
+from nmf_audio.io.media.tracks import (
+    demux_packets,
+    find_sound_track,
+    get_media_format,
+    get_subtype,
+    is_cover,
+    list_companions,
+    open_media,
+)
 from nmf_audio.io.speakers import get_mask
 from nmf_audio.io.tags.ogg import is_head_packet
 from nmf_audio.io.tags.picture import Picture
 from nmf_audio.io.truncation import describe_truncation
 
-__all__ = [
-    "MediaReader",
-    "demux_packets",
-    "find_sound_track",
-    "get_media_format",
-    "is_cover",
-    "list_companions",
-    "open_media",
-]
+__all__ = ["MediaReader"]
 
 # time stamps of Matroska are whole milliseconds; what differs by more is a gap
 _SLACK_SECONDS = 0.1
@@ -52,76 +52,12 @@ _EVEN_CODECS = ("ac3", "eac3", "mp1", "mp2", "dts")
 _STATE_LENGTH = ("APE", "FLAC", "MPC", "MPC8", "MXF", "TAK", "TTA", "WV")
 _LENGTH_SLACK_SECONDS = 0.25
 
-_CODECS = {
-    "aac": "AAC",
-    "mp3": "MPEG_LAYER_III",
-    "mp3float": "MPEG_LAYER_III",
-    "opus": "OPUS",
-    "libopus": "OPUS",
-    "vorbis": "VORBIS",
-}
-_KINDS = {"video": "moving pictures", "audio": "another sound track", "subtitle": "subtitles"}
 # what a file says of itself, and lengths and loudness that no longer hold
 _OWN_TAGS = re.compile(
     "major_brand|minor_version|compatible_brands|creation_time|encoder|encoded_by|software|duration|timecode"
     "|gapless_playback|itun.*|replaygain_.*|r128_.*|waveformatext.*|id3v2_priv.*|handler_name|vendor_id",
     re.DOTALL,
 )
-
-
-def open_media(path: Path, *, label: str | None = None) -> Any:
-    """Open a media file for reading; `AudioFileError` if it can't be read."""
-    name = str(path) if label is None else label
-    av = load_pyav(f"{name}: reading it")
-    try:
-        return open_to_read(av, path)
-    except (av.error.FFmpegError, ValueError) as error:
-        # of kinds that are not to be opened FFmpeg says this
-        is_foreign = getattr(error, "errno", None) == errno.EINVAL
-        why = "" if is_foreign else f" ({getattr(error, 'strerror', None) or error})"
-        reason = describe_truncation(path) or f"holds no sound that can be read{why}"
-        raise AudioFileError(f"{name}: {reason}") from error
-
-
-def find_sound_track(container: Any) -> Any:
-    """Return the sound track that is worked on: the first that is flagged as default, or the first; None if none."""
-    tracks = container.streams.audio
-    default = (t for t in tracks if t.disposition.value & type(t.disposition).default.value)
-    return next(default, tracks[0] if tracks else None)
-
-
-def demux_packets(container: Any, *tracks: Any) -> Iterator[Any]:
-    """Yield the packets of some tracks of a media file, and an empty one at the end of each."""
-    while True:
-        try:
-            yield from container.demux(*tracks)
-        except IndexError:
-            # a track that begins in the middle of the file, which PyAV has no place for: go on behind its packet
-            continue
-        return
-
-
-def list_companions(tracks: Iterable[Any], *, has_chapters: bool) -> list[str]:
-    """Return names of tracks for messages; in a file with chapters, those may be a track as well."""
-    found = []
-    for track in tracks:
-        if track.type != "data":
-            codec = track.codec_context.name if track.codec_context is not None else "unknown"
-            kind = "a picture" if track.type == "video" and is_cover(track) else _KINDS.get(track.type)
-            found.append(f"{kind or 'an attachment'} ({codec})")
-        elif "timecode" in track.metadata:
-            found.append("a time code")
-        elif not has_chapters:
-            found.append("a track of data")
-        else:
-            has_chapters = False
-    return found
-
-
-def is_cover(track: Any) -> bool:
-    """Whether a track of pictures is a single one that stands for the whole file."""
-    disposition = track.disposition
-    return bool(track.type == "video" and disposition.value & type(disposition).attached_pic.value)
 
 
 class MediaReader(ReaderContext):
@@ -190,7 +126,7 @@ class MediaReader(ReaderContext):
         at = Fraction(first.pts) * first.time_base if first.pts is not None else Fraction(0)
         self.start = at - Fraction(self._file.start_time or 0, 1_000_000)
         self._origin = at
-        self.container = Container(get_media_format(self._file, self.path), _subtype(track))
+        self.container = Container(get_media_format(self._file, self.path), get_subtype(track))
         self.bit_rate: int | None = track.bit_rate or None
         # an Ogg has its tags in the track
         said = track.metadata if self.container.format == "OGG" else self._file.metadata
@@ -366,34 +302,6 @@ class MediaReader(ReaderContext):
         if self._n_bad and not self.damage:
             gap = f"; {self._gap / self.sr:.2f} s are silent now" if self._gap else ""
             self.damage = f"is damaged: {self._n_bad} pieces of its sound can't be decoded{gap}"
-
-
-def get_media_format(container: Any, path: Path) -> str:
-    """Return our name of the format of an open media file."""
-    name: str = container.format.name
-    suffix = path.suffix.lower()
-    if name.startswith("mov,"):
-        return {".m4a": "M4A", ".mov": "MOV"}.get(suffix, "MP4")
-    if name.startswith("matroska"):
-        return "WEBM" if suffix == ".webm" else "MKV"
-    return name.upper()
-
-
-def _subtype(track: Any) -> str:
-    context = track.codec_context
-    name: str = context.name
-    if name in _CODECS:
-        return _CODECS[name]
-    if name in ("alac", "flac"):
-        return f"{name.upper()}_{16 if context.format.bytes == 2 else 24}"
-    if name.startswith("pcm_"):
-        kind, bits = name[4], "".join(c for c in name[5:] if c.isdigit())
-        if kind == "f":
-            return "FLOAT" if bits == "32" else "DOUBLE"
-        if bits:
-            return "PCM_U8" if (kind, bits) == ("u", "8") else "PCM_S8" if bits == "8" else f"PCM_{bits}"
-        return {"alaw": "ALAW", "mulaw": "ULAW"}.get(name[4:], name.upper())
-    return name.upper()
 
 
 def _samples(frame: Any, dtype: type[np.floating[Any]]) -> Samples:
