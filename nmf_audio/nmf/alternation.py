@@ -13,13 +13,16 @@ from nmf_audio.nmf.least_squares import improve_side
 from nmf_audio.nmf.momentum import Momentum
 from nmf_audio.nmf.nnls_solvers import Solver, improve_unit_rows
 from nmf_audio.nmf.quadratic import least_squares
-from nmf_audio.nmf.updates import BLOCK, Norm, run_updates, scale_to_unit, update_atoms
+from nmf_audio.nmf.updates import Norm, run_updates, scale_to_unit, update_atoms
 from nmf_audio.nmf.workers import Workers
 
 __all__ = ["CHECK_EVERY", "Alternation", "choose_coarse_frames", "descend", "total_divergence"]
 
 CHECK_EVERY = 10
 """Iterations between two evaluations of the cost, each of which takes about as long as an iteration."""
+
+COST_ENTRIES = 2**16
+"""Entries whose divergence one thread computes at once."""
 
 COARSE_WORK = 8
 """A coarse start takes as long as so many iterations over all frames."""
@@ -178,12 +181,14 @@ def choose_coarse_frames(n_frames: int, stride: int) -> AnyArray:
 
 def total_divergence(problem: Problem, atoms: AnyArray, h: AnyArray, workers: Workers | None = None) -> float:
     """Beta divergence of all frames, in the problem's scale."""
+    # arrays as small as this lie in the cache, and their memory is used again
+    n = max(1, COST_ENTRIES // problem.n_features)
 
     def part(first: int) -> float:
-        t = slice(first, first + BLOCK)
+        t = slice(first, first + n)
         model = h[t] @ atoms
         model += problem.dtype.type(problem.eps)
         weights = problem.M[t] if problem.M.size else None
         return beta_divergence(problem.V[t], model, problem.beta, weights=weights)
 
-    return sum((workers or Workers()).map(part, range(0, problem.n_frames, BLOCK)))
+    return sum((workers or Workers()).map(part, range(0, problem.n_frames, n)))

@@ -139,7 +139,7 @@ def improve_side(
 
     def run(t: slice) -> None:
         program = least_squares(V[t], M[t] if M.size else None, A, l1, l2)
-        x = np.ascontiguousarray(X[:, t])
+        x = X[:, t]
         if free is None:
             X[:, t] = solver.improve(program, x, solver.n_steps)
         else:

@@ -219,3 +219,27 @@ def penalised_objective(
             a = sum(H[k, t] for k in range(K) if groups[k] == g) / F
             total += F * group * math.log(1 + a / 1e-2)
     return total
+
+
+def descend_coordinates(
+    G: Any, C: Any, X: Any, n_sweeps: int, enough: float = 0.0, width: int = 64
+) -> tuple[Array, int]:
+    """Frames in rows, of which `width` end together; with the number of sweeps of all of these."""
+    G, C, X = (np.asarray(a, dtype=np.float64).copy() for a in (G, C, X))
+    count = 0
+    for start in range(0, len(X), width):
+        t = slice(start, start + width)
+        Gs = np.broadcast_to(G if G.ndim == 2 else G[t], (len(X[t]), *G.shape[-2:]))
+        first = 0.0
+        for sweep in range(n_sweeps):
+            fall, count = 0.0, count + 1
+            for k in range(X.shape[1]):
+                d = Gs[:, k, k]
+                if d.all():
+                    new = np.maximum(X[t, k] + (C[t, k] - (Gs[:, k] * X[t]).sum(axis=1)) / d, 0)
+                    fall += (d * (new - X[t, k]) ** 2).sum()
+                    X[t, k] = new
+            first = first if sweep else fall
+            if fall <= enough * first:
+                break
+    return X, count

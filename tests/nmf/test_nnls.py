@@ -12,8 +12,11 @@ from scipy.optimize import nnls as scipy_nnls
 
 from nmf_audio.errors import ConvergenceWarning, ParameterError
 from nmf_audio.nmf import NMF, beta_divergence, factorize, nnls
+from nmf_audio.nmf.kernels import descend_each, descend_together
 from nmf_audio.nmf.nnls_solvers import SOLVERS
 from nmf_audio.nmf.quadratic import least_squares
+
+from . import naive
 
 Array = NDArray[Any]
 
@@ -85,6 +88,25 @@ def test_exact_where_atoms_depend_on_each_other_and_where_they_are_more_than_fea
         H = nnls(V, W, solver=solver)
         best = [scipy_nnls(W, v)[1] for v in V.T]
         assert_allclose(np.linalg.norm(V - W @ H, axis=0), best, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_coordinate_descent_is_what_its_equation_says(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    n_sweeps: list[float] = []
+    for n, n_components, enough in ((1, 1, 0.0), (70, 3, 0.0), (64, 4, 0.03), (130, 9, 0.3), (3, 6, 0.03)):
+        A, V = rng.random((n_components, 20)), rng.standard_normal((n, 20))
+        A[0] *= n_components < 9  # an atom of zeros
+        C, X = V @ A.T, rng.random((n, n_components)) * (rng.random((n, n_components)) > 0.3)
+        own = (A * rng.random((n, 1, 20))) @ A.T
+        for G, kernel, width in ((A @ A.T, descend_together, 64), (own, descend_each, 1)):
+            expected, count = naive.descend_coordinates(G, C, X, 6, enough, width)
+            got = X.astype(dtype)
+            kernel(G.astype(dtype), C.astype(dtype), got, 6, dtype(enough))
+            assert_allclose(got, expected, atol=1e-12 if dtype is np.float64 else 2e-5)
+            n_sweeps.append(count / -(-n // width))
+    assert min(n_sweeps) < 3, "where there is little to gain, it ends earlier"
+    assert max(n_sweeps) == 6
 
 
 @each_solver

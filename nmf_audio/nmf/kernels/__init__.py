@@ -10,6 +10,7 @@ exceptions, two files that training shares, have a comment.
 """
 
 from nmf_audio.nmf.kernels._jit import jit
+from nmf_audio.nmf.kernels.coordinate_descent import descend_each, descend_together
 from nmf_audio.nmf.kernels.multiplicative import (
     atom_statistics,
     extrapolate,
@@ -17,4 +18,12 @@ from nmf_audio.nmf.kernels.multiplicative import (
     update_activations,
 )
 
-__all__ = ["atom_statistics", "extrapolate", "infer_frames", "jit", "update_activations"]
+__all__ = [
+    "atom_statistics",
+    "descend_each",
+    "descend_together",
+    "extrapolate",
+    "infer_frames",
+    "jit",
+    "update_activations",
+]
