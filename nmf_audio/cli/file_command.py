@@ -28,9 +28,15 @@ def check(
     `UsageError` if there are errors, these or earlier ones.
     """
     args.n_jobs = settings.read_jobs(args, errors)
+    is_streamed = any(planned.is_streamed for planned in plans)
+    if args.isolate and is_streamed:
+        errors.append("--isolate: standard input is read by the command itself; name files")
+    if args.isolate and args.cluster is not None:
+        errors.append("--isolate and --cluster are both given; leave --isolate out")
+    args.is_isolated = args.isolate or (args.n_jobs > 1 and args.cluster is None)
     if args.cluster is not None:
         errors += ["--jobs and --cluster are both given; give one of them"] if args.n_jobs != 1 else []
-        if any(planned.is_streamed for planned in plans):
+        if is_streamed:
             errors.append("--cluster: standard input and output stay on this computer; name files")
     targets = {
         target: planned.src for planned in plans if planned.refusal is None for target in planned.targets
@@ -142,6 +148,7 @@ def _run_works(
         elif alone:
             yield from run_files(
                 works,
+                isolate=args.is_isolated,
                 executor=executor,
                 progress=lambda _, done, total: advance(done, total),
                 finished=finished,
@@ -150,5 +157,10 @@ def _run_works(
             sources = [None if one.skip or one.refusal else one.src for one in plans]
             total = SoundTotal(sources, update)
             yield from run_files(
-                works, jobs=args.n_jobs, executor=executor, progress=total.advance, finished=finished
+                works,
+                jobs=args.n_jobs,
+                isolate=args.is_isolated,
+                executor=executor,
+                progress=total.advance,
+                finished=finished,
             )

@@ -109,6 +109,12 @@ def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
         help="files, or pieces of a single long one, to process at the same time (default: %(default)s)",
     )
     many.add_argument(
+        "--isolate",
+        action="store_true",
+        help="read files in a process of its own, so that one that makes a decoder crash costs itself alone "
+        "(default: with --jobs above 1)",
+    )
+    many.add_argument(
         "--cluster",
         metavar="ADDRESS",
         help="let the workers of a dask scheduler process files, such as tcp://host:8786; those that do not share "

@@ -48,6 +48,7 @@ def run(
                 run_files(
                     works,
                     jobs=args.n_jobs,
+                    isolate=args.is_isolated,
                     executor=executor,
                     progress=lambda *_: None,
                     finished=finished,

@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nmf_audio._checks import check_callable, conflict, invalid
+from nmf_audio._checks import check_callable, check_choice, conflict, invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.io.remote import Url, identify, locate
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
@@ -38,6 +38,7 @@ def denoise_files(
     files: Iterable[PathLike | tuple[PathLike, PathLike]] | PathLike,
     *,
     jobs: int = 1,
+    isolate: bool = False,
     executor: Executor | None = None,
     skip_existing: bool = False,
     progress: Callable[[float, int], None] | None = None,
@@ -52,6 +53,9 @@ def denoise_files(
     jobs : int
         How many recordings are worked on at the same time, 1 to 256. More than one are worked on in processes of
         their own, each with one thread, which end with the last recording.
+    isolate : bool
+        Work in a process of its own although `jobs` is 1. A recording that makes a decoder crash costs itself alone
+        then, as it does with more `jobs`: its report says which signal ended the process.
     executor : concurrent.futures.Executor or None
         What works on them instead: threads, processes, or workers elsewhere, such as those of
         ``dask.distributed.Client.get_executor()``, ``mpi4py.futures`` or loky. Each worker loads the denoiser once.
@@ -75,9 +79,10 @@ def denoise_files(
     Raises
     ------
     ParameterError
-        If `jobs` or an option of the denoiser is not allowed, two recordings have the same output, or a `denoiser`
-        is given beside options of one. Nothing is written then. While it runs, if a worker of the executor has other
-        versions of this package or of what it computes with.
+        If `jobs` or an option of the denoiser is not allowed, two recordings have the same output, a `denoiser` is
+        given beside options of one, or `isolate` where no process can be started, or beside an `executor`. Nothing
+        is written then. While it runs, if a worker of the executor has other versions of this package or of what it
+        computes with.
     DictionaryError
         If the dictionary can't be used, or does not fit the method.
     TypeError
@@ -94,7 +99,7 @@ def denoise_files(
     >>> [report.status for report in reports]
     ['done', 'failed']
     """
-    _check_workers(jobs, executor, progress)
+    _check_workers(jobs, isolate, executor, progress)
     # a keyword that there is not is the caller's mistake, not that of each recording
     inspect.signature(denoise_file).bind(None, None, **options)
     # the dictionary is loaded once
@@ -104,7 +109,8 @@ def denoise_files(
         target = default_output(src, format=options.get("format")) if dst is None else locate(dst)
         works.append(work_on(src, target, skip_existing=skip_existing, denoiser=denoiser, **options))
     _check_targets(works)
-    return run_files(works, jobs=jobs, executor=executor, progress=in_total(len(works), progress))
+    advance = in_total(len(works), progress)
+    return run_files(works, jobs=jobs, isolate=isolate, executor=executor, progress=advance)
 
 
 def separate_files(
@@ -112,6 +118,7 @@ def separate_files(
     *,
     separator: SourceSeparator,
     jobs: int = 1,
+    isolate: bool = False,
     executor: Executor | None = None,
     skip_existing: bool = False,
     progress: Callable[[float, int], None] | None = None,
@@ -125,7 +132,7 @@ def separate_files(
         The mixtures, and where their parts go if not to what `source_files` returns.
     separator : SourceSeparator
         As for `separate_file`.
-    jobs, executor, skip_existing, progress
+    jobs, isolate, executor, skip_existing, progress
         As for `denoise_files`; parts exist if all but the residual do.
     **options
         As for `separate_file`.
@@ -161,7 +168,7 @@ def separate_files(
     from nmf_audio.separation.stream import check_separator
 
     check_separator(separator)
-    _check_workers(jobs, executor, progress)
+    _check_workers(jobs, isolate, executor, progress)
     inspect.signature(separate_file).bind(None, None, separator=separator, **options)
     works = []
     for src, given in _pairs(files, Mapping):
@@ -170,12 +177,16 @@ def separate_files(
         keywords = {"separator": separator, **options}
         works.append(FileWork(separate_file, SeparationReport, src, parts, keywords, skip_existing))
     _check_targets(works)
-    return run_files(works, jobs=jobs, executor=executor, progress=in_total(len(works), progress))
+    advance = in_total(len(works), progress)
+    return run_files(works, jobs=jobs, isolate=isolate, executor=executor, progress=advance)
 
 
-def _check_workers(jobs: int, executor: Executor | None, progress: object) -> None:
+def _check_workers(jobs: int, isolate: bool, executor: Executor | None, progress: object) -> None:
     check_jobs(jobs)
+    check_choice("isolate", isolate, (False, True))
     check_callable("progress", progress)
+    if isolate and not can_start_processes():
+        raise invalid("isolate", isolate, "False in a program that has no Python to start")
     if executor is None:
         return
     if not isinstance(executor, Executor):
@@ -184,6 +195,8 @@ def _check_workers(jobs: int, executor: Executor | None, progress: object) -> No
         raise conflict(
             {"jobs": jobs, "executor": executor}, "the executor has workers of its own; leave jobs out"
         )
+    if isolate:
+        raise conflict({"isolate": isolate, "executor": executor})
 
 
 def _pairs(files: Any, *kinds: type) -> Iterator[tuple[Path, Any]]:
@@ -231,11 +244,12 @@ def run_files(
     works: Sequence[FileWork[AnyReport]],
     *,
     jobs: int = 1,
+    isolate: bool = False,
     executor: Executor | None = None,
     progress: Callable[[int, float, float], None],
     finished: Callable[[Any], None] = lambda report: None,
 ) -> Generator[AnyReport]:
-    """Work on recordings and yield reports in their order: one at a time here, more elsewhere.
+    """Work on recordings and yield reports in their order: one at a time here, several or isolated ones elsewhere.
 
     Several works, if `jobs` is above 1 or there is an `executor`, may have no open files. For `progress` and
     `finished` see `run_in_order`.
@@ -245,7 +259,8 @@ def run_files(
 
         yield from run_on(executor, works, progress=progress, finished=finished)
         return
-    if jobs == 1 or len(works) == 1 or not can_start_processes():
+    alone = jobs == 1 or len(works) == 1
+    if (alone and not isolate) or not can_start_processes():
         yield from run_in_order(works, jobs=jobs, progress=progress, finished=finished)
         return
     with Processes() as processes:

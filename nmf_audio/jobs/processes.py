@@ -14,6 +14,7 @@ import logging
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -112,10 +113,10 @@ class Processes:
             process = self._take()
             try:
                 result: Result = _exchange(process, work, progress)
-            except (EOFError, BrokenPipeError):
-                code = _end(process)
-                error = ProcessEndedError(f"the process that worked on it ended early (exit code {code})")
-                return work.failed(error)
+            except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+                # perhaps in the middle of a message
+                how = _describe_end(_end(process))
+                return work.failed(ProcessEndedError(f"the process that worked on it ended early ({how})"))
             except BaseException:
                 _end(process)
                 raise
@@ -174,6 +175,15 @@ def _end(process: subprocess.Popen[bytes]) -> int:
         with contextlib.suppress(BrokenPipeError):
             pipe.close()
     return process.wait()
+
+
+def _describe_end(code: int) -> str:
+    """Return how a process ended, by its exit code."""
+    if code >= 0:
+        return f"exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"ended by {signal.Signals(-code).name}"
+    return f"ended by signal {-code}"
 
 
 class _Messages:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -320,3 +321,43 @@ def test_ctrl_c_after_the_last_file_does_not_undo_what_the_exit_code_says(tmp_pa
     )
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
     assert soundfile.info(tmp_path / "talk.denoised.wav").frames == SR
+
+
+def test_files_are_isolated_if_that_is_asked_for_or_several_at_a_time(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nmf_audio.jobs import batch
+
+    found: list[bool] = []
+    monkeypatch.setattr(batch, "Processes", None)
+    run_files = batch.run_files
+
+    def note(*args: Any, isolate: bool, **kwargs: Any) -> Any:
+        found.append(isolate)
+        return run_files(*args, **kwargs | {"jobs": 1})
+
+    monkeypatch.setattr(batch, "run_files", note)
+    for name in ("a.wav", "b.wav"):
+        write_noise(tmp_path / name, 0.1)
+    for words in (["a.wav"], ["a.wav", "b.wav"], ["a.wav", "--isolate"], ["a.wav", "b.wav", "--jobs", "2"]):
+        assert run(*words, "-f")[0] == 0
+    assert found == [False, False, True, True]
+
+
+@pytest.mark.slow
+def test_an_isolated_file_is_the_same(run: Run, tmp_path: Path) -> None:
+    write_noise(tmp_path / "a.wav", 0.5)
+    assert run("a.wav", "-o", "here.wav")[0] == 0
+    assert run("a.wav", "-o", "there.wav", "--isolate")[0] == 0
+    assert (tmp_path / "here.wav").read_bytes() == (tmp_path / "there.wav").read_bytes()
+
+
+def test_what_can_not_be_isolated_is_refused(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("-", "-o", "b.wav", "--isolate")
+    assert (code, err) == (
+        2,
+        ["denoise: --isolate: standard input is read by the command itself; name files"],
+    )
+    write_noise(tmp_path / "a.wav", 0.1)
+    code, _, err = run("a.wav", "--isolate", "--cluster", "tcp://none:1")
+    assert (code, err) == (2, ["denoise: --isolate and --cluster are both given; leave --isolate out"])

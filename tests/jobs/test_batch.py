@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
+import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,6 +51,36 @@ def test_pairs_name_outputs_and_existing_ones_may_be_skipped(recordings: list[Pa
     assert soundfile.info(tmp_path / "clean.flac").frames == 2 * SR
     assert [report.status for report in denoise_files([pair], **OPTIONS)] == ["failed"]
     assert [report.status for report in denoise_files([pair], skip_existing=True, **OPTIONS)] == ["skipped"]
+
+
+class Crashing(Denoiser):
+    """Does with recordings at 11025 Hz what a decoder may do with one from a stranger."""
+
+    def stream(self, sr: int, *args: Any, **kwargs: Any) -> Any:
+        if sr == 11025:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().stream(sr, *args, **kwargs)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_a_recording_that_crashes_what_reads_it_costs_itself_only(tmp_path: Path) -> None:
+    files = [write_noise(tmp_path / f"{i}.wav", 0.1, sr=sr) for i, sr in enumerate([8000, 11025, 16000])]
+    reports = list(denoise_files(files, isolate=True, denoiser=Crashing(dictionary_with_memory())))
+    assert [report.status for report in reports] == ["done", "failed", "done"]
+    assert str(reports[1].error) == "the process that worked on it ended early (ended by SIGSEGV)"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("0.denoised.wav", "0.wav", "1.wav", "2.denoised.wav", "2.wav")
+    ]
+
+
+def test_isolation_needs_a_python_to_start(recordings: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ParameterError, match="isolate=1; must be False or True"):
+        denoise_files(recordings, isolate=1)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ParameterError, match="isolate=True and executor="):
+        denoise_files(recordings, isolate=True, executor=pool)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(ParameterError, match="isolate=True; must be False in a program that has no Python"):
+        denoise_files(recordings, isolate=True)
 
 
 @pytest.mark.parametrize("jobs", [0, 257, 1.5, "2", True])

@@ -6,6 +6,7 @@ import logging
 import os
 import pickle
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -43,6 +44,13 @@ class Act:
     def __call__(self, progress: Progress) -> Report:
         if self.what == "die":
             os._exit(7)
+        if self.what == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if self.what == "die in a message":
+            # what is not a standard stream is the pipe to the other process
+            (pipe,) = (n for n in range(3, 20) if is_pipe(n))
+            os.write(pipe, pickle.dumps("a" * 99)[:50])
+            os._exit(7)
         if self.what == "raise":
             raise ValueError("no good")
         if self.what == "odd":
@@ -66,6 +74,13 @@ class Act:
 
     def failed(self, error: Exception) -> Report:
         return Report(self.path, self.path, "failed", error=error)
+
+
+def is_pipe(number: int) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(number).st_mode)
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +122,17 @@ def test_faults_come_back_with_their_traceback(processes: Processes) -> None:
     assert str(odd) == "OddError: odd"
 
 
-def test_a_process_that_dies_costs_its_work_only() -> None:
+@pytest.mark.parametrize(
+    ("what", "how"),
+    [("die", "exit code 7"), ("crash", "ended by SIGSEGV"), ("die in a message", "exit code 7")],
+)
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_a_process_that_dies_costs_its_work_only(what: str, how: str) -> None:
     with Processes() as processes:
-        error = processes.remote(Act("die"))(ignore).error
+        error = processes.remote(Act(what))(ignore).error
         assert processes.remote(Act(""))(ignore).status == "done"
     assert isinstance(error, ProcessEndedError)
-    assert "exit code 7" in str(error)
+    assert str(error) == f"the process that worked on it ended early ({how})"
 
 
 def test_what_progress_raises_ends_the_work_there_too(tmp_path: Path) -> None:
