@@ -40,6 +40,8 @@ Shape = Sequence[int | str]
 """Lengths of an array: a number, or the name of one that may be anything from 1."""
 
 LARGEST = sys.float_info.max
+LONGEST_SHOWN = 300
+"""Characters of a value in a message."""
 
 
 def invalid(name: str, value: object, allowed: str, advice: str = "", *, given: str = "") -> ParameterError:
@@ -53,7 +55,7 @@ def invalid(name: str, value: object, allowed: str, advice: str = "", *, given: 
     'sr=100; must be a sample rate from 4000 to 384000 Hz; convert the recording'
     """
     value = _as_number(value)
-    message = f"{given or f'{name}={value!r}'}; must be {allowed}" + (f"; {advice}" if advice else "")
+    message = f"{given or f'{name}={_show(value)}'}; must be {allowed}" + (f"; {advice}" if advice else "")
     return ParameterError(message, name=name, value=value, allowed=allowed, advice=advice, given=given)
 
 
@@ -65,8 +67,14 @@ def conflict(given: Mapping[str, object], advice: str = "leave one of them out")
     >>> str(conflict({"noise": "fan.wav", "noise_from": (0, 1)}))
     "noise='fan.wav' and noise_from=(0, 1) do not go together; leave one of them out"
     """
-    both = " and ".join(f"{name}={_as_number(value)!r}" for name, value in given.items())
+    both = " and ".join(f"{name}={_show(_as_number(value))}" for name, value in given.items())
     return ParameterError(f"{both} do not go together; {advice}", value=dict(given), advice=advice)
+
+
+def _show(value: object) -> str:
+    """Return the repr of a value, cut where it is very long: a file may have brought it."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def out_of_order(problem: str, advice: str) -> ParameterError:

@@ -100,6 +100,7 @@ def test_arguments_that_do_not_go_together_are_both_named() -> None:
     assert (
         str(invalid("y", (3, 2), "of one channel", given="y has two")) == "y has two; must be of one channel"
     )
+    assert str(invalid("x", "a" * 9999, "a number")) == f"x='{'a' * 299}...; must be a number"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The command ``nmf-audio dictionaries``: list, describe and draw dictionaries."""
+"""The command ``nmf-audio dictionaries``: list, describe, verify and draw dictionaries."""
 
 import argparse
 import json
@@ -19,8 +19,8 @@ def add_parser(subparsers: common.Subparsers) -> None:
     """Add ``nmf-audio dictionaries``."""
     parser = subparsers.add_parser(
         "dictionaries",
-        help="list, describe and draw dictionaries",
-        description="List, describe and draw dictionaries.",
+        help="list, describe, verify and draw dictionaries",
+        description="List, describe, verify and draw dictionaries.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser(
@@ -35,12 +35,25 @@ def add_parser(subparsers: common.Subparsers) -> None:
         help="print what a dictionary holds and how it was made",
         description="Print what a dictionary holds, what it was learned from, how and under which licence.",
     )
+    verify = actions.add_parser(
+        "verify",
+        help="check a file from elsewhere; print its hashes, origin and licence",
+        description="Check that a dictionary is whole and safe to use, and print the SHA-256 of its file and of its "
+        "arrays, what it was learned from and under which licence. A hash tells whether two files are the same, not "
+        "who made them: compare it with one from a source that you trust.",
+    )
+    verify.add_argument(
+        "--sha256",
+        metavar="HASH",
+        help="of the file or of its arrays, as its author states it; another one is an error, exit code 1 "
+        "(default: not compared)",
+    )
     plot = actions.add_parser(
         "plot",
         help="draw its atoms (needs matplotlib)",
         description="Draw the atoms of a dictionary, grouped by source. Needs: pip install matplotlib",
     )
-    for action in (info, plot):
+    for action in (info, verify, plot):
         action.add_argument(
             "dictionary", metavar="NAME|FILE", help="a shipped dictionary, your own, or a file"
         )
@@ -48,13 +61,13 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "--source", metavar="NAME", help="only this source's atoms, for example speech (default: all)"
     )
     common.add_verbosity(plot)
-    for action in (listing, info):
+    for action in (listing, info, verify):
         common.add_verbosity(action).add_argument("--json", action="store_true", help="write JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments ask for, and return the exit code; `UsageError` before anything is written."""
-    actions = {"list": _list, "info": _info, "plot": _plot}
+    actions = {"list": _list, "info": _info, "verify": _verify, "plot": _plot}
     return actions[args.action](args)
 
 
@@ -93,6 +106,22 @@ def _info(args: argparse.Namespace) -> int:
     dictionary = _load(args, [])
     _print_result(_facts(dictionary) if args.json else card_text(dictionary).rstrip())
     return common.EXIT_DONE
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from nmf_audio.cli.verification import list_mismatches, verification
+    from nmf_audio.dictionary.dictionary import find_file
+
+    dictionary, path = _load(args, []), find_file(args.dictionary)
+    found = verification(dictionary, path)
+    wrong = list_mismatches(dictionary, path, found, args.sha256)
+    if args.json:
+        _print_result({**found, "errors": wrong})
+    else:
+        _print_result("\n".join(f"{name}: {text}" for name, text in found.items()))
+    for error in wrong:
+        common.report_error(args, error, about=path)
+    return common.EXIT_ERROR if wrong else common.EXIT_DONE
 
 
 def _plot(args: argparse.Namespace) -> int:

@@ -24,7 +24,8 @@ import numpy.typing as npt
 from nmf_audio._checks import check_choice, invalid
 from nmf_audio._types import Array
 from nmf_audio.dictionary.folders import home_folder, own_dictionaries
-from nmf_audio.dictionary.npz_file import read_arrays, write_arrays
+from nmf_audio.dictionary.npz_file import read_arrays, shorten, write_arrays
+from nmf_audio.dictionary.provenance import check_provenance
 from nmf_audio.dictionary.schema import check_separator_arrays, check_trained_arrays
 from nmf_audio.dsp.bands import FrontEndSpec
 from nmf_audio.errors import DictionaryError, ParameterError
@@ -33,6 +34,7 @@ __all__ = [
     "DEFAULT_DICTIONARY",
     "Dictionary",
     "Group",
+    "find_file",
     "is_source_name",
     "load_dictionary",
     "shipped_dictionaries",
@@ -202,7 +204,7 @@ class Dictionary:
         try:
             return cls(**_parse(arrays), name=source.stem)
         except (DictionaryError, ParameterError) as error:
-            raise DictionaryError(f"{source}: {error}") from error
+            raise DictionaryError(f"{source}: {shorten(error)}") from error
 
 
 def _parse(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
@@ -238,6 +240,7 @@ def _parse(arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
 
 def _check(d: Dictionary) -> None:
     _check_types(d)
+    check_provenance(d.meta)
     if d.kind not in KINDS:
         raise DictionaryError(f"kind={d.kind!r}; allowed: {', '.join(KINDS)}")
     n_bands = d.spec.n_bands
@@ -358,18 +361,21 @@ def load_dictionary(dictionary: Dictionary | str | os.PathLike[str] | None = Non
     >>> load_dictionary().name == DEFAULT_DICTIONARY
     True
     """
-    if isinstance(dictionary, Dictionary):
-        return dictionary
+    return dictionary if isinstance(dictionary, Dictionary) else Dictionary.load(find_file(dictionary))
+
+
+def find_file(dictionary: str | os.PathLike[str] | None) -> Path:
+    """Return the file that a name or path stands for, as `load_dictionary` does; DictionaryError if there is none."""
     shipped = shipped_dictionaries()
     if dictionary is None:
         dictionary = DEFAULT_DICTIONARY
     if isinstance(dictionary, str) and dictionary in shipped:
-        return Dictionary.load(shipped[dictionary])
+        return shipped[dictionary]
     if not isinstance(dictionary, str | os.PathLike):
         raise invalid("dictionary", dictionary, "a Dictionary, a name or a path")
     own = own_dictionaries() if isinstance(dictionary, str) else {}
     if dictionary in own:
-        return Dictionary.load(own[str(dictionary)])
+        return own[str(dictionary)]
     # a name may be longer than the system takes
     if not os.path.isfile(dictionary):  # noqa: PTH113
         mine = f" or of your own in {home_folder()}: {', '.join(own)}" if own else ""
@@ -377,4 +383,4 @@ def load_dictionary(dictionary: Dictionary | str | os.PathLike[str] | None = Non
             f"dictionary {os.fspath(dictionary)!r} is neither a file nor one of the shipped: "
             f"{', '.join(shipped)}{mine}"
         )
-    return Dictionary.load(dictionary)
+    return Path(dictionary)

@@ -19,12 +19,13 @@ import numpy.typing as npt
 from nmf_audio.errors import DictionaryError
 from nmf_audio.io.atomic import saving
 
-__all__ = ["read_arrays", "write_arrays"]
+__all__ = ["read_arrays", "shorten", "write_arrays"]
 
 MAX_ARRAYS = 64
 MAX_ARRAY_BYTES = 128 * 2**20
 MAX_META_CHARS = 2**20
 MAX_NAME_CHARS = 64
+MAX_PROBLEM_CHARS = 400
 
 # what numpy writes, and nothing else: its own parser evaluates the text, and raises whatever comes of that
 _NPY_HEADER = re.compile(
@@ -65,7 +66,15 @@ def read_arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
         ValueError,
         zlib.error,
     ) as error:
-        raise DictionaryError(f"{source}: this is no dictionary file, or it is damaged: {error}") from error
+        raise DictionaryError(
+            f"{source}: this is no dictionary file, or it is damaged: {shorten(error)}"
+        ) from error
+
+
+def shorten(error: Exception) -> str:
+    """Return the message of an error about a file, cut where the file made it very long."""
+    text = str(error)
+    return text if len(text) <= MAX_PROBLEM_CHARS else f"{text[:MAX_PROBLEM_CHARS]}..."
 
 
 def _check_directory(file: BinaryIO) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from nmf_audio.cli.main import main
 from nmf_audio.dictionary import Dictionary, load_dictionary, shipped_dictionaries
+from nmf_audio.training.card import card_text
 from tests.tiny import tiny_dictionary
 
 Run = Callable[..., tuple[int, str, str]]
@@ -128,3 +130,49 @@ def test_the_real_command() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     assert "plain" in result.stdout
+
+
+def test_verify_prints_hashes_origin_and_licence(run: Run, tmp_path: Path) -> None:
+    shipped = shipped_dictionaries()["best"]
+    code, out, err = run("verify", "best")
+    assert (code, err) == (0, "")
+    found = dict(line.split(": ", 1) for line in out.splitlines())
+    assert found["sha256 of the file"] == hashlib.sha256(shipped.read_bytes()).hexdigest()
+    assert found["sha256 of its arrays"] == load_dictionary("best").sha256
+    assert found["shipped"] == "yes, its arrays are those of best"
+    assert found["licence"] == "CC BY-SA 4.0"
+    assert found["learned from"].startswith("librispeech (CC BY 4.0), ")
+    of_tiny = json.loads(run("verify", "tiny.npz", "--json")[1])
+    assert (of_tiny["shipped"], of_tiny["licence"], of_tiny["learned from"]) == ("no", *2 * ["not stated"])
+    assert of_tiny["errors"] == []
+
+
+def test_verify_compares_with_the_hash_that_is_given_and_with_the_card(run: Run, tmp_path: Path) -> None:
+    for expected in (
+        tiny_dictionary().sha256.upper(),
+        hashlib.sha256(Path("tiny.npz").read_bytes()).hexdigest(),
+    ):
+        assert run("verify", "tiny.npz", "--sha256", expected)[::2] == (0, "")
+    code, out, err = run("verify", "tiny.npz", "--sha256", "abc")
+    assert code == 1
+    assert "sha256 of the file: " in out
+    assert err == (
+        "nmf-audio dictionaries verify: tiny.npz: --sha256 abc is neither the hash of the file nor that of its "
+        "arrays\n"
+    )
+    Path("tiny.md").write_text(card_text(tiny_dictionary()))
+    assert run("verify", "tiny.npz")[0] == 0
+    Path("tiny.md").write_text(card_text(load_dictionary("plain")))
+    code, _, err = run("verify", "tiny.npz")
+    assert (code, "tiny.npz: the card tiny.md states another hash" in err) == (1, True)
+    Path("tiny.md").write_text("a note")
+    assert run("verify", "tiny.npz")[0] == 0
+
+
+def test_verify_refuses_what_is_damaged(run: Run) -> None:
+    content = bytearray(Path("tiny.npz").read_bytes())
+    content[-2000] ^= 1
+    Path("tiny.npz").write_bytes(content)
+    code, out, err = run("verify", "tiny.npz")
+    assert (code, out) == (2, "")
+    assert "this is no dictionary file, or it is damaged" in err

@@ -201,6 +201,8 @@ HOSTILE = {
     "no meta": lambda m: m.pop("meta.npy"),
     "meta is not JSON": lambda m: m.update({"meta.npy": npy(np.array("hello"))}),
     "meta is deep": lambda m: m.update({"meta.npy": npy(np.array("[" * 100000))}),
+    "a version that is very long": lambda m: altered_meta(m, format_version=9999 * [1]),
+    "a spec that is very long": lambda m: altered_meta(m, spec={**SPEC.to_dict(), "whitening": 9999 * [1]}),
     "meta is a list": lambda m: m.update({"meta.npy": npy(np.array("[1]"))}),
     "other version": lambda m: altered_meta(m, format_version=99),
     "groups out of range": lambda m: altered_meta(m, groups=[["a", "speech", 0, 10**9]]),
@@ -212,6 +214,25 @@ HOSTILE = {
     "groups are no list": lambda m: altered_meta(m, groups=7),
     "spec with an infinite frame": lambda m: altered_meta(m, spec={**SPEC.to_dict(), "frame_seconds": 1e308}),
     "beta is NaN": lambda m: altered_meta(m, beta=float("nan")),
+    "a licence that is no text": lambda m: altered_meta(m, provenance={"licence": 7}),
+    "commands that are no list": lambda m: altered_meta(m, provenance={"commands": "rm"}),
+    "versions that are no texts": lambda m: altered_meta(m, provenance={"versions": {"numpy": [2]}}),
+    "scores that are no table": lambda m: altered_meta(m, provenance={"compared": [1]}),
+    "recordings without seconds": lambda m: altered_meta(m, provenance={"trained_on": [{"source": "a"}]}),
+    "endless recordings": lambda m: altered_meta(
+        m,
+        provenance={
+            "trained_on": [
+                {"source": "a", "origin": "b", "licence": "c", "recordings": 1, "seconds": 10**400}
+            ]
+        },
+    ),
+    "groups that are no texts": lambda m: altered_meta(
+        m,
+        provenance={
+            "held_out": [{"source": "a", "groups": [1], "origins": ["b"], "recordings": 1, "seconds": 1}]
+        },
+    ),
     "wrong hash": lambda m: altered_meta(m, sha256="0" * 64),
     "changed numbers": lambda m: m.update({"W.npy": npy(np.ones((SPEC.n_bands, 5), np.float32))}),
     "spectrum missing": lambda m: m.pop("spectrum.npy"),
@@ -259,6 +280,18 @@ def test_a_directory_of_very_many_entries_is_not_read(
     monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("the directory was read"))
     with pytest.raises(DictionaryError, match="entries; at most 64"):
         Dictionary.load(path)
+
+
+def test_what_a_damaged_directory_says_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "bad.npz"
+    small().save(path)
+    content = bytearray(path.read_bytes())
+    # the length of the first member's name, where the member stands
+    content[26:28] = b"\xff\xff"
+    path.write_bytes(content)
+    with pytest.raises(DictionaryError, match=r"File name in directory 'meta\.npy' and header") as caught:
+        Dictionary.load(path)
+    assert len(str(caught.value)) < 500 + len(str(path))
 
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 400, -30, -1])
