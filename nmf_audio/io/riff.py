@@ -238,7 +238,7 @@ def _read_format(body: bytes) -> WavHead | None:
         if rest != _GUID_REST:
             return None
     subtype = _SUBTYPES.get((tag, bits))
-    if subtype is None or n_channels == 0 or frame_bytes != n_channels * PCM_BYTES[subtype]:
+    if subtype is None or 0 in (n_channels, sr) or frame_bytes != n_channels * PCM_BYTES[subtype]:
         return None
     return WavHead(
         *(sr, n_channels, subtype),

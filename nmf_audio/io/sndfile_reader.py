@@ -37,6 +37,7 @@ _UNKNOWN = 2**62
 _FLAC_BLOCK_AT, _LEAST_FLAC_BLOCK = 10, 16
 # no damage is longer, in samples
 _MOST_SKIPPED = 2**31
+_MP3_FRAME = 1152
 # a decoder reads no further ahead
 _READ_AHEAD = 2**17
 
@@ -289,7 +290,7 @@ class AudioReader(ExtrasReader):
         place = None if self._part is None else self._part.get_place()
         # where no length is stated, the end is no damage
         is_damaged = n_left > 0 and (bool(error) or n_left < _UNKNOWN)
-        if is_damaged and self.container.format == "FLAC" and self._find_good(min(n_left, _MOST_SKIPPED)):
+        if is_damaged and n_left > self._slack and self._find_good(min(n_left, _MOST_SKIPPED)):
             return
         if self._number + 1 < len(self._parts):
             if 0 < n_left < _UNKNOWN:
@@ -299,11 +300,24 @@ class AudioReader(ExtrasReader):
             self._is_over = True
             self._note_end(error)
 
+    @property
+    def _slack(self) -> int:
+        """Samples that may be missing at the end without a loss: two frames of padding of an MP3."""
+        return 2 * _MP3_FRAME if self.container.subtype.startswith("MPEG_LAYER") else 0
+
     def _find_good(self, n_left: int) -> bool:
-        """Find the next good frame of a FLAC, and let silence stand for what is before it; return whether one was."""
-        with self.path.open("rb") as file:
-            file.seek(self._parts[self._number].start + _FLAC_BLOCK_AT)
-            step = max(int.from_bytes(file.read(2), "big"), _LEAST_FLAC_BLOCK)
+        """Find the next good frame of a FLAC or MP3, and let silence stand for what is before it.
+
+        Returns whether there was one. In an MP3 the frames that are lost are not counted: what follows comes early.
+        """
+        if self.container.format == "FLAC":
+            with self.path.open("rb") as file:
+                file.seek(self._parts[self._number].start + _FLAC_BLOCK_AT)
+                step = max(int.from_bytes(file.read(2), "big"), _LEAST_FLAC_BLOCK)
+        elif self.container.format == "MP3":
+            step = _MP3_FRAME
+        else:
+            return False
         done = self.n_read - sum(self._lengths[: self._number])
 
         def is_good(n_blocks: int) -> bool:
@@ -350,9 +364,7 @@ class AudioReader(ExtrasReader):
         self._silences.append(f"{self.n_read / self.sr:.2f} s to {(self.n_read + n) / self.sr:.2f} s")
 
     def _note_end(self, error: str) -> None:
-        # an MP3 may lack its last two frames of padding without a loss
-        slack = 2304 if self.container.subtype.startswith("MPEG_LAYER") else 0
-        short = self.n_samples is not None and self.n_read + slack < self.n_samples
+        short = self.n_samples is not None and self.n_read + self._slack < self.n_samples
         found = [self.damage] if self.damage else []
         if self._silences:
             found.append(f"is damaged: no sound from {name_first(self._silences)}; silence stands there")

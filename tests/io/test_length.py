@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import tempfile
 from collections.abc import Callable
@@ -373,6 +374,22 @@ def test_a_damaged_flac_stays_in_step(
         start, stop = wrong[0] / SR, (wrong[-1] + 1) / SR
         assert stop - start <= (0.26 if damage_it is drop else 0.26 + 20_000 / len(content) * 10 + 0.3)
         assert damage == f"is damaged: no sound from {start:.2f} s to {stop:.2f} s; silence stands there"
+
+
+def test_an_mp3_is_read_on_behind_a_damaged_frame(tmp_path: Path) -> None:
+    """Unless its decoder takes what follows for something else, which the warning says."""
+    path = tmp_path / "a.mp3"
+    content = write_mp3(path, noise(6 * SR)[:, 0])
+    n = len(read(path)[0])
+    heads = re.finditer(re.escape(content[:2]) + b"." + content[3:4], content, re.DOTALL)
+    n_silent = 0
+    for at in [found.start() for found in heads][20:-20:12]:
+        path.write_bytes(content[: at + 1] + bytes([content[at + 1] ^ 0x40]) + content[at + 2 :])
+        y, damage, _ = read(path)
+        is_whole = n - 5 * 1152 <= len(y) <= n
+        assert is_whole or (damage is not None and "could be read" in damage)
+        n_silent += is_whole and damage is not None and "silence stands there" in damage
+    assert n_silent
 
 
 def test_several_gaps_of_a_flac_are_counted(tmp_path: Path) -> None:
