@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,9 @@ import soundfile
 from nmf_audio import load_dictionary
 
 DEMOS = Path(__file__).parent.parent / "demos"
+GALLERY = sorted(set((DEMOS / "gallery").glob("*.py")) - {DEMOS / "gallery" / "common.py"})
+PAGE = (DEMOS.parent / "docs" / "gallery.md").read_text(encoding="utf-8")
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 
 
 def _run(script: str, *arguments: str | Path) -> str:
@@ -118,3 +123,134 @@ def test_separate_blindly_shows_what_places_are_worth(tmp_path: Path) -> None:
         # what Vorbis makes of the same sound may differ a little from version to version
         assert np.corrcoef(made.ravel(), expected.ravel())[0, 1] > 0.99, path.name
     assert (tmp_path / "blind.png").stat().st_size > 10000
+
+
+@pytest.fixture
+def gallery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], list[list[float]]]:
+    """Run a script of the gallery; the numbers of each line it prints, which has the words of docs/gallery.md."""
+
+    def run(name: str) -> list[list[float]]:
+        monkeypatch.syspath_prepend(DEMOS / "gallery")
+        picture = tmp_path / "picture.png"
+        _run_here(monkeypatch, f"gallery/{name}.py", "-o", picture)
+        assert picture.stat().st_size > 5000
+        lines = capsys.readouterr().out.splitlines()
+        shown = PAGE.split(f"<!-- gallery:{name} -->\n\n")[1].split("\n\n<!-- end -->")[0].splitlines()
+        for line, expected in zip(lines, shown, strict=True):
+            if not re.match(r"(topic|  part):", line):  # which words lead may depend on the version of scipy
+                assert NUMBER.sub("#", line).split() == NUMBER.sub("#", expected).split()
+        return [[float(number) for number in NUMBER.findall(line)] for line in lines]
+
+    return run
+
+
+def test_every_script_of_the_gallery_is_short_and_on_its_page() -> None:
+    scripts = [path for path in GALLERY if path.stem != "update_page"]
+    assert len(scripts) == 10
+    for path in scripts:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 80
+        assert f"(../demos/gallery/{path.name})" in PAGE
+        assert f"(gallery/{path.stem}.png)" in PAGE
+        assert not re.search(r"nmf_audio(?!\.nmf import)", text), "only the public names of nmf_audio.nmf"
+        assert re.search(r"(19|20)\d\d", text.split('"""')[1]), "the paper"
+
+
+@pytest.mark.slow
+def test_gallery_topics(gallery: Callable[[str], list[list[float]]]) -> None:
+    *_, (_, three, three_random, three_means), (_, six, six_random, six_means) = gallery("topics")
+    assert three > max(three_random, three_means) + 5
+    assert six > max(six_random, six_means) + 4
+    assert six > 80
+
+
+def test_gallery_spectra(gallery: Callable[[str], list[list[float]]]) -> None:
+    (_, pure), (_, als_mixtures), (_, als), (_, random), (cosine, nmf) = gallery("spectra")
+    assert cosine > 0.998
+    assert nmf < 0.7 * min(pure, random, als_mixtures)
+    assert nmf < 1.1 * als
+
+
+def test_gallery_internet_distances(gallery: Callable[[str], list[list[float]]]) -> None:
+    nmf, virtual, over, alike, fitting = (line[0] for line in gallery("internet_distances"))
+    assert nmf < 0.7 * min(virtual, over)
+    assert fitting < 0.5 * alike
+
+
+@pytest.mark.slow
+def test_gallery_ancestry(gallery: Callable[[str], list[list[float]]]) -> None:
+    (best, true), (means, _), (plain, _), (sparse, right), (likelihood, _) = gallery("ancestry")
+    assert best == true
+    assert likelihood < sparse < plain < 0.5 * means
+    assert right > 90
+
+
+@pytest.mark.slow
+def test_gallery_mutational_signatures(gallery: Callable[[str], list[list[float]]]) -> None:
+    (best, true), (mean, worst), (squares, _), (principal, _), (correlation,) = gallery(
+        "mutational_signatures"
+    )
+    assert best == true
+    assert mean > 0.98
+    assert worst > 0.94
+    assert mean > squares > principal + 0.1
+    assert correlation > 0.98
+
+
+@pytest.mark.slow
+def test_gallery_gene_expression(gallery: Callable[[str], list[list[float]]]) -> None:
+    *cophenetic, (nmf,), (means, linkage), (level_means, level_linkage) = gallery("gene_expression")
+    assert [line[0] for line in cophenetic] == [2, 3, 4, 5]
+    assert cophenetic[1][1] > cophenetic[3][1]
+    assert nmf > 95
+    assert max(means, linkage) < 60
+    assert min(level_means, level_linkage) > 95
+
+
+@pytest.mark.slow
+def test_gallery_nuclear_imaging(gallery: Callable[[str], list[list[float]]]) -> None:
+    (blood, *_), (images, starts), (sparse_blood, *others), (sparse_images, sparse_starts) = gallery(
+        "nuclear_imaging"
+    )
+    assert blood < 0.9
+    assert min(sparse_blood, *others) > 0.99
+    assert sparse_images > images + 0.05
+    assert sparse_starts > 0.999 > starts + 0.05
+
+
+@pytest.mark.slow
+def test_gallery_circumstellar_disk(gallery: Callable[[str], list[list[float]]]) -> None:
+    (principal, principal_error, noise), (seen, _, _), (flux, error, _) = gallery("circumstellar_disk")
+    assert max(principal, seen) < 70
+    assert abs(flux - 100) < 10
+    assert noise < error < principal_error
+
+
+def test_gallery_faces(gallery: Callable[[str], list[list[float]]]) -> None:
+    (nmf, size), (principal, _), (prototype, prototype_size) = gallery("faces")
+    assert nmf > 0.95
+    assert max(principal, prototype) < 0.7
+    assert size < 0.5 * prototype_size
+
+
+@pytest.mark.slow
+def test_gallery_recommendations(gallery: Callable[[str], list[list[float]]]) -> None:
+    (_, means), (first, once), (_, online), (_, anew) = gallery("recommendations")
+    assert first < anew < online < means < once
+    assert online - anew < 0.2 * (once - anew)
+
+
+def test_the_page_of_the_gallery_is_renewed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    copy = tmp_path / "demos" / "gallery"
+    shutil.copytree(DEMOS / "gallery", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "faces.py").write_text("print('a figure: .5')", encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "gallery.md").write_text(PAGE, encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["update_page.py", "faces"])
+    runpy.run_path(str(copy / "update_page.py"), run_name="__main__")
+    text = (tmp_path / "docs" / "gallery.md").read_text(encoding="utf-8")
+    before, after = PAGE.split("<!-- gallery:faces -->\n")
+    rest = after.split("<!-- end -->", 1)[1]
+    assert text == f"{before}<!-- gallery:faces -->\n\n    a figure: .5\n\n<!-- end -->{rest}"

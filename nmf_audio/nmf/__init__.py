@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.joint import JointFactorization, factorize_joint
     from nmf_audio.nmf.kmeans import k_means
     from nmf_audio.nmf.least_squares import nnls
+    from nmf_audio.nmf.matching import Matching, match_atoms
     from nmf_audio.nmf.model import NMF
     from nmf_audio.nmf.online import OnlineAtoms, sum_for_atoms
     from nmf_audio.nmf.orthogonal import OrthogonalFactorization, factorize_orthogonal
@@ -41,6 +42,7 @@ _HOMES = {
     "FrameSolver": "frame_solver",
     "Imputation": "imputation",
     "JointFactorization": "joint",
+    "Matching": "matching",
     "OnlineAtoms": "online",
     "OrthogonalFactorization": "orthogonal",
     "Penalty": "penalised",
@@ -69,6 +71,7 @@ _HOMES = {
     "impute": "imputation",
     "initialize": "init",
     "k_means": "kmeans",
+    "match_atoms": "matching",
     "nnls": "least_squares",
     "plsa": "topics",
     "principal_residuals": "sequential",
@@ -86,6 +89,7 @@ __all__ = [
     "FrameSolver",
     "Imputation",
     "JointFactorization",
+    "Matching",
     "OnlineAtoms",
     "OrthogonalFactorization",
     "Penalty",
@@ -114,6 +118,7 @@ __all__ = [
     "impute",
     "initialize",
     "k_means",
+    "match_atoms",
     "nnls",
     "plsa",
     "principal_residuals",
