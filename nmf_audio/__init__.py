@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nmf_audio.training.denoiser import DenoiserSettings, train_denoiser
     from nmf_audio.training.gated_memory import MemorySizes
     from nmf_audio.training.plain import train_plain
+    from nmf_audio.training.rank_search import choose_n_components, find_rank
     from nmf_audio.training.separator import SeparatorSettings, read_sources, train_separator
     from nmf_audio.training.sounds import read_recordings
 
@@ -78,6 +79,7 @@ _NAMES = {
     "training.denoiser": "DenoiserSettings train_denoiser",
     "training.gated_memory": "MemorySizes",
     "training.plain": "train_plain",
+    "training.rank_search": "choose_n_components find_rank",
     "training.separator": "SeparatorSettings read_sources train_separator",
     "training.sounds": "read_recordings",
 }
@@ -112,10 +114,12 @@ __all__ = [
     "SeparatorSettings",
     "Stream",
     "__version__",
+    "choose_n_components",
     "denoise",
     "denoise_file",
     "denoise_files",
     "explain",
+    "find_rank",
     "find_recordings",
     "load_dictionary",
     "own_dictionaries",

@@ -17,7 +17,9 @@ from nmf_audio.errors import MissingExtraError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["new_axes", "plot_activations", "plot_atoms", "plot_cells", "plot_spectrogram"]
+    from nmf_audio.nmf import RankComparison
+
+__all__ = ["new_axes", "plot_activations", "plot_atoms", "plot_cells", "plot_ranks", "plot_spectrogram"]
 
 
 LABELLED_HZ = (0, 250, 500, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 12000, 16000, 24000)
@@ -318,6 +320,56 @@ def plot_activations(
     ax.figure.colorbar(image, ax=ax, label="dB" if limit else "share of its largest", pad=0.01)
     ax.set_yticks(np.arange(len(names)), names, fontsize="x-small")
     ax.set_xlabel("s")
+    return ax
+
+
+def plot_ranks(compared: RankComparison, *, ax: Axes | None = None) -> Axes:
+    """Draw what numbers of atoms leave unexplained, and how well they predict what is held out.
+
+    Parameters
+    ----------
+    compared : RankComparison
+        Of `nmf_audio.nmf.compare_ranks` or `nmf_audio.find_rank`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; new ones if None.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Numbers of atoms on the x axis, fractional residual variance on the y axis; the divergence of held-out entries
+        has an axis of its own on the right, with bars of one standard error. A line marks the best number.
+
+    Raises
+    ------
+    MissingExtraError
+        When matplotlib isn't installed.
+
+    Examples
+    --------
+    >>> from nmf_audio.nmf import compare_ranks
+    >>> plot_ranks(compare_ranks(np.ones((4, 6)), [1, 2], rng=0)).get_xlabel()
+    'atoms'
+    """
+    ax = new_axes(8.0, 5.0) if ax is None else ax
+    ranks, held_out = compared.ranks, compared.held_out
+    lines = [
+        *ax.plot(ranks, compared.residuals, "o-", label="residual variance, one atom after the other"),
+        *ax.plot(ranks, compared.principal, "s--", label="of principal components: the least possible"),
+    ]
+    right = ax.twinx()
+    error = held_out.std(axis=0, ddof=1) / np.sqrt(len(held_out))
+    bars = right.errorbar(
+        ranks, held_out.mean(axis=0), error, color="C2", marker="^", label="held-out entries (right)"
+    )
+    chosen = ax.axvline(compared.best, color="black", linestyle=":", label=f"{compared.best} atoms")
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(ranks, [str(n) for n in ranks])
+    ax.minorticks_off()
+    ax.set_ylim(0, 1.02)
+    ax.set_xlabel("atoms")
+    ax.set_ylabel("fractional residual variance")
+    right.set_ylabel("mean divergence of a held-out entry")
+    ax.legend(handles=[*lines, bars, chosen], fontsize="small")
     return ax
 
 

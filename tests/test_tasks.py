@@ -28,6 +28,7 @@ RECORDINGS = {
     "call-centre-batch": ["calls/a.wav", "calls/b.wav", "calls/more/c.wav"],
     "python-script": [],
     "live": ["room.wav"],
+    "own-sounds": ["my_piano/a.wav", "my_piano/b.wav"],
 }
 STEREO = {"panel.wav", "interview.wav", "guide.wav", "b.wav"}
 CUT = {"episode.wav", "interview.wav", "lecture.mp3"}

@@ -13,6 +13,7 @@ COMMANDS = {
     "denoise": "nmf_audio.cli.denoise",
     "separate": "nmf_audio.cli.separate",
     "train": "nmf_audio.cli.train",
+    "rank": "nmf_audio.cli.rank",
     "dictionaries": "nmf_audio.cli.dictionaries",
     "explain": "nmf_audio.cli.explain",
     "evaluate": "nmf_audio.cli.evaluate",

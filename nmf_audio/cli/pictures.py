@@ -44,13 +44,19 @@ def new_axes(width: float, height: float) -> "Axes":
     return new_axes(width, height)
 
 
-def check(args: argparse.Namespace, figure: "Figure", sources: Iterable[Path], errors: list[str]) -> None:
+def check(
+    args: argparse.Namespace,
+    figure: "Figure",
+    sources: Iterable[Path],
+    errors: list[str],
+    option: str = "-o",
+) -> None:
     """Add to `errors` what keeps a picture from being written; `figure` knows the formats, `sources` are read."""
     from nmf_audio.io.atomic import check_target
 
     formats = sorted(figure.canvas.get_supported_filetypes())
     if _format(args) not in formats:
-        errors.append(f"-o {args.output}: the name must end in one of .{', .'.join(formats)}")
+        errors.append(f"{option} {args.output}: the name must end in one of .{', .'.join(formats)}")
     with common.collecting(errors):
         check_target(args.output, sources=sources, force=args.force)
 

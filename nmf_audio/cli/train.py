@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from nmf_audio.dictionary import Dictionary
+    from nmf_audio.dsp.bands import FrontEndSpec
     from nmf_audio.training.card import Origin
     from nmf_audio.training.corpus import Corpus
 
@@ -46,6 +47,8 @@ KINDS = {
     "noise": "recordings of noise without speech; a group of atoms for each folder name",
     "source": "recordings of any one source alone: a voice, a piano, drums; one group of atoms",
 }
+
+AUTO_COST, AUTO_COST_OF_GROUP = "about 6 s", "1 to 2 s for each folder"
 
 RANGES: dict[str, Range] = {
     "components": (int, 1, 65536),
@@ -141,6 +144,14 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
     one_group = source != "noise"
     text = "128" if one_group else "3 for each folder, at least 8"
     group.add_argument("--components", metavar="N", help=f"number of atoms (default: {text})")
+    highest = defaults.AUTO_HIGHEST if one_group else defaults.AUTO_HIGHEST_OF_GROUP
+    group.add_argument(
+        "--rank",
+        choices=("auto",),
+        help=f"auto: choose the number of atoms{'' if one_group else ' of each folder'}, from 1 to {highest}, by how "
+        f"well they predict entries of the spectrogram that are held out (see `nmf-audio rank`); that takes "
+        f"{AUTO_COST if one_group else AUTO_COST_OF_GROUP} (default: --components)",
+    )
     for option, name, value, text in (
         ("--beta", "BETA", defaults.BETA, "divergence: 1 Kullback-Leibler, 0 Itakura-Saito"),
         (
@@ -210,6 +221,8 @@ def run(args: argparse.Namespace) -> int:
         errors.append("--passes and --minutes: give one of them")
     if args.cluster is not None and numbers.get("jobs", 1) > 1:
         errors.append("--jobs and --cluster: give one of them")
+    if args.rank is not None and args.components is not None:
+        errors.append("--rank and --components: give one of them")
     source = _source_name(args, errors)
     other, origins, checkpoint = _check_names(args, errors)
     if errors:
@@ -233,6 +246,8 @@ def run(args: argparse.Namespace) -> int:
             "spectrum": other.spectrum if other is not None and args.source == "noise" else None,
             "origins": origins,
         }
+        if args.rank is not None:
+            common_options["n_components"] = _choose_atoms(args, learned, numbers, spec)
         if passes:
             dictionary = _train_passes(args, learned, passes, numbers, checkpoint, common_options)
         else:
@@ -282,6 +297,28 @@ def _print_plan(
         seconds = min(corpus.seconds, 60 * numbers.get("minutes", defaults.MAX_SECONDS / 60))
         what, n_bytes = f"{seconds / 60:.1f} min would be held in memory", estimate_sample(seconds)
     return train_common.print_plan(args, {source: corpus}, n_bytes, what)
+
+
+def _choose_atoms(
+    args: argparse.Namespace, corpus: "Corpus", numbers: dict[str, float], spec: "FrontEndSpec"
+) -> int:
+    """Return the number of atoms that --rank chooses."""
+    from nmf_audio.training.rank_search import choose_n_components
+
+    with progress_bar(args, "choosing the number of atoms", unit="%", lines=True) as progress:
+        n = choose_n_components(
+            corpus,
+            one_group=args.source != "noise",
+            beta=numbers["beta"],
+            l1_H=numbers["sparsity"],
+            spec=spec,
+            rng=int(numbers["seed"]),
+            callback=lambda share: progress(100 * share, 100.0),
+        )
+    common.print_message(
+        args, f"--rank auto: {n} {'atom' if n == 1 else 'atoms'}, by entries that are held out"
+    )
+    return n
 
 
 def _train_sample(

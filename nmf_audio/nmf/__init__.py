@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nmf_audio.nmf.online import OnlineAtoms, sum_for_atoms
     from nmf_audio.nmf.orthogonal import OrthogonalFactorization, factorize_orthogonal
     from nmf_audio.nmf.penalised import Penalty, factorize_penalised
+    from nmf_audio.nmf.rank_comparison import RankComparison, compare_ranks
     from nmf_audio.nmf.rank_factorization import RankFactorization, factorize_rank, factorize_rank_symmetric
     from nmf_audio.nmf.separable import find_anchors
     from nmf_audio.nmf.sequential import SequentialFactorization, factorize_sequentially, principal_residuals
@@ -46,6 +47,7 @@ _HOMES = {
     "OnlineAtoms": "online",
     "OrthogonalFactorization": "orthogonal",
     "Penalty": "penalised",
+    "RankComparison": "rank_comparison",
     "RankFactorization": "rank_factorization",
     "SemiFactorization": "convex",
     "SequentialFactorization": "sequential",
@@ -54,6 +56,7 @@ _HOMES = {
     "activations": "updates",
     "beta_divergence": "divergences",
     "cluster": "symmetric",
+    "compare_ranks": "rank_comparison",
     "cross_validate": "cross_validation",
     "factorize": "factorization",
     "factorize_convex": "convex",
@@ -93,6 +96,7 @@ __all__ = [
     "OnlineAtoms",
     "OrthogonalFactorization",
     "Penalty",
+    "RankComparison",
     "RankFactorization",
     "SemiFactorization",
     "SequentialFactorization",
@@ -101,6 +105,7 @@ __all__ = [
     "activations",
     "beta_divergence",
     "cluster",
+    "compare_ranks",
     "cross_validate",
     "factorize",
     "factorize_convex",

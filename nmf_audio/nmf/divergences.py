@@ -65,6 +65,9 @@ def beta_divergence(
         with np.errstate(over="ignore"):
             scaled = beta_divergence(v / scale, m / scale, beta, weights=weights)
             return float(scaled * scale**beta) if scaled > 0 else scaled
+    if weights is None and beta == 2:
+        error = v - m
+        return 0.5 * float(np.vdot(error, error))
     if weights is None:
         return float(_entries(v, m, float(beta)).sum())
     w = check_real("weights", weights).astype(np.float64, copy=False)

@@ -4,9 +4,12 @@ Those of numbers of atoms and sparsity are what served ``classic`` best on mixtu
 """
 
 __all__ = [
+    "AUTO_HIGHEST",
+    "AUTO_HIGHEST_OF_GROUP",
     "BETA",
     "COOL_DOWN_SHARE",
     "FINE_TUNING_RATE",
+    "HIGHEST_RANK",
     "HIGHEST_RATE",
     "MAX_ITER",
     "MAX_SECONDS",
@@ -20,6 +23,8 @@ __all__ = [
     "N_SPEECH",
     "N_STEPS",
     "PASSES",
+    "RANK_FRAMES",
+    "RANK_L1",
     "SEPARATOR",
     "SEPARATOR_RATE",
     "WHITENING",
@@ -34,6 +39,12 @@ MAX_SECONDS = 3600.0
 
 PASSES = 3
 """Passes over recordings that are too long to be held in memory: docs/performance.md."""
+
+HIGHEST_RANK, RANK_FRAMES, RANK_L1 = 64, 2000, 0.1
+"""Of `find_rank`: the most atoms that are tried, frames, and a penalty without which atoms guess what is hidden."""
+
+AUTO_HIGHEST, AUTO_HIGHEST_OF_GROUP = 128, 32
+"""The most atoms that a training tries that chooses their number; of each of several groups."""
 
 N_SPEECH, N_NOISE = 160, 96
 N_LAYERS = 4
