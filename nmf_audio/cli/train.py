@@ -36,8 +36,8 @@ are named and left out.
 Of a minute of sound or more, 7 % are held out: mixtures of that are scored at the end, as they are, with the shipped
 dictionary, and with the new one.
 
-Up to an hour is held in memory, and learned from at once. More is read in a stream, several times, in memory that
-does not grow; then FILE.checkpoint keeps the state.
+Up to 20 minutes are held in memory, and learned from at once. More is read in a stream, several times, in memory
+that does not grow; then FILE.checkpoint keeps the state.
 
 exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are wrong, nothing is
 written; 130 interrupted: the state of a stream is in FILE.checkpoint, and --resume goes on from it"""
@@ -170,7 +170,7 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         ("--seed", "N", 0, "the same seed, recordings, machine and versions give the same bits"),
     ):
         group.add_argument(option, metavar=name, default=f"{value:g}", help=f"{text} (default: %(default)s)")
-    minutes = f"{defaults.MAX_SECONDS / 60:g}"
+    minutes = f"{defaults.STREAM_SECONDS / 60:g}"
     group.add_argument(
         "--minutes",
         metavar="MIN",
@@ -279,7 +279,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _choose_passes(numbers: dict[str, float], corpus: "Corpus") -> int:
     """Return how often all recordings are read; 0 for a sample that is held in memory."""
-    is_long = "minutes" not in numbers and corpus.seconds > defaults.MAX_SECONDS
+    is_long = "minutes" not in numbers and corpus.seconds > defaults.STREAM_SECONDS
     return int(numbers.get("passes", defaults.PASSES if is_long else 0))
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "RANK_L1",
     "SEPARATOR",
     "SEPARATOR_RATE",
+    "STREAM_SECONDS",
     "WHITENING",
     "l1_h",
     "n_components",
@@ -37,8 +38,8 @@ MAX_ITER = 100
 N_FRAMES = 50_000
 MAX_SECONDS = 3600.0
 
-PASSES = 3
-"""Passes over recordings that are too long to be held in memory: docs/performance.md."""
+STREAM_SECONDS, PASSES = 1200.0, 3
+"""Seconds of sound that are held in memory; more is read in a stream, in so many passes: docs/performance.md."""
 
 HIGHEST_RANK, RANK_FRAMES, RANK_L1 = 64, 2000, 0.1
 """Of `find_rank`: the most atoms that are tried, frames, and a penalty without which atoms guess what is hidden."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nmf_audio.training import defaults
 from nmf_audio.training.corpus import Corpus
 from nmf_audio.training.streaming import SAMPLE_SECONDS
 
@@ -13,7 +14,7 @@ PROGRAM = 0.17e9
 SAMPLED_SECOND = 90e3
 """Bytes of a second of sound whose frames are held: bands, normalised ones, those that are drawn."""
 
-MOST_IN_MEMORY = 3600.0
+MOST_IN_MEMORY = defaults.STREAM_SECONDS
 """Seconds of sound that a denoiser's training holds in memory; more are kept in a file."""
 
 DENOISER, DENOISER_SECOND = 1.4e9, 32e3

@@ -41,7 +41,7 @@ FRAMES_PER_ATOM, SHORTEST_WINDOW, LONGEST_WINDOW = 50, 0.1, 0.5
 twice as many in the second and so on; and the parts of a pass between which it may be. Short ones learn fast, long
 ones average noise out."""
 
-SAMPLE_SECONDS, SAMPLE_FRAMES, SAMPLE_ITERATIONS = 1200.0, 20_000, 100
+SAMPLE_SECONDS, SAMPLE_FRAMES, SAMPLE_ITERATIONS = defaults.STREAM_SECONDS, 20_000, 100
 """Of the sample that the first atoms and sums, the spectrum, and the number of atoms of each group come from."""
 
 

@@ -180,7 +180,7 @@ def test_a_card_that_exists_is_kept_without_force(run: Run) -> None:
 def short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut recordings of seconds as others of hours."""
     monkeypatch.setattr(passes, "PIECE_SECONDS", 1.0)
-    monkeypatch.setattr(defaults, "MAX_SECONDS", 3.0)
+    monkeypatch.setattr(defaults, "STREAM_SECONDS", 3.0)
 
 
 @pytest.mark.usefixtures("short_pieces")
