@@ -28,6 +28,9 @@ __all__ = [
 
 # a letter alone is a drive of Windows
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_WITH_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "oci", "tos"})
+"""Stores that have no folders. To make one would make its bucket, of a name that may be misspelt."""
+
 READ_SECONDS = 60
 """Time without a byte after which a server is given up."""
 
@@ -172,8 +175,8 @@ def store(path: Path, url: Url) -> None:
     with _opening(url, "written") as (system, remote):
         was_there = system.exists(remote)
         try:
-            # stores without folders take this for done
-            system.makedirs(system._parent(remote), exist_ok=True)
+            if urlsplit(url.address).scheme.lower() not in _WITH_BUCKETS:
+                system.makedirs(system._parent(remote), exist_ok=True)
             system.put_file(str(path), remote)
         except BaseException:
             if not was_there and system.exists(remote):
@@ -233,8 +236,21 @@ def _opening(url: Url, done: str) -> Iterator[tuple[Any, str]]:
     except ImportError as error:
         raise MissingExtraError(f"{url}: needs another package ({error})") from error
     except FileNotFoundError as error:
-        raise AudioFileError(f"{url}: is not there") from error
+        what = "can't be written: there is no such bucket or folder" if done == "written" else "is not there"
+        raise AudioFileError(f"{url}: {what}") from error
     except Exception as error:
-        # each kind of store has exceptions of its own
-        reason = str(error) or type(error).__name__
-        raise AudioFileError(f"{url}: can't be {done}: {reason}") from error
+        raise AudioFileError(f"{url}: can't be {done}: {_explain(error)}") from error
+
+
+def _explain(error: Exception) -> str:
+    """Return why it failed, in words: each kind of store has exceptions of its own."""
+    status = getattr(error, "status", None)
+    reason = str(error) or type(error).__name__
+    if isinstance(status, int):
+        reason = f"the server answered {status} {getattr(error, 'message', '')}".rstrip()
+    if isinstance(error, PermissionError) or status in (401, 403):
+        return f"no permission ({reason})"
+    # of aiohttp, which is there only if a URL needs it
+    if type(error).__name__ == "ClientPayloadError":
+        return "the connection ended before all of it was sent"
+    return reason

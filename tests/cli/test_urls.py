@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,6 +19,7 @@ from tests.cli.helpers import Run
 from tests.tiny import tiny_dictionary, write_noise
 
 fsspec = pytest.importorskip("fsspec")
+MemoryFileSystem: Any = fsspec.get_filesystem_class("memory")
 OPTIONS: dict[str, Any] = {"dictionary": tiny_dictionary(), "method": "classic"}
 
 
@@ -45,6 +46,17 @@ def server(tmp_path: Path) -> Iterator[str]:
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: Any) -> None:
             pass
+
+        def do_GET(self) -> None:
+            if "secret" in self.path:
+                self.send_error(403)
+            elif "half" in self.path:
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(bytes(500))
+            else:
+                super().do_GET()
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as http:
         thread = threading.Thread(target=http.serve_forever)
@@ -103,6 +115,12 @@ def test_what_is_wrong_names_the_url_and_leaves_nothing(
         (web, None, "can't be written to; name a file, or an object store"),
         (f"{server}/gone.wav", tmp_path / "x.wav", "gone.wav: is not there"),
         ("odd://a/b.wav", tmp_path / "x.wav", "odd://a/b.wav: can't be read: Protocol not known: odd"),
+        (
+            f"{server}/secret.wav",
+            tmp_path / "x.wav",
+            "secret.wav: can't be read: no permission (the server answered 403 Forbidden)",
+        ),
+        (f"{server}/half.wav", tmp_path / "x.wav", "the connection ended before all of it was sent"),
         ("http://127.0.0.1:9/a.wav", tmp_path / "x.wav", "http://127.0.0.1:9/a.wav: can't be read"),
     ]:
         with pytest.raises(AudioFileError) as caught:
@@ -137,6 +155,39 @@ def test_outputs_are_stored_all_or_none(store: Any, monkeypatch: pytest.MonkeyPa
     with pytest.raises(AudioFileError, match="the connection is lost"):
         denoise_file("memory://talks/a.wav", "memory://clean.wav", force=True, **OPTIONS)
     assert store.exists("/clean.wav")
+
+
+class Buckets(MemoryFileSystem):  # type: ignore[misc]
+    """An object store that makes a bucket as soon as a folder in it is made, and refuses some."""
+
+    protocol = "s3"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = ["", "/talks"]
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.removeprefix("s3:/")))
+
+    def put_file(self, path: str, to: str, **keywords: Any) -> None:
+        bucket = to.split("/")[1]
+        if bucket == "theirs":
+            raise PermissionError("Access Denied")
+        if f"/{bucket}" not in self.pseudo_dirs:
+            raise FileNotFoundError(to)
+        super().put_file(path, to, **keywords)
+
+
+def test_no_bucket_is_made_of_a_misspelt_name(talk: Path) -> None:
+    fsspec.register_implementation("s3", Buckets, clobber=True)
+    denoise_file(talk, "s3://talks/2026/clean.wav", **OPTIONS)
+    for bucket, message in (
+        ("takls", "can't be written: there is no such bucket or folder"),
+        ("theirs", r"can't be written: no permission \(Access Denied\)"),
+    ):
+        with pytest.raises(AudioFileError, match=f"s3://{bucket}/2026/clean.wav: {message}"):
+            denoise_file(talk, f"s3://{bucket}/2026/clean.wav", **OPTIONS)
+    assert list(Buckets.store) == ["/talks/2026/clean.wav"]
+    assert "/takls" not in Buckets.pseudo_dirs
 
 
 def test_many_of_them_one_of_which_is_missing(store: Any, talk: Path, tmp_path: Path) -> None:
