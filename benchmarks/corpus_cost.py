@@ -52,7 +52,7 @@ def mean_cost(dictionary: Dictionary, frames: Frames, l1_H: float) -> float:
         M = None if frames.M is None else frames.M[:, first : first + BLOCK]
         H = activations(V, W, beta=dictionary.beta, l1_H=l1_H, n_iter=100, weights=M)
         total += beta_divergence(V, W @ H, dictionary.beta, weights=M) + l1_H * float(H.sum())
-    return total / frames.V.shape[1]
+    return float(total / frames.V.shape[1])
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import pickle
+import sys
 import time
 from collections import OrderedDict
 from contextlib import suppress
@@ -159,18 +160,32 @@ def hash_settings(data: bytes) -> str:
 
 
 class _Lease:
-    """Takes how far a work is, and ends it when its token is gone."""
+    """Takes how far a work is, and ends it when its token is gone, or a scheduler has taken the task back."""
 
     def __init__(self, token: Path | None) -> None:
         self._token, self._checked = token, time.monotonic()
 
     def __call__(self, done: float, total: float) -> None:
         now = time.monotonic()
-        if self._token is None or now - self._checked < CHECK_SECONDS:
+        if now - self._checked < CHECK_SECONDS:
             return
         self._checked = now
-        if not os.path.lexists(self._token):
+        if (self._token is not None and not os.path.lexists(self._token)) or _is_taken_back():
             raise _NotWantedError
+
+
+def _is_taken_back() -> bool:
+    """Return whether this thread works for a dask scheduler that no longer wants the result."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        worker = distributed.get_worker()
+        task = worker.state.tasks.get(worker.get_current_task())
+    except (ValueError, KeyError):
+        # not a worker, or not one of its threads
+        return False
+    return task is None or task.state == "cancelled"
 
 
 def _do_with_contents(work: FileWork[Any], contents: Contents, existing: tuple[Path, ...]) -> Answer:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -127,11 +128,16 @@ def test_a_worker_that_is_killed_costs_a_retry(start: Start, talks: Path) -> Non
     assert {path.name: path.read_bytes() for path in clean.iterdir()} == denoise_here(talks)
 
 
-def test_workers_that_share_no_files_are_sent_them(start: Start, talks: Path) -> None:
-    hide = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(talks.parent)]
-    if shutil.which("unshare") is None or subprocess.run([*hide, "true"], check=False).returncode:
+def hide(talks: Path) -> list[str]:
+    """Return what a command begins with that sees nothing of the recordings and what lies beside them."""
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(talks.parent)]
+    if shutil.which("unshare") is None or subprocess.run([*hidden, "true"], check=False).returncode:
         pytest.skip("no file systems of one's own")
-    address, _ = start(before=hide)
+    return hidden
+
+
+def test_workers_that_share_no_files_are_sent_them(start: Start, talks: Path) -> None:
+    address, _ = start(before=hide(talks))
     there = talks.parent / "there"
     there.mkdir()
     with connecting(address) as executor:
@@ -140,6 +146,47 @@ def test_workers_that_share_no_files_are_sent_them(start: Start, talks: Path) ->
     assert [report.status for report in reports] == [*12 * ["done"], "failed"]
     assert [report.dst for report in reports[:12]] == [dst for _, dst in pairs]
     assert {path.name: path.read_bytes() for path in there.iterdir()} == denoise_here(talks)
+
+
+def go_on(src: Path, dst: Path, *, progress: Callable[[float, float], None], mark: Path, **_: Any) -> Report:
+    """Work for two minutes, unless it is told to end: then leave a mark."""
+    mark.with_suffix(".begun").touch()
+    until = time.monotonic() + 120
+    try:
+        while time.monotonic() < until:
+            progress(0, 1)
+            time.sleep(0.01)
+    except BaseException:
+        mark.touch()
+        raise
+    return Report(src, dst, "done")
+
+
+def wait_for(path: Path) -> None:
+    until = time.monotonic() + 100
+    while not path.exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_workers_that_were_sent_recordings_end_when_nobody_waits_for_them(
+    start: Start, talks: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    address, _ = start(1, before=hide(talks))
+    mark = tmp_path_factory.mktemp("marks") / "ended"
+    work = FileWork(go_on, Report, talks / "00.wav", talks / "a.wav", {"mark": mark})
+
+    def interrupt() -> None:
+        wait_for(mark.with_suffix(".begun"))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    with connecting(address) as executor:
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            list(run_on(executor, [work], progress=lambda *_: None))
+        wait_for(mark)
+    thread.join()
 
 
 def die(src: Path, dst: Path, **_: Any) -> Report:
