@@ -13,6 +13,7 @@ from nmf_audio.cli import common, train_average, train_common, train_denoiser, t
 from nmf_audio.cli.progress import progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import ParameterError
+from nmf_audio.io.remote import locate
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ EPILOG = """examples:
 
 A recording belongs to the group of its folder's name: a speaker, a kind of noise. A list is a CSV, JSON lines or
 Parquet file with the columns path and, if wanted, start, end (in s), group and weight. Recordings that can't be read
-are named and left out.
+are named and left out. URLs need nmf-audio[remote]; what they name is fetched once for its length, and once a pass.
 
 Of a minute of sound or more, 7 % are held out: mixtures of that are scored at the end, as they are, with the shipped
 dictionary, and with the new one.
@@ -119,8 +120,8 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         "recordings",
         metavar="RECORDINGS",
         nargs="+",
-        type=Path,
-        help="files, folders, searched recursively, and lists of files; any format and rate",
+        type=locate,
+        help="files, folders, searched recursively, lists of files, and URLs; any format and rate",
     )
     train_common.add_corpus_arguments(files)
     train_common.add_output_arguments(files)
@@ -129,7 +130,7 @@ def _add_arguments(parser: argparse.ArgumentParser, source: str) -> None:
         "--mix-with",
         metavar="PATH",
         nargs="+",
-        type=Path,
+        type=locate,
         help=f"{partner} that held-out recordings are mixed with for the scores at the end (default: sounds that are "
         "made by formula)",
     )

@@ -14,6 +14,7 @@ from nmf_audio.cli import common, train_scores
 from nmf_audio.cli.progress import Update, progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import AudioFileError, DictionaryError, ParameterError
+from nmf_audio.io.remote import Url
 
 if TYPE_CHECKING:
     from nmf_audio.dictionary import Dictionary
@@ -91,8 +92,8 @@ def print_plan(args: argparse.Namespace, corpora: "Mapping[str, Corpus]", n_byte
 
 
 def check_recordings(recordings: Iterable[Path], errors: list[str]) -> list[Path]:
-    """Return which of the recordings are files; add to `errors` those that do not exist."""
-    paths = list(recordings)
+    """Return which of the recordings are files; add to `errors` paths that do not exist."""
+    paths = [path for path in recordings if not isinstance(path, Url)]
     errors += [f"{path}: does not exist" for path in paths if not path.exists()]
     return [path for path in paths if path.is_file()]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nmf_audio.cli import common, train_common, train_scores
 from nmf_audio.cli.ranges import Range, read_numbers
+from nmf_audio.io.remote import locate
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{source}",
             metavar="PATH",
             nargs="+",
-            type=Path,
+            type=locate,
             required=True,
-            help=f"files and folders of {source} alone, searched recursively; any format and rate",
+            help=f"files, folders, lists and URLs of {source} alone; folders with all below; any format and rate",
         )
     train_common.add_corpus_arguments(files)
     train_common.add_output_arguments(files, ", FILE.checkpoint keeps the state of the training")

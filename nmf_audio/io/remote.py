@@ -18,6 +18,7 @@ __all__ = [
     "fetch",
     "find_below",
     "identify",
+    "is_on_web",
     "is_pattern",
     "is_url",
     "locate",
@@ -73,7 +74,7 @@ class Url(_Path):
     def _path(self) -> PurePosixPath:
         path = self.address.split("://", 1)[1]
         # keys of stores may have question marks of their own
-        return PurePosixPath(re.split("[?#]", path)[0] if _is_on_web(self) else path)
+        return PurePosixPath(re.split("[?#]", path)[0] if is_on_web(self) else path)
 
     @property
     def name(self) -> str:
@@ -186,7 +187,7 @@ def store(path: Path, url: Url) -> None:
 
 def check_writable(url: Url) -> None:
     """Raise AudioFileError if nothing can be written to such a URL."""
-    if _is_on_web(url):
+    if is_on_web(url):
         raise AudioFileError(f"{url}: can't be written to; name a file, or an object store")
 
 
@@ -209,10 +210,11 @@ def find_below(url: Url) -> list[Url]:
 
 def is_pattern(url: Url) -> bool:
     """Return whether a URL stands for several; those of servers on the web have question marks of their own."""
-    return not _is_on_web(url) and re.search(r"[*?\[]", url.address) is not None
+    return not is_on_web(url) and re.search(r"[*?\[]", url.address) is not None
 
 
-def _is_on_web(url: Url) -> bool:
+def is_on_web(url: Url) -> bool:
+    """Return whether a URL is of a server on the web, which lists nothing and takes nothing."""
     return url.address.lower().startswith(("http://", "https://"))
 
 
@@ -225,7 +227,7 @@ def _opening(url: Url, done: str) -> Iterator[tuple[Any, str]]:
         raise MissingExtraError(f"{url}: URLs need fsspec; install it with: pip install fsspec") from None
     options: dict[str, Any] = {}
     try:
-        if _is_on_web(url):
+        if is_on_web(url):
             from aiohttp import ClientTimeout
 
             # long recordings take longer than the five minutes that there are by default

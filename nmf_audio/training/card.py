@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from nmf_audio._checks import invalid
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.io.atomic import saving
+from nmf_audio.io.remote import Url
 
 __all__ = [
     "NOT_STATED",
@@ -61,7 +62,8 @@ def read_manifest(path: str | os.PathLike[str]) -> dict[Path, Origin]:
 
 def origin_of(path: Path, origins: Mapping[Path, Origin] | None) -> Origin:
     """Return where a recording is from by what `read_manifest` gave; `NOT_STATED` if that doesn't name it."""
-    return (origins or {}).get(path.resolve(), Origin(NOT_STATED, NOT_STATED))
+    real = path if isinstance(path, Url) else path.resolve()
+    return (origins or {}).get(real, Origin(NOT_STATED, NOT_STATED))
 
 
 def trained_on(

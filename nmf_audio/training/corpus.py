@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from nmf_audio._checks import check_number, check_rng, check_whole, invalid, out_of_order
 from nmf_audio._types import RandomSource
 from nmf_audio.errors import AudioFileError, MissingExtraError
+from nmf_audio.io.remote import Url, locate
 from nmf_audio.training.draws import draw_spans
 from nmf_audio.training.recordings import Recording, find_listed, open_recording, read_clips
 
@@ -255,7 +256,7 @@ class Corpus:
 
 
 def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corpus:
-    """Find the recordings in files, folders and lists.
+    """Find the recordings in files, folders, lists and behind URLs.
 
     Folders are searched with all that lies below them (links are followed, hidden files are not taken). A list is a
     CSV, JSON lines or Parquet file, see `nmf_audio.io.listing.read_listing`. A recording's group is the one that the
@@ -264,7 +265,8 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
     Parameters
     ----------
     paths : sequence of path-like
-        Recordings, folders and lists, any mix.
+        Recordings, folders, lists, and URLs of recordings and folders, any mix. What a URL names is fetched whole
+        each time that some of it is read.
     sr : int
         Rate in Hz at which clips will be read.
 
@@ -297,14 +299,18 @@ def find_recordings(paths: Sequence[str | os.PathLike[str]], *, sr: int) -> Corp
     if isinstance(paths, str | os.PathLike) or not paths:
         raise invalid("paths", paths, "a list of files, folders and lists of files", "give at least one")
     sr = check_whole("sr", sr, 1, unit="Hz", advice="16000 is usual for speech")
-    missing = [path for path in map(Path, paths) if not path.exists()]
+    given = [locate(path) for path in paths]
+    missing = [path for path in given if not isinstance(path, Url) and not path.exists()]
     if missing:
         raise AudioFileError(f"{_listed(dict.fromkeys(missing, 'does not exist'))}; check the spelling")
     recordings, broken, seen = [], {}, set()
     resolve = cache(Path.resolve)
-    for listed in (found for given in map(Path, paths) for found in find_listed(given)):
-        path = Path(listed.path)
-        real = path.resolve() if path.is_symlink() else resolve(path.parent) / path.name
+    for listed in (found for path in given for found in find_listed(path)):
+        path = locate(listed.path)
+        if isinstance(path, Url):
+            real: Path = path
+        else:
+            real = path.resolve() if path.is_symlink() else resolve(path.parent) / path.name
         part = (real, listed.start, listed.end)
         if part in seen:
             continue

@@ -1,7 +1,7 @@
-"""Recordings on the disk: search in folders and lists, shape, reading piece by piece as mono."""
+"""Recordings on the disk or behind URLs: search in folders and lists, shape, reading piece by piece as mono."""
 
-import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +9,13 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from nmf_audio.errors import AudioFileError
+from nmf_audio.errors import AudioFileError, NmfAudioError
 from nmf_audio.io.folder_walk import walk_folders
 from nmf_audio.io.formats import list_readable_extensions
 from nmf_audio.io.listing import LIST_EXTENSIONS, ListedRecording, read_listing
 from nmf_audio.io.open import is_media, open_reader
+from nmf_audio.io.remote import Url, fetch, find_below, is_on_web, is_pattern
+from nmf_audio.jobs.staging import Stage
 
 __all__ = ["Recording", "find_listed", "open_recording", "read_clips"]
 
@@ -24,8 +26,8 @@ class Recording:
 
     Attributes
     ----------
-    path : pathlib.Path
-        Where it is, as found from the path that was given.
+    path : pathlib.Path or Url
+        Where it is, as found from the path or URL that was given.
     group : str
         A speaker, a kind of noise: the name of the folder that holds it, unless a list says otherwise.
     sr : int
@@ -41,7 +43,7 @@ class Recording:
     weight : float
         How much its frames count beside those of others.
     is_sequential : bool
-        What lies before a piece has to be decoded to read it.
+        What lies before a piece has to be decoded, or fetched, to read it.
     """
 
     path: Path
@@ -61,11 +63,17 @@ class Recording:
 
 
 def find_listed(path: Path) -> Iterator[ListedRecording]:
-    """Yield what a path stands for: a recording, those of a list, or a folder's audio and video files.
+    """Yield what a path or a URL stands for: a recording, those of a list, or a folder's audio and video files.
 
-    All below a folder is searched, folder by folder, names sorted; links are followed, hidden names are not.
+    All below a folder is searched, folder by folder, names sorted; links are followed, hidden names are not. A URL
+    that ends in no extension of a recording is a folder, unless it is on the web.
     """
-    if path.is_dir():
+    if isinstance(path, Url):
+        extensions = list_readable_extensions()
+        is_one = is_on_web(path) or path.suffix.lower() in extensions
+        urls = [path] if is_one and not is_pattern(path) else find_below(path)
+        yield from (ListedRecording(str(url)) for url in urls if is_one or url.suffix.lower() in extensions)
+    elif path.is_dir():
         extensions = list_readable_extensions()
         for folder, names in walk_folders(path):
             found = (Path(folder, name) for name in names)
@@ -82,10 +90,12 @@ def open_recording(path: Path, group: str, listed: ListedRecording | None = None
     `AudioFileError` if it can't be read or holds no samples.
     """
     listed = listed or ListedRecording(str(path))
-    with open_reader(path) as reader:
-        n_samples = reader.n_samples
-        if n_samples is None:
-            n_samples = sum(block.shape[1] for block in reader.blocks())
+    with _fetched(path) as local:
+        is_sequential = isinstance(path, Url) or is_media(local)
+        with open_reader(local) as reader:
+            n_samples = reader.n_samples
+            if n_samples is None:
+                n_samples = sum(block.shape[1] for block in reader.blocks())
     if not n_samples:
         raise AudioFileError(f"{path}: {reader.damage or 'is empty'}")
     first = round((listed.start or 0.0) * reader.sr)
@@ -103,20 +113,33 @@ def open_recording(path: Path, group: str, listed: ListedRecording | None = None
         reader.damage,
         first,
         listed.weight,
-        is_media(path),
+        is_sequential,
     )
 
 
-def read_clips(
-    path: str | os.PathLike[str], spans: Iterable[tuple[int, int]], *, sr: int
-) -> Iterator[NDArray[np.float32]]:
+@contextmanager
+def _fetched(path: Path) -> Iterator[Path]:
+    """Give a file on this computer: of a URL a copy, which errors call by its URL."""
+    if not isinstance(path, Url):
+        yield path
+        return
+    with Stage() as stage:
+        local = stage.add(path)
+        fetch(path, local)
+        try:
+            yield local
+        except NmfAudioError as error:
+            raise stage.rename(error) from error.__cause__
+
+
+def read_clips(path: Path, spans: Iterable[tuple[int, int]], *, sr: int) -> Iterator[NDArray[np.float32]]:
     """Read pieces of a recording as the mean of its channels, at the rate `sr`, full scale 1.0.
 
     `spans` are the first sample of each piece and the one after the last, counted at the file's own rate; in
     their order, without overlap. soxr converts where the file's rate differs. `AudioFileError` if the file
     can't be read, ends early, or holds samples that can't be processed, such as NaN.
     """
-    with open_reader(path) as reader:
+    with _fetched(path) as local, open_reader(local) as reader:
         for start, stop in spans:
             x = reader.read(start, stop)
             if x.shape[1] == 0 or (x.shape[1] < stop - start and reader.damage):

@@ -23,6 +23,7 @@ from nmf_audio._checks import check_callable, check_whole, invalid
 from nmf_audio._types import AnyArray, Array
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import FrontEndSpec
+from nmf_audio.io.remote import locate
 from nmf_audio.nmf import OnlineAtoms
 from nmf_audio.nmf.updates import Norm
 from nmf_audio.training import defaults
@@ -364,7 +365,7 @@ def train_passes(
     for recording in corpus.recordings:
         if str(recording.path) not in training.broken:
             heard[recording.path] = heard.get(recording.path, 0.0) + recording.seconds
-    warn_left_out({Path(path): reason for path, reason in training.broken.items()})
+    warn_left_out({locate(path): reason for path, reason in training.broken.items()})
     made = {
         "max_iter": passes,
         "n_frames": training.n_frames,

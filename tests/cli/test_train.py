@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -211,6 +213,50 @@ def test_processes_share_the_passes_and_give_the_same_bits(run: Run) -> None:
     for n in (1, 2, 3):
         assert run(*words, "-o", f"{n}.npz", "--jobs", str(n))[0] == 0
     assert len({Dictionary.load(f"{n}.npz").sha256 for n in (1, 2, 3)}) == 1
+
+
+@pytest.fixture
+def store(folders: tuple[Path, Path]) -> Iterator[Any]:
+    """An object store in memory that holds the recordings of noise."""
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.store.clear()
+    for path in folders[1].rglob("*.wav"):
+        memory.pipe(f"/noise/{path.relative_to(folders[1])}", path.read_bytes())
+    yield memory
+    memory.store.clear()
+
+
+@pytest.mark.parametrize("learning", [["--iterations", "5"], ["--passes", "1"]])
+def test_urls_give_what_the_same_recordings_give_on_the_disk(
+    run: Run, store: Any, learning: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    words = ["noise", "--components", "6", *learning]
+    assert run(*words, "noise", "-o", "a.npz")[0] == 0
+    store.pipe("/noise/notes.txt", b"no recording")
+    assert run(*words, "memory://noise", "-o", "b.npz")[0] == 0
+    urls = [f"memory://{path}" for path in store.find("/noise") if path.endswith(".wav")]
+    rows = [f"{url},{Path(url).parent.name}" for url in (*urls, "memory://noise/gone.wav")]
+    Path("list.csv").write_text("\n".join(["path,group", *rows]))
+    code, _, err = run(*words, "list.csv", "-o", "c.npz")
+    assert code == 1
+    assert "left out memory://noise/gone.wav (is not there)" in err
+    assert len({Dictionary.load(f"{name}.npz").sha256 for name in "abc"}) == 1
+    assert len(urls) > 1
+    assert not list(temporary.iterdir())
+
+
+def test_a_denoiser_learns_from_urls_too(run: Run, store: Any) -> None:
+    store.pipe("/noise/broken.wav", b"no recording")
+    code, out, err = run(
+        "denoiser", "--speech", "speech", "--noise", "memory://noise", "-o", "a.npz", "--dry-run"
+    )
+    assert code == 1
+    assert re.search(r"noise: \d+ recordings, .* 1 can't be read", out)
+    assert "memory://noise/broken.wav (" in err
+    assert "nmf_audio_" not in err
 
 
 def test_a_dry_run_says_what_would_be_read_and_writes_nothing(run: Run, tmp_path: Path) -> None:
