@@ -23,6 +23,7 @@ __all__ = [
     "check_callable",
     "check_choice",
     "check_entries",
+    "check_flag",
     "check_number",
     "check_real",
     "check_rng",
@@ -183,6 +184,24 @@ def check_choice(
             return choice
     *others, last = map(repr, choices)
     raise invalid(name, value, f"{', '.join(others)} or {last}" if others else last, advice)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return a value, of Python or numpy, if it is True or False: any text would count as True.
+
+    Raises
+    ------
+    ParameterError
+        If it is not.
+
+    Examples
+    --------
+    >>> check_flag("force", "no")
+    Traceback (most recent call last):
+        ...
+    nmf_audio.errors.ParameterError: force='no'; must be True or False
+    """
+    return check_choice(name, value, (True, False))
 
 
 def check_rng(rng: Any) -> np.random.Generator:

@@ -10,7 +10,15 @@ from typing import Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Checked, Constant, check_callable, check_choice, check_number, invalid
+from nmf_audio._checks import (
+    Checked,
+    Constant,
+    check_callable,
+    check_choice,
+    check_flag,
+    check_number,
+    invalid,
+)
 from nmf_audio.decompose import METHODS, default_method, make_decomposition
 from nmf_audio.defaults import (
     CHANNEL_MODES,
@@ -27,7 +35,7 @@ from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks, rema
 from nmf_audio.errors import DictionaryError
 from nmf_audio.stream import IndependentStream, LinkedStream, Observer, Stream
 
-__all__ = ["Denoiser", "denoise"]
+__all__ = ["Denoiser", "check_denoiser", "denoise"]
 
 
 class Denoiser:
@@ -237,7 +245,7 @@ class Denoiser:
         ParameterError
             If `y`, `sr` or `noise` is not allowed, or holds NaN, Inf or a sample beyond 1e9.
         """
-        y = check_samples(y)
+        y, keep_noise = check_samples(y), check_flag("keep_noise", keep_noise)
         stream = self.stream(sr, 1 if y.ndim == 1 else y.shape[0])
         if noise is not None:
             stream.prime(noise)
@@ -249,6 +257,15 @@ class Denoiser:
             position += ready.shape[-1]
         out[..., position:] = stream.flush()
         return (out, remainder(y, [out])) if keep_noise else out
+
+
+def check_denoiser(denoiser: Denoiser | None) -> Denoiser:
+    """Return the denoiser that is given, or a new one; `ParameterError` if it is something else."""
+    if denoiser is None:
+        return Denoiser()
+    if not isinstance(denoiser, Denoiser):
+        raise invalid("denoiser", denoiser, "a Denoiser", "make one first, or leave it out")
+    return denoiser
 
 
 @overload
@@ -296,31 +313,14 @@ def denoise(
     noise: npt.NDArray[Any] | None = None,
     keep_noise: bool = False,
 ) -> npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return the speech of a noisy signal; see `Denoiser` for the parameters.
+    """Return the speech of a noisy signal.
 
     Parameters
     ----------
-    y : ndarray (n_samples,) or (n_channels, n_samples)
-        Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in
-        float32: 24 bits count.
-    sr : int
-        Sample rate in Hz.
-    dictionary : Dictionary, str, path or None
-        A dictionary, the name of a shipped one, a file, or None.
-    method : {'trained', 'adaptive', 'classic'} or None
-        Method of decomposition.
-    preset : {'speech', 'podcast', 'call', 'field', 'light', 'normal', 'strong'} or None
-        What `reduction_db` and `mix` are where they are not given.
-    reduction_db : float or None
-        Largest reduction of the noise, in decibels.
-    mix : float or None
-        Share of the denoised signal in the output.
-    channels : {'linked', 'independent'}
-        Whether all channels get the same gains.
-    noise : ndarray (n,) or (n_channels, n), or None
-        The noise alone at the same rate, for `Stream.prime`.
-    keep_noise : bool
-        Return what was removed, too.
+    y, sr, noise, keep_noise
+        As in `Denoiser.denoise`.
+    dictionary, method, preset, reduction_db, mix, channels
+        As in `Denoiser`.
 
     Returns
     -------
@@ -344,6 +344,6 @@ def denoise(
     denoiser = Denoiser(
         dictionary, method=method, preset=preset, reduction_db=reduction_db, mix=mix, channels=channels
     )
-    if keep_noise:
+    if check_flag("keep_noise", keep_noise):
         return denoiser.denoise(y, sr, noise=noise, keep_noise=True)
     return denoiser.denoise(y, sr, noise=noise)

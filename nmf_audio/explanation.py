@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nmf_audio._checks import out_of_order
 from nmf_audio._types import Array
 from nmf_audio.decompose.analysis import AnalysedFrames
-from nmf_audio.denoiser import Denoiser
+from nmf_audio.denoiser import Denoiser, check_denoiser
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.dsp.samples import check_samples
@@ -101,7 +101,7 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
     Raises
     ------
     ParameterError
-        If `y` or `sr` is not allowed, or `y` is empty.
+        If an argument is not allowed, or `y` is empty.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
     True
     """
     y = check_samples(y)
-    denoiser = Denoiser() if denoiser is None else denoiser
+    denoiser = check_denoiser(denoiser)
     tiles: list[tuple[AnalysedFrames, Array]] = []
 
     def observe(found: AnalysedFrames, _: Array, gains: Array) -> None:

@@ -150,22 +150,13 @@ def estoi(reference: Signal, estimate: Signal, sr: int = PESQ_SR) -> float:
 
     Parameters
     ----------
-    reference, estimate : ndarray (n_samples,)
-        Clean and estimated signal, with at least 0.4 s of speech.
-    sr : int
-        Sample rate in Hz.
+    reference, estimate, sr
+        As in `stoi`, which raises the same errors.
 
     Returns
     -------
     float
         1 is fully intelligible.
-
-    Raises
-    ------
-    ParameterError
-        If shapes differ, `sr` is not allowed, or there is too little speech.
-    MissingExtraError
-        If the extra ``eval`` is not installed.
 
     Examples
     --------

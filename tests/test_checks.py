@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 import nmf_audio
 from nmf_audio._checks import (
     check_array,
     check_choice,
+    check_flag,
     check_number,
     check_rng,
     check_whole,
@@ -139,6 +141,36 @@ def test_choices_are_listed() -> None:
         assert str(caught.value) == message
     assert check_choice("beta", 1.0, (0, 1, 2)) == 1
     assert check_choice("norm", None, (None, "l2")) is None
+
+
+@pytest.mark.parametrize("value", ["no", "", 1, 0, None, [True]], ids=repr)
+def test_only_true_and_false_are_flags(value: Any) -> None:
+    assert check_flag("force", np.True_) is True
+    assert check_flag("force", False) is False
+    with pytest.raises(ParameterError, match=r"^force=.*; must be True or False$"):
+        check_flag("force", value)
+
+
+def test_a_text_in_place_of_a_flag_replaces_nothing(tmp_path: Path) -> None:
+    for name in ("a.wav", "out.wav"):
+        soundfile.write(tmp_path / name, np.zeros(1000), 16000)
+    before = (tmp_path / "out.wav").read_bytes()
+    paths, separator = (tmp_path / "a.wav", tmp_path / "out.wav"), nmf_audio.PercussiveSeparator()
+    y = np.zeros(100, np.float32)
+    calls: dict[str, Callable[[Any], object]] = {
+        "force": lambda flag: nmf_audio.denoise_file(*paths, force=flag),
+        "skip_existing": lambda flag: nmf_audio.denoise_files([paths], skip_existing=flag),
+        "residual": lambda flag: nmf_audio.separate_file(paths[0], separator=separator, residual=flag),
+        "keep_noise": lambda flag: nmf_audio.denoise(y, 16000, keep_noise=flag),
+        "places": lambda flag: nmf_audio.BlindSeparator(2, places=flag),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ParameterError, match=rf"^{name}='no'; must be True or False$"):
+            call("no")
+    with pytest.raises(ParameterError, match=r"^force='no'"):
+        nmf_audio.denoise_files([paths], force="no")
+    assert (tmp_path / "out.wav").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("rng", [-1, 1.5, "7", True, np.array([0.5])], ids=repr)

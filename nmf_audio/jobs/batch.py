@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nmf_audio._checks import check_callable, check_choice, conflict, invalid
+from nmf_audio._checks import check_callable, check_choice, check_flag, conflict, invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.io.remote import Url, identify, locate
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
@@ -100,6 +100,8 @@ def denoise_files(
     ['done', 'failed']
     """
     _check_workers(jobs, isolate, executor, progress)
+    check_flag("skip_existing", skip_existing)
+    check_flag("force", options.get("force", False))
     # a keyword that there is not is the caller's mistake, not that of each recording
     inspect.signature(denoise_file).bind(None, None, **options)
     # the dictionary is loaded once
@@ -169,6 +171,8 @@ def separate_files(
 
     check_separator(separator)
     _check_workers(jobs, isolate, executor, progress)
+    check_flag("skip_existing", skip_existing)
+    check_flag("force", options.get("force", False))
     inspect.signature(separate_file).bind(None, None, separator=separator, **options)
     works = []
     for src, given in _pairs(files, Mapping):
@@ -201,17 +205,17 @@ def _check_workers(jobs: int, isolate: bool, executor: Executor | None, progress
 
 def _pairs(files: Any, *kinds: type) -> Iterator[tuple[Path, Any]]:
     """Yield recordings, and what is given for their outputs, of one of some kinds, or None."""
-    allowed = f"a path, or (src, {'parts' if kinds == (Mapping,) else 'dst'})"
+    pair = f"(src, {'parts' if kinds == (Mapping,) else 'dst'})"
     if isinstance(files, str | os.PathLike | Url):
         files = [files]
     if not isinstance(files, Iterable):
-        raise invalid("files", files, f"several of: {allowed}")
+        raise invalid("files", files, f"a path, or a list of paths or of {pair}")
     for entry in files:
         src, dst = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, None)
         paths = (src, *dst.values()) if isinstance(dst, Mapping) else (src,)
         is_known = dst is None or isinstance(dst, kinds)
         if not is_known or not all(isinstance(path, str | os.PathLike | Url) for path in paths):
-            raise invalid("files", entry, allowed)
+            raise invalid("files", entry, f"a path, or {pair}")
         yield locate(src), dst
 
 

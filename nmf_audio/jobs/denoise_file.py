@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nmf_audio._checks import check_callable, conflict, invalid
 from nmf_audio._types import PathLike, Progress
-from nmf_audio.denoiser import Denoiser
+from nmf_audio.denoiser import Denoiser, check_denoiser
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import frame_size
 from nmf_audio.dsp.pauses import NoiseLevels, PauseMeter
@@ -55,8 +55,7 @@ def choose_denoiser(denoiser: Denoiser | None, *, channels: str | None = None, *
     given = {name: value for name, value in options.items() if value is not None}
     if denoiser is None:
         return Denoiser(**given)
-    if not isinstance(denoiser, Denoiser):
-        raise invalid("denoiser", denoiser, "a Denoiser")
+    check_denoiser(denoiser)
     if given:
         raise conflict({"denoiser": denoiser, **given}, "make the denoiser with them")
     return denoiser

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import invalid
+from nmf_audio._checks import check_flag, invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.io.atomic import check_target, replacing_all
@@ -194,6 +194,7 @@ class FileJob:
     def _check(self) -> dict[Path, Wanted]:
         """Check all that names and numbers show; return what each output file is to be."""
         check_section(self.start, self.end)
+        check_flag("force", self.force)
         _check_open(self.src, "readable")
         for target in self.outputs.values():
             _check_open(target, "writable")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nmf_audio._checks import check_callable, invalid
+from nmf_audio._checks import check_callable, check_flag, invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.defaults import RESIDUAL
 from nmf_audio.io.base import Samples
@@ -132,6 +132,7 @@ def separate_file(
     ['mix.noise.wav', 'mix.speech.wav']
     """
     check_separator(separator)
+    residual = None if residual is None else check_flag("residual", residual)
     names = separator.sources if residual is False else (*separator.sources, RESIDUAL)
     if parts is None:
         if not isinstance(src, str | os.PathLike):

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
+from nmf_audio._checks import check_flag
 from nmf_audio.errors import AudioFileError, NmfAudioError
 from nmf_audio.io.remote import Url, check_writable, exists, fetch, is_url, locate, remove, store
 from nmf_audio.jobs.report import FileReport
@@ -124,7 +125,7 @@ def _process_staged(function: Callable[..., AnyReport], given: dict[str, Any], s
             raise AudioFileError(f"{value}: is the output for two signals; name another")
         targets[value] = stage.add(value)
         if exists(value):
-            if not given.get("force"):
+            if not check_flag("force", given.get("force", False)):
                 raise AudioFileError(
                     f"{value}: exists", argument="force", value=True, purpose=" to replace it"
                 )

@@ -14,6 +14,7 @@ import numpy as np
 from nmf_audio._checks import (
     Constant,
     check_choice,
+    check_flag,
     check_number,
     check_whole,
     collect,
@@ -22,7 +23,7 @@ from nmf_audio._checks import (
     out_of_order,
 )
 from nmf_audio.defaults import DEFAULT_LIVE_LATENCY
-from nmf_audio.denoiser import Denoiser
+from nmf_audio.denoiser import Denoiser, check_denoiser
 from nmf_audio.dsp.bands import check_rate
 from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import DeviceError
@@ -126,7 +127,7 @@ class LiveDenoiser:
         n_channels = check_channels(n_channels)
         if block_size is not None:
             block_size = check_whole("block_size", block_size, MIN_BLOCK, MAX_BLOCK)
-        self._latency = _latency(latency_ms)
+        self._latency, force = _latency(latency_ms), check_flag("force", force)
         self._sounddevice = load_sounddevice() if sounddevice is None else sounddevice
         devices = list_devices(self._sounddevice)
         self.input = find_device(devices, "input", input)
@@ -140,7 +141,7 @@ class LiveDenoiser:
             self._n_outputs,
             None if sr is None else check_rate(sr),
         )
-        self._stream = _make_stream(denoiser or Denoiser(), self.sr, n_channels, noise)
+        self._stream = _make_stream(check_denoiser(denoiser), self.sr, n_channels, noise)
         self.block_size = self._stream.latency // 2 if block_size is None else block_size
         self._recorder = None if record is None else Recorder(record, self.sr, n_channels, force=force)
         self._callback = BlockCallback(

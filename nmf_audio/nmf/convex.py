@@ -76,11 +76,8 @@ def factorize_semi(
         Number of atoms, at most n_frames.
     H : array_like (n_components, n_frames), >= 0, optional
         Activations to start from. Default: clusters found by `k_means`, as the paper does.
-    max_iter : int, optional
-        Largest number of iterations.
-    tol : float, optional
-        Fall of the cost over ten iterations, relative to its first value, below which it ends; 0 for always
-        `max_iter`.
+    max_iter, tol
+        As in `factorize`.
     rng : int, Generator or None, optional
         For the clusters.
 
@@ -148,10 +145,8 @@ def factorize_convex(
         Shares to start from; default: those of the clusters in `H`.
     H : array_like (n_components, n_frames), >= 0, optional
         Activations to start from; zeros stay zero. Default: clusters found by `k_means`, and a little of all others.
-    max_iter : int, optional
-        Largest number of iterations.
-    tol : float, optional
-        As in `factorize_semi`.
+    max_iter, tol
+        As in `factorize`.
     rng : int, Generator or None, optional
         For the clusters.
 

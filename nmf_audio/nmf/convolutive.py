@@ -70,22 +70,12 @@ def factorize_convolutive(
         Data; frames are one after the other.
     n_components, n_lags : int, optional
         Number of atoms, and of frames of each, at most n_frames; may be left out when `W` is given.
-    beta : float, optional
-        2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito, or any other.
     W : array_like (n_features, n_components, n_lags), optional
         Atoms to start from; random if left out.
     H : array_like (n_components, n_frames), optional
         Activations to start from; random if left out.
-    weights : array_like (n_features, n_frames), optional
-        How much each entry counts; 0 for unknown ones, which may be NaN in `V`.
-    max_iter : int, optional
-        Largest number of iterations.
-    tol : float, optional
-        Relative fall of the cost over ten iterations below which it ends; 0 for always `max_iter`.
-    rng : int, Generator or None, optional
-        For the start; the same int gives the same result.
-    callback : callable, optional
-        Called as ``callback(n_iter, cost)`` after every tenth iteration.
+    beta, weights, max_iter, tol, rng, callback
+        As in `factorize`.
 
     Returns
     -------

@@ -82,14 +82,8 @@ def factorize_joint(
         For each matrix None, a number, or how much each entry counts: 0 for unknown ones, which may be NaN in `V`.
     factors : mapping of str to array_like (n, n_components), optional
         Factors to start from; random for kinds that are left out.
-    max_iter : int, optional
-        Largest number of iterations.
-    tol : float, optional
-        Relative fall of the cost over ten iterations below which it ends; 0 for always `max_iter`.
-    rng : int, Generator or None, optional
-        For the start; the same int gives the same result.
-    callback : callable, optional
-        Called as ``callback(n_iter, cost)`` after every tenth iteration.
+    max_iter, tol, rng, callback
+        As in `factorize`.
 
     Returns
     -------

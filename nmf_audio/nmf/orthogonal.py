@@ -73,11 +73,8 @@ def factorize_orthogonal(
         See above.
     H : array_like (n_components, n_frames), >= 0, optional
         Activations to start from; for "mu" zeros stay zero. Default: clusters found by `k_means`.
-    max_iter : int, optional
-        Largest number of iterations.
-    tol : float, optional
-        Fall of the cost over ten iterations, relative to its first value, below which it ends; 0 for always
-        `max_iter`.
+    max_iter, tol
+        As in `factorize`.
     rng : int, Generator or None, optional
         For the clusters.
 

@@ -132,14 +132,10 @@ def factorize_penalised(
         Activations to start from.
     free : slice, indices or boolean mask, optional
         The atoms that are learned (default: all); ``()`` learns activations only.
-    max_iter : int, optional
-        Largest number of iterations.
-    tol : float, optional
-        Relative fall of the objective over ten iterations below which it ends; 0 for always `max_iter`.
+    max_iter, tol, callback
+        As in `factorize`.
     rng : int, Generator or None, optional
         For `init`.
-    callback : callable, optional
-        Called as ``callback(n_iter, cost)`` after every tenth iteration.
 
     Returns
     -------

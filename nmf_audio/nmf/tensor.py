@@ -78,18 +78,10 @@ def factorize_tensor(
         Data.
     n_components : int, optional
         Number of atoms; may be left out when `Q`, `W` and `H` are given.
-    beta : float, optional
-        2 Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito (on power spectra), or any other.
     Q, W, H : array_like, optional
         Factors to start from, all three; random if left out.
-    max_iter : int, optional
-        Largest number of iterations.
-    tol : float, optional
-        Relative fall of the cost over ten iterations below which it ends; 0 for always `max_iter`.
-    rng : int, Generator or None, optional
-        For the start; the same int gives the same result.
-    callback : callable, optional
-        Called as ``callback(n_iter, cost)`` after every tenth iteration.
+    beta, max_iter, tol, rng, callback
+        As in `factorize`.
 
     Returns
     -------

@@ -63,11 +63,8 @@ def plsa(
     features, frames, weight : array_like, optional
         Distributions to start from, of the shapes of the result; they are scaled to sums of 1. Default: random, and
         equal weights.
-    max_iter : int, optional
-        Largest number of iterations.
-    tol : float, optional
-        Rise of the log-likelihood over ten iterations, relative to its first value, below which it ends; 0 for always
-        `max_iter`.
+    max_iter, tol
+        As in `factorize`; the cost is minus the log-likelihood.
     rng : int, Generator or None, optional
         For the start.
 

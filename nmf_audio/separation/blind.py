@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Constant, check_whole, conflict
+from nmf_audio._checks import Constant, check_flag, check_whole, conflict
 from nmf_audio._types import AnyArray, ShareProgress
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means
@@ -116,12 +116,12 @@ class BlindSeparator(RecordingSeparator):
             seed=seed,
         )
         self.group_sparsity = check_weight("group_sparsity", group_sparsity)
-        if places and self.group_sparsity:
+        self.places = check_flag("places", places)
+        if self.places and self.group_sparsity:
             raise conflict({"places": True, "group_sparsity": self.group_sparsity})
         self.n_components = check_whole(
             "n_components", n_components, n_sources, advice="each source has one or more"
         )
-        self.places = bool(places)
         self._learning_cost = LEARNING_COST_BY_PLACE if self.places else LEARNING_COST
 
     @property

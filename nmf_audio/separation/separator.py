@@ -300,25 +300,14 @@ def separate(
     free: Free = None,
     seed: int = 0,
 ) -> Parts:
-    """Separate a mixture into named sources and what remains; see `Separator` for the parameters.
+    """Separate a mixture into named sources and what remains.
 
     Parameters
     ----------
-    y : ndarray (n_samples,) or (n_channels, n_samples)
-        Samples: float32 or float64 with full scale 1.0, int16 with 2**15, int32 with 2**31. It is computed in
-        float32: 24 bits count.
-    sr : int
-        Sample rate in Hz.
-    sources : mapping of str to dictionary, or iterable of dictionaries, or one
-        The dictionaries of the sources.
-    beta : float or None
-        Divergence of the activations.
-    mask_power : float or None
-        Exponent of the masks.
-    free : int, mapping of one str to int, or None
-        Atoms to learn on the signal itself.
-    seed : int
-        Of the randomness that free atoms start from.
+    y, sr
+        As in `Separator.separate`.
+    sources, beta, mask_power, free, seed
+        As in `Separator`.
 
     Returns
     -------

@@ -237,20 +237,12 @@ def train_separator(
         See `read_sources`.
     settings : SeparatorSettings
         Sizes, length, losses, seed.
-    minutes : float, optional
-        Take as many steps as this machine makes in that time, rather than those of the settings.
+    minutes, checkpoint, resume, checkpoint_steps, progress
+        As in `nmf_audio.training.denoiser.train_denoiser`.
     spec : FrontEndSpec, optional
         The front end; that of `start`, or the default one.
     start : Dictionary, optional
         A separator of the same sources to go on from (fine-tuning) instead of starting from KL-NMF.
-    checkpoint : path-like, optional
-        Where to keep the state, written every `checkpoint_steps` steps and at the end.
-    resume : bool or path-like
-        Go on from `checkpoint` if it is there: the result is the same, bit for bit, as without the interruption.
-    checkpoint_steps : int
-        Steps between scores on held-out mixtures, and checkpoints.
-    progress : callable, optional
-        Called with a `Progress` after every step.
 
     Returns
     -------
