@@ -4,8 +4,7 @@
 
     python benchmarks/lines.py 35b8593
 
-*Code* is what remains without blank lines, comments and docstrings. Modules of a revision that lie beside today's
-rooms count together.
+*Code* is what remains without blank lines, comments and docstrings. Modules that lie in no folder count together.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from table import print_table
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "nmf_audio"
-NO_ROOM, ALL = "(in no room of today)", "all"
+TOP, ALL = "modules at the top", "all"
 
 
 def main() -> int:
@@ -32,16 +31,16 @@ def main() -> int:
     parser.add_argument("revisions", metavar="REVISION", nargs="*")
     args = parser.parse_args()
     today = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / PACKAGE).rglob("*.py")}
-    rooms = sorted({_room(path) for path in today})
-    counted = [_count(dict(_files_of(revision)), rooms) for revision in args.revisions]
-    counted.append(_count(today, rooms))
+    counted = [
+        _count(files) for files in (*(dict(_files_of(revision)) for revision in args.revisions), today)
+    ]
     whens = [*args.revisions, "today"]
     headings = [f"{what}, {when}" for when in whens for what in ("modules", "lines", "code")]
-    rows = []
-    for room in (*rooms, NO_ROOM, ALL):
-        cells = [n for counts in counted for n in counts[room]]
-        if any(cells):
-            rows.append([room, *(f"{n:,}" if n else "" for n in cells)])
+    rooms = sorted({room for counts in counted for room in counts} - {TOP, ALL})
+    rows = [
+        [room, *(f"{n:,}" if n else "" for counts in counted for n in counts[room])]
+        for room in (*rooms, TOP, ALL)
+    ]
     print_table(["room", *headings], rows)
     return 0
 
@@ -55,18 +54,14 @@ def _files_of(revision: str) -> Iterator[tuple[str, str]]:
             yield path, git("show", f"{revision}:{path}")
 
 
-def _room(path: str) -> str:
-    return PurePosixPath(path).parts[1].removesuffix(".py")
-
-
-def _count(files: dict[str, str], rooms: list[str]) -> dict[str, tuple[int, int, int]]:
+def _count(files: dict[str, str]) -> dict[str, tuple[int, int, int]]:
     """Return modules, lines, and lines of code of each room."""
     counts: dict[str, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
     for path, text in files.items():
-        room = _room(path)
-        for key in (room if room in rooms else NO_ROOM, ALL):
-            n_modules, n_lines, n_code = counts[key]
-            counts[key] = n_modules + 1, n_lines + len(text.splitlines()), n_code + _count_code(text)
+        _, *folders, _ = PurePosixPath(path).parts
+        for room in (folders[0] if folders else TOP, ALL):
+            n_modules, n_lines, n_code = counts[room]
+            counts[room] = n_modules + 1, n_lines + len(text.splitlines()), n_code + _count_code(text)
     return counts
 
 

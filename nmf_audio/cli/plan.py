@@ -160,7 +160,7 @@ def _suggest_output(words: Sequence[str], errors: list[str], *, file: str | None
 
 def plan_one(entry: Input, args: argparse.Namespace) -> Plan:
     """Return what becomes of one recording."""
-    from nmf_audio.jobs.outputs import default_output
+    from nmf_audio.jobs.output_names import default_output
 
     name = args.name or defaults.DEFAULT_NAME
     dst = args.output or default_output(entry.like, _folder(entry, args), name=name, format=args.format)
@@ -196,7 +196,7 @@ def plan_separation(
     Without a separator, whose sources would be known, only the inputs are looked at. The files of its dictionaries
     must not be written over.
     """
-    from nmf_audio.jobs.outputs import source_files
+    from nmf_audio.jobs.output_names import source_files
 
     if str(args.output_dir) == "-":
         errors.append("-o -: the parts are several files; name a folder")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nmf_audio.cli import common, json_report
+from nmf_audio.io.locks import lock
 
 if TYPE_CHECKING:
     from nmf_audio.jobs.report import Report, SeparationReport
@@ -111,28 +112,13 @@ def writing_lines(args: argparse.Namespace, head: Mapping[str, Any]) -> "Iterato
         what = ", ".join(f"{name} {before.get(name)}, now {head[name]}" for name in other)
         raise common.UsageError([f"--resume-from {args.json}: was made with other settings ({what})"])
     with open(args.json, "ab") as file:  # noqa: PTH123
-        if not _lock(file):
+        if lock(file) is False:
             raise common.UsageError([f"--resume-from {args.json}: another run is writing it"])
         file.truncate(args.resumed.n_bytes)
         lines = ReportLines(file)
         if not before:
             lines.write({**head, "started": time.time()})
         yield lines
-
-
-def _lock(file: BinaryIO) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # there are no locks here
-        return True
-    return True
 
 
 class ReportLines:

@@ -1,4 +1,4 @@
-"""Bit rates of lossy recordings: read from them, kept, asked for, and told to libsndfile.
+"""Bit rates of lossy recordings: read from them, kept, asked for, and passed to libsndfile.
 
 Layout of frames: ISO/IEC 11172-3 and 13818-3 (MPEG layer 3); of the first packet: Vorbis I specification, 4.2.2.
 """

@@ -1,4 +1,4 @@
-"""Recordings of the person's own noise, read at the rate and with the channels of the signal that it is in."""
+"""Recordings of the user's own noise, read at the rate and with the channels of the signal that it is in."""
 
 from __future__ import annotations
 

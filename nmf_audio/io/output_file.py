@@ -1,4 +1,4 @@
-"""The bytes of an output, every one of which is written, or it is known why not."""
+"""The bytes of an output: every one is written, or an error says why not."""
 
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from nmf_audio.io.locks import lock
+
 __all__ = ["TemporaryFile", "remove_leftovers", "remove_leftovers_beside", "spool_file"]
 
 _PATTERN = re.compile(
@@ -51,7 +53,7 @@ class TemporaryFile:
     def _make(self, mode: int, stack: ExitStack) -> None:
         while True:
             file = os.open(self.path, _FLAGS | os.O_CREAT | os.O_EXCL, mode)
-            is_locked = _lock(file)
+            is_locked = lock(file)
             is_there = os.fstat(file).st_nlink > 0
             if is_locked and is_there:
                 stack.callback(os.close, file)
@@ -152,7 +154,7 @@ def _remove_step(folder: Path, step: Sequence[str], names: Sequence[str], before
             stack.callback(os.close, file)
             status = os.fstat(file)
             is_mine = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
-            if not is_mine or status.st_mtime >= before or not _lock(file):
+            if not is_mine or status.st_mtime >= before or not lock(file):
                 return
             found.append(status)
         if any(status.st_nlink == 1 for status in found):
@@ -181,21 +183,6 @@ def _hold(folder: Path, stack: ExitStack) -> Path:
         with suppress(OSError):
             return held if held.samefile(folder) else folder
     return folder
-
-
-def _lock(file: int) -> bool | None:
-    """Lock a file as long as it is open; False if another has done so, None if there are no locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
 
 
 def _link(src: Path, dst: Path) -> bool:

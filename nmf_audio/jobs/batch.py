@@ -16,7 +16,7 @@ from nmf_audio._types import PathLike, Progress
 from nmf_audio.io.remote import Url, identify, locate
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
 from nmf_audio.jobs.file_work import AnyReport, FileWork, work_on
-from nmf_audio.jobs.outputs import default_output, source_files
+from nmf_audio.jobs.output_names import default_output, source_files
 from nmf_audio.jobs.processes import Processes, can_start_processes, check_jobs
 from nmf_audio.jobs.report import Report, SeparationReport
 

@@ -29,7 +29,7 @@ from nmf_audio.io.section import check_section
 from nmf_audio.io.section_reader import SectionReader
 from nmf_audio.jobs.cutting import Shape, is_worth_cutting
 from nmf_audio.jobs.file_job import FileJob, Target, errors_of
-from nmf_audio.jobs.outputs import default_output
+from nmf_audio.jobs.output_names import default_output
 from nmf_audio.jobs.pieces import Pieces
 from nmf_audio.jobs.processes import check_jobs
 from nmf_audio.jobs.pump import Processor

@@ -17,7 +17,7 @@ from nmf_audio.io.open import Reader
 from nmf_audio.io.section_reader import SectionReader
 from nmf_audio.jobs.cutting import Shape, is_worth_cutting
 from nmf_audio.jobs.file_job import FileJob, Target, errors_of, is_path
-from nmf_audio.jobs.outputs import source_files
+from nmf_audio.jobs.output_names import source_files
 from nmf_audio.jobs.pieces import Pieces
 from nmf_audio.jobs.processes import check_jobs
 from nmf_audio.jobs.pump import Processor
@@ -76,24 +76,11 @@ def separate_file(
         container than the mixture's is obeyed. An open `src` needs `parts` that are given.
     separator : SourceSeparator
         Separates it: a `Separator`, `BlindSeparator` or another. It may read the mixture twice.
-    start, end : float or None
-        Seconds: only this part of the mixture is read, separated and written. It comes out as if it were all there
-        is.
-    format : str or None
-        What to write, whatever the extensions: one of `nmf_audio.io.formats.FORMATS`, such as ``'FLAC'``.
-    subtype : str or None
-        Coding of the samples, in libsndfile's words, such as ``'PCM_24'``.
-    sr : int or None
-        Sample rate of the outputs in Hz. The mixture is separated at its own rate; what comes out is converted.
-    bitrate : float or None
-        Bit rate of lossy outputs (MP3, Vorbis, Opus, AAC) in kbit/s; that of a lossy recording by default.
-    quality : float or None
-        In its place, for MP3 and Vorbis: a quality from 0 to 10, the best.
+    start, end, format, subtype, sr, bitrate, quality, force
+        As in `denoise_file`, for all parts.
     residual : bool or None
         Whether the residual is written. None writes it unless there is next to nothing in it (below -96 dB, and 50 dB
         below the mixture) and nothing to replace; `SeparationReport.parts` says what was written.
-    force : bool
-        Replace files that exist.
     jobs : int
         How many processes share a mixture of more than five minutes, 1 to 256, if the separator is a `Separator`
         without free atoms. With more than one it is cut into pieces, and the parts differ from those of one by less

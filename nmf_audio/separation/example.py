@@ -53,12 +53,8 @@ class ExampleSeparator(RecordingSeparator):
         the recording.
     n_example, n_rest : int
         Atoms of each; for the example at most half its number of frames.
-    beta : {0, 1, 2}
-        1 Kullback-Leibler, 0 Itakura-Saito, 2 Euclidean.
-    mask_power : float or None
-        Exponent of the masks on magnitudes; 2, the Wiener filter, by default.
-    seed : int
-        Seed of the random start of the atoms.
+    beta, mask_power, seed
+        As in `BlindSeparator`.
 
     Raises
     ------

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +18,7 @@ from nmf_audio.cli import main as cli_main
 from nmf_audio.cli.denoise import main
 from nmf_audio.jobs.denoise_file import denoise_file
 from tests.cli.helpers import COMMAND, Run, names, shown_on_terminal
-from tests.tiny import SR, noise, truncate, write_noise
-
-
-@contextlib.contextmanager
-def file_size_limit(n_bytes: int) -> Iterator[None]:
-    """Make the disk full, in effect, for files beyond a size."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+from tests.tiny import SR, noise, room_for, truncate, write_noise
 
 
 def test_one_line_a_file_says_what_became_of_it(run: Run, tmp_path: Path) -> None:
@@ -258,7 +244,7 @@ def test_no_space_left_leaves_nothing(run: Run, tmp_path: Path, ext: str) -> Non
     write_noise(tmp_path / "short.wav", 0.1)
     write_noise(tmp_path / "long.wav", 20, sr=44100)
     assert run("short.wav", "-q")[0] == 0
-    with file_size_limit(20_000):
+    with room_for(20_000):
         code, _, err = run("long.wav", "-o", f"out.{ext}")
     assert code == 1
     assert err == [f"denoise: long.wav: out.{ext}: can't be written: File too large"]

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,22 +20,20 @@ import soundfile
 from nmf_audio.cli import keys
 from nmf_audio.cli.main import main
 from tests.cli.helpers import Run, names, take_interrupts
-from tests.live.fake import FakeSound
+from tests.live.fake import FakeSound, Start, follow_fakes
 from tests.tiny import write_noise
 
 ROOT = Path(__file__).parent.parent.parent
-
-Start = Callable[..., FakeSound]
 
 
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> Start:
     """Return a function that puts devices in the place of the module ``sounddevice``."""
 
+    start = follow_fakes(monkeypatch)
+
     def make(*args: Any, **options: Any) -> FakeSound:
-        fake = FakeSound(*args, **options)
-        monkeypatch.setattr("nmf_audio.live.callback.perf_counter", fake.perf_counter)
-        monkeypatch.setattr("nmf_audio.live.session.perf_counter", fake.perf_counter)
+        fake = start(*args, **options)
         monkeypatch.setitem(sys.modules, "sounddevice", fake)
         return fake
 
@@ -227,7 +224,7 @@ def test_keys(
 PROGRAM = """
 import sys, time
 import numpy as np
-from tests.live.fake import FakeSound
+from tests.live.fake import FakeSound, Start, follow_fakes
 import nmf_audio.live.session
 from nmf_audio.cli.main import main
 

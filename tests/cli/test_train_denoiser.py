@@ -37,14 +37,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return small_collection(tmp_path_factory.mktemp("recordings"))
 
 
+def command_on(folders: tuple[Path, Path]) -> list[str]:
+    """Return the words that train on recordings of speech and of noise."""
+    return ["train", "denoiser", "--speech", str(folders[0]), "--noise", str(folders[1])]
+
+
 @pytest.fixture(scope="module")
 def first_run(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A dictionary after two steps, and what was said of them."""
     output = tmp_path_factory.mktemp("trained") / "mine.npz"
-    words = ["--speech", str(folders[0]), "--noise", str(folders[1]), "-o", str(output), "--resume"]
+    words = [*command_on(folders), "-o", str(output), "--resume"]
     words += ["--steps", "2", "--cool-down", "0", "--licence", "CC0", *SMALL]
     with redirect_stderr(io.StringIO()) as said:
-        assert main(["train", "denoiser", *words]) == 0
+        assert main(words) == 0
     return output, said.getvalue()
 
 
@@ -70,8 +75,8 @@ def test_it_goes_on_from_a_dictionary(
     trained: Path, folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "further.npz"
-    words = ["--speech", str(folders[0]), "--noise", str(folders[1]), "-o", str(output)]
-    assert main(["train", "denoiser", *words, "--steps", "1", "--from", str(trained)]) == 0
+    command = [*command_on(folders), "-o", str(output)]
+    assert main([*command, "--steps", "1", "--from", str(trained)]) == 0
     captured = capsys.readouterr()
     assert "step 1 of 1: held out: loss" in captured.out
     # the new one beside the mixture, the shipped one and the one that it went on from
@@ -104,7 +109,7 @@ def test_it_goes_on_from_a_dictionary(
 def test_it_takes_a_dictionary_from_a_training_that_stays_as_it_is(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["train", "denoiser", "--speech", str(folders[0]), "--noise", str(folders[1]), *SMALL]
+    command = [*command_on(folders), *SMALL]
     long, now = tmp_path / "long.npz", tmp_path / "now.npz"
     assert main([*command, "-o", str(long), "--steps", "5", "--cool-down", "2"]) == 0
     state = long.with_suffix(".checkpoint")
@@ -121,7 +126,7 @@ def test_it_takes_a_dictionary_from_a_training_that_stays_as_it_is(
 
 @pytest.mark.slow
 def test_a_memory_can_be_left_out_and_added(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    command = ["train", "denoiser", "--speech", str(folders[0]), "--noise", str(folders[1]), "--steps", "1"]
+    command = [*command_on(folders), "--steps", "1"]
     without, added = tmp_path / "without.npz", tmp_path / "added.npz"
     assert main([*command, "-o", str(without), *SMALL[:6], "--local-units", "0"]) == 0
     assert "local_in" not in Dictionary.load(without).arrays
@@ -153,16 +158,7 @@ def test_what_names_and_options_show_to_be_wrong(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     output = tmp_path / "mine.npz"
-    command = [
-        "train",
-        "denoiser",
-        "--speech",
-        str(folders[0]),
-        "--noise",
-        str(folders[1]),
-        "-o",
-        str(output),
-    ]
+    command = [*command_on(folders), "-o", str(output)]
     assert main([*command, *words]) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -172,16 +168,7 @@ def test_a_training_that_is_there_is_not_overwritten(
     trained: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = trained.read_bytes()
-    command = [
-        "train",
-        "denoiser",
-        "--speech",
-        str(folders[0]),
-        "--noise",
-        str(folders[1]),
-        "-o",
-        str(trained),
-    ]
+    command = [*command_on(folders), "-o", str(trained)]
     assert main([*command, "--steps", "1"]) == 2
     told = capsys.readouterr().err
     assert told.count("exists") == 1
@@ -200,8 +187,7 @@ def test_a_finished_training_is_made_longer_and_says_what_it_goes_on_from(
     for suffix in (".npz", ".md", ".checkpoint"):
         shutil.copy(path.with_suffix(suffix), tmp_path)
     output = tmp_path / "mine.npz"
-    words = ["--speech", str(folders[0]), "--noise", str(folders[1]), "-o", str(output)]
-    command = ["train", "denoiser", *words, *SMALL, "--cool-down", "0", "--resume"]
+    command = [*command_on(folders), "-o", str(output), *SMALL, "--cool-down", "0", "--resume"]
 
     def train(*words: str) -> tuple[int, str]:
         code = main([*command, *words])

@@ -295,7 +295,7 @@ def test_a_file_that_is_not_locked_yet_is_made_again(tmp_path: Path, monkeypatch
         locks.append(file)
         return len(locks) > 1
 
-    monkeypatch.setattr(temporary_files, "_lock", lock)
+    monkeypatch.setattr(temporary_files, "lock", lock)
     with replacing(tmp_path / "a") as path:
         path.write_text("new")
     assert len(locks) == 2

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +19,10 @@ from nmf_audio.io.sndfile_writer import AudioWriter
 from nmf_audio.jobs.denoise_file import denoise_file
 from nmf_audio.plots import new_axes, plot_atoms
 from nmf_audio.training.checkpoint import save_checkpoint
-from tests.tiny import tiny_dictionary, write_noise
+from tests.tiny import room_for, tiny_dictionary, write_noise
 
 TINY = tiny_dictionary()
 EXTENSIONS = ("wav", "flac", "ogg", "opus", "mp3", "aiff", "caf", "w64", "au", "m4a", "mp4", "mkv", "webm")
-
-
-@contextmanager
-def room_for(n_bytes: int) -> Iterator[None]:
-    """Let no file grow beyond that, as if the disk were full there."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 
 from nmf_audio import Denoiser
-from tests.live.fake import Array, FakeSound
+from tests.live.fake import Array, Start, follow_fakes
 from tests.tiny import tiny_dictionary
-
-Start = Callable[..., FakeSound]
 
 
 @pytest.fixture(scope="session")
@@ -24,14 +19,7 @@ def denoiser() -> Denoiser:
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> Start:
     """Return a function that makes devices, by whose clock the session goes."""
-
-    def make(*args: Any, **options: Any) -> FakeSound:
-        fake = FakeSound(*args, **options)
-        monkeypatch.setattr("nmf_audio.live.callback.perf_counter", fake.perf_counter)
-        monkeypatch.setattr("nmf_audio.live.session.perf_counter", fake.perf_counter)
-        return fake
-
-    return make
+    return follow_fakes(monkeypatch)
 
 
 @pytest.fixture(scope="session")

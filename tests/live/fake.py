@@ -12,10 +12,26 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 Array = npt.NDArray[np.float32]
 
 FLAGS = ("input_overflow", "input_underflow", "output_overflow", "output_underflow", "priming_output")
+
+
+Start = Callable[..., "FakeSound"]
+
+
+def follow_fakes(monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Return a function that makes devices, by whose clock the session goes."""
+
+    def make(*args: Any, **options: Any) -> FakeSound:
+        fake = FakeSound(*args, **options)
+        monkeypatch.setattr("nmf_audio.live.callback.perf_counter", fake.perf_counter)
+        monkeypatch.setattr("nmf_audio.live.session.perf_counter", fake.perf_counter)
+        return fake
+
+    return make
 
 
 class Flags(SimpleNamespace):

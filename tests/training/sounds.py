@@ -51,7 +51,7 @@ def small_collection(folder: Path) -> tuple[Path, Path]:
 def quick_training() -> Iterator[None]:
     """Begin with few signals, and score held-out mixtures that are few and short, where this fixture is imported."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nmf_audio.training.base.FIRST_ITERATIONS", 10)
+        patch.setattr("nmf_audio.training.first_atoms.FIRST_ITERATIONS", 10)
         for module, n_mixtures in (("denoiser", 16), ("separator", 4)):
             patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_MIXTURES", n_mixtures)
             patch.setattr(f"nmf_audio.training.{module}.HELD_OUT_SECONDS", 1.0)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,7 +24,7 @@ from nmf_audio.jobs.denoise_file import denoise_file
 from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.separation.separator import Separator
 from tests.io.media.make import CLICK, SR, click, click_of, jpeg, write_media, write_sound
-from tests.tiny import tiny_dictionary, write_noise
+from tests.tiny import room_for, tiny_dictionary, write_noise
 
 TINY = tiny_dictionary()
 
@@ -174,21 +171,11 @@ def test_what_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
-@contextmanager
-def file_size_limit(n_bytes: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize("n_bytes", [0, 20_000])
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, suffix: str, n_bytes: int) -> None:
     src = write_media(tmp_path / f"a{suffix}", seconds=6)
-    with file_size_limit(n_bytes), pytest.raises(AudioFileError, match=r"a\.denoised.* File too large"):
+    with room_for(n_bytes), pytest.raises(AudioFileError, match=r"a\.denoised.* File too large"):
         denoise_file(src, dictionary=TINY, method="classic")
     assert [path.name for path in tmp_path.iterdir()] == [src.name]
 
