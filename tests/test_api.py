@@ -18,11 +18,11 @@ import soundfile
 import nmf_audio
 from nmf_audio import Denoiser, denoise, denoise_file, denoise_files
 from nmf_audio.cli.denoise import main
+from nmf_audio.decompose import METHODS
 from tests.cli.helpers import COMMAND
 from tests.tiny import tiny_dictionary
 
 SR = 16000
-METHODS = ["trained", "adaptive", "classic"]
 
 
 @pytest.fixture(scope="module")

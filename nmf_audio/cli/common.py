@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -217,16 +218,29 @@ def describe(error: BaseException) -> str:
     return " ".join(text.split())
 
 
+def describe_conflict(*options: str, advice: str = "leave one of them out") -> str:
+    """Return the sentence on options each of which is allowed, but not beside the others."""
+    return f"{' and '.join(options)} do not go together; {advice}"
+
+
+def list_choices(choices: Sequence[str]) -> str:
+    """Return choices in words, as errors of arguments list them."""
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def describe_argument(error: ParameterError, **own: str) -> str:
     """Return an error of arguments in terms of the options that set them; `own` are those of one command alone."""
     if error.name is None and isinstance(error.value, dict):
-        both = " and ".join(_option(name, own, value) for name, value in error.value.items())
-        return f"{both} do not go together; {error.advice}"
+        given = (_option(name, own, value) for name, value in error.value.items())
+        return describe_conflict(*given, advice=error.advice)
     if error.name is None:
         return str(error)
     is_option = not error.given or error.name in own or error.name in _OPTIONS
     given = f"{_option(error.name, own, error.value)}:" if is_option else f"{error.given};"
-    return f"{given} must be {error.allowed}" + (f"; {error.advice}" if error.advice else "")
+    # words of a command line stand without the quotes of Python
+    allowed = re.sub(r"(?<!\w)'([\w.-]+)'(?!\w)", r"\1", error.allowed)
+    return f"{given} must be {allowed}" + (f"; {error.advice}" if error.advice else "")
 
 
 def _option(name: str, own: Mapping[str, str], value: object = None) -> str:

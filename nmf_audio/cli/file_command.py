@@ -32,10 +32,10 @@ def check(
     if args.isolate and is_streamed:
         errors.append("--isolate: standard input is read by the command itself; name files")
     if args.isolate and args.cluster is not None:
-        errors.append("--isolate and --cluster are both given; leave --isolate out")
+        errors.append(common.describe_conflict("--isolate", "--cluster", advice="leave --isolate out"))
     args.is_isolated = args.isolate or (args.n_jobs > 1 and args.cluster is None)
     if args.cluster is not None:
-        errors += ["--jobs and --cluster are both given; give one of them"] if args.n_jobs != 1 else []
+        errors += [common.describe_conflict("--jobs", "--cluster")] if args.n_jobs != 1 else []
         if is_streamed:
             errors.append("--cluster: standard input and output stay on this computer; name files")
     targets = {

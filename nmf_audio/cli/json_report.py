@@ -37,7 +37,7 @@ def check(
     if args.json is None:
         return
     if args.dry_run:
-        errors.append("--json and --dry-run are both given; a report is of what was done")
+        errors.append(common.describe_conflict("--json", "--dry-run", advice="a report is of what was done"))
     if args.json == common.STDOUT:
         return
     suffix = Path(args.json).suffix.lower()

@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
             return
         name = action.option_strings[-1] if action.option_strings else action.metavar or action.dest
         choices = [str(choice) for choice in action.choices]
-        text = f"{name} {value}: must be one of {', '.join(choices)}"
+        text = f"{name} {value}: must be {common.list_choices(choices)}"
         raise argparse.ArgumentError(None, text + _suggest(str(value), choices))
 
     def _refuse(self, unknown: Iterable[str], parsed: argparse.Namespace) -> NoReturn:

@@ -65,7 +65,7 @@ def plan_watching(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
         "--skip-existing": args.skip_existing,
         "--raw": args.raw,
     }
-    errors += [f"--watch and {name} do not go together" for name, value in others.items() if value]
+    errors += [common.describe_conflict("--watch", name) for name, value in others.items() if value]
     if args.json is not None and not args.json.lower().endswith(".jsonl"):
         errors.append(
             f"--json {args.json}: a folder that is watched has a report of lines; give a name in .jsonl"
@@ -99,7 +99,7 @@ def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
     streams.check(args, [entry.path for entry in inputs], errors)
     for other in ("output-dir", "name"):
         if args.output is not None and getattr(args, other.replace("-", "_")) is not None:
-            errors.append(f"-o and --{other} are both given; give one of them")
+            errors.append(common.describe_conflict("-o", f"--{other}"))
     _check_skipping(args, errors)
     _check_name(args, errors)
     inputs = [entry for entry in inputs if entry.path != streams.DASH or args.output is not None]
@@ -293,7 +293,7 @@ def _is_pattern(name: str, needed: str) -> bool:
 
 def _check_skipping(args: argparse.Namespace, errors: list[str]) -> None:
     if args.skip_existing and args.force:
-        errors.append("--skip-existing and --force are both given; give one of them")
+        errors.append(common.describe_conflict("--skip-existing", "--force"))
 
 
 def _without_outputs(

@@ -125,7 +125,8 @@ def _with_dictionaries(
             about = (
                 common.describe_argument(error, source="NAME") if isinstance(error, ParameterError) else error
             )
-            errors.append(f"--sources {word}: {about}")
+            reason = str(about).removeprefix(f"{given}: ")
+            errors.append(f"--sources {word}: {reason}")
             continue
         for called, dictionary in loaded.items():
             if called_by is not None and len(dictionary.sources) > 1:

@@ -172,7 +172,8 @@ def make_denoiser(args: argparse.Namespace, errors: list[str]) -> "Denoiser | No
     if hasattr(args, "channels"):
         options["channels"] = args.channels
     if args.preset and args.strength:
-        errors.append("--preset and --strength: give one of them, or --reduction beside the preset")
+        advice = "give one of them, or --reduction beside the preset"
+        errors.append(common.describe_conflict("--preset", "--strength", advice=advice))
     if args.reduction is not None:
         options["reduction_db"] = common.parse_number(args.reduction)
     if args.mix is not None:

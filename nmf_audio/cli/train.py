@@ -219,11 +219,11 @@ def run(args: argparse.Namespace) -> int:
     errors: list[str] = []
     numbers = read_numbers(args, RANGES, errors)
     if numbers.get("passes") and args.minutes is not None:
-        errors.append("--passes and --minutes: give one of them")
+        errors.append(common.describe_conflict("--passes", "--minutes"))
     if args.cluster is not None and numbers.get("jobs", 1) > 1:
-        errors.append("--jobs and --cluster: give one of them")
+        errors.append(common.describe_conflict("--jobs", "--cluster"))
     if args.rank is not None and args.components is not None:
-        errors.append("--rank and --components: give one of them")
+        errors.append(common.describe_conflict("--rank", "--components"))
     source = _source_name(args, errors)
     other, origins, checkpoint = _check_names(args, errors)
     if errors:

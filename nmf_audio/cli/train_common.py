@@ -235,7 +235,7 @@ def read_sizes(args: argparse.Namespace, sizes: Mapping[str, Range], errors: lis
     """Return the numbers that were given; add to `errors` what is wrong with them."""
     numbers = read_numbers(args, LENGTH | dict(sizes) | SEED, errors)
     if args.minutes is not None and args.steps is not None:
-        errors.append("--minutes and --steps: give one of them")
+        errors.append(common.describe_conflict("--minutes", "--steps"))
     if args.start is not None:
         errors += [f"--{name}: --from has its own sizes" for name in sizes if name in numbers]
     return numbers

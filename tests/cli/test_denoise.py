@@ -118,7 +118,7 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
     ("words", "fault"),
     [
         (["a.wav", "b.wav", "-o", "c.wav"], "-o c.wav names one file for 2 inputs"),
-        (["a.wav", "-o", "c.wav", "--output-dir", "d"], "-o and --output-dir are both given"),
+        (["a.wav", "-o", "c.wav", "--output-dir", "d"], "-o and --output-dir do not go together"),
         (["a.wav", "-o", "none/c.wav"], "none/c.wav: there is no folder none"),
         (["a.wav", "-o", "sub"], "sub: is a folder"),
         (["a.wav", "-o", "a.wav", "-f"], "a.wav: is the input a.wav itself"),
@@ -129,7 +129,7 @@ def test_all_faults_of_names_and_options_come_at_once(run: Run, tmp_path: Path) 
         (["a.wav", "--output-dir", "b.wav"], "--output-dir b.wav: "),
         (["a.wav", "--output-dir", "b.wav/deep"], "--output-dir b.wav/deep: "),
         (["a.wav", "-o", "null", "-f"], "null: is not a regular file"),
-        (["a.wav", "--method", "best"], "--method best: must be 'trained', "),
+        (["a.wav", "--method", "best"], "--method best: must be trained, "),
         (["a.wav", "--dictionary", "nonsense"], "dictionary 'nonsense' is neither a file nor one of"),
         (["a.wav", "--dictionary", "b.wav"], "b.wav"),
         (["a.wav", "--mix", "nan"], "--mix nan: must be a number from 0 to 1"),

@@ -123,7 +123,7 @@ def test_on_standard_output_there_is_nothing_else(run: Run, tmp_path: Path) -> N
         (["a.wav", "--json", "old.json"], "old.json: exists; give --force"),
         (["a.wav", "--json", "none/r.json"], "none/r.json: there is no folder none"),
         (["a.wav", "-o", "r.json", "--format", "wav", "--json", "r.json"], "--json r.json: is an output too"),
-        (["a.wav", "-n", "--json"], "--json and --dry-run are both given"),
+        (["a.wav", "-n", "--json"], "--json and --dry-run do not go together"),
     ],
 )
 def test_faults(run: Run, tmp_path: Path, words: list[str], fault: str) -> None:

@@ -155,8 +155,8 @@ def test_patterns_are_expanded_here(run: Run, talks: Path) -> None:
         (["talks/b.wav", "--name", "../{stem}.wav"], "--name ../{stem}.wav: must be a name with {stem}"),
         (["talks/b.wav", "--name", "{stem}{n}.wav"], "--name {stem}{n}.wav: must be a name with {stem}"),
         (["talks/b.wav", "--name", "{stem}{ext}", "-f"], "talks/b.wav: is the input talks/b.wav itself"),
-        (["talks/b.wav", "--name", "{stem}.x.wav", "-o", "c.wav"], "-o and --name are both given"),
-        (["talks/b.wav", "--skip-existing", "-f"], "--skip-existing and --force are both given"),
+        (["talks/b.wav", "--name", "{stem}.x.wav", "-o", "c.wav"], "-o and --name do not go together"),
+        (["talks/b.wav", "--skip-existing", "-f"], "--skip-existing and --force do not go together"),
         (["talks/b.wav", "--jobs", "0"], "--jobs 0: must be a whole number from 1 to 256"),
         (["talks/b.wav", "--jobs", "two"], "--jobs two: must be a whole number from 1 to 256"),
         (["-r", "talks", "--keep-noise", "n.wav"], "--keep-noise n.wav names one file for 4 inputs"),
@@ -360,4 +360,4 @@ def test_what_can_not_be_isolated_is_refused(run: Run, tmp_path: Path) -> None:
     )
     write_noise(tmp_path / "a.wav", 0.1)
     code, _, err = run("a.wav", "--isolate", "--cluster", "tcp://none:1")
-    assert (code, err) == (2, ["denoise: --isolate and --cluster are both given; leave --isolate out"])
+    assert (code, err) == (2, ["denoise: --isolate and --cluster do not go together; leave --isolate out"])

@@ -130,7 +130,7 @@ def test_noise_of_many_goes_beside_the_outputs(run: Run, tmp_path: Path) -> None
         (["a.wav", "--keep-noise", "b.wav"], "b.wav: exists; give --force"),
         (["a.wav", "-o", "c.wav", "--keep-noise", "c.wav"], "two parts of a.wav have the same output c.wav"),
         (["a.wav", "--keep-noise", "none/n.wav"], "none/n.wav: there is no folder none"),
-        (["a.wav", "--channels", "both"], "--channels both: must be 'linked' or 'independent'"),
+        (["a.wav", "--channels", "both"], "--channels both: must be linked or independent"),
         (
             ["a.wav", "--start", "2", "--end", "0:01"],
             "--start 2 and --end 1 do not go together; the end must",
@@ -139,7 +139,7 @@ def test_noise_of_many_goes_beside_the_outputs(run: Run, tmp_path: Path) -> None
         (["a.wav", "--preset", "podcast", "--mix", "2"], "--mix 2: must be a number from 0 to 1"),
         (
             ["a.wav", "--preset", "podcast", "--strength", "light"],
-            "--preset and --strength: give one of them",
+            "--preset and --strength do not go together; give one of them",
         ),
     ],
 )

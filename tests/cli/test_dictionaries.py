@@ -99,7 +99,7 @@ def test_plot_faults_are_listed_and_nothing_is_written(run: Run) -> None:
     for words, faults in (
         (["no-such", "-o", "there.png"], ["no-such", "there.png: exists"]),
         (["tiny.npz", "-o", "atoms.wav"], ["must end in one of"]),
-        (["tiny.npz", "-o", "atoms.png", "--source", "birds"], ["--source birds: must be 'speech'"]),
+        (["tiny.npz", "-o", "atoms.png", "--source", "birds"], ["--source birds: must be speech"]),
     ):
         code, out, err = run("plot", *words)
         assert (code, out) == (2, "")

@@ -26,7 +26,7 @@ def test_it_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--start", "1:00"], "has only 8.1 s"),
         (["--seconds", "0:0"], "--seconds 0: must be a number above 0 and at most 60"),
         (["--seconds", "1000"], "--seconds 1000: must be a number above 0 and at most 60"),
-        (["--method", "magic"], "--method magic: must be 'trained'"),
+        (["--method", "magic"], "--method magic: must be trained"),
         (["-o", "why.xyz"], "the name must end in one of"),
     ],
 )

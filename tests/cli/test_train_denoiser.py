@@ -140,7 +140,7 @@ def test_a_memory_can_be_left_out_and_added(folders: tuple[Path, Path], tmp_path
         (["--steps", "0"], "--steps 0: must be a whole number from 1"),
         (["--steps", "many"], "--steps many: must be a whole number"),
         (["--jobs", "0"], "--jobs 0: must be a whole number from 1"),
-        (["--steps", "3", "--minutes", "1"], "give one of them"),
+        (["--steps", "3", "--minutes", "1"], "--minutes and --steps do not go together"),
         (["--from", "nowhere"], "--from: dictionary 'nowhere'"),
         (["--from", "plain"], "only a trained dictionary"),
         (["--from", "shipped", "--layers", "2"], "--layers: --from has its own sizes"),
