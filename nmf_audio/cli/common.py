@@ -232,8 +232,8 @@ def list_choices(choices: Sequence[str]) -> str:
 def describe_argument(error: ParameterError, **own: str) -> str:
     """Return an error of arguments in terms of the options that set them; `own` are those of one command alone."""
     if error.name is None and isinstance(error.value, dict):
-        given = (_option(name, own, value) for name, value in error.value.items())
-        return describe_conflict(*given, advice=error.advice)
+        options = (_option(name, own, value) for name, value in error.value.items())
+        return describe_conflict(*options, advice=error.advice)
     if error.name is None:
         return str(error)
     is_option = not error.given or error.name in own or error.name in _OPTIONS

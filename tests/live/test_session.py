@@ -18,8 +18,7 @@ from nmf_audio import Denoiser, DeviceError, LiveDenoiser, ParameterError
 from nmf_audio.errors import AudioFileError
 from nmf_audio.live.callback import FADE_MS
 from nmf_audio.stream import Stream
-from tests.live.conftest import Start
-from tests.live.fake import Array
+from tests.live.fake import Array, Start
 
 ROOT = Path(__file__).parent.parent.parent
 SR = 16000
