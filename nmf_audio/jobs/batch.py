@@ -348,6 +348,10 @@ def run_in_order(
                 n_yielded += 1
             if interrupt is not None and n_yielded < len(works):
                 raise interrupt
+        # a result may be taken before the word that it is there
+        pool.shutdown()
+        while not events.empty():
+            progress(*events.get())
     finally:
         stop.set()
         pool.shutdown()
