@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nmf_audio._checks import check_callable, check_choice, check_flag, conflict, invalid
+from nmf_audio._checks import check_callable, check_flag, conflict, invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.io.remote import Url, identify, locate
 from nmf_audio.jobs.denoise_file import choose_denoiser, denoise_file
@@ -187,7 +187,7 @@ def separate_files(
 
 def _check_workers(jobs: int, isolate: bool, executor: Executor | None, progress: object) -> None:
     check_jobs(jobs)
-    check_choice("isolate", isolate, (False, True))
+    check_flag("isolate", isolate)
     check_callable("progress", progress)
     if isolate and not can_start_processes():
         raise invalid("isolate", isolate, "False in a program that has no Python to start")

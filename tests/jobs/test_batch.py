@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import queue
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 import soundfile
 
 from nmf_audio import BlindSeparator, Denoiser, ParameterError, denoise_file, denoise_files
-from nmf_audio.jobs.batch import separate_files
+from nmf_audio.jobs.batch import run_in_order, separate_files
 from nmf_audio.jobs.separate_file import separate_file
 from nmf_audio.nmf import factorize
 from tests.tiny import SR, dictionary_with_memory, noise, tiny_dictionary, write_noise
@@ -199,3 +201,20 @@ def test_one_denoiser_serves_many_threads_and_can_be_pickled() -> None:
     found.append(copy.denoise(signals[0], SR))
     for a, b in zip([*expected, expected[0]], found, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_progress_comes_to_its_end_though_a_result_overtakes_its_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Late(queue.SimpleQueue[Any]):
+        def put(self, item: Any, *_: Any) -> None:
+            # both works have their results when the first says so
+            time.sleep({(0, 0, 0): 0.1, (1, 0, 0): 0.3}.get(item, 0) if isinstance(item, tuple) else 0)
+            super().put(item)
+
+    monkeypatch.setattr("nmf_audio.jobs.batch.queue.SimpleQueue", Late)
+    ended: list[int] = []
+    works = [lambda _: "first", lambda _: "second"]
+    results = list(run_in_order(works, jobs=2, progress=lambda i, *_: ended.append(i)))
+    assert results == ["first", "second"]
+    assert sorted(ended) == [0, 1]
