@@ -112,7 +112,7 @@ def test_a_training_chooses_its_number_of_atoms(
     assert 3 <= n <= 4
     assert f"--rank auto: {n} atoms, by entries that are held out" in capsys.readouterr().out
     assert main([*words, "--rank", "auto", "--components", "3", "--force"]) == 2
-    assert "--rank and --components: give one of them" in capsys.readouterr().err
+    assert "--rank and --components do not go together" in capsys.readouterr().err
 
 
 def test_the_functions_are_those_of_the_command(
