@@ -24,6 +24,7 @@ __all__ = [
     "check_choice",
     "check_entries",
     "check_flag",
+    "check_kind",
     "check_number",
     "check_real",
     "check_rng",
@@ -202,6 +203,28 @@ def check_flag(name: str, value: Any) -> bool:
     nmf_audio.errors.ParameterError: force='no'; must be True or False
     """
     return check_choice(name, value, (True, False))
+
+
+def check_kind(name: str, value: Result, kind: type[Any], advice: str = "") -> Result:
+    """Return an object, if it is of a kind.
+
+    Raises
+    ------
+    ParameterError
+        If it is not.
+
+    Examples
+    --------
+    >>> check_kind("corpus", "talks", dict, "make one first")
+    Traceback (most recent call last):
+        ...
+    nmf_audio.errors.ParameterError: corpus is of type str; must be a dict; make one first
+    """
+    if isinstance(value, kind):
+        return value
+    kinds = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
+    given = f"{name} is of type {type(value).__name__}"
+    raise invalid(name, type(value).__name__, kinds, advice, given=given)
 
 
 def check_rng(rng: Any) -> np.random.Generator:

@@ -16,6 +16,7 @@ from nmf_audio._checks import (
     check_callable,
     check_choice,
     check_flag,
+    check_kind,
     check_number,
     invalid,
 )
@@ -263,9 +264,7 @@ def check_denoiser(denoiser: Denoiser | None) -> Denoiser:
     """Return the denoiser that is given, or a new one; `ParameterError` if it is something else."""
     if denoiser is None:
         return Denoiser()
-    if not isinstance(denoiser, Denoiser):
-        raise invalid("denoiser", denoiser, "a Denoiser", "make one first, or leave it out")
-    return denoiser
+    return check_kind("denoiser", denoiser, Denoiser, "make one first, or leave it out")
 
 
 @overload

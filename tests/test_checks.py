@@ -173,6 +173,47 @@ def test_a_text_in_place_of_a_flag_replaces_nothing(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+WRONG: Any = 3
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: nmf_audio.train_plain(WRONG, source="speech"),
+            "corpus is of type int; must be a Corpus; find_",
+        ),
+        (
+            lambda: nmf_audio.read_recordings(WRONG, WRONG),
+            "speech is of type int; must be a Corpus; find_recordings",
+        ),
+        (lambda: nmf_audio.read_sources({"a": WRONG}), r"sources\['a'\] is of type int; must be a Corpus"),
+        (lambda: nmf_audio.read_sources(WRONG), "sources is of type int; must be a Mapping"),
+        (
+            lambda: nmf_audio.train_denoiser(WRONG, nmf_audio.DenoiserSettings()),
+            "recordings is of type int; must be a Recordings; read_recordings",
+        ),
+        (
+            lambda: nmf_audio.train_separator(WRONG, nmf_audio.SeparatorSettings()),
+            "clips is of type int; must be a SourceClips; read_sources",
+        ),
+        (lambda: nmf_audio.DenoiserSettings(weights=WRONG), "weights is of type int; must be a Weights"),
+        (lambda: nmf_audio.DenoiserSettings(seed=-1), "seed=-1; must be a whole number of at least 0"),
+        (
+            lambda: nmf_audio.explain(np.zeros(99), 16000, WRONG),
+            "denoiser is of type int; must be a Denoiser",
+        ),
+        (
+            lambda: nmf_audio.separate_takes(WRONG, 16000, nmf_audio.BlindSeparator(2)),
+            "ys is of type int; must be a Sequence",
+        ),
+    ],
+)
+def test_objects_of_another_kind_are_refused_in_a_sentence(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ParameterError, match=f"^{message}"):
+        call()
+
+
 @pytest.mark.parametrize("rng", [-1, 1.5, "7", True, np.array([0.5])], ids=repr)
 def test_what_is_no_source_of_random_numbers_is_refused(rng: Any) -> None:
     with pytest.raises(

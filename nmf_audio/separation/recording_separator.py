@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Checked, Constant, check_choice, check_number, invalid
+from nmf_audio._checks import Checked, Constant, check_choice, check_kind, check_number, invalid
 from nmf_audio._types import Array, ShareProgress
 from nmf_audio.dsp.bands import check_rate, frame_size
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks
@@ -239,6 +239,8 @@ def separate_takes(ys: Sequence[npt.NDArray[Any]], sr: int, separator: Recording
     ParameterError
         If an argument is not allowed.
     """
+    check_kind("ys", ys, Sequence, "even for one signal")
+    check_kind("separator", separator, RecordingSeparator)
     checked = [check_samples(y, name=f"ys[{i}]") for i, y in enumerate(ys)]
     recordings = [Recording(in_blocks(y), 1 if y.ndim == 1 else len(y)) for y in checked]
     fitted = separator.fit(recordings, sr)

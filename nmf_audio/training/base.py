@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_number, check_whole, invalid
+from nmf_audio._checks import check_kind, check_number, check_whole, invalid
 from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec, band_matrix, frame_size
@@ -72,6 +72,8 @@ class Settings:
         for name in usual:
             if (name.startswith("n_") or name == "batch_size") and getattr(self, name) is not None:
                 check_whole(name, getattr(self, name), 1)
+        check_whole("seed", self.seed, 0)
+        check_kind("weights", self.weights, Weights)
         check_number("seconds", self.seconds, 0.5, 60, advice=f"{usual['seconds']:g} is the default")
         check_number(
             "highest_rate",

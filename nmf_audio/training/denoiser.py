@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_callable, check_number, check_whole
+from nmf_audio._checks import check_callable, check_kind, check_number, check_whole
 from nmf_audio._types import Array
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
@@ -358,6 +358,8 @@ def train_denoiser(
         When the checkpoint can't be read or written.
     """
     check_callable("progress", progress)
+    check_kind("recordings", recordings, Recordings, "read_recordings makes them")
+    check_kind("settings", settings, DenoiserSettings)
     with Workers(check_whole("n_jobs", n_jobs, 1)) as workers:
         training = DenoiserTraining(recordings, settings, spec=spec, start=start, workers=workers)
         run_training(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nmf_audio._checks import check_callable, check_number, check_rng, check_whole, invalid
+from nmf_audio._checks import check_callable, check_kind, check_number, check_rng, check_whole, invalid
 from nmf_audio._types import Array, Progress, RandomSource
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
@@ -162,6 +162,7 @@ def check_plain(
     spec: FrontEndSpec | None,
 ) -> PlainSettings:
     """Check the arguments of `train_plain` that are of these names, and put defaults in the place of None."""
+    check_kind("corpus", corpus, Corpus, "find_recordings makes one")
     spec = FrontEndSpec() if spec is None else spec
     n_groups = len(corpus.groups)
     if n_components is None:

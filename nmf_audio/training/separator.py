@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nmf_audio._checks import check_callable, check_rng, invalid
+from nmf_audio._checks import check_callable, check_kind, check_rng, invalid
 from nmf_audio._types import Array, RandomSource
 from nmf_audio.dictionary import Dictionary, Group
 from nmf_audio.dsp.bands import FrontEndSpec
@@ -117,7 +117,8 @@ def read_sources(
     generator = check_rng(rng)
     clips: Clips = {}
     rows: list[dict[str, Any]] = []
-    for name, corpus in sources.items():
+    for name, corpus in check_kind("sources", sources, Mapping).items():
+        check_kind(f"sources[{name!r}]", corpus, Corpus, "find_recordings makes one")
         heard: dict[Path, float] = {}
         for clip in corpus.clips(max_seconds=max_seconds, clip_seconds=30.0, rng=generator):
             clips.setdefault(name, []).append(clip.y - clip.y.mean(dtype=np.float64).astype(np.float32))
@@ -266,6 +267,8 @@ def train_separator(
     <Dictionary 'unsaved': separator, 3 low, 3 high atoms of 100 bands>
     """
     check_callable("progress", progress)
+    check_kind("clips", clips, SourceClips, "read_sources makes them")
+    check_kind("settings", settings, SeparatorSettings)
     training = SeparatorTraining(clips, settings, spec=spec, start=start)
     run_training(
         training,

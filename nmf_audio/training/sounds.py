@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_rng
+from nmf_audio._checks import check_kind, check_rng
 from nmf_audio._types import Array, RandomSource
 from nmf_audio.training.card import NOT_STATED, Origin, origin_of, trained_on
 from nmf_audio.training.corpus import Corpus
@@ -207,6 +207,8 @@ def read_recordings(
     AudioFileError
         When no recording of a source could be read.
     """
+    for name, corpus in (("speech", speech), ("noise", noise)):
+        check_kind(name, corpus, Corpus, "find_recordings makes one")
     generator = check_rng(rng)
     by_group = len(speech.groups) > 1
     speech_parts = speech.split(held_out, by_group=by_group, rng=generator)
