@@ -120,6 +120,22 @@ def test_the_verdict_is_one_line(tmp_path: Path, name: str, n: int) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_a_stream_that_ran_for_long_is_as_a_fresh_one(tmp_path: Path) -> None:
+    done = run("tests.stress.soak", "--hours", "0.15", "--sr", "8000", "--method", "trained", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(
+        r"soak --seed 1: \d+ cases, none failed; .*of the peak from a fresh stream\n", done.stdout
+    )
+
+
+@pytest.mark.slow
+def test_bits_are_the_same_in_every_way(tmp_path: Path) -> None:
+    done = run("tests.stress.determinism", "--seconds", "1", "--machines", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith("determinism --seed 1: 13 cases, none failed; ")
+
+
 def test_layouts_have_the_parts_of_files() -> None:
     recordings = {recording.name: recording.content for recording in make_recordings()}
     for name, content in recordings.items():
