@@ -35,7 +35,7 @@ def describe_shortage(sound: soundfile.SoundFile, path: Path) -> str | None:
     """Return what is missing of a file that libsndfile opened, half a sentence; None if nothing is known to be."""
     name, there = sound.format, sound.frames
     stated: int | None = None
-    if name == "VOC":
+    if name in ("VOC", "MP3"):
         return describe_truncation(path)
     if name == "NIST":
         with path.open("rb") as file:

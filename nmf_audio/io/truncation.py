@@ -1,4 +1,4 @@
-"""Detect truncated files, as far as their headers tell: WAV, Ogg, MP4, Matroska, AVI, ASF, FLV, and relatives.
+"""Detect truncated files, as far as their headers tell: WAV, Ogg, MP3, MP4, Matroska, AVI, ASF, FLV, and relatives.
 
 libsndfile and FFmpeg open most of these without a message, and read what is there.
 """
@@ -13,6 +13,7 @@ from typing import BinaryIO
 from nmf_audio.io.extent import find_extent
 from nmf_audio.io.formats import FORMATS, READ_ONLY
 from nmf_audio.io.joined import scan_ogg
+from nmf_audio.io.tags.id3 import count_tag_bytes
 
 __all__ = ["describe_truncation"]
 
@@ -21,6 +22,8 @@ _MAX_BOXES = 2_000_000
 # more tags than an FLV of a week has
 _MAX_TAGS = 100_000_000
 _TS_HEAD = 400
+# a first frame has those words 4 to 40 bytes behind its beginning
+_MPEG_HEAD = 60
 _MAX_HEAD = 2**20
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _VOC = b"Creative Voi"
@@ -55,6 +58,8 @@ def describe_truncation(path: Path) -> str | None:
             return _check_boxes(file, size)
         if head == _VOC:
             return _check_voc(file, size)
+        if FORMATS["MP3"].matches(head):
+            return _check_mpeg(file, size)
         if READ_ONLY[".avi"].matches(head):
             return _check_avi(file, size)
         if READ_ONLY[".flv"].matches(head):
@@ -69,6 +74,21 @@ def describe_truncation(path: Path) -> str | None:
             found = find_extent(file)
             return None if found is None else found.damage
     return None
+
+
+def _check_mpeg(file: BinaryIO, size: int) -> str | None:
+    """Compare with the bytes that the first frame of an MP3 states, if it does (Xing, Info: field 2 of its flags)."""
+    file.seek(0)
+    file.seek(count_tag_bytes(file.read(128)))
+    frame = file.read(_MPEG_HEAD)
+    at = max(frame.find(word) for word in (b"Xing", b"Info"))
+    flags = frame[at + 7 : at + 8] if at >= 0 else b"\0"
+    if not flags or not flags[0] & 2:
+        return None
+    place = at + 8 + 4 * (flags[0] & 1)
+    stated = int.from_bytes(frame[place : place + 4], "big")
+    # some count the tags, too
+    return f"is truncated: {size} of {stated} bytes are there" if size < stated else None
 
 
 def _check_boxes(file: BinaryIO, size: int) -> str | None:

@@ -10,6 +10,8 @@ import pytest
 import soundfile
 
 from nmf_audio.io.open import open_reader
+from nmf_audio.io.truncation import describe_truncation
+from tests.tiny import write_noise
 
 SR = 16000
 N = 20_000
@@ -109,3 +111,21 @@ def test_media_files(
         n = int(len(content) * share)
         path.write_bytes(content[: n + (n % 4 == 0)])
         assert read(path)[1] is not None, share
+
+
+@pytest.mark.parametrize("n_tag", [0, 1000])
+def test_an_mp3_that_states_its_bytes_and_lacks_the_last_one(tmp_path: Path, n_tag: int) -> None:
+    write_noise(tmp_path / "a.mp3", 2, sr=16000, subtype="MPEG_LAYER_III")
+    content = (tmp_path / "a.mp3").read_bytes()
+    tag = b"ID3\x03\0\0" + bytes([0, 0, n_tag >> 7, n_tag & 0x7F]) + bytes(n_tag) if n_tag else b""
+    whole, cut, short = tmp_path / "b.mp3", tmp_path / "c.mp3", tmp_path / "d.mp3"
+    whole.write_bytes(tag + content)
+    assert describe_truncation(whole) is None
+    cut.write_bytes(tag + content[: -1 - len(tag)])
+    n = len(content)
+    assert describe_truncation(cut) == f"is truncated: {n - 1} of {n} bytes are there"
+    # not even a frame of sound is there
+    short.write_bytes(tag + content[:700])
+    with open_reader(short) as reader:
+        list(reader.blocks())
+        assert reader.damage == f"is truncated: {len(tag) + 700} of {n} bytes are there"
