@@ -349,3 +349,23 @@ def test_the_first_write_is_enough_to_recognise_the_format() -> None:
     with StreamWriter(file, SR, 1, Container("WAV", "PCM_16")):  # type: ignore[arg-type]
         pass
     assert file.sizes == [44]
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"\x0e\xcf\0\0\4\0\0\0abcd",
+        # its size is that of a list which holds the samples, too
+        b"LIST\x16\0\0\0INFOINAM\2\0\0\0a\0data\0\0\1\0",
+    ],
+)
+def test_chunks_that_are_none_do_not_spoil_the_output(chunk: bytes) -> None:
+    """libsndfile looks for no samples behind the one, and takes those in the other."""
+    file = io.BytesIO()
+    soundfile.write(file, noise(0.2), SR, format="WAV", subtype="PCM_16")
+    content = file.getvalue()
+    target = Pipe()
+    odd = Pipe(content[:36] + chunk + content[36:])
+    report = denoise_file(odd, target, dictionary=tiny_dictionary(), method="classic")
+    assert report.status == "done"
+    assert len(soundfile.read(io.BytesIO(bytes(target.content)))[0]) == round(0.2 * SR)

@@ -49,8 +49,19 @@ def _family(path: Path) -> bytes:
 
 
 def is_kept(name: bytes, body: bytes) -> bool:
-    """Whether a chunk is nothing that a writer makes anew."""
-    return name not in OWN_CHUNKS and (name, body[:4]) != (b"LIST", b"wavl")
+    """Whether a chunk is nothing that a writer makes anew, and has a name that readers take."""
+    is_name = all(0x20 <= byte < 0x7F for byte in name)
+    return is_name and name not in OWN_CHUNKS and not (name == b"LIST" and _has_samples(body))
+
+
+def _has_samples(body: bytes) -> bool:
+    """Whether a list has samples, or its size is wrong and the chunk of samples lies in it."""
+    at = 4
+    while at + 8 <= len(body):
+        if body[at : at + 4] == b"data":
+            return True
+        at += 8 + (int.from_bytes(body[at + 4 : at + 8], "little") + 1) // 2 * 2
+    return body[:4] == b"wavl"
 
 
 def is_timeless(name: bytes, body: bytes) -> bool:
