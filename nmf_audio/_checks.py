@@ -286,19 +286,22 @@ def check_array(name: str, value: Any, shape: Shape, *, low: float = 0.0, advice
     return array
 
 
-def check_real(name: str, value: Any) -> AnyArray:
-    """Return real numbers as an array, whatever its shape."""
+def check_real(name: str, value: Any, *, masked: str = "give .filled(0)") -> AnyArray:
+    """Return real numbers as an array, whatever its shape; `masked` is what to do where entries are masked."""
     if hasattr(value, "toarray"):
         raise invalid(
             name, type(value).__name__, "an array that is not sparse", "give .toarray()", given=name
         )
+    if hasattr(value, "filled") and np.any(value.mask):
+        raise invalid(name, "masked", "an array without masked entries", masked, given=name)
     try:
         array = np.asarray(value)
     except ValueError:
         # rows of several lengths
         array = np.asarray(None)
     if array.dtype.kind not in "fiub":
-        kind = type(value).__name__ if array.dtype == object else array.dtype.name
+        nested = array.dtype == object and not hasattr(value, "__array__")
+        kind = type(value).__name__ if nested else array.dtype.name
         raise invalid(name, kind, "an array of real numbers", given=f"{name} is of type {kind}")
     return array
 
@@ -318,15 +321,16 @@ def check_shape(name: str, array: AnyArray, shape: Shape, *, advice: str = "") -
     raise invalid(name, array.shape, allowed, advice, given=f"{name} has shape {array.shape}")
 
 
-def check_entries(name: str, array: AnyArray, *, low: float = 0.0) -> None:
-    """Refuse NaN, infinity and entries below `low`, with their position."""
+def check_entries(name: str, array: AnyArray, *, low: float = 0.0, unknown: str = "") -> None:
+    """Refuse NaN, infinity and entries below `low`, with their position; `unknown` is what to do where it is NaN."""
     good = np.isfinite(array) & (array >= low)
     if good.all():
         return
     where = tuple(int(i) for i in np.argwhere(~good)[0])
     entry = array[where].item()
     allowed = "finite" if np.isneginf(low) else f"finite and >= {low:g}"
-    raise invalid(name, entry, allowed, given=f"{name}[{', '.join(map(str, where))}]={entry}")
+    advice = unknown if np.isnan(entry) else ""
+    raise invalid(name, entry, allowed, advice, given=f"{name}[{', '.join(map(str, where))}]={entry}")
 
 
 class _Attribute(Generic[Result]):

@@ -117,6 +117,12 @@ def test_arguments_that_do_not_go_together_are_both_named() -> None:
         ([[1, 2], [3, np.nan]], "W[1, 1]=nan; must be finite and >= 0", None),
         ([[1, 2], [-1, 2]], "W[1, 0]=-1; must be finite and >= 0", -1),
         ([[1j], [1]], "W is of type complex128; must be an array of real numbers", "complex128"),
+        (np.array([[1, "a"]], object), "W is of type object; must be an array of real numbers", "object"),
+        (
+            np.ma.masked_greater([[1.0, 2.0]], 1),
+            "W; must be an array without masked entries; give .filled(0)",
+            "masked",
+        ),
         ([[1, 2], [3]], "W is of type list; must be an array of real numbers", "list"),
         (None, "W is of type NoneType; must be an array of real numbers", "NoneType"),
     ],

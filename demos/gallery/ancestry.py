@@ -48,8 +48,7 @@ def main(picture: Path | None) -> None:
         ("sparse NMF", 2.0, 0.6),
         ("NMF, Kullback-Leibler", 1.0, 0.0),
     ):
-        run = factorize(V, 3, beta, l1_H=l1_H, norm="l2", rng=0)
-        found[name] = run.H * run.W.sum(axis=0)[:, None]
+        found[name] = factorize(V, 3, beta, l1_H=l1_H, norm="l2", rng=0).normalized().H
     for name, H in found.items():
         shares = in_order(H, true)
         error = np.sqrt(((shares - true) ** 2).mean())

@@ -49,7 +49,7 @@ def main(picture: Path | None) -> None:
     V, signatures, exposures = simulate(np.random.default_rng(1))
     tried = cross_validate(V, range(3, 8), n_folds=3, rng=0)
     print(f"signatures by cross-validation: {tried.best} (true: 5)")
-    run = best_of(V, tried.best, 1.0)
+    run = best_of(V, tried.best, 1.0).normalized()
     U = np.linalg.svd(V - V.mean(axis=1, keepdims=True), full_matrices=False)[0][:, : tried.best]
     methods = {"Kullback-Leibler": run.W, "squares": best_of(V, tried.best, 2.0).W}
     for name, W in (methods | {"principal components": np.hstack([U, -U])}).items():
@@ -58,10 +58,9 @@ def main(picture: Path | None) -> None:
             f"{name:20}  cosines with the true signatures {cosines.mean():.3f}, at least {cosines.min():.3f}"
         )
     order = match_atoms(run.W, signatures).order
-    done = (run.H * run.W.sum(axis=0)[:, None])[order]
-    correlation = np.corrcoef(done.ravel(), exposures.ravel())[0, 1]
+    correlation = np.corrcoef(run.H[order].ravel(), exposures.ravel())[0, 1]
     print(f"mutations of each process in each tumour: correlation with the true ones {correlation:.3f}")
-    found = (run.W / run.W.sum(axis=0))[:, order]
+    found = run.W[:, order]
     if picture is None:
         return
     with panels(picture, NAMES[:4], sharey=True) as axes:

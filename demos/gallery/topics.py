@@ -52,7 +52,7 @@ def start_from_anchors(V: Array, n: int) -> Array:
 
 def topic_of(run: Factorization) -> Array:
     """Return the topic that has the most of each text."""
-    return np.asarray((run.H * run.W.sum(axis=0)[:, None]).argmax(axis=0))
+    return np.asarray(run.normalized().H.argmax(axis=0))
 
 
 def main(picture: Path | None) -> None:

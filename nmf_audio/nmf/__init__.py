@@ -1,8 +1,16 @@
 """Non-negative matrix factorization, independent of audio.
 
-V ~= W @ H with V (n_features, n_frames), W (n_features, n_components), H (n_components, n_frames): one column
-of V is one frame. Names are imported when they are first used: importing this package loads neither numba nor
-numpy.
+V ~= W @ H with V (n_features, n_frames), W (n_features, n_components), H (n_components, n_frames): one column of V is
+one frame, that is one sample. Start with
+
+- `factorize`: atoms W and activations H of data V; `NMF` keeps the atoms for other data;
+- `nnls`, `activations`: activations of atoms that are known;
+- `cross_validate`: how many atoms; `match_atoms`: atoms in the order of others;
+- `impute`, and ``weights=`` everywhere: missing data;
+- `nmf_audio.nmf.estimator.NMFEstimator`: samples in rows, for scikit-learn's pipelines.
+
+docs/nmf.md has a table of all of it, docs/gallery.md ten problems of several fields. Names are imported when they are
+first used: importing this package loads neither numba nor numpy.
 """
 
 from importlib import import_module

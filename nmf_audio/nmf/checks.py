@@ -109,6 +109,11 @@ class Problem:
         return self.eps / total if total > 0 else self.eps
 
 
+def check_beta(beta: float) -> float:
+    """Check a divergence."""
+    return check_number("beta", beta, advice="2 is Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito")
+
+
 def exponent(beta: float) -> float:
     """Return the exponent for which an update never raises the cost (Fevotte & Idier 2011)."""
     if beta < 1:
@@ -118,10 +123,10 @@ def exponent(beta: float) -> float:
 
 def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
     """Check data and weights, fill in unknown entries, and bring them into the kernels' form."""
-    beta = check_number("beta", beta)
+    beta = check_beta(beta)
     # float32 powers hold 1e-38 to 1e38: for steep negative powers the model has to stay away from zero
     eps = max(EPS, 10.0 ** (-30.0 / (2.0 - beta))) if beta < -1 else EPS
-    v = check_real("V", V)
+    v = check_real("V", V, masked="give .filled(0) with weights of 0 for these, or call impute()")
     check_shape("V", v, ("n_features", "n_frames"))
     v = v.astype(
         v.dtype if v.dtype in (np.float32, np.float64) else np.result_type(v, np.float32), copy=False
@@ -134,12 +139,12 @@ def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
         known = m > 0
         if not known.any():
             raise invalid("weights", 0, "above 0 for at least one entry of V", given="weights are all 0")
-        check_entries("V", np.where(known, v, 0))
+        check_entries("V", np.where(known, v, 0), unknown="give it a weight of 0")
         level = _mean(v[known])
         v = np.where(known, v, v.dtype.type(level))
         M = np.ascontiguousarray(m.T)
     else:
-        check_entries("V", v)
+        check_entries("V", v, unknown="impute() fills in what is unknown")
         level = _mean(v)
     largest = LARGEST_LOG_SCALE[v.dtype.type]
     power = min(max(round(math.log2(level)), -largest), largest) if level > 0 else 0

@@ -1,6 +1,6 @@
 """Cross-validation: how well factorizations predict entries that they were not shown, to choose a number of atoms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,9 +94,9 @@ def cross_validate(
     v = check_real("V", V)
     check_shape("V", v, ("n_features", "n_frames"))
     m = np.ones(v.shape) if weights is None else check_array("weights", weights, v.shape).astype(np.float64)
-    tried = [check_whole("ranks", n, 1) for n in ranks]
+    tried = [check_whole("ranks", n, 1) for n in ranks] if isinstance(ranks, Iterable) else []
     if not tried or len(set(tried)) < len(tried):
-        raise invalid("ranks", list(ranks), "numbers of atoms, each once, at least one")
+        raise invalid("ranks", ranks, "numbers of atoms, each once, at least one", "such as range(1, 9)")
     entries = np.flatnonzero(m)
     n_folds = check_whole("n_folds", n_folds, 2, max(2, len(entries)), advice="V has no more known entries")
     generator = check_rng(rng)

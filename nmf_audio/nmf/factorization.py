@@ -46,6 +46,27 @@ class Factorization(NamedTuple):
     cost: float
     """Final beta divergence plus penalties."""
 
+    def normalized(self) -> "Factorization":
+        """The same model with atoms that sum to 1, and activations in the unit of the data.
+
+        An activation then is what its atom adds to the sum of the frame: counts, concentrations, amounts. Divided by
+        their sums over the atoms, they are shares. Atoms that are all zero stay so, with activations of 0.
+
+        Returns
+        -------
+        Factorization
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> V = np.outer([1.0, 3.0], [2.0, 4.0, 1.0])
+        >>> factorize(V, 1, rng=0).normalized().H.round(2).tolist()
+        [[8.0, 16.0, 4.0]]
+        """
+        sums = self.W.sum(axis=0)
+        W = np.divide(self.W, sums, out=np.zeros_like(self.W), where=sums > 0)
+        return self._replace(W=W, H=self.H * sums[:, None])
+
 
 @single_blas
 def factorize(

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from nmf_audio._checks import check_array, check_number, check_whole
 from nmf_audio._types import AnyArray
 from nmf_audio.nmf import kernels
-from nmf_audio.nmf.checks import check_result, convert, exponent, per_atom
+from nmf_audio.nmf.checks import check_beta, check_result, convert, exponent, per_atom
 
 __all__ = ["FrameSolver"]
 
@@ -74,7 +74,7 @@ class FrameSolver:
         dtype: np.dtype[Any] = np.dtype(np.float64 if w.dtype == np.float64 else np.float32)
         self._atoms: AnyArray = np.array(w.T, dtype, order="C")
         n_components, n_features = self._atoms.shape
-        self._beta, self._n_iter = check_number("beta", beta), check_whole("n_iter", n_iter, 0)
+        self._beta, self._n_iter = check_beta(beta), check_whole("n_iter", n_iter, 0)
         tiny = float(np.finfo(dtype).tiny)
         self._gamma, self._eps, self._floor = (
             dtype.type(x)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nmf_audio._checks import check_array, check_real, check_shape
+from nmf_audio._checks import check_array, check_real, check_shape, invalid
 from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.factorization import factorize
 
@@ -52,7 +52,7 @@ def impute(
     Parameters
     ----------
     V : array_like (n_features, n_frames), >= 0
-        Data. NaN is unknown.
+        Data. What is NaN, or masked, is unknown.
     n_components : int, optional
         Number of atoms; may be left out when `W` is given.
     beta : float, optional
@@ -85,8 +85,10 @@ def impute(
     >>> float(impute(V, 1, rng=0).V[2, 2].round(3))
     12.0
     """
-    v = check_real("V", V)
+    v = check_real("V", np.where(V.mask, np.nan, V.data) if isinstance(V, np.ma.MaskedArray) else V)
     known = ~np.isnan(v)
+    if not known.any():
+        raise invalid("V", np.nan, "known in at least one entry", given="V is all NaN or masked")
     if weights is None:
         m = known.astype(np.float64)
     else:

@@ -16,7 +16,7 @@ from nmf_audio._checks import check_array, check_number, check_rng, check_whole,
 from nmf_audio._types import AnyArray, RandomSource
 from nmf_audio.nmf.alternation import descend
 from nmf_audio.nmf.blas import single_blas
-from nmf_audio.nmf.checks import check_result, exponent, prepare
+from nmf_audio.nmf.checks import check_beta, check_result, exponent, prepare
 from nmf_audio.nmf.divergences import beta_divergence
 from nmf_audio.nmf.updates import compute_ratios, multiply
 
@@ -108,7 +108,7 @@ def factorize_joint(
     >>> {name: f.shape for name, f in found.factors.items()}, found.cost < 1e-3
     ({'bands': (3, 2), 'time': (4, 2), 'pixels': (2, 2)}, True)
     """
-    beta = check_number("beta", beta)
+    beta = check_beta(beta)
     n = check_whole("n_components", n_components, 1)
     max_iter, tol = check_whole("max_iter", max_iter, 1), check_number("tol", tol, 0.0)
     relations, scale = _check_matrices(matrices, beta, weights)

@@ -11,6 +11,7 @@ from nmf_audio.nmf.blas import single_blas
 from nmf_audio.nmf.checks import (
     Free,
     any_positive,
+    check_beta,
     check_result,
     convert,
     exponent,
@@ -88,7 +89,7 @@ class OnlineAtoms:
         w = check_array("W", W, ("n_features", "n_components"))
         dtype: np.dtype[Any] = np.dtype(np.float32 if w.dtype == np.float32 else np.float64)
         self._atoms: AnyArray = np.array(w.T, dtype, order="C")
-        self._beta = check_number("beta", beta)
+        self._beta = check_beta(beta)
         self._rho = check_number("rho", rho, 0.0, 1.0)
         self._free = free_atoms(free, len(self._atoms))
         self._norm = check_choice("norm", norm, NORMS)

@@ -58,7 +58,7 @@ def find_anchors(V: ArrayLike, n_components: int) -> AnyArray:
     n = check_whole("n_components", n_components, 1)
     anchors = project_successively(problem.V, n)
     if len(anchors) < n:
-        allowed = f"at most {len(anchors)}, since of these frames all others are combinations"
+        allowed = f"at most {len(anchors)}, since all other frames are combinations of that many"
         raise invalid("n_components", n, allowed)
     return anchors
 

@@ -42,6 +42,8 @@ def test_unknown_entries_do_not_count_and_the_same_seed_gives_the_same() -> None
 
 def test_what_is_not_allowed_is_named() -> None:
     V = np.ones((4, 5))
+    with pytest.raises(ParameterError, match=r"ranks=3; must be numbers of atoms, .*; such as range\(1, 9\)"):
+        cross_validate(np.ones((4, 5)), 3)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match=r"ranks=\[2, 2\]; must be numbers of atoms, each once"):
         cross_validate(V, [2, 2])
     with pytest.raises(ParameterError, match="ranks=0; must be a whole number of at least 1"):

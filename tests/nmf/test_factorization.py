@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from nmf_audio.errors import ParameterError
-from nmf_audio.nmf import beta_divergence, factorize, initialize
+from nmf_audio.nmf import Factorization, beta_divergence, factorize, initialize
 
 from . import naive
 from .conftest import Example
@@ -217,6 +217,7 @@ def test_tiny_and_silent_data(shape: tuple[int, int], beta: float) -> None:
         ),
         ({"V": np.ones((3, 0))}, r"V has shape \(3, 0\)"),
         ({"V": np.ones((3, 4), complex)}, "V is of type complex128; must be an array of real numbers"),
+        ({"beta": "kullback-leibler"}, "2 is Euclidean, 1 Kullback-Leibler, 0 Itakura-Saito"),
         ({"V": np.array([["a"]])}, "V is of type"),
         ({"V": [[1.0, -1.0]]}, r"V\[0, 1\]=-1.0; must be finite and >= 0"),
         ({"V": [[1.0], [np.nan]]}, r"V\[1, 0\]=nan"),
@@ -260,3 +261,23 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> N
     defaults = {"V": np.ones((3, 4)), "n_components": None if {"W", "H"} & set(arguments) else 2}
     with pytest.raises(ParameterError, match=message):
         factorize(**{**defaults, **arguments})
+
+
+def test_normalized_activations_are_amounts_in_the_unit_of_the_data() -> None:
+    rng = np.random.default_rng(0)
+    V = rng.random((6, 9))
+    run = factorize(V, 3, rng=0)
+    same = run.normalized()
+    assert_allclose(same.W.sum(axis=0), 1)
+    assert_allclose(same.W @ same.H, run.W @ run.H)
+    # the Kullback-Leibler divergence keeps the sum of each frame
+    assert_allclose(same.H.sum(axis=0), V.sum(axis=0), rtol=1e-2)
+    assert (same.n_iter, same.cost) == (run.n_iter, run.cost)
+
+
+def test_normalized_leaves_an_atom_of_zeros() -> None:
+    run = Factorization(np.array([[1.0, 0.0], [3.0, 0.0]], np.float32), np.ones((2, 2), np.float32), 1, 0.0)
+    same = run.normalized()
+    assert same.W.tolist() == [[0.25, 0.0], [0.75, 0.0]]
+    assert same.H.tolist() == [[4.0, 4.0], [0.0, 0.0]]
+    assert same.W.dtype == same.H.dtype == np.float32

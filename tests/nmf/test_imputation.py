@@ -43,8 +43,9 @@ def test_weights_of_inverse_variances_make_the_cost_chi_squared_and_the_fit_bett
     truth = 5 + W @ H
     sigma = np.where(rng.random(truth.shape) < 0.5, 0.02, 1.0)
     V = np.maximum(truth + sigma * rng.standard_normal(truth.shape), 0)
-    weighted = factorize(V, 4, 2.0, weights=1 / sigma**2, solver="hals", init="anchors", max_iter=200)
-    plain = factorize(V, 4, 2.0, init="anchors", max_iter=200)
+    weighted, plain = (
+        factorize(V, 4, 2.0, weights=m, solver="hals", init="anchors", tol=1e-6) for m in (1 / sigma**2, None)
+    )
     freedom = V.size - 4 * (20 + 40) + 4**2
     assert 2 * weighted.cost / freedom == pytest.approx(1, abs=0.25)
     errors = [np.mean((found.W @ found.H - truth) ** 2) for found in (weighted, plain)]
@@ -88,8 +89,40 @@ def test_weights_and_nan_go_together() -> None:
     single = impute(V.astype(np.float32), 2, rng=0)
     assert single.V.dtype == np.float32
     with pytest.raises(ParameterError, match="weights are all 0"):
-        impute(np.full((2, 3), np.nan), 1)
+        impute(np.ones((2, 3)), 1, weights=np.zeros((2, 3)))
     with pytest.raises(ParameterError, match="n_components=None"):
         impute(V)
     with pytest.raises(ParameterError, match="V has shape"):
         impute(np.ones(3), 1)
+
+
+def test_masked_entries_are_unknown() -> None:
+    _, W, H = _data()
+    V = np.ma.masked_greater(W @ H, 2.0)
+    assert np.ma.is_masked(V)
+    found, expected = impute(V, 3, rng=0), impute(np.where(W @ H > 2, np.nan, W @ H), 3, rng=0)
+    assert_array_equal(found.V, expected.V)
+    assert impute(V.astype(np.float32), 3, rng=0).V.dtype == np.float32
+    with pytest.raises(
+        ParameterError, match=r"V; must be .* masked entries; give .*weights of 0.*or call impute"
+    ):
+        factorize(V, 3)
+    assert_array_equal(factorize(np.ma.array(W), 3, rng=0).W, factorize(W, 3, rng=0).W)
+
+
+@pytest.mark.parametrize(
+    "V", [np.full((2, 3), np.nan), np.ma.array(np.ones((2, 3)), mask=True)], ids=["NaN", "masked"]
+)
+def test_nothing_known_is_refused(V: Array) -> None:
+    with pytest.raises(ParameterError, match=r"V is all NaN or masked; must be known in at least one entry"):
+        impute(V, 1)
+
+
+def test_a_message_about_nan_says_what_to_do() -> None:
+    V = np.array([[1.0, np.nan], [2.0, 3.0]])
+    with pytest.raises(ParameterError, match=r"V\[0, 1\]=nan; must be finite and >= 0; impute\(\) fills in"):
+        factorize(V, 1)
+    with pytest.raises(ParameterError, match=r"V\[0, 1\]=nan; .*; give it a weight of 0"):
+        factorize(V, 1, weights=np.ones((2, 2)))
+    with pytest.raises(ParameterError, match=r"V\[0, 0\]=-1.0; must be finite and >= 0$"):
+        factorize([[-1.0]], 1)

@@ -78,7 +78,7 @@ def test_robust_to_noise_as_the_theorem_states(seed: int) -> None:
 
 def test_where_fewer_frames_span_the_data_the_number_is_refused() -> None:
     V, _, _ = _separable(0)
-    with pytest.raises(ParameterError, match="n_components=5; must be at most 4, since of these frames all"):
+    with pytest.raises(ParameterError, match="n_components=5; must be at most 4, since all other frames are"):
         find_anchors(V, 5)
     with pytest.raises(ParameterError, match="n_components=1; must be at most 0"):
         find_anchors(np.zeros((3, 4)), 1)
