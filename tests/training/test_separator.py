@@ -292,7 +292,7 @@ def test_the_command_trains_what_separate_takes(
         "a/b=low: NAME a/b: must be a name of letters, digits",
         "no: does not exist",
         "--steps 0: must be a whole number from 1",
-        "--minutes and --steps: give one",
+        "--minutes and --steps do not go together",
         "two.checkpoint: exists; --resume continues from it and replaces two.npz and its card",
     ):
         assert part in faults, part
