@@ -175,7 +175,9 @@ def measure(V: Array, n_components: int, seed: int, options: argparse.Namespace)
             n = counts[s][0]
             times[s].append(processor_time(run, int(n)) if np.isfinite(n) else np.inf)
     seconds = {s: float(np.median(t)) for s, t in times.items()}
-    reference = seconds.get("scikit-learn cd", np.nan)
+    reference = seconds.get("scikit-learn cd", np.inf)
+    # where there is nothing to compare with there is no ratio
+    reference = reference if np.isfinite(reference) else np.nan
     return {s: Result(seconds[s], reference / seconds[s], counts[s][0], counts[s][1] / goal) for s in solvers}
 
 

@@ -26,6 +26,9 @@ Free = slice | Sequence[int] | Sequence[bool] | AnyArray | None
 EPS = 1e-10
 """Added to the model, relative to the mean of the data."""
 
+ZERO = 0.03
+"""What zeros are taken for where the divergence of zero is infinite: relative to the other entries of their frame."""
+
 LARGEST_LOG_SCALE = {np.float32: 120, np.float64: 1000}
 """With these bounds, which hold nearly all numbers of a type, neither the scale nor its inverse overflows."""
 
@@ -152,11 +155,12 @@ def prepare(V: ArrayLike, beta: float, weights: ArrayLike | None) -> Problem:
         allowed = f"{'at most' if beta > 0 else 'at least'} {2.0 ** (LARGEST_LOG_COST / beta):.0e}"
         raise invalid("V", level, f"{allowed} for beta={beta:g}", given=f"V has a mean of {level:g}")
     scale = 2.0**power
-    v = v.T * v.dtype.type(1.0 / scale)
+    # scaled into its place: one array of its size, not two
+    v = np.multiply(v.T, v.dtype.type(1.0 / scale), out=np.empty(v.shape[::-1], v.dtype))
     if beta <= 0:
         _raise_scattered_zeros(v, beta)
         np.maximum(v, v.dtype.type(eps), out=v)  # the cost is infinite at zero
-    return Problem(np.ascontiguousarray(v), M, scale, beta, eps)
+    return Problem(v, M, scale, beta, eps)
 
 
 def _mean(v: AnyArray) -> float:
@@ -166,14 +170,20 @@ def _mean(v: AnyArray) -> float:
 
 
 def _raise_scattered_zeros(v: AnyArray, beta: float) -> None:
-    """Raise zeros to the smallest other entry; those of frames or features that are all zero may stay."""
+    """Raise zeros near the level of their frame; those of frames or features that are all zero may stay."""
     scattered = (v == 0) & v.any(axis=1, keepdims=True) & v.any(axis=0)
     if scattered.any():
-        # a model of zeros there, which nearly all other entries contradict, would leave the range of the data
-        v[scattered] = v[v > 0].min()
+        # a model of less there, which nearly all other entries contradict, would leave the range of the data
+        known = v > 0
+        frame = v.sum(axis=1, keepdims=True, dtype=np.float64) / np.maximum(
+            known.sum(axis=1, keepdims=True), 1
+        )
+        level = ZERO * np.minimum(frame, v[known].mean(dtype=np.float64))
+        v[:] = np.where(scattered, np.maximum(level, v[known].min()), v)
         warnings.warn(
             f"V has {np.count_nonzero(scattered)} scattered zeros, of which the divergence with beta={beta:g} is "
-            "infinite; they are taken for the smallest entry above 0; give them weights of 0, or take beta > 0",
+            f"infinite; they are taken for about {ZERO:g} of the others in their frame; give them weights of 0, or "
+            "take beta > 0",
             stacklevel=4,
         )
 

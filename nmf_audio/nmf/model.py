@@ -178,7 +178,7 @@ class NMF:
         ConvergenceWarning
             When `max_iter` was reached before `tol`, unless that is 0.
         """
-        self.fit_transform(V, W=W, H=H, free=free, weights=weights)
+        self._learn(V, W, H, free, weights)
         return self
 
     def fit_transform(
@@ -214,6 +214,17 @@ class NMF:
         ConvergenceWarning
             As in `fit`.
         """
+        return self._learn(V, W, H, free, weights)
+
+    def _learn(
+        self,
+        V: ArrayLike,
+        W: ArrayLike | None,
+        H: ArrayLike | None,
+        free: Free,
+        weights: ArrayLike | None,
+    ) -> AnyArray:
+        """Learn the atoms for a public method, at whose caller warnings point; return the activations."""
         self._check()
         result = factorize(
             V, self.n_components, self.beta, solver=self.solver, init=self.init, W=W, H=H, free=free,
@@ -223,7 +234,7 @@ class NMF:
         )  # fmt: skip
         self.W_, self.n_iter_, self.reconstruction_err_ = result.W, result.n_iter, result.cost
         self._online = None
-        self._warn_unless_converged(result)
+        self._warn_unless_converged(result, 4)
         return result.H
 
     def transform(
@@ -341,13 +352,13 @@ class NMF:
         check_number("rho", self.rho, 0.0, 1.0)
         check_whole("batch_iter", self.batch_iter, 1)
 
-    def _warn_unless_converged(self, result: Factorization) -> None:
+    def _warn_unless_converged(self, result: Factorization, stacklevel: int = 3) -> None:
         if self.tol > 0 and result.n_iter >= self.max_iter:
             warnings.warn(
                 f"the cost still fell by more than tol={self.tol:g} of its first value when max_iter={self.max_iter} "
                 "was reached; raise either of them",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
     @property

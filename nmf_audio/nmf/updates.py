@@ -55,8 +55,9 @@ def update_H(
     Parameters
     ----------
     V : array_like (n_features, n_frames), >= 0
-        Data. For beta <= 0, where the cost of a zero is infinite, entries are raised to 1e-10 of the mean,
-        and zeros scattered among other entries to the smallest of these, with a warning.
+        Data. For beta <= 0, where the cost of a zero is infinite, entries are raised to 1e-10 of the mean, and zeros
+        scattered among other entries to 0.03 of the mean of those in their frame, or of all of them if that is less,
+        with a warning.
     W : array_like (n_features, n_components), >= 0
         Atoms.
     H : array_like (n_components, n_frames), >= 0

@@ -202,6 +202,19 @@ def test_scattered_zeros_are_named_and_raised_where_the_divergence_is_infinite()
     with pytest.warns(UserWarning, match="scattered zeros"):
         found = factorize(np.where(rng.random(X.shape) < 0.3, 0, X), 8, 0.0, rng=0)
     assert (found.W @ found.H).max() < 10 * X.max()
+    for seed, share in ((0, 0.6), (1, 0.6), (2, 0.9), (4, 0.9)):
+        rng = np.random.default_rng(seed)
+        Z = rng.gamma(0.5, 1, (20, 40))
+        Z[rng.random(Z.shape) < share] = 0
+        with pytest.warns(UserWarning, match="scattered zeros"):
+            found = factorize(Z, 3, 0.0, rng=seed)
+        assert (found.W @ found.H).max() < 10 * Z.max()
+    # a quiet frame stays quiet
+    quiet = X * np.where(np.arange(100) < 50, 1e-6, 1)
+    quiet[3, 7] = 0
+    with pytest.warns(UserWarning, match="V has 1 scattered zeros"):
+        found = factorize(quiet, 4, 0.0, rng=0, max_iter=500)
+    assert (found.W @ found.H)[:, 7].max() < 1e-4 * X.max()
     V = np.ones((4, 5))
     V[1, 2] = V[3, 0] = 0
     with pytest.warns(UserWarning, match="V has 2 scattered zeros"):

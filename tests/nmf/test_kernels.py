@@ -39,3 +39,18 @@ def test_importing_the_package_and_the_divergence_loads_no_numba() -> None:
         print('numba' in sys.modules)
     """
     assert run(code).split() == ["False", "False"]
+
+
+def test_denoising_loads_nothing_of_the_other_factorizations() -> None:
+    code = """if True:
+        import sys, nmf_audio
+        print(sum(name.startswith('nmf_audio.') for name in sys.modules))
+        import numpy
+        nmf_audio.denoise(0.1 * numpy.random.default_rng(0).standard_normal(8000).astype('f'), 16000)
+        print(*(name.removeprefix('nmf_audio.nmf.') for name in sys.modules if name.startswith('nmf_audio.nmf.')))
+        print(*({'numba', 'scipy', 'sklearn'} & set(sys.modules)))
+    """
+    before, modules, *libraries = run(code).splitlines()
+    assert before == "0"
+    assert set(modules.split()) <= {"gated_memory", "unrolled", "unrolled_constants", "unrolled_sources"}
+    assert not "".join(libraries)
