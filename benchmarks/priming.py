@@ -12,6 +12,7 @@ first moments and over all.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def main() -> int:
         noise = noisy - clean
         scores.append(
             [
-                _scores(clean[:half], denoiser.denoise(noisy[:half], SCORE_SR, noise=given))
+                _scores(clean[:half], denoiser.denoise(noisy[:half], SCORE_SR, noise=given, warm_up=0))
                 for given in (None, noise[half:], noise[:half])
             ]
         )
@@ -65,14 +66,19 @@ def main() -> int:
     return 0
 
 
-def _scores(clean: Array, output: Array) -> list[float]:
-    """SI-SDR of each stretch (NaN where nobody speaks), and PESQ of all."""
+def score_stretches(clean: Array, output: Array, stretches: Mapping[str, tuple[float, float]]) -> list[float]:
+    """Return the SI-SDR of each stretch, NaN where nobody speaks; ``warm_up.py`` uses it, too."""
     found = []
-    for start, stop in STRETCHES.values():
+    for start, stop in stretches.values():
         stretch = slice(round(start * SCORE_SR), round(stop * SCORE_SR))
         spoken = np.square(clean[stretch]).mean() > SPOKEN * np.square(clean).mean()
         found.append(si_sdr(clean[stretch], output[stretch]) if spoken else np.nan)
-    return [*found, pesq(clean, output, SCORE_SR)]
+    return found
+
+
+def _scores(clean: Array, output: Array) -> list[float]:
+    """SI-SDR of each stretch, and PESQ of all."""
+    return [*score_stretches(clean, output, STRETCHES), pesq(clean, output, SCORE_SR)]
 
 
 if __name__ == "__main__":

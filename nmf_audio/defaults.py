@@ -12,6 +12,7 @@ __all__ = [
     "DEFAULT_NOISE_NAME",
     "DEFAULT_REDUCTION_DB",
     "DEFAULT_SOURCE_NAME",
+    "DEFAULT_WARM_UP",
     "METHOD_NAMES",
     "PRESETS",
     "RESIDUAL",
@@ -46,6 +47,9 @@ DEFAULT_GROUP_SPARSITY = 0.0
 
 DEFAULT_SOURCE_NAME = "{stem}.{source}{ext}"
 """How the parts of a recording are called: ``{source}`` is the name of a source, or `RESIDUAL`."""
+
+DEFAULT_WARM_UP = 2.0
+"""Seconds of a recording that are heard before it is denoised; docs/parts.md has the measurement that chose it."""
 
 RESIDUAL = "residual"
 """What a separation calls the mixture less all of its sources."""

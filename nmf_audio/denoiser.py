@@ -26,6 +26,7 @@ from nmf_audio.defaults import (
     DEFAULT_CHANNELS,
     DEFAULT_MIX,
     DEFAULT_REDUCTION_DB,
+    DEFAULT_WARM_UP,
     PRESETS,
     STRENGTHS,
 )
@@ -36,7 +37,15 @@ from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks, rema
 from nmf_audio.errors import DictionaryError
 from nmf_audio.stream import IndependentStream, LinkedStream, Observer, Stream
 
-__all__ = ["Denoiser", "check_denoiser", "denoise"]
+__all__ = ["Denoiser", "check_denoiser", "check_warm_up", "denoise"]
+
+LONGEST_WARM_UP = 60.0
+"""Seconds; nothing gets better after a few."""
+
+
+def check_warm_up(warm_up: Any) -> float:
+    """Return the seconds that are to be heard beforehand; `ParameterError` if they are not 0 to 60."""
+    return check_number("warm_up", warm_up, 0, LONGEST_WARM_UP, unit="s")
 
 
 class Denoiser:
@@ -199,6 +208,7 @@ class Denoiser:
         sr: int,
         *,
         noise: npt.NDArray[Any] | None = None,
+        warm_up: float = DEFAULT_WARM_UP,
         keep_noise: Literal[False] = False,
     ) -> npt.NDArray[Any]: ...
 
@@ -209,6 +219,7 @@ class Denoiser:
         sr: int,
         *,
         noise: npt.NDArray[Any] | None = None,
+        warm_up: float = DEFAULT_WARM_UP,
         keep_noise: Literal[True],
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]: ...
 
@@ -218,6 +229,7 @@ class Denoiser:
         sr: int,
         *,
         noise: npt.NDArray[Any] | None = None,
+        warm_up: float = DEFAULT_WARM_UP,
         keep_noise: bool = False,
     ) -> npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Denoise a whole signal.
@@ -231,6 +243,9 @@ class Denoiser:
             Sample rate in Hz.
         noise : ndarray (n,) or (n_channels, n), or None
             The noise alone at the same rate, for `Stream.prime`.
+        warm_up : float
+            Seconds of the signal that are heard before it is denoised, 0 to 60, so that its beginning comes out as
+            clean as the rest. With 0 the result is that of a stream that was not primed with its beginning.
         keep_noise : bool
             Return what was removed, too.
 
@@ -244,12 +259,12 @@ class Denoiser:
         Raises
         ------
         ParameterError
-            If `y`, `sr` or `noise` is not allowed, or holds NaN, Inf or a sample beyond 1e9.
+            If an argument is not allowed, or `y` or `noise` holds NaN, Inf or a sample beyond 1e9.
         """
         y, keep_noise = check_samples(y), check_flag("keep_noise", keep_noise)
         stream = self.stream(sr, 1 if y.ndim == 1 else y.shape[0])
-        if noise is not None:
-            stream.prime(noise)
+        n_heard = round(check_warm_up(warm_up) * sr)
+        stream.prime(noise, beginning=y[..., :n_heard] if n_heard else None)
         out = np.empty_like(y)
         position = 0
         for block in in_blocks(y):
@@ -279,6 +294,7 @@ def denoise(
     mix: float | None = None,
     channels: str = DEFAULT_CHANNELS,
     noise: npt.NDArray[Any] | None = None,
+    warm_up: float = DEFAULT_WARM_UP,
     keep_noise: Literal[False] = False,
 ) -> npt.NDArray[Any]: ...
 
@@ -295,6 +311,7 @@ def denoise(
     mix: float | None = None,
     channels: str = DEFAULT_CHANNELS,
     noise: npt.NDArray[Any] | None = None,
+    warm_up: float = DEFAULT_WARM_UP,
     keep_noise: Literal[True],
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]: ...
 
@@ -310,13 +327,14 @@ def denoise(
     mix: float | None = None,
     channels: str = DEFAULT_CHANNELS,
     noise: npt.NDArray[Any] | None = None,
+    warm_up: float = DEFAULT_WARM_UP,
     keep_noise: bool = False,
 ) -> npt.NDArray[Any] | tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return the speech of a noisy signal.
 
     Parameters
     ----------
-    y, sr, noise, keep_noise
+    y, sr, noise, warm_up, keep_noise
         As in `Denoiser.denoise`.
     dictionary, method, preset, reduction_db, mix, channels
         As in `Denoiser`.
@@ -344,5 +362,5 @@ def denoise(
         dictionary, method=method, preset=preset, reduction_db=reduction_db, mix=mix, channels=channels
     )
     if check_flag("keep_noise", keep_noise):
-        return denoiser.denoise(y, sr, noise=noise, keep_noise=True)
-    return denoiser.denoise(y, sr, noise=noise)
+        return denoiser.denoise(y, sr, noise=noise, warm_up=warm_up, keep_noise=True)
+    return denoiser.denoise(y, sr, noise=noise, warm_up=warm_up)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from nmf_audio._checks import out_of_order
 from nmf_audio._types import Array
 from nmf_audio.decompose.analysis import AnalysedFrames
-from nmf_audio.denoiser import Denoiser, check_denoiser
+from nmf_audio.defaults import DEFAULT_WARM_UP
+from nmf_audio.denoiser import Denoiser, check_denoiser, check_warm_up
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.normaliser import FLOOR
 from nmf_audio.dsp.samples import check_samples
@@ -82,7 +83,9 @@ class Explanation:
         return decibels
 
 
-def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> Explanation:
+def explain(
+    y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None, *, warm_up: float = DEFAULT_WARM_UP
+) -> Explanation:
     """Denoise a signal and keep the intermediate results.
 
     Parameters
@@ -93,6 +96,8 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
         Sample rate in Hz.
     denoiser : Denoiser or None
         The denoiser to explain; None takes the default one.
+    warm_up : float
+        Seconds of the signal that are heard before it is denoised, 0 to 60, as in `Denoiser.denoise`.
 
     Returns
     -------
@@ -119,6 +124,8 @@ def explain(y: npt.NDArray[Any], sr: int, denoiser: Denoiser | None = None) -> E
         tiles.append((found, gains))
 
     stream = denoiser.stream(sr, 1 if y.ndim == 1 else y.shape[0], observer=observe)
+    if n_heard := round(check_warm_up(warm_up) * sr):
+        stream.prime(beginning=y[..., :n_heard])
     ready = stream.process(y)
     denoised = np.concatenate([ready, stream.flush()], axis=-1)
     band_map = BandMap(denoiser.dictionary.spec, sr)

@@ -91,7 +91,7 @@ class BlockStream(ABC, Generic[Output]):
         return f"<{name} at {self.sr} Hz, latency {self.latency} samples>"
 
     def reset(self) -> None:
-        """Forget all input, but not the noise given to `Stream.prime`; the same input gives the same output again."""
+        """Forget all input, but not what was given to `Stream.prime`; the same input gives the same output again."""
         with self._entrance:
             self._reset()
 
@@ -191,22 +191,27 @@ class Stream(BlockStream[Samples]):
     """
 
     _noise: Array | None = None
+    _beginning: Array | None = None
 
-    def prime(self, noise: Samples) -> None:
+    def prime(self, noise: Samples | None = None, *, beginning: Samples | None = None) -> None:
         """Learn the noise before the signal begins, so that it is removed from the first word on.
 
-        Call it before the first block, or after `reset`; the noise is kept until the next call.
+        Call it before the first block, or after `reset`; what is given is kept until the next call. Primed with the
+        first two seconds of a signal as its `beginning`, a stream returns what `Denoiser.denoise` does.
 
         Parameters
         ----------
-        noise : ndarray (n,) or (n_channels, n)
-            A second or more of the noise at the signal's rate, as loud as in the signal; (n,) stands for all
+        noise : ndarray (n,) or (n_channels, n), or None
+            A second or more of the noise alone at the signal's rate, as loud as in the signal; (n,) stands for all
             channels.
+        beginning : ndarray (n,) or (n_channels, n), or None
+            The first seconds of the signal itself, or of one like it: speech, noise and level are learned from it.
+            It is heard after the noise.
 
         Raises
         ------
         ParameterError
-            If the noise has a wrong type or shape, or holds NaN, Inf or a sample beyond 1e9, or if the signal has
+            If one of them has a wrong type or shape, or holds NaN, Inf or a sample beyond 1e9, or if the signal has
             begun.
 
         Examples
@@ -220,10 +225,17 @@ class Stream(BlockStream[Samples]):
             if self._n_in:
                 begun = f"the signal has begun ({self._n_in} samples are in)"
                 raise out_of_order(begun, "call reset() before prime()")
-            n_channels = None if getattr(noise, "ndim", 1) == 1 else self.n_channels
-            y = np.atleast_2d(check_samples(noise, n_channels, name="noise"))
-            self._noise = np.repeat(to_float(y), self.n_channels // len(y), axis=0)
+            given = self._check_heard(noise, "noise"), self._check_heard(beginning, "beginning")
+            self._noise, self._beginning = given
             self._reset()
+
+    def _check_heard(self, y: Samples | None, name: str) -> Array | None:
+        """Return samples (n_channels, n) that are heard before the signal."""
+        if y is None:
+            return None
+        n_channels = None if getattr(y, "ndim", 1) == 1 else self.n_channels
+        checked = np.atleast_2d(check_samples(y, n_channels, name=name))
+        return np.repeat(to_float(checked), self.n_channels // len(checked), axis=0)
 
     def _shape(self, ready: Samples) -> Samples:
         return from_float(ready[0, 0] if self._ndim == 1 else ready[0], self._dtype)
@@ -264,13 +276,18 @@ class LinkedStream(Stream):
             self._high.reset()
         super()._reset()
         if self._noise is not None:
-            # this is no part of the signal
-            observer, self._observer = self._observer, None
-            self._advance(self._noise)
-            self._observer = observer
+            self._hear(self._noise)
             # the noise is known now, the signal's level is not: it may be far above the noise's
             self._analysis.reset_normaliser()
-            super()._reset()
+        if self._beginning is not None:
+            self._hear(self._beginning)
+
+    def _hear(self, y: Array) -> None:
+        """Learn from what is no part of the signal."""
+        observer, self._observer = self._observer, None
+        self._advance(y)
+        self._observer = observer
+        super()._reset()
 
     def _advance(self, y: Samples) -> Samples:
         dry, wet = self._resynthesis.advance(to_float(y), self._compute_gains)
@@ -304,6 +321,7 @@ class IndependentStream(Stream):
     def _reset(self) -> None:
         for i, stream in enumerate(self._streams):
             stream._noise = None if self._noise is None else self._noise[i : i + 1]
+            stream._beginning = None if self._beginning is None else self._beginning[i : i + 1]
             stream._reset()
         super()._reset()
 

@@ -27,8 +27,8 @@ SR = 16000
 
 @pytest.fixture(scope="module")
 def y(noisy_speech: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
-    """Two seconds of noisy speech in 16 bits."""
-    return np.rint(noisy_speech[: 2 * SR] * 2**15).astype(np.int16)
+    """Three seconds of noisy speech in 16 bits."""
+    return np.rint(noisy_speech[: 3 * SR] * 2**15).astype(np.int16)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -40,7 +40,7 @@ def test_all_ways_give_the_same_samples(tmp_path: Path, y: npt.NDArray[np.int16]
     assert [r.status for r in denoise_files([(src, tmp_path / "files.wav")], method=method)] == ["done"]
     target = io.BytesIO()
     with src.open("rb") as source:
-        denoise_file(source, target, method=method)
+        denoise_file(source, target, method=method, warm_up=2)
     (tmp_path / "pipe.wav").write_bytes(target.getvalue())
     words = ["--method", method, str(src), "-o", str(tmp_path / "command.wav"), "-q"]
     if method == "trained":
@@ -48,6 +48,7 @@ def test_all_ways_give_the_same_samples(tmp_path: Path, y: npt.NDArray[np.int16]
     else:
         assert main(words) == 0
     stream = Denoiser(method=method).stream(SR)
+    stream.prime(beginning=y[: 2 * SR])
     blocks = [stream.process(y[i : i + 777]) for i in range(0, len(y), 777)]
     np.testing.assert_array_equal(np.concatenate([*blocks, stream.flush()]), expected)
     for way in ("file", "files", "pipe", "command"):

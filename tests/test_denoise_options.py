@@ -33,6 +33,7 @@ def test_independent_channels_are_each_denoised_alone() -> None:
     )
     assert not np.array_equal(Denoiser(tiny_dictionary()).denoise(TWO, SR), alone)
     stream = denoiser.stream(SR, 2)
+    stream.prime(beginning=TWO)
     blocks = [stream.process(TWO[:, i : i + 777]) for i in range(0, TWO.shape[1], 777)]
     npt_testing.assert_array_equal(np.concatenate([*blocks, stream.flush()], axis=1), alone)
     assert denoiser.denoise(TWO[0], SR).shape == TWO[0].shape
@@ -45,7 +46,7 @@ def test_a_block_of_independent_channels_is_taken_whole_or_not_at_all() -> None:
     with pytest.raises(ParameterError, match="block: sample 7 of channel 2 is NaN"):
         stream.process(broken)
     again = np.concatenate([stream.process(TWO), stream.flush()], axis=1)
-    fresh = Denoiser(tiny_dictionary(), channels="independent").denoise(TWO, SR)
+    fresh = Denoiser(tiny_dictionary(), channels="independent").denoise(TWO, SR, warm_up=0)
     npt_testing.assert_array_equal(again, fresh)
 
 
@@ -55,7 +56,7 @@ def test_noise_reaches_each_channel() -> None:
     each = [Denoiser("plain", method="adaptive").denoise(TWO[i], SR, noise=heard[i]) for i in range(2)]
     npt_testing.assert_array_equal(denoiser.denoise(TWO, SR, noise=heard), np.stack(each))
     stream = denoiser.stream(SR, 2)
-    stream.prime(heard)
+    stream.prime(heard, beginning=TWO)
     for _ in range(2):
         npt_testing.assert_array_equal(np.concatenate([stream.process(TWO), stream.flush()], axis=1), each)
 

@@ -57,7 +57,7 @@ def test_atoms_have_names_and_the_strongest_are_found(noisy_speech: Array) -> No
 def test_what_the_memory_did_is_told(noisy_speech: Array) -> None:
     """It is what a memory says that runs beside the decomposition on the same frames."""
     dictionary = dictionary_with_memory()
-    found = explain(noisy_speech[:16000], 16000, Denoiser(dictionary))
+    found = explain(noisy_speech[:16000], 16000, Denoiser(dictionary), warm_up=0)
     assert found.priors is not None
     n = len(found.atoms)
     memory = GatedMemory(dictionary.arrays, at=np.arange(n), n_activations=n, n_observed=100)

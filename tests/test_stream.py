@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +59,7 @@ def test_any_blocks_give_the_one_shot_result(
     y = noisy_at(sr, n_channels, 0.9)
     y = y[0] if n_channels == 1 else y
     denoiser = denoiser_by(method)
-    expected = denoiser.denoise(y, sr)
+    expected = denoiser.denoise(y, sr, warm_up=0)
     assert expected.shape == y.shape
     assert np.abs(expected).max() > 0.01
     stream = denoiser.stream(sr, n_channels)
@@ -77,7 +78,7 @@ def test_any_blocks_give_the_one_shot_result(
 def test_blocks_of_one_length(method: str, length: int, noisy_speech: Array) -> None:
     y = noisy_speech[8000:16000]
     denoiser = denoiser_by(method)
-    expected = denoiser.denoise(y, 16000)
+    expected = denoiser.denoise(y, 16000, warm_up=0)
 
     def lengths() -> Iterator[int]:
         while True:
@@ -93,7 +94,7 @@ def test_length_and_alignment_for_any_cut(lengths: list[int], noisy_speech: Arra
     y = noisy_speech[: sum(lengths)]
     out, _ = in_blocks(STREAM, y, iter([*lengths, 1]))
     assert out.shape == y.shape
-    np.testing.assert_array_equal(out, DENOISER.denoise(y, 16000))
+    np.testing.assert_array_equal(out, DENOISER.denoise(y, 16000, warm_up=0))
 
 
 DENOISER = Denoiser()
@@ -129,7 +130,7 @@ def test_fixed_blocks_are_the_output_delayed_by_the_latency(length: int, noisy_s
     parts.append(stream.flush())
     out = np.concatenate(parts)
     assert not out[: stream.latency].any()
-    np.testing.assert_array_equal(out[stream.latency :], DENOISER.denoise(y, 16000))
+    np.testing.assert_array_equal(out[stream.latency :], DENOISER.denoise(y, 16000, warm_up=0))
 
 
 def test_fixed_may_not_change_within_a_signal() -> None:
@@ -157,7 +158,7 @@ def test_a_refused_block_leaves_the_stream_as_it_was(
     with pytest.raises(ParameterError, match="shape"):
         stream.process(np.zeros((3, 100), np.float32))
     parts += [stream.process(y[3000:]), stream.flush()]
-    np.testing.assert_array_equal(np.concatenate(parts), denoiser.denoise(y, 16000))
+    np.testing.assert_array_equal(np.concatenate(parts), denoiser.denoise(y, 16000, warm_up=0))
 
 
 @pytest.mark.parametrize("n_samples", [0, 1, 2, 255, 256, 257, 511, 512, 513, 10000])
@@ -211,14 +212,44 @@ def test_priming_survives_reset_and_is_refused_once_the_signal_has_begun(
     outputs = [np.concatenate([stream.process(np.stack([y, y])), stream.flush()], axis=1) for _ in (0, 1)]
     np.testing.assert_array_equal(outputs[0], outputs[1])
     # two equal channels, joined by power, have the magnitudes of one only up to rounding
-    np.testing.assert_allclose(outputs[0][0], denoiser.denoise(y, 16000, noise=noise), atol=1e-5)
-    assert np.abs(outputs[0][0] - denoiser.denoise(y, 16000)).max() > 1e-4
+    np.testing.assert_allclose(outputs[0][0], denoiser.denoise(y, 16000, noise=noise, warm_up=0), atol=1e-5)
+    assert np.abs(outputs[0][0] - denoiser.denoise(y, 16000, warm_up=0)).max() > 1e-4
     # what the noise is like is learned, not how loud it is
-    louder = denoiser.denoise(y, 16000, noise=64 * noise)
-    np.testing.assert_allclose(louder, denoiser.denoise(y, 16000, noise=noise), atol=1e-5)
+    louder = denoiser.denoise(y, 16000, noise=64 * noise, warm_up=0)
+    np.testing.assert_allclose(louder, denoiser.denoise(y, 16000, noise=noise, warm_up=0), atol=1e-5)
     stream.process(np.stack([y, y]))
     with pytest.raises(ParameterError, match="has begun"):
         stream.prime(noise)
+
+
+@pytest.mark.parametrize("method", [*METHODS, NO_MEMORY])
+@pytest.mark.parametrize("channels", ["linked", "independent"])
+def test_primed_with_its_beginning_a_stream_gives_the_one_shot_result(
+    method: str, channels: str, noisy_speech: Array
+) -> None:
+    y = np.stack([noisy_speech[:20000], noisy_speech[20000:40000]])
+    denoiser = denoiser_by(method, channels=channels)
+    stream = denoiser.stream(16000, 2)
+    stream.prime(beginning=y[:, :8000])
+    expected = denoiser.denoise(y, 16000, warm_up=0.5)
+    # twice: it is kept over the end of a signal
+    for seed in (1, 2):
+        out, _ = in_blocks(stream, y, random_lengths(seed, 3000))
+        np.testing.assert_array_equal(out, expected)
+    assert np.abs(expected - denoiser.denoise(y, 16000, warm_up=0)).max() > 1e-6
+
+
+def test_a_beginning_that_was_heard_comes_out_as_clean_as_the_rest() -> None:
+    noise = 0.05 * np.random.default_rng(0).standard_normal(32000).astype(np.float32)
+    denoiser = Denoiser(reduction_db=100)
+    cold, warm = (denoiser.denoise(noise, 16000, warm_up=seconds)[:4000] for seconds in (0, 2))
+    assert np.std(warm) < 0.5 * np.std(cold)
+
+
+@pytest.mark.parametrize("warm_up", [-1, 61, np.nan, "2", None])
+def test_a_warm_up_is_some_seconds(warm_up: Any) -> None:
+    with pytest.raises(ParameterError, match=r"^warm_up=.*must be a number from 0 to 60"):
+        DENOISER.denoise(np.zeros(100, np.float32), 16000, warm_up=warm_up)
 
 
 def test_a_stream_that_got_nothing_has_nothing_left() -> None:
@@ -250,7 +281,7 @@ def test_one_thread_at_a_time(noisy_speech: Array) -> None:
     inside += [lambda: stream.process(y), stream.flush, stream.reset, lambda: stream.prime(y)]
     # the calls that were refused have changed nothing
     parts += [stream.process(y[1000:]), stream.flush()]
-    np.testing.assert_array_equal(np.concatenate(parts), DENOISER.denoise(y, 16000))
+    np.testing.assert_array_equal(np.concatenate(parts), DENOISER.denoise(y, 16000, warm_up=0))
 
 
 @pytest.mark.parametrize("make", [Denoiser, partial(Separator, "plain")])
@@ -291,7 +322,7 @@ def test_a_stream_recovers_from_samples_out_of_place(
 
 def test_a_stream_recovers_from_a_long_stretch_far_beyond_full_scale(noisy_speech: Array) -> None:
     y = noisy_speech[:64000].copy()
-    expected = DENOISER.denoise(y, 16000)
+    expected = DENOISER.denoise(y, 16000, warm_up=0)
     y[16000:24000] = 1e9
-    out = DENOISER.denoise(y, 16000)
+    out = DENOISER.denoise(y, 16000, warm_up=0)
     assert np.std(out[40000:] - expected[40000:]) < 0.3 * np.std(expected[40000:])

@@ -95,6 +95,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="loudness of the output by EBU R 128, such as -16, as far as its true peak stays at or below -1 dB; "
         "each file is read twice (default: nothing is amplified)",
     )
+    sound.add_argument(
+        "--warm-up",
+        metavar="SECONDS",
+        help="how much of each recording is heard before it is denoised, 0 to 60, so that its beginning comes out as "
+        f"clean as the rest (default: {defaults.DEFAULT_WARM_UP:g}; 0 for standard input, whose output would wait "
+        "for it)",
+    )
     settings.add_part_arguments(parser, "denoise")
     noise = parser.add_argument_group(
         "the noise alone", "learned first, so that it is removed from the first word on"

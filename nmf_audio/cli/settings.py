@@ -211,6 +211,7 @@ def read_jobs(args: argparse.Namespace, errors: list[str]) -> int:
 
 def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str, Any]:
     """Return the keywords of `denoise_file` for which part of a recording is processed, and how."""
+    from nmf_audio.denoiser import check_warm_up
     from nmf_audio.jobs.denoise_file import check_noise_options
     from nmf_audio.jobs.target_loudness import check_loudness
 
@@ -221,6 +222,9 @@ def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str
     with common.collecting(errors):
         check_noise_options(**options, streamed="-" in args.inputs)
     options |= read_part_options(args, errors)
+    if args.warm_up is not None:
+        with common.collecting(errors):
+            options["warm_up"] = check_warm_up(common.parse_number(args.warm_up))
     options["loudness"] = None if args.loudness is None else common.parse_number(args.loudness)
     with common.collecting(errors):
         check_loudness(options["loudness"], streamed="-" in args.inputs, keep_noise=args.keep_noise)

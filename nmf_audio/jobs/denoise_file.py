@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator
 from contextlib import ExitStack
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,10 @@ import numpy.typing as npt
 
 from nmf_audio._checks import check_callable, conflict, invalid
 from nmf_audio._types import PathLike, Progress
-from nmf_audio.denoiser import Denoiser, check_denoiser
+from nmf_audio.defaults import DEFAULT_WARM_UP
+from nmf_audio.denoiser import Denoiser, check_denoiser, check_warm_up
 from nmf_audio.dictionary import Dictionary
 from nmf_audio.dsp.bands import frame_size
-from nmf_audio.dsp.pauses import NoiseLevels, PauseMeter
 from nmf_audio.dsp.samples import check_samples
 from nmf_audio.io.base import Samples
 from nmf_audio.io.noise_recording import MAX_SECONDS, is_silent, read_noise
@@ -29,6 +28,7 @@ from nmf_audio.io.section import check_section
 from nmf_audio.io.section_reader import SectionReader
 from nmf_audio.jobs.cutting import Shape, is_worth_cutting
 from nmf_audio.jobs.file_job import FileJob, Target, errors_of
+from nmf_audio.jobs.metered_stream import SPEECH, MeteredStream, StreamMaker, measure_noise, merge_meters
 from nmf_audio.jobs.output_names import default_output
 from nmf_audio.jobs.pieces import Pieces
 from nmf_audio.jobs.processes import check_jobs
@@ -36,11 +36,10 @@ from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import Report
 from nmf_audio.jobs.staging import taking_urls
 from nmf_audio.jobs.target_loudness import Amplified, Gain, check_loudness, find_gain
-from nmf_audio.stream import Observer
 
 __all__ = ["Report", "check_noise_options", "choose_denoiser", "default_output", "denoise_file"]
 
-SPEECH, NOISE = "speech", "noise"
+NOISE = "noise"
 
 
 def choose_denoiser(denoiser: Denoiser | None, *, channels: str | None = None, **options: Any) -> Denoiser:
@@ -109,6 +108,7 @@ def denoise_file(
     mix: float | None = None,
     noise: PathLike | npt.NDArray[Any] | None = None,
     noise_from: tuple[float, float] | None = None,
+    warm_up: float | None = None,
     channels: str | None = None,
     start: float | None = None,
     end: float | None = None,
@@ -158,6 +158,9 @@ def denoise_file(
         of `src` is averaged.
     noise_from : (start, end) or None
         Section of `src` in seconds where there is noise alone, to learn from first.
+    warm_up : float or None
+        Seconds of the recording that are heard before it is denoised, 0 to 60, so that its beginning comes out as
+        clean as the rest. None stands for 2, and for 0 with an open `src`, whose output would have to wait for them.
     channels : {'linked', 'independent'} or None
         Linked channels get the same gains, so that the stereo image stays; independent ones each their own, as
         for speakers with a microphone and a channel of their own. None stands for those of the denoiser: linked.
@@ -241,8 +244,11 @@ def denoise_file(
     check_loudness(loudness, streamed=streamed, keep_noise=keep_noise)
     check_jobs(jobs)
     check_callable("progress", progress)
+    if warm_up is None:
+        warm_up = 0.0 if streamed else DEFAULT_WARM_UP
+    warm_up = check_warm_up(warm_up)
     spec = chosen.dictionary.spec
-    streams: list[_MeteredStream | Pieces] = []
+    streams: list[MeteredStream | Pieces] = []
     silences: list[str] = []
     gains: list[Gain] = []
 
@@ -261,7 +267,7 @@ def denoise_file(
                 silences.append(
                     f"from {noise_from[0]:g} s to {noise_from[1]:g} s there is silence, no noise to learn from"
                 )
-        maker = _StreamMaker(chosen, reader.sr, reader.n_channels, heard)
+        maker = StreamMaker(chosen, reader.sr, reader.n_channels, heard, round(warm_up * reader.sr))
         with errors_of(reader):
             stream = maker.make()
         if loudness is not None:
@@ -302,8 +308,8 @@ def denoise_file(
     )
     with ExitStack() as stack:
         fields, levels = job.run(prepare)
-        meters = _merged(streams[0].measured) if isinstance(streams[0], Pieces) else streams[0].measured
-    noise_before_db, noise_after_db = _noise_levels(meters) or (None, None)
+        meters = merge_meters(streams[0].measured) if isinstance(streams[0], Pieces) else streams[0].measured
+    noise_before_db, noise_after_db = measure_noise(meters) or (None, None)
     fields["warnings"] = (*fields["warnings"], *silences, *(gain.warning for gain in gains if gain.warning))
     gain_db = gains[0].db if gains else None
     return Report(
@@ -318,75 +324,6 @@ def denoise_file(
         noise_before_db=noise_before_db,
         noise_after_db=noise_after_db,
     )
-
-
-@dataclass(frozen=True)
-class _StreamMaker:
-    """Makes streams of a signal; `noise` is heard by each first."""
-
-    denoiser: Denoiser
-    sr: int
-    n_channels: int
-    noise: npt.NDArray[Any] | None
-
-    def make(self) -> _MeteredStream:
-        """Return a stream at its beginning."""
-        metered = _MeteredStream(self.denoiser, self.sr, self.n_channels)
-        if self.noise is not None:
-            metered.stream.prime(self.noise)
-        return metered
-
-
-class _MeteredStream:
-    """A stream, and the level of the noise in its channels, or in each if they are independent."""
-
-    def __init__(self, denoiser: Denoiser, sr: int, n_channels: int) -> None:
-        self._n_fft = frame_size(sr, denoiser.dictionary.spec.frame_seconds)
-        self._n_meters = n_channels if denoiser.channels == "independent" else 1
-        self._meters: list[PauseMeter] = []
-        self.start_measuring()
-        observers = [self._observer(i) for i in range(self._n_meters)]
-        self.stream = denoiser.stream(sr, n_channels, observer=observers)
-
-    def _observer(self, i: int) -> Observer:
-        # holding these streams would make a cycle of references
-        meters = self._meters
-        return lambda found, speech_gains, gains: meters[i].add(found.joint, speech_gains, gains)
-
-    def start_measuring(self) -> None:
-        """Forget what was measured up to here."""
-        self._meters[:] = [PauseMeter(self._n_fft) for _ in range(self._n_meters)]
-
-    @property
-    def measured(self) -> list[PauseMeter]:
-        """The meter of each stream."""
-        return list(self._meters)
-
-    def process(self, block: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
-        """Take the next block (n_channels, n) and return the speech that is ready."""
-        return {SPEECH: self.stream.process(block)}
-
-    def flush(self) -> dict[str, npt.NDArray[Any]]:
-        """End the signal and return the rest of the speech."""
-        return {SPEECH: self.stream.flush()}
-
-
-def _merged(of_pieces: Sequence[Sequence[PauseMeter]]) -> Sequence[PauseMeter]:
-    """Return one meter for each stream, which has measured all pieces."""
-    first, *others = of_pieces
-    for meters in others:
-        for meter, other in zip(first, meters, strict=True):
-            meter.merge(other)
-    return first
-
-
-def _noise_levels(meters: Iterable[PauseMeter]) -> NoiseLevels | None:
-    """Return the mean power of the noise in the channels where pauses are found; None where there are none."""
-    found = [levels for meter in meters if (levels := meter.result()) is not None]
-    if not found:
-        return None
-    powers = np.mean(10 ** (np.array(found) / 10), axis=0)
-    return NoiseLevels(*(round(float(x), 2) for x in 10 * np.log10(powers)))
 
 
 def _noise_within(reader: Reader, start: float, end: float) -> npt.NDArray[Any]:

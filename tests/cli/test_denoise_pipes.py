@@ -55,7 +55,8 @@ def talk() -> bytes:
 @pytest.fixture(scope="module")
 def denoised(talk: bytes) -> bytes:
     """What becomes of them."""
-    return Denoiser().denoise(np.frombuffer(talk, "<i2").astype(np.int16), SR).astype("<i2").tobytes()
+    y = np.frombuffer(talk, "<i2").astype(np.int16)
+    return Denoiser().denoise(y, SR, warm_up=0).astype("<i2").tobytes()
 
 
 def denoise(
@@ -133,6 +134,16 @@ def test_the_line_in_the_documentation(options: list[str], talk: bytes, denoised
     assert lines[0].startswith("standard input -> standard output: 3.0 s in ")
 
 
+def test_a_pipe_may_wait_for_what_a_file_hears_first(options: list[str], talk: bytes) -> None:
+    words = ["-", "-o", "-", "--raw", "s16le", "--rate", str(SR)]
+    y = np.frombuffer(talk, "<i2").astype(np.int16)
+    result = denoise(options, *words, "--warm-up", "2", stdin=talk)
+    assert (result.returncode, result.stdout) == (0, Denoiser().denoise(y, SR).astype("<i2").tobytes())
+    result = denoise(options, *words, "--warm-up", "two", stdin=talk)
+    assert result.returncode == 2
+    assert result.stderr == b"denoise: --warm-up two: must be a number from 0 to 60 s\n"
+
+
 def test_between_a_pipe_and_files(
     options: list[str], talk: bytes, denoised: bytes, run: Run, tmp_path: Path
 ) -> None:
@@ -151,7 +162,7 @@ def test_between_a_pipe_and_files(
     assert (entry["src"], entry["dst"], entry["status"]) == ("-", "clean.flac", "done")
 
     soundfile.write(tmp_path / "talk.flac", np.frombuffer(talk, "<i2"), SR)
-    words = ["talk.flac", "-o", "-", "--raw", "s16le", "--json", "s.json"]
+    words = ["talk.flac", "-o", "-", "--raw", "s16le", "--json", "s.json", "--warm-up", "0"]
     result = denoise(options, *words, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (0, denoised)
     assert result.stderr.startswith(b"talk.flac -> standard output: ")

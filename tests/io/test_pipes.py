@@ -22,7 +22,7 @@ from nmf_audio.io.tags.info import build_info, read_texts
 from tests.pipe import Pipe
 from tests.tiny import SR, noise, tiny_dictionary, write_noise
 
-OPTIONS: dict[str, Any] = {"dictionary": tiny_dictionary(), "method": "classic"}
+OPTIONS: dict[str, Any] = {"dictionary": tiny_dictionary(), "method": "classic", "warm_up": 0.2}
 
 
 def samples_of(stream: bytes) -> tuple[WavHead, bytes]:

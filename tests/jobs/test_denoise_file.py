@@ -116,10 +116,11 @@ def test_a_file_is_an_array_that_was_read(tmp_path: Path, n_channels: int) -> No
 def test_the_defaults_are_those_of_the_array_function() -> None:
     """None, where a ready denoiser may have others: it stands for the default of `Denoiser` then."""
     file, array = (inspect.signature(function).parameters for function in (denoise_file, denoise))
-    for name in array.keys() - {"y", "sr", "channels", "keep_noise"}:
+    for name in array.keys() - {"y", "sr", "channels", "keep_noise", "warm_up"}:
         assert file[name].default is None, name
         assert array[name].default is None, name
     assert (file["channels"].default, array["channels"].default) == (None, "linked")
+    assert (file["warm_up"].default, array["warm_up"].default) == (None, 2.0)
     # the numbers of the documentation, not the constants that they come from
     denoiser = Denoiser(TINY)
     assert (denoiser.reduction_db, denoiser.mix, denoiser.channels) == (40.0, 1.0, "linked")
@@ -230,9 +231,9 @@ def test_progress_counts_up_to_the_length_and_may_cancel(tmp_path: Path) -> None
     src = write_noise(tmp_path / "a.wav", 3.5)
     seen: list[tuple[float, float]] = []
     run(src, progress=lambda done, total: seen.append((done, total)))
-    # the denoiser holds a frame back until the end
+    # the denoiser holds two seconds back at the beginning, and a frame until the end
     assert [total for _, total in seen] == 5 * [3.5]
-    np.testing.assert_allclose([done for done, _ in seen], [1, 2, 3, 3.5, 3.5], atol=0.04)
+    np.testing.assert_allclose([done for done, _ in seen], [0, 2, 3, 3.5, 3.5], atol=0.04)
     assert seen[-2][0] < seen[-1][0] == 3.5
 
     def cancel(done: float, total: float) -> None:
@@ -307,7 +308,7 @@ def test_default_names(src: str, folder: str | None, expected: str) -> None:
 def test_noise_is_heard_first(tmp_path: Path, n_channels: int, noise_channels: int, noise_sr: int) -> None:
     src = write_noise(tmp_path / "a.wav", 1.5, n_channels=n_channels, subtype="FLOAT")
     room = write_noise(tmp_path / "room.wav", 1, sr=noise_sr, n_channels=noise_channels, subtype="FLOAT")
-    report = run(src, method="adaptive", noise=room)
+    report = run(src, method="adaptive", noise=room, warm_up=0)
     heard = soundfile.read(room, dtype="float32", always_2d=True)[0].T
     if noise_channels not in (1, n_channels):
         heard = heard.mean(axis=0, keepdims=True)
@@ -316,10 +317,10 @@ def test_noise_is_heard_first(tmp_path: Path, n_channels: int, noise_channels: i
     heard = heard[0] if len(heard) == 1 else heard
     y = np.ascontiguousarray(soundfile.read(src, dtype="float32", always_2d=True)[0].T)
     denoiser = Denoiser(TINY, method="adaptive")
-    expected = denoiser.denoise(y, SR, noise=heard)
+    expected = denoiser.denoise(y, SR, noise=heard, warm_up=0)
     out = soundfile.read(report.dst, dtype="float32", always_2d=True)[0].T
     np.testing.assert_allclose(out, expected, atol=1e-6)
-    assert not np.allclose(out, denoiser.denoise(y, SR), atol=1e-3)
+    assert not np.allclose(out, denoiser.denoise(y, SR, warm_up=0), atol=1e-3)
 
 
 def test_noise_from_the_recording_itself(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import soundfile
 from nmf_audio import Denoiser, ParameterError, Separator, denoise_file, separate_file
 from nmf_audio.jobs import cutting
 from nmf_audio.jobs.cutting import Cutter, Shape, is_worth_cutting
-from nmf_audio.jobs.denoise_file import _StreamMaker
+from nmf_audio.jobs.metered_stream import StreamMaker
 from nmf_audio.jobs.pieces import Pieces
 
 Array = npt.NDArray[np.float32]
@@ -168,7 +168,7 @@ def test_an_error_while_reading_ahead_is_raised(short_pieces: Path) -> None:
         yield make_scene(20)
         raise OSError("the disk is gone")
 
-    maker = _StreamMaker(Denoiser(), SR, 1, None)
+    maker = StreamMaker(Denoiser(), SR, 1, None, 0)
     shape = Shape(SR, 1, 60 * SR, 128)
     with (
         Pieces(blocks(), maker, ("speech",), shape, linked=True, jobs=1, progress=None) as stream,
@@ -184,7 +184,7 @@ def test_an_error_in_a_piece_is_raised(short_pieces: Path) -> None:
         y[0, 1000] = np.nan
         yield y
 
-    maker = _StreamMaker(Denoiser(), SR, 1, None)
+    maker = StreamMaker(Denoiser(), SR, 1, None, 0)
     stream = Pieces(
         (block for block in blocks()), maker, ("speech",), Shape(SR, 1, 50 * SR, 128), linked=True, jobs=1,
         progress=None,
@@ -214,7 +214,7 @@ def test_all_processes_have_the_same_to_do(minutes: int, jobs: int) -> None:
 
 def test_what_is_ready_of_a_piece_is_returned_before_it_is_done(short_pieces: Path) -> None:
     y = make_scene(40)
-    maker = _StreamMaker(Denoiser(), SR, 1, None)
+    maker = StreamMaker(Denoiser(), SR, 1, None, 0)
     blocks = (block for block in [y])
     with Pieces(
         blocks, maker, ("speech",), Shape(SR, 1, 40 * SR, 128), linked=True, jobs=1, progress=None
