@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import soundfile
+
 from nmf_audio.io.containers import Container
 from nmf_audio.io.format_chunk import FormatChunk, build_speaker_chunk, put_format
 from nmf_audio.io.media.reader import MediaReader
 from nmf_audio.io.pipe_reader import StreamReader
+from nmf_audio.io.riff import WavHead, write_head
 from nmf_audio.io.sndfile_reader import AudioReader
 from nmf_audio.io.speakers import FLAC_MASKS, is_usual, name_speakers
 from nmf_audio.io.tags import flac, id3
@@ -144,7 +148,9 @@ def collect_head(
     reader: AnyReader, container: Container, *, is_whole: bool
 ) -> tuple[list[tuple[bytes, bytes]], list[str]]:
     """Return the chunks that stand before the samples of a WAV stream, and sentences on what is left out."""
-    chunks, timed, lost = _carry_chunks(reader, container, is_whole=is_whole)
+    carried, timed, lost = _carry_chunks(reader, container, is_whole=is_whole)
+    chunks = [chunk for chunk in carried if _is_harmless(*chunk)]
+    lost += [_spell(name) for name, body in carried if (name, body) not in chunks and not is_text(name, body)]
     if not any(is_text(*chunk) for chunk in chunks):
         chunks = build_info(reader.tags) + chunks
         lost += [name for name in reader.tags if name not in (*INFO_TAGS, *_OWN_TAGS)]
@@ -158,6 +164,16 @@ def collect_head(
             lost.append(_spell(name))
     extras = Extras(timed=_describe_timed(reader, timed), left_out=lost)
     return kept, extras.list_warnings(container)
+
+
+def _is_harmless(name: bytes, body: bytes) -> bool:
+    """Whether libsndfile finds the samples behind a chunk: what is in one from a stranger may mislead it."""
+    head = write_head(WavHead(16000, 1, "PCM_16", n_bytes=2, chunks=[(name, body)]))
+    try:
+        with soundfile.SoundFile(io.BytesIO(head + bytes(2))) as sound:
+            return bool(sound.frames == 1)
+    except soundfile.LibsndfileError:
+        return False
 
 
 def list_left_out(reader: AnyReader, container: Container) -> list[str]:

@@ -227,6 +227,10 @@ def read_head(read: Callable[[int], bytes]) -> WavHead | None:
     return None
 
 
+# what libsndfile holds
+_MAX_RATE = 2**31
+
+
 def _read_format(body: bytes) -> WavHead | None:
     if len(body) < 16:
         return None
@@ -238,7 +242,12 @@ def _read_format(body: bytes) -> WavHead | None:
         if rest != _GUID_REST:
             return None
     subtype = _SUBTYPES.get((tag, bits))
-    if subtype is None or 0 in (n_channels, sr) or frame_bytes != n_channels * PCM_BYTES[subtype]:
+    if (
+        subtype is None
+        or n_channels == 0
+        or not 0 < sr < _MAX_RATE
+        or frame_bytes != n_channels * PCM_BYTES[subtype]
+    ):
         return None
     return WavHead(
         *(sr, n_channels, subtype),

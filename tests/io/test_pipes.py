@@ -357,6 +357,8 @@ def test_the_first_write_is_enough_to_recognise_the_format() -> None:
         b"\x0e\xcf\0\0\4\0\0\0abcd",
         # its size is that of a list which holds the samples, too
         b"LIST\x16\0\0\0INFOINAM\2\0\0\0a\0data\0\0\1\0",
+        # a text whose size is wrong
+        b"LIST\x22\0\0\0INFOINAM\x08\0\0\0a talk\0\0IART\3\0\0\0an \xc3\xa9\0",
     ],
 )
 def test_chunks_that_are_none_do_not_spoil_the_output(chunk: bytes) -> None:

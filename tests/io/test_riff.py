@@ -114,6 +114,7 @@ def ulaw() -> bytes:
         riff(struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 0, 48000, 0, 0, 16), data(4)),
         riff(struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 48000, 0, 4, 24), data(4)),
         riff(struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 0, 0, 2, 16), data(4)),
+        riff(struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 2**31, 0, 2, 16), data(4)),
         riff(b"big " + struct.pack("<I", 2**30)),
         ulaw(),
     ],
