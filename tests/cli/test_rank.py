@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import soundfile as sf
 from nmf_audio import choose_n_components, find_rank, find_recordings, load_dictionary
 from nmf_audio.cli.main import main
 from nmf_audio.errors import AudioFileError, ParameterError
+from nmf_audio.nmf import CrossValidation, cross_validate
 
 SR = 16000
 
@@ -123,9 +125,16 @@ def test_the_functions_are_those_of_the_command(
     corpus = find_recordings([recordings], sr=SR)
     found = find_rank(corpus, ranks=[2, 3], n_frames=200, rng=0)
     assert found.best == 3
-    assert choose_n_components(corpus, one_group=True, l1_H=0.1, rng=0) == choose_n_components(
-        corpus, one_group=True, l1_H=0.0, rng=0
-    )
+    penalties: list[float] = []
+
+    def validate(*arguments: Any, l1_H: float, **options: Any) -> CrossValidation:
+        penalties.append(l1_H)
+        return cross_validate(*arguments, l1_H=l1_H, **options)
+
+    monkeypatch.setattr("nmf_audio.training.rank_search.cross_validate", validate)
+    for penalty in (0.0, 1.0):
+        assert choose_n_components(corpus, one_group=True, l1_H=penalty, rng=0) == 2
+    assert penalties == [0.1, 1.0], "without one, atoms put anything where entries are hidden"
     with pytest.raises(ParameterError, match="ranks=900; must be at most"):
         find_rank(corpus, ranks=900)
     sf.write(tmp_path / "silence.wav", np.zeros(SR), SR)
