@@ -33,10 +33,13 @@ if TYPE_CHECKING:
     from nmf_audio.io.pcm import RawFormat
     from nmf_audio.jobs.batch import denoise_files, separate_files
     from nmf_audio.jobs.denoise_file import denoise_file
-    from nmf_audio.jobs.report import Report, SeparationReport
+    from nmf_audio.jobs.report import Report, RestorationReport, SeparationReport
+    from nmf_audio.jobs.restore_file import restore_file
     from nmf_audio.jobs.separate_file import separate_file
     from nmf_audio.live import LiveDenoiser
     from nmf_audio.nmf import NMF
+    from nmf_audio.restoration.restorer import Restorer, restore
+    from nmf_audio.restoration.stream import RestorationStream
     from nmf_audio.separation.blind import BlindSeparator
     from nmf_audio.separation.example import ExampleSeparator
     from nmf_audio.separation.percussive import PercussiveSeparator
@@ -64,10 +67,13 @@ _NAMES = {
     "io.pcm": "RawFormat",
     "jobs.batch": "denoise_files separate_files",
     "jobs.denoise_file": "denoise_file",
-    "jobs.report": "Report SeparationReport",
+    "jobs.report": "Report RestorationReport SeparationReport",
+    "jobs.restore_file": "restore_file",
     "jobs.separate_file": "separate_file",
     "live": "LiveDenoiser",
     "nmf": "NMF",
+    "restoration.restorer": "Restorer restore",
+    "restoration.stream": "RestorationStream",
     "separation.blind": "BlindSeparator",
     "separation.example": "ExampleSeparator",
     "separation.percussive": "PercussiveSeparator",
@@ -108,6 +114,9 @@ __all__ = [
     "PercussiveSeparator",
     "RawFormat",
     "Report",
+    "RestorationReport",
+    "RestorationStream",
+    "Restorer",
     "SeparationReport",
     "SeparationStream",
     "Separator",
@@ -125,6 +134,8 @@ __all__ = [
     "own_dictionaries",
     "read_recordings",
     "read_sources",
+    "restore",
+    "restore_file",
     "separate",
     "separate_file",
     "separate_files",

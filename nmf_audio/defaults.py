@@ -11,6 +11,7 @@ __all__ = [
     "DEFAULT_NAME",
     "DEFAULT_NOISE_NAME",
     "DEFAULT_REDUCTION_DB",
+    "DEFAULT_RESTORED_NAME",
     "DEFAULT_SOURCE_NAME",
     "DEFAULT_WARM_UP",
     "METHOD_NAMES",
@@ -32,6 +33,9 @@ DEFAULT_CHANNELS = "linked"
 
 DEFAULT_NAME = "{stem}.denoised{ext}"
 """How an output is called: ``{stem}`` and ``{ext}`` are those of the recording."""
+
+DEFAULT_RESTORED_NAME = "{stem}.restored{ext}"
+"""The same of a recording that is restored."""
 
 DEFAULT_NOISE_NAME = "{stem}.noise{ext}"
 """How what was removed is called in examples."""

@@ -19,6 +19,7 @@ from nmf_audio import (
     LiveDenoiser,
     ParameterError,
     PercussiveSeparator,
+    Restorer,
     Separator,
 )
 from nmf_audio._checks import Checked, Constant
@@ -32,6 +33,8 @@ MAKE: dict[str, Callable[[], Any]] = {
     "BlindSeparator": lambda: BlindSeparator(2),
     "ExampleSeparator": lambda: ExampleSeparator(0, 1),
     "PercussiveSeparator": PercussiveSeparator,
+    "Restorer": Restorer,
+    "RestorationStream": lambda: Restorer().learn([], 16000),
 }
 
 
@@ -49,6 +52,8 @@ MAKE: dict[str, Callable[[], Any]] = {
         ("ExampleSeparator", "n_example", 4, 0),
         ("ExampleSeparator", "n_rest", 4, 4.5),
         ("PercussiveSeparator", "continuity", 10, float("nan")),
+        ("Restorer", "clip_level", 0.5, -1),
+        ("Restorer", "gaps", ((0.5, 0.55),), [(1, 2)]),
     ],
 )
 def test_a_setting_is_checked_whenever_it_is_set(name: str, setting: str, good: Any, bad: Any) -> None:
@@ -70,6 +75,7 @@ def test_a_setting_is_checked_whenever_it_is_set(name: str, setting: str, good: 
         ("BlindSeparator", ("sources", "n_components", "group_sparsity", "places", "beta")),
         ("ExampleSeparator", ("sources", "start", "end", "origin", "beta")),
         ("PercussiveSeparator", ("sources", "beta")),
+        ("RestorationStream", ("sr", "n_channels", "latency", "channels")),
     ],
 )
 def test_what_the_rest_depends_on_can_not_be_changed(name: str, attributes: tuple[str, ...]) -> None:

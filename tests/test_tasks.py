@@ -29,6 +29,7 @@ RECORDINGS = {
     "python-script": [],
     "live": ["room.wav"],
     "own-sounds": ["my_piano/a.wav", "my_piano/b.wav"],
+    "restore": ["loud.wav", "call.wav"],
 }
 STEREO = {"panel.wav", "interview.wav", "guide.wav", "b.wav"}
 CUT = {"episode.wav", "interview.wav", "lecture.mp3"}

@@ -41,6 +41,8 @@ _OPTIONS = {
     "n_steps": "--steps",
     "places": "--by-place",
     "reduction_db": "--reduction",
+    "faults": "--only",
+    "gain_db": "--gain",
     "sr": "--rate",
 }
 """Options that have other names than the arguments that they set."""

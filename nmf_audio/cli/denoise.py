@@ -36,25 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="recording to denoise, or a pattern such as 'talks/*.wav'; with -r a folder; - for standard input",
     )
-    files.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        type=common.parse_location,
-        help="where to write, if there is one input; its extension names the format; - for standard output, as WAV "
-        "(default: named as --name, beside the input)",
-    )
-    files.add_argument(
-        "--output-dir",
-        metavar="FOLDER",
-        type=common.parse_location,
-        help="folder for the outputs, made if it is missing (default: beside each input)",
-    )
-    files.add_argument(
-        "--name",
-        metavar="PATTERN",
-        help=f"names of outputs (default: {defaults.DEFAULT_NAME}: stem and extension of the input)",
-    )
+    settings.add_output_arguments(files, defaults.DEFAULT_NAME)
     files.add_argument("-r", "--recursive", action="store_true", help="denoise all recordings in folders")
     files.add_argument(
         "--watch",

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from nmf_audio.io.pcm import RawFormat
     from nmf_audio.jobs.file_work import FileWork
-    from nmf_audio.jobs.report import Report, SeparationReport
+    from nmf_audio.jobs.report import Report, RestorationReport, SeparationReport
 
-AnyReport = TypeVar("AnyReport", "Report", "SeparationReport")
+AnyReport = TypeVar("AnyReport", "Report", "SeparationReport", "RestorationReport")
 
 
 def check(

@@ -13,9 +13,7 @@ from nmf_audio.cli import common
 from nmf_audio.io.remote import identify
 
 if TYPE_CHECKING:
-    from nmf_audio.jobs.report import Report, SeparationReport
-
-    AnyReport = Report | SeparationReport
+    from nmf_audio.jobs.report import AnyReport
 
 SCHEMA = 1
 SUFFIXES = (".json", ".jsonl", ".parquet")
@@ -90,7 +88,7 @@ def build(
 
 def make_entry(report: "AnyReport") -> dict[str, Any]:
     """Return what a report says of one file, in JSON's types."""
-    from nmf_audio.jobs.report import Report
+    from nmf_audio.jobs.report import Report, RestorationReport
 
     written = report.status in ("done", "partial")
 
@@ -106,6 +104,13 @@ def make_entry(report: "AnyReport") -> dict[str, Any]:
         entry = {"src": entry["src"], "dst": str(report.dst), **entry}
         entry |= values(*_VALUES, *_LEVELS, "n_clipped")
         entry["keep_noise"] = None if report.keep_noise is None else str(report.keep_noise)
+    elif isinstance(report, RestorationReport):
+        entry = {"src": entry["src"], "dst": str(report.dst), **entry}
+        entry |= values(*_VALUES, "level_after_db", "peak_after_db", "n_restored", "n_clipped")
+        entry["clip_levels_db"], entry["gaps"] = (
+            list(report.clip_levels_db),
+            [list(gap) for gap in report.gaps],
+        )
     else:
         levels = {name: _finite(report.levels_db[name]) if written else None for name in report.parts}
         entry["parts"] = {

@@ -11,7 +11,17 @@ from nmf_audio.io.remote import identify
 __all__ = ["find_outputs"]
 
 PARTS = (
-    *("denoised", "noise", "speech", "harmonic", "percussive", "example", "rest", defaults.RESIDUAL),
+    *(
+        "denoised",
+        "restored",
+        "noise",
+        "speech",
+        "harmonic",
+        "percussive",
+        "example",
+        "rest",
+        defaults.RESIDUAL,
+    ),
     *(f"source{i}" for i in range(1, 17)),
 )
 """What the usual names of outputs have behind the stem."""

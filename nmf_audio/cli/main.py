@@ -12,6 +12,7 @@ from nmf_audio.cli.parser import Parser
 COMMANDS = {
     "denoise": "nmf_audio.cli.denoise",
     "separate": "nmf_audio.cli.separate",
+    "restore": "nmf_audio.cli.restore",
     "train": "nmf_audio.cli.train",
     "rank": "nmf_audio.cli.rank",
     "dictionaries": "nmf_audio.cli.dictionaries",
@@ -41,7 +42,8 @@ def build_parser(names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentPar
     """Build the parser of ``nmf-audio`` with some of `COMMANDS`, of which only these modules are imported."""
     parser = Parser(
         prog="nmf-audio",
-        description="Denoise speech, separate mixtures, and train and inspect the dictionaries for both.",
+        description="Denoise speech, separate mixtures, fill in clipped samples and gaps, and train and inspect "
+        "dictionaries.",
     )
     common.add_version(parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -11,20 +11,18 @@ from nmf_audio.cli.times import format_time
 from nmf_audio.io.remote import Url
 
 if TYPE_CHECKING:
-    from nmf_audio.jobs.report import Report, SeparationReport
-
-    AnyReport = Report | SeparationReport
+    from nmf_audio.jobs.report import AnyReport, RestorationReport
 
 
 def print_report(args: argparse.Namespace, report: "AnyReport") -> None:
     """Print what became of a recording, if it is no error."""
-    from nmf_audio.jobs.report import Report
+    from nmf_audio.jobs.report import Report, RestorationReport, SeparationReport
 
     if report.status == "failed":
         return
     src = streams.display_name(report.src)
     if report.status == "skipped":
-        existing = f"{report.dst} exists" if isinstance(report, Report) else "its parts exist"
+        existing = "its parts exist" if isinstance(report, SeparationReport) else f"{report.dst} exists"
         common.print_message(args, f"{src}: skipped, {existing}")
         return
     if report.status == "done" and args.verbosity >= 1:
@@ -37,12 +35,25 @@ def print_report(args: argparse.Namespace, report: "AnyReport") -> None:
         facts = ", ".join([*_speed(report), *removed, *_changes(report)])
         common.print_message(args, f"{src} -> {dst}: {facts}")
         detail += f"; method {report.method}, dictionary {report.dictionary}"
+    elif isinstance(report, RestorationReport):
+        dst = streams.display_name(report.dst, output=True)
+        facts = ", ".join([*_speed(report), _restored(report), *_changes(report)])
+        common.print_message(args, f"{src} -> {dst}: {facts}")
     else:
         common.print_message(args, f"{src}: {', '.join([*_speed(report), *_changes(report)])}")
         for name, path in report.parts.items():
             level = _level(report.levels_db[name], report.level_before_db)
             common.print_message(args, f"  -> {path} ({level})")
     common.print_message(args, detail, level=2)
+
+
+def _restored(report: "RestorationReport") -> str:
+    """Say what was restored."""
+    levels_db = [level_db for level_db in report.clip_levels_db if level_db is not None]
+    words = [f"{report.n_restored} samples clipped at {min(levels_db):.1f} dB"] if report.n_restored else []
+    if report.gaps:
+        words.append(f"{len(report.gaps)} gap{'s' if len(report.gaps) > 1 else ''}")
+    return f"{' and '.join(words)} restored" if words else "nothing to restore"
 
 
 def _speed(report: "AnyReport") -> list[str]:

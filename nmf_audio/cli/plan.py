@@ -91,7 +91,10 @@ def plan_watching(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
 
 
 def plan_denoising(args: argparse.Namespace, errors: list[str]) -> list[Plan]:
-    """Find the recordings and their outputs ``speech`` and ``noise``; touch nothing but leftovers."""
+    """Find the recordings and their outputs ``speech`` and ``noise``; touch nothing but leftovers.
+
+    Those of restoration are called the same.
+    """
     inputs = _find_all(args, errors)
     args.goes_on = args.output is None and _goes_on(args, inputs)
     if args.output is None and args.output_dir is None:
@@ -162,7 +165,7 @@ def plan_one(entry: Input, args: argparse.Namespace) -> Plan:
     """Return what becomes of one recording."""
     from nmf_audio.jobs.output_names import default_output
 
-    name = args.name or defaults.DEFAULT_NAME
+    name = args.name or args.default_name
     dst = args.output or default_output(entry.like, _folder(entry, args), name=name, format=args.format)
     outputs = {"speech": dst}
     if args.keep_noise is not None:

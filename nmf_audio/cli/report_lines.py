@@ -13,9 +13,7 @@ from nmf_audio.cli import common, json_report
 from nmf_audio.io.locks import lock
 
 if TYPE_CHECKING:
-    from nmf_audio.jobs.report import Report, SeparationReport
-
-    AnyReport = Report | SeparationReport
+    from nmf_audio.jobs.report import AnyReport
 
 CLOCK_SECONDS = 2.0
 """By how much the clocks of a disk and of this computer may differ."""

@@ -73,6 +73,30 @@ def add_sound_arguments(group: "argparse._ActionsContainer") -> None:
     group.add_argument("--show-preset", action=_ShowPresets, nargs=0, help="list the presets and exit")
 
 
+def add_output_arguments(group: "argparse._ActionsContainer", name: str) -> None:
+    """Add ``-o``, ``--output-dir`` and ``--name``, for commands with one output for each input."""
+    group.set_defaults(default_name=name)
+    group.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=common.parse_location,
+        help="where to write, if there is one input; its extension names the format; - for standard output, as WAV "
+        "(default: named as --name, beside the input)",
+    )
+    group.add_argument(
+        "--output-dir",
+        metavar="FOLDER",
+        type=common.parse_location,
+        help="folder for the outputs, made if it is missing (default: beside each input)",
+    )
+    group.add_argument(
+        "--name",
+        metavar="PATTERN",
+        help=f"names of outputs (default: {name}: stem and extension of the input)",
+    )
+
+
 def add_format_arguments(group: "argparse._ActionsContainer") -> None:
     """Add what `read_output_options` reads, and ``--list-formats``."""
     group.add_argument(
@@ -98,7 +122,7 @@ def add_format_arguments(group: "argparse._ActionsContainer") -> None:
     )
 
 
-def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
+def add_many_arguments(parser: argparse.ArgumentParser, skipped: str, *, cuts_long_ones: bool = True) -> None:
     """Add the options for many files; `skipped` is what ``--skip-existing`` skips."""
     many = parser.add_argument_group("many files")
     many.add_argument(
@@ -106,7 +130,8 @@ def add_many_arguments(parser: argparse.ArgumentParser, skipped: str) -> None:
         "--jobs",
         metavar="N",
         default="1",
-        help="files, or pieces of a single long one, to process at the same time (default: %(default)s)",
+        help=f"files{', or pieces of a single long one,' if cuts_long_ones else ''} to process at the same time "
+        "(default: %(default)s)",
     )
     many.add_argument(
         "--isolate",

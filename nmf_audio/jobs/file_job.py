@@ -93,6 +93,8 @@ class FileJob:
         those of all. Otherwise the first output is the result, and the rest a by-product.
     keep_silent_rest : bool
         Write the rest even if there is next to nothing in it.
+    keep_digits : bool
+        What the stream leaves as it is comes out with all its digits, even if it has more than float32 holds.
     others : tuple of path
         What else is read, and must not be written over.
     n_passes : int
@@ -108,6 +110,7 @@ class FileJob:
     rest: str | None = None
     parts: bool = False
     keep_silent_rest: bool = True
+    keep_digits: bool = False
     others: tuple[PathLike, ...] = ()
     raw: RawFormat | None = None
     n_passes: int = 1
@@ -133,8 +136,9 @@ class FileJob:
         with ExitStack() as stack:
             reader = self._open(stack)
             section = SectionReader(reader, self.start, self.end)
-            wide = self.rest is not None and reader.container.subtype in _WIDE_SUBTYPES
-            # more digits than float32 has matter only where a remainder must add up to them
+            # more digits than float32 has matter only where samples are to stay as they are, or to add up
+            matters = self.keep_digits or self.rest is not None
+            wide = matters and reader.container.subtype in _WIDE_SUBTYPES
             dtype = np.float64 if wide else np.float32
             dropped: list[Path] = []
             # in their places together, or not at all
@@ -151,8 +155,9 @@ class FileJob:
             # what takes long comes after all that may be refused
             stream = prepare(reader, self._first_pass(reader, dtype))
             levels = pump(
-                section.blocks(dtype, self._progress(first)), stream, write, self.rest, exact=self.parts
-            )
+                section.blocks(dtype, self._progress(first)), stream, write, self.rest, exact=self.parts,
+                dtype=dtype if self.keep_digits else np.float32,
+            )  # fmt: skip
             if self.progress is not None:
                 self.progress(first.n_written / first.sr, first.n_written / first.sr)
             if self.rest is not None and self._drops_rest(self.rest, levels):

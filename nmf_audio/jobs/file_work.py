@@ -15,11 +15,11 @@ from nmf_audio.io.remote import exists
 from nmf_audio.io.temporary import remove_leftovers, remove_leftovers_beside
 from nmf_audio.jobs.denoise_file import denoise_file
 from nmf_audio.jobs.processes import ProcessEndedError
-from nmf_audio.jobs.report import Report, SeparationReport
+from nmf_audio.jobs.report import Report, RestorationReport, SeparationReport
 
 __all__ = ["FileWork", "work_on"]
 
-AnyReport = TypeVar("AnyReport", Report, SeparationReport)
+AnyReport = TypeVar("AnyReport", Report, SeparationReport, RestorationReport)
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,11 @@ def pump(
     rest: str | None = None,
     *,
     exact: bool = False,
+    dtype: type[np.floating[Any]] = np.float32,
 ) -> Levels:
     """Send all of a signal through a stream; return the levels of the signal and of what came out.
 
-    `write` takes what comes out for each output (n_channels, m), float32, and returns it as it was stored. The
+    `write` takes what comes out for each output (n_channels, m), of `dtype`, and returns it as it was stored. The
     output `rest` gets what remains: the input minus the others as they were stored. With `exact` that is
     computed in float64, and levels are those of the samples as stored.
     """
@@ -88,7 +89,7 @@ def pump(
         stored = {}
         for name in write:
             if name != rest:
-                y = np.atleast_2d(signals[name]).astype(np.float32, copy=False)
+                y = np.atleast_2d(signals[name]).astype(dtype, copy=False)
                 stored[name] = write[name](y)
                 energies[name] += _energy(stored[name] if exact else y)
         if rest is None or not y.shape[1]:
@@ -105,7 +106,7 @@ def pump(
         energy_in += _energy(block)
         if rest is not None:
             waiting.append(block)
-        emit(stream.process(block.astype(np.float32, copy=False)))
+        emit(stream.process(block.astype(dtype, copy=False)))
     emit(stream.flush())
     return Levels(n_values, energy_in, energies)
 

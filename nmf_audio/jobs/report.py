@@ -1,4 +1,4 @@
-"""Reports: what became of a recording that was denoised or separated."""
+"""Reports: what became of a recording that was denoised, separated or restored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["FileReport", "Report", "SeparationReport", "Status"]
+__all__ = ["AnyReport", "FileReport", "Report", "RestorationReport", "SeparationReport", "Status"]
 
 Status = Literal["done", "partial", "failed", "skipped"]
 
@@ -130,3 +130,38 @@ class SeparationReport(FileReport):
     parts: dict[str, Path]
     status: Status
     levels_db: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RestorationReport(FileReport):
+    """Result of restoring one recording: the fields of `FileReport`, and more.
+
+    Parameters
+    ----------
+    src, dst : Path or Url
+        The recording, and what was written.
+    status : {'done', 'partial', 'failed', 'skipped'}
+        As of `Report`.
+    clip_levels_db : tuple of float or None
+        Of each channel, the level of its clipping in decibels below full scale; None if it is not clipped.
+    n_restored : int
+        Clipped samples that were restored, of all channels.
+    gaps : tuple of (start, end)
+        Seconds, in the output: the gaps that were filled, in any channel.
+    level_after_db : float
+        Level of what came out, as `level_before_db`.
+    peak_after_db : float
+        Largest sample of it, in decibels above full scale.
+    """
+
+    src: Path
+    dst: Path
+    status: Status
+    clip_levels_db: tuple[float | None, ...] = ()
+    n_restored: int = 0
+    gaps: tuple[tuple[float, float], ...] = ()
+    level_after_db: float = -math.inf
+    peak_after_db: float = -math.inf
+
+
+AnyReport = Report | SeparationReport | RestorationReport

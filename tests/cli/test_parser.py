@@ -65,7 +65,7 @@ def test_denoise(
         ([], "nmf-audio: COMMAND is missing; nmf-audio --help shows what is needed"),
         (
             ["denois"],
-            "nmf-audio: COMMAND denois: must be denoise, separate, train, ",
+            "nmf-audio: COMMAND denois: must be denoise, separate, restore, ",
         ),
         (
             ["separate", "a.wav", "--source", "b.npz", "--blnd"],

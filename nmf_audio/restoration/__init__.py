@@ -1,0 +1,1 @@
+"""Restoration of samples that are lost: clipping and gaps."""
