@@ -64,8 +64,6 @@ from dataclasses import dataclass
 from tests.stress import frame
 
 frame.HANG_SECONDS, frame.MOST_MEMORY = 0.5, 30e6
-kept = []
-
 class Numbers:
     name = "numbers"
     def whole(self):
@@ -93,9 +91,7 @@ sys.exit(frame.run_trial(Numbers(), frame.parse_options("", ["--cases", "8"])))
         ("os.abort()", r"the process dies by SIGABRT in <string>:\d+ check"),
         pytest.param("os._exit(3)", "the process dies with exit code 3", marks=pytest.mark.slow),
         pytest.param("while True: pass", "hangs for more than 0.5 s", marks=pytest.mark.slow),
-        pytest.param(
-            "kept.append(bytearray(10**8))", r"takes \d+ MB more than what is whole", marks=pytest.mark.slow
-        ),
+        pytest.param("len(b'x' * 10**8)", r"takes \d+ MB more than what is whole", marks=pytest.mark.slow),
     ],
 )
 def test_what_fails_is_found_and_the_smallest_is_kept(tmp_path: Path, act: str, problem: str) -> None:
@@ -133,7 +129,7 @@ def test_a_stream_that_ran_for_long_is_as_a_fresh_one(tmp_path: Path) -> None:
 def test_bits_are_the_same_in_every_way(tmp_path: Path) -> None:
     done = run("tests.stress.determinism", "--seconds", "1", "--machines", folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1].startswith("determinism --seed 1: 13 cases, none failed; ")
+    assert done.stdout.splitlines()[-1].startswith("determinism --seed 1: 14 cases, none failed; ")
 
 
 def test_layouts_have_the_parts_of_files() -> None:

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from nmf_audio import Denoiser, denoise_file
+from nmf_audio import Denoiser, Stream, denoise_file
 from tests.pipe import Pipe
 from tests.stress.frame import Tally, make_folder, note, parse_options, summarise
 
@@ -61,22 +61,39 @@ def run_command(
 def find_ways(folder: Path, method: str, y: Array, rng: np.random.Generator) -> dict[str, Array]:
     """Return what comes of a recording in each way, without other processes."""
     denoiser = Denoiser(method=method)
-    denoise_file(folder / "a.wav", folder / "out.wav", denoiser=denoiser, force=True)
+    denoise_file(folder / "a.wav", folder / "out.wav", denoiser=denoiser, warm_up=0)
     target = Pipe()
     denoise_file(Pipe((folder / "a.wav").read_bytes(), 999), target, denoiser=denoiser)
     found = {
         "file": soundfile.read(folder / "out.wav", dtype="float32")[0],
         "pipe": soundfile.read(io.BytesIO(bytes(target.content)), dtype="float32")[0],
-        "array": denoiser.denoise(y, SR),
+        "array": denoiser.denoise(y, SR, warm_up=0),
     }
     for name, sizes in (("odd blocks", (1, 7, 509)), ("any blocks", (64, 4096, 44100))):
-        stream, at, parts = denoiser.stream(SR), 0, []
-        while at < len(y):
-            n = int(rng.choice(sizes))
-            parts.append(stream.process(y[at : at + n]))
-            at += n
-        found[name] = np.concatenate([*parts, stream.flush()], axis=-1)[..., -len(y) :]
+        found[name] = send(rng, denoiser.stream(SR), y, sizes)
     return found
+
+
+def compare_warm(folder: Path, method: str, y: Array, rng: np.random.Generator) -> float:
+    """Return how far a stream that heard the beginning first is from a file, whose beginning is heard by default."""
+    denoiser = Denoiser(method=method)
+    denoise_file(folder / "a.wav", folder / "warm.wav", denoiser=denoiser)
+    stream = denoiser.stream(SR)
+    stream.prime(beginning=y[: 2 * SR])
+    return _difference(
+        send(rng, stream, y, (7, 4096)), soundfile.read(folder / "warm.wav", dtype="float32")[0]
+    )
+
+
+def send(rng: np.random.Generator, stream: Stream, y: Array, sizes: Sequence[int]) -> Array:
+    """Send a signal through a stream in blocks of some sizes, and return all that comes out, in step with it."""
+    at, parts = 0, []
+    while at < len(y):
+        n = int(rng.choice(sizes))
+        parts.append(stream.process(y[at : at + n]))
+        at += n
+    out: Array = np.concatenate([*parts, stream.flush()], axis=-1)[..., -len(y) :]
+    return out
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             (folder / "out").mkdir()
             found = find_ways(folder, method, y, np.random.default_rng(options.seed))
             whole = found["file"]
-            words = ["--output-dir", "out", "--name", "{stem}{ext}"]
+            words = ["--output-dir", "out", "--name", "{stem}{ext}", "--warm-up", "0"]
             for name, more, environment in (
                 ("the command", ["a.wav"], {}),
                 ("another hash seed", ["a.wav"], {"PYTHONHASHSEED": "7"}),
@@ -112,6 +129,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 problem = "" if same else f"{method}, {name}: {_difference(out, whole):.1e} of the peak off"
                 note(tally, "determinism", i, problem, 0)
                 i += 1
+            off = compare_warm(folder, method, y, np.random.default_rng(options.seed))
+            problem = f"{method}, a stream that heard the beginning: {off:.1e} of the peak off" if off else ""
+            note(tally, "determinism", i, problem, 0)
+            i += 1
             for environment in MACHINES if options.rest.machines else ():
                 out = run_command(folder, method, "a.wav", *words, environment=environment)
                 off, name = _difference(out, whole), environment["OPENBLAS_CORETYPE"]
