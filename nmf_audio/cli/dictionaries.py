@@ -42,7 +42,7 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "arrays, what it was learned from and under which licence. A hash tells whether two files are the same, not "
         "who made them: compare it with one from a source that you trust.",
     )
-    verify.add_argument(
+    verify.add_argument_group("checks").add_argument(
         "--sha256",
         metavar="HASH",
         help="of the file or of its arrays, as its author states it; another one is an error, exit code 1 "

@@ -61,7 +61,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("nmf-audio live --latency ", {"low", "high"}),
         ("nmf-audio train speech ta", {"talk.wav", "talks"}),
         ("nmf-audio train denoiser --sp", {"--speech", "--speech-atoms"}),
-        ("nmf-audio dictionaries ", {"list", "info", "plot"}),
+        ("nmf-audio dictionaries ", {"list", "info", "plot", "verify"}),
         ("nmf-audio completion t", {"tcsh"}),
         ("nmf-audio denoise --skip", {"--skip-existing"}),
     ],
