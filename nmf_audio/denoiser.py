@@ -10,16 +10,8 @@ from typing import Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import (
-    Checked,
-    Constant,
-    check_callable,
-    check_choice,
-    check_flag,
-    check_kind,
-    check_number,
-    invalid,
-)
+from nmf_audio._attributes import Checked, Constant
+from nmf_audio._checks import check_callable, check_choice, check_flag, check_kind, check_number, invalid
 from nmf_audio.decompose import METHODS, default_method, make_decomposition
 from nmf_audio.defaults import (
     CHANNEL_MODES,

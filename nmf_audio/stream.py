@@ -10,7 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Constant, invalid, out_of_order
+from nmf_audio._attributes import Constant
+from nmf_audio._checks import invalid, out_of_order
 from nmf_audio._types import Array, ComplexArray
 from nmf_audio.decompose.analysis import AnalysedFrames, Analysis
 from nmf_audio.decompose.base import Decomposition

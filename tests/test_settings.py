@@ -22,7 +22,7 @@ from nmf_audio import (
     Restorer,
     Separator,
 )
-from nmf_audio._checks import Checked, Constant
+from nmf_audio._attributes import Checked, Constant
 from tests.tiny import tiny_dictionary
 
 MAKE: dict[str, Callable[[], Any]] = {

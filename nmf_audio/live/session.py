@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from nmf_audio._attributes import Constant
 from nmf_audio._checks import (
-    Constant,
     check_choice,
     check_flag,
     check_number,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Checked, check_choice, check_number, conflict, invalid
+from nmf_audio._attributes import Checked
+from nmf_audio._checks import check_choice, check_number, conflict, invalid
 from nmf_audio.dsp.bands import check_rate
 from nmf_audio.dsp.samples import check_block, check_channels, check_samples, in_blocks, to_float
 from nmf_audio.restoration.faults import MAX_GAP_SECONDS, ClipLevels, PeakCounter, Span

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Constant
+from nmf_audio._attributes import Constant
 from nmf_audio._types import AnyArray
 from nmf_audio.dsp.samples import FULL_SCALE, check_block, from_float
 from nmf_audio.nmf.blas import single_blas

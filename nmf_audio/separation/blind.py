@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Constant, check_flag, check_whole, conflict
+from nmf_audio._attributes import Constant
+from nmf_audio._checks import check_flag, check_whole, conflict
 from nmf_audio._types import AnyArray, ShareProgress
 from nmf_audio.defaults import DEFAULT_GROUP_SPARSITY
 from nmf_audio.nmf import Penalty, cluster, factorize, factorize_penalised, factorize_tensor, k_means

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from nmf_audio._checks import Checked, Constant, check_number, check_whole, invalid
+from nmf_audio._attributes import Checked, Constant
+from nmf_audio._checks import check_number, check_whole, invalid
 from nmf_audio._types import Array, ShareProgress
 from nmf_audio.dsp.samples import check_channels
 from nmf_audio.errors import ParameterError

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nmf_audio._checks import Checked
+from nmf_audio._attributes import Checked
 from nmf_audio._types import Array, ShareProgress
 from nmf_audio.defaults import DEFAULT_CONTINUITY
 from nmf_audio.dsp.gains import ratio_mask

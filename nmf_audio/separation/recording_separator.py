@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Checked, Constant, check_choice, check_kind, check_number, invalid
+from nmf_audio._attributes import Checked, Constant
+from nmf_audio._checks import check_choice, check_kind, check_number, invalid
 from nmf_audio._types import Array, ShareProgress
 from nmf_audio.dsp.bands import check_rate, frame_size
 from nmf_audio.dsp.samples import check_channels, check_samples, in_blocks

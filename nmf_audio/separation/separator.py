@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Checked, Constant, check_number, check_whole, invalid, out_of_order
+from nmf_audio._attributes import Checked, Constant
+from nmf_audio._checks import check_number, check_whole, invalid, out_of_order
 from nmf_audio._types import Array, ShareProgress
 from nmf_audio.decompose import default_method, make_decomposition
 from nmf_audio.decompose.base import Decomposition

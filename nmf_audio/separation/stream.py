@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import Constant, check_number, check_whole, invalid
+from nmf_audio._attributes import Constant
+from nmf_audio._checks import check_number, check_whole, invalid
 from nmf_audio._types import Array, ComplexArray, ShareProgress
 from nmf_audio.decompose.analysis import Analysis
 from nmf_audio.decompose.base import Decomposition
