@@ -110,7 +110,9 @@ def test_a_training_chooses_its_number_of_atoms(
     output = tmp_path / "auto.npz"
     words = ["train", kind, str(recordings), "-o", str(output), "--iterations", "5", "--sparsity", "0.1"]
     assert main([*words, "--rank", "auto"]) == 0
-    n = load_dictionary(output).n_components(kind)
+    dictionary = load_dictionary(output)
+    assert "--rank auto" in dictionary.meta["commands"][0]
+    n = dictionary.n_components(kind)
     assert 3 <= n <= 4
     assert f"--rank auto: {n} atoms, by entries that are held out" in capsys.readouterr().out
     assert main([*words, "--rank", "auto", "--components", "3", "--force"]) == 2
