@@ -156,7 +156,7 @@ def reporting_warnings(args: argparse.Namespace) -> "Iterator[list[warnings.Warn
         try:
             yield caught
         except CorpusWarning as error:
-            raise AudioFileError(f"{error}; with --strict nothing is trained") from None
+            raise AudioFileError(f"{error}; with --strict the command stops there") from None
     for warning in caught:
         common.report_error(args, f"warning: {warning.message}")
 

@@ -31,7 +31,7 @@ from nmf_audio.nmf.quadratic import Quadratic
 __all__ = ["SOLVERS", "Solver", "improve_unit_rows"]
 
 ENOUGH = 0.03
-"""Coordinate descent ends where a sweep lowers the cost by less than this part of what the first did."""
+"""Coordinate descent ends where a sweep lowers the cost by less than this part of what the first did; docs/nmf.md."""
 
 SUFFICIENT = 0.01
 """Share of the decrease that the gradient promises, which a projected step must reach."""

@@ -94,7 +94,7 @@ def test_a_recording_that_cannot_be_read_is_named(
     assert main(words) == 1
     assert "broken.wav" in capsys.readouterr().err
     assert main([*words, "--strict"]) == 1
-    assert "with --strict nothing is trained" in capsys.readouterr().err
+    assert "with --strict the command stops there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["speech", "noise"])
