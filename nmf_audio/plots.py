@@ -350,6 +350,8 @@ def plot_ranks(compared: RankComparison, *, ax: Axes | None = None) -> Axes:
     >>> plot_ranks(compare_ranks(np.ones((4, 6)), [1, 2], rng=0)).get_xlabel()
     'atoms'
     """
+    from nmf_audio.nmf.cross_validation import standard_error
+
     ax = new_axes(8.0, 5.0) if ax is None else ax
     ranks, held_out = compared.ranks, compared.held_out
     lines = [
@@ -357,9 +359,13 @@ def plot_ranks(compared: RankComparison, *, ax: Axes | None = None) -> Axes:
         *ax.plot(ranks, compared.principal, "s--", label="of principal components: the least possible"),
     ]
     right = ax.twinx()
-    error = held_out.std(axis=0, ddof=1) / np.sqrt(len(held_out))
     bars = right.errorbar(
-        ranks, held_out.mean(axis=0), error, color="C2", marker="^", label="held-out entries (right)"
+        ranks,
+        held_out.mean(axis=0),
+        standard_error(held_out),
+        color="C2",
+        marker="^",
+        label="held-out entries (right)",
     )
     chosen = ax.axvline(compared.best, color="black", linestyle=":", label=f"{compared.best} atoms")
     ax.set_xscale("log", base=2)

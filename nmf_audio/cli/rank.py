@@ -24,8 +24,8 @@ It learns dictionaries of 1, 2, 3, 4, 6, 8, 12, 16 ... atoms and prints, for eac
   residual     what the atoms leave of the energy, learned one after the other, earlier ones kept
   principal    what as many principal components leave: no model of that size leaves less
   held out     error (divergence) of entries that the learning did not see, with its standard error
-The first two fall with every atom. The last rises again where atoms learn what does not come again: the smallest
-number that is within a standard error of the lowest error is recommended.
+The first two fall with every atom. The last rises again where atoms learn what does not come again. The smallest
+number is recommended whose error is above the lowest one by no more than a standard error of that difference.
 
 exit codes: 0 done; 1 a recording was left out, or nothing could be learned; 2 names or options are wrong; 130
 interrupted"""
@@ -132,15 +132,12 @@ def run(args: argparse.Namespace) -> int:
     return common.EXIT_ERROR if caught else common.EXIT_DONE
 
 
-def _standard_error(found: "RankComparison") -> "list[float]":
-    error: list[float] = (found.held_out.std(axis=0, ddof=1) / math.sqrt(len(found.held_out))).tolist()
-    return error
-
-
 def _table(found: "RankComparison") -> list[str]:
+    from nmf_audio.nmf.cross_validation import standard_error
+
     lines = [f"{'atoms':>5}  {'residual':>9}  {'principal':>9}  {'held out':>17}"]
     means = found.held_out.mean(axis=0).tolist()
-    columns = (found.ranks, found.residuals, found.principal, means, _standard_error(found))
+    columns = (found.ranks, found.residuals, found.principal, means, standard_error(found.held_out))
     for n, residual, principal, mean, error in zip(*columns, strict=True):
         lines.append(f"{n:5d}  {residual:9.4f}  {principal:9.4f}  {mean:9.4f} +- {error:.4f}")
     return lines
@@ -155,4 +152,5 @@ def _recommend(found: "RankComparison") -> str:
         return f"at least {n}: the error of held-out entries still falls at --max {last}; try a larger one"
     if found.best == lowest:
         return f"{n}: the error of held-out entries is lowest there, and more learn what does not come again"
-    return f"{n}: the error of held-out entries is lowest with {lowest}, but by no more than a standard error"
+    reason = f"lowest with {lowest}, but by no more than a standard error of the difference"
+    return f"{n}: the error of held-out entries is {reason}"

@@ -14,7 +14,7 @@ from nmf_audio.nmf.divergences import beta_divergence
 from nmf_audio.nmf.factorization import factorize
 from nmf_audio.nmf.updates import Norm
 
-__all__ = ["CrossValidation", "cross_validate"]
+__all__ = ["CrossValidation", "cross_validate", "standard_error"]
 
 
 class CrossValidation(NamedTuple):
@@ -25,7 +25,7 @@ class CrossValidation(NamedTuple):
     held_out: AnyArray
     """Mean divergence of an entry that was held out, (n_folds, n_ranks)."""
     best: int
-    """The smallest of `ranks` that is no worse than the best one by more than a standard error."""
+    """The smallest of `ranks` that is worse than the best one by at most a standard error of the difference."""
 
 
 @single_blas
@@ -123,5 +123,10 @@ def _choose(ranks: AnyArray, held_out: AnyArray) -> int:
     best = int(mean.argmin())
     # of the differences, in which what is common to all ranks in a fold does not count
     excess = held_out - held_out[:, [best]]
-    error = excess.std(axis=0, ddof=1) / np.sqrt(len(held_out))
-    return int(ranks[excess.mean(axis=0) <= error].min())
+    return int(ranks[excess.mean(axis=0) <= standard_error(excess)].min())
+
+
+def standard_error(of_folds: AnyArray) -> AnyArray:
+    """Return the standard error of the mean over folds (n_folds, n_ranks)."""
+    error: AnyArray = of_folds.std(axis=0, ddof=1) / np.sqrt(len(of_folds))
+    return error

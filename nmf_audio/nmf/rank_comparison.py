@@ -29,7 +29,7 @@ class RankComparison(NamedTuple):
     held_out: AnyArray
     """Mean divergence of an entry that was held out (n_folds, n_ranks)."""
     best: int
-    """The smallest of `ranks` that predicts no worse than the best one by more than a standard error."""
+    """The smallest of `ranks` that is worse than the best one by at most a standard error of the difference."""
 
 
 def compare_ranks(
