@@ -9,6 +9,7 @@ from nmf_audio.cli import common, pictures, train_common
 from nmf_audio.cli.progress import progress_bar
 from nmf_audio.cli.ranges import Range, read_numbers
 from nmf_audio.errors import ParameterError
+from nmf_audio.io.remote import locate
 from nmf_audio.training import defaults
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def add_parser(subparsers: common.Subparsers) -> None:
         "recordings",
         metavar="RECORDINGS",
         nargs="+",
-        type=Path,
-        help="files, folders, searched recursively, and lists of files; of one source alone",
+        type=locate,
+        help="files, folders, searched recursively, lists of files, and URLs; of one source alone",
     )
     files.add_argument(
         "--strict", action="store_true", help="stop if a recording can't be read, rather than leave it out"

@@ -8,6 +8,7 @@ import numpy as np
 from nmf_audio._checks import check_number, check_rng, check_whole, invalid
 from nmf_audio._types import Array, RandomSource
 from nmf_audio.dsp.bands import FrontEndSpec
+from nmf_audio.errors import AudioFileError
 from nmf_audio.nmf import RankComparison, compare_ranks, cross_validate
 from nmf_audio.nmf.rank_comparison import ranks_up_to
 from nmf_audio.training import defaults
@@ -101,7 +102,8 @@ def choose_n_components(
 ) -> int:
     """Choose the number of atoms of a training by entries that are held out.
 
-    Numbers up to 128 are tried on 2000 frames; without `one_group`, up to 32 for each of the corpus's groups.
+    Numbers up to 128 are tried on 2000 frames; without `one_group`, up to 32 for each of the corpus's groups. Groups
+    in which there is nothing to hear get no atoms.
 
     Parameters
     ----------
@@ -139,19 +141,27 @@ def choose_n_components(
     parts = [corpus] if one_group else [replace(corpus, recordings=r) for r in corpus.groups.values()]
     highest = defaults.AUTO_HIGHEST if one_group else defaults.AUTO_HIGHEST_OF_GROUP
     generator, total = check_rng(rng), 0
+    nothing: AudioFileError | None = None
 
     def report(share: float, i: int) -> None:
         if callback is not None:
             callback((i + share) / len(parts))
 
     for i, part in enumerate(parts):
-        V = _draw(part, defaults.RANK_FRAMES, beta, spec, generator, 1)
+        try:
+            V = _draw(part, defaults.RANK_FRAMES, beta, spec, generator, 1)
+        except AudioFileError as error:
+            # a group that is silent or can't be read has no atoms; the training leaves it out, too
+            nothing = error
+            continue
         tried = ranks_up_to(min(highest, V.shape[1]))
         found = cross_validate(
             V, tried, beta, n_folds=N_FOLDS, l1_H=max(l1_H, defaults.RANK_L1), norm="l2", max_iter=MAX_ITER,
             rng=generator, callback=lambda done, n, i=i: report(done / n, i),  # type: ignore[misc]
         )  # fmt: skip
         total += found.best
+    if nothing is not None and not total:
+        raise nothing
     return total
 
 

@@ -13,6 +13,7 @@ from nmf_audio import choose_n_components, find_rank, find_recordings, load_dict
 from nmf_audio.cli.main import main
 from nmf_audio.errors import AudioFileError, ParameterError
 from nmf_audio.nmf import CrossValidation, cross_validate
+from nmf_audio.training import defaults
 
 SR = 16000
 
@@ -142,3 +143,29 @@ def test_the_functions_are_those_of_the_command(
     sf.write(tmp_path / "silence.wav", np.zeros(SR), SR)
     with pytest.raises(AudioFileError, match="silent"):
         find_rank(find_recordings([tmp_path], sr=SR), ranks=1)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan], ids=["silent", "unreadable"])
+def test_a_group_with_nothing_to_learn_from_gets_no_atoms(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    monkeypatch.setattr(defaults, "RANK_FRAMES", 60)
+    monkeypatch.setattr(defaults, "AUTO_HIGHEST_OF_GROUP", 2)
+    (tmp_path / "zzz").mkdir()
+    sf.write(tmp_path / "zzz" / "b.wav", np.full(SR, value), SR, "FLOAT")
+    corpus = find_recordings([recordings, tmp_path / "zzz"], sr=SR)
+    assert len(corpus.groups) == 2
+    alone = find_recordings([recordings], sr=SR)
+    expected = choose_n_components(alone, one_group=False, rng=0)
+    assert choose_n_components(corpus, one_group=False, rng=0) == expected
+    with pytest.raises(AudioFileError, match="silent|could be read"):
+        choose_n_components(find_recordings([tmp_path / "zzz"], sr=SR), one_group=False, rng=0)
+
+
+def test_urls_give_what_their_files_give(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("fsspec")
+    tables = []
+    for name in (str(recordings), recordings.as_uri()):
+        assert main(["rank", name, "--max", "2", "--frames", "60"]) == 0
+        tables.append(capsys.readouterr().out)
+    assert tables[0] == tables[1]
