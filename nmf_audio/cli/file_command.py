@@ -30,7 +30,7 @@ def check(
     args.n_jobs = settings.read_jobs(args, errors)
     is_streamed = any(planned.is_streamed for planned in plans)
     if args.isolate and is_streamed:
-        errors.append("--isolate: standard input is read by the command itself; name files")
+        errors.append("--isolate: standard input and output stay with the command itself; name files")
     if args.isolate and args.cluster is not None:
         errors.append(common.describe_conflict("--isolate", "--cluster", advice="leave --isolate out"))
     args.is_isolated = args.isolate or (args.n_jobs > 1 and args.cluster is None)

@@ -356,7 +356,7 @@ def test_what_can_not_be_isolated_is_refused(run: Run, tmp_path: Path) -> None:
     code, _, err = run("-", "-o", "b.wav", "--isolate")
     assert (code, err) == (
         2,
-        ["denoise: --isolate: standard input is read by the command itself; name files"],
+        ["denoise: --isolate: standard input and output stay with the command itself; name files"],
     )
     write_noise(tmp_path / "a.wav", 0.1)
     code, _, err = run("a.wav", "--isolate", "--cluster", "tcp://none:1")

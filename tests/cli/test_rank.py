@@ -158,7 +158,7 @@ def test_a_group_with_nothing_to_learn_from_gets_no_atoms(
     alone = find_recordings([recordings], sr=SR)
     expected = choose_n_components(alone, one_group=False, rng=0)
     assert choose_n_components(corpus, one_group=False, rng=0) == expected
-    with pytest.raises(AudioFileError, match="silent|could be read"):
+    with pytest.raises(AudioFileError, match=r"silent|could be read"):
         choose_n_components(find_recordings([tmp_path / "zzz"], sr=SR), one_group=False, rng=0)
 
 
