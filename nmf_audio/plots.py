@@ -359,13 +359,9 @@ def plot_ranks(compared: RankComparison, *, ax: Axes | None = None) -> Axes:
         *ax.plot(ranks, compared.principal, "s--", label="of principal components: the least possible"),
     ]
     right = ax.twinx()
+    error = standard_error(held_out)
     bars = right.errorbar(
-        ranks,
-        held_out.mean(axis=0),
-        standard_error(held_out),
-        color="C2",
-        marker="^",
-        label="held-out entries (right)",
+        ranks, held_out.mean(axis=0), error, color="C2", marker="^", label="held-out entries (right)"
     )
     chosen = ax.axvline(compared.best, color="black", linestyle=":", label=f"{compared.best} atoms")
     ax.set_xscale("log", base=2)
