@@ -21,6 +21,7 @@ EPILOG = """examples:
   denoise -r talks --output-dir clean --jobs 4 --skip-existing
   denoise --watch inbox --output-dir clean    as recordings come, until Ctrl-C
   denoise talk.wav --noise-from 0-2.5         the first 2.5 s are noise alone
+  denoise loud.wav --restore --subtype FLOAT  restores what is clipped first, with room for its peaks
   ffmpeg -i talk.mp4 -f wav - | denoise - -o - | ffplay -
 
 exit codes: 0 all done; 1 some files failed or are damaged, all others are done; 2 names or options are wrong, nothing
@@ -82,7 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how much of each recording is heard before it is denoised, 0 to 60, so that its beginning comes out as "
         f"clean as the rest (default: {defaults.DEFAULT_WARM_UP:g}; 0 for standard input, whose output would wait "
-        "for it)",
+        "for it, unless it waits for --restore)",
+    )
+    sound.add_argument(
+        "--restore",
+        action="store_true",
+        help="restore clipped samples and gaps of up to 100 ms first, as nmf-audio restore does; standard input is "
+        "then read to its end before anything comes out (default: they are denoised as they are)",
     )
     settings.add_part_arguments(parser, "denoise")
     noise = parser.add_argument_group(

@@ -88,7 +88,7 @@ def build(
 
 def make_entry(report: "AnyReport") -> dict[str, Any]:
     """Return what a report says of one file, in JSON's types."""
-    from nmf_audio.jobs.report import Report, RestorationReport
+    from nmf_audio.jobs.report import Report, RestorationReport, RestoredReport
 
     written = report.status in ("done", "partial")
 
@@ -106,17 +106,17 @@ def make_entry(report: "AnyReport") -> dict[str, Any]:
         entry["keep_noise"] = None if report.keep_noise is None else str(report.keep_noise)
     elif isinstance(report, RestorationReport):
         entry = {"src": entry["src"], "dst": str(report.dst), **entry}
-        entry |= values(*_VALUES, "level_after_db", "peak_after_db", "n_restored", "n_clipped")
-        entry["clip_levels_db"], entry["gaps"] = (
-            list(report.clip_levels_db),
-            [list(gap) for gap in report.gaps],
-        )
+        entry |= values(*_VALUES, "level_after_db", "peak_after_db", "n_clipped")
     else:
         levels = {name: _finite(report.levels_db[name]) if written else None for name in report.parts}
         entry["parts"] = {
             name: {"dst": str(path), "level_db": levels[name]} for name, path in report.parts.items()
         }
         entry |= values(*_VALUES, "n_clipped")
+    if isinstance(report, RestoredReport):
+        entry |= values("n_restored")
+        entry["clip_levels_db"] = list(report.clip_levels_db)
+        entry["gaps"] = [list(gap) for gap in report.gaps]
     entry["warnings"] = list(report.warnings)
     return entry
 

@@ -11,7 +11,7 @@ from nmf_audio.cli.times import format_time
 from nmf_audio.io.remote import Url
 
 if TYPE_CHECKING:
-    from nmf_audio.jobs.report import AnyReport, RestorationReport
+    from nmf_audio.jobs.report import AnyReport, RestoredReport
 
 
 def print_report(args: argparse.Namespace, report: "AnyReport") -> None:
@@ -32,7 +32,9 @@ def print_report(args: argparse.Namespace, report: "AnyReport") -> None:
         noise_db = report.noise_removed_db
         removed = [] if noise_db is None else [f"{noise_db:.1f} dB removed in pauses"]
         dst = streams.display_name(report.dst, output=True)
-        facts = ", ".join([*_speed(report), *removed, *_changes(report)])
+        # of what was not to be restored there are no levels
+        restored = [_restored(report)] if report.clip_levels_db else []
+        facts = ", ".join([*_speed(report), *restored, *removed, *_changes(report)])
         common.print_message(args, f"{src} -> {dst}: {facts}")
         detail += f"; method {report.method}, dictionary {report.dictionary}"
     elif isinstance(report, RestorationReport):
@@ -47,7 +49,7 @@ def print_report(args: argparse.Namespace, report: "AnyReport") -> None:
     common.print_message(args, detail, level=2)
 
 
-def _restored(report: "RestorationReport") -> str:
+def _restored(report: "RestoredReport") -> str:
     """Say what was restored."""
     levels_db = [level_db for level_db in report.clip_levels_db if level_db is not None]
     words = [f"{report.n_restored} samples clipped at {min(levels_db):.1f} dB"] if report.n_restored else []

@@ -252,7 +252,14 @@ def read_signal_options(args: argparse.Namespace, errors: list[str]) -> dict[str
             options["warm_up"] = check_warm_up(common.parse_number(args.warm_up))
     options["loudness"] = None if args.loudness is None else common.parse_number(args.loudness)
     with common.collecting(errors):
-        check_loudness(options["loudness"], streamed="-" in args.inputs, keep_noise=args.keep_noise)
+        check_loudness(
+            options["loudness"],
+            streamed="-" in args.inputs,
+            keep_noise=args.keep_noise,
+            restore=args.restore,
+        )
+    if args.restore:
+        options["restore"] = True
     check_noise(args, errors)
     return options
 

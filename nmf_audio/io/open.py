@@ -31,9 +31,9 @@ from nmf_audio.io.formats import (
 from nmf_audio.io.media.reader import MediaReader
 from nmf_audio.io.media.writer import MediaWriter
 from nmf_audio.io.pcm import RawFormat
-from nmf_audio.io.pipe_reader import ByteSource, StreamReader, label_stream
+from nmf_audio.io.pipe_reader import ENDS_WITHIN_SAMPLE, ByteSource, StreamReader, label_stream
 from nmf_audio.io.pipe_writer import StreamWriter
-from nmf_audio.io.riff import WavHead
+from nmf_audio.io.riff import WavHead, write_head
 from nmf_audio.io.sndfile_reader import AudioReader, UnknownFormatError
 from nmf_audio.io.sndfile_writer import AudioWriter
 from nmf_audio.io.temporary import spool_file
@@ -135,7 +135,10 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
         raise invalid("raw", raw, "a format with the sample rate of the input")
     else:
         head = WavHead(raw.sr, raw.n_channels, raw.subtype)
-    if head is not None:
+        if whole:
+            # behind a head they are a file like any other
+            source.give_back(write_head(head))
+    if head is not None and not whole:
         reader = StreamReader(source, head, label, raw=raw is not None)
         yield reader
         reader.drain()
@@ -156,6 +159,7 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
             with spooled.open("wb") as copy:
                 while data := source.read_some(_BLOCK_BYTES):
                     copy.write(data)
+                n_bytes = copy.tell()
         except OSError as error:
             if isinstance(error, AudioFileError):
                 raise
@@ -163,6 +167,8 @@ def open_stream(file: BinaryIO, raw: RawFormat | None = None, *, whole: bool = F
                 f"{label}: does not fit into the temporary folder {tempfile.gettempdir()}: {error.strerror}"
             ) from error
         with open_reader(spooled, label=label) as spooled_reader:
+            if head is not None and (n_bytes - len(write_head(head))) % head.frame_bytes:
+                spooled_reader.damage = ENDS_WITHIN_SAMPLE
             yield spooled_reader
 
 

@@ -32,10 +32,13 @@ from nmf_audio.io.tags.chunks import is_kept
 from nmf_audio.io.tags.info import read_texts
 from nmf_audio.io.tags.picture import Picture
 
-__all__ = ["STREAM", "ByteSource", "StreamReader", "get_report_path", "label_stream"]
+__all__ = ["ENDS_WITHIN_SAMPLE", "STREAM", "ByteSource", "StreamReader", "get_report_path", "label_stream"]
 
 STREAM = Path("-")
 """Path of a stream in reports."""
+
+ENDS_WITHIN_SAMPLE = "is truncated: it ends within a sample"
+"""What is said of such a stream."""
 
 _BLOCK_BYTES = 2**16
 # enough to recognise a chunk
@@ -182,7 +185,7 @@ class StreamReader:
             self.damage = describe_size(self._stated, n_came)
         elif len(rest) > 1 or (rest and (rest != b"\0" or n_came % 2)):
             # one zero after an odd number of bytes only makes it even
-            self.damage = "is truncated: it ends within a sample"
+            self.damage = ENDS_WITHIN_SAMPLE
         else:
             self.damage = self._doubt
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Generator
 from contextlib import ExitStack
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nmf_audio._checks import check_callable, conflict, invalid
+from nmf_audio._checks import check_callable, check_flag, conflict, invalid
 from nmf_audio._types import PathLike, Progress
 from nmf_audio.defaults import DEFAULT_WARM_UP
 from nmf_audio.denoiser import Denoiser, check_denoiser, check_warm_up
@@ -36,6 +36,9 @@ from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import Report
 from nmf_audio.jobs.staging import taking_urls
 from nmf_audio.jobs.target_loudness import Amplified, Gain, check_loudness, find_gain
+
+if TYPE_CHECKING:
+    from nmf_audio.jobs.restored_stream import RestoredStream
 
 __all__ = ["Report", "check_noise_options", "choose_denoiser", "default_output", "denoise_file"]
 
@@ -109,6 +112,7 @@ def denoise_file(
     noise: PathLike | npt.NDArray[Any] | None = None,
     noise_from: tuple[float, float] | None = None,
     warm_up: float | None = None,
+    restore: bool = False,
     channels: str | None = None,
     start: float | None = None,
     end: float | None = None,
@@ -160,7 +164,12 @@ def denoise_file(
         Section of `src` in seconds where there is noise alone, to learn from first.
     warm_up : float or None
         Seconds of the recording that are heard before it is denoised, 0 to 60, so that its beginning comes out as
-        clean as the rest. None stands for 2, and for 0 with an open `src`, whose output would have to wait for them.
+        clean as the rest. None stands for 2, and for 0 with an open `src`, whose output would have to wait for them;
+        with `restore` it waits anyway.
+    restore : bool
+        Restore clipped samples, and drop-outs of up to 100 ms, before the recording is denoised, as
+        `nmf_audio.restore` finds them. What is restored beyond full scale is denoised as it is, and only an output in
+        integers cuts it off. The recording is read twice: an open `src` goes through a temporary file.
     channels : {'linked', 'independent'} or None
         Linked channels get the same gains, so that the stereo image stays; independent ones each their own, as
         for speakers with a microphone and a channel of their own. None stands for those of the denoiser: linked.
@@ -169,7 +178,8 @@ def denoise_file(
     keep_noise : str, path, binary file or None
         Where to write what was removed: input minus output as written, before encoding for lossy formats. In
         integers the two add up to the input exactly, in floats to one unit in the last place; with `sr` they add
-        up to the input at that rate.
+        up to the input at that rate. The input is what was read, before anything of it was restored: with `restore`
+        this holds what was filled in, too, with the opposite sign.
     format : str or None
         What to write, whatever the extension: one of `nmf_audio.io.formats.FORMATS`, such as ``'FLAC'``.
     subtype : str or None
@@ -189,7 +199,7 @@ def denoise_file(
     jobs : int
         How many processes share a recording of more than five minutes, 1 to 256. With more than one it is cut into
         pieces, and the output differs from that of one by less than 1e-4 of the peak. An open `src` is not cut, nor
-        is anything with `loudness`.
+        is anything with `loudness` or `restore`.
     progress : callable, optional
         Called after each block with the seconds that are done and those there are; with `loudness` each of the two
         passes counts half. What it raises ends the work, and leaves nothing behind.
@@ -241,16 +251,18 @@ def denoise_file(
     )
     check_noise_options(noise=noise, noise_from=noise_from, streamed=streamed)
     noise_path = noise if isinstance(noise, str | os.PathLike) else None
-    check_loudness(loudness, streamed=streamed, keep_noise=keep_noise)
+    check_flag("restore", restore)
+    check_loudness(loudness, streamed=streamed, keep_noise=keep_noise, restore=restore)
     check_jobs(jobs)
     check_callable("progress", progress)
     if warm_up is None:
-        warm_up = 0.0 if streamed else DEFAULT_WARM_UP
+        warm_up = 0.0 if streamed and not restore else DEFAULT_WARM_UP
     warm_up = check_warm_up(warm_up)
     spec = chosen.dictionary.spec
     streams: list[MeteredStream | Pieces] = []
     silences: list[str] = []
     gains: list[Gain] = []
+    restored: list[RestoredStream] = []
 
     def prepare(reader: Reader, blocks: Generator[Samples]) -> Processor:
         heard: npt.NDArray[Any] | None = None
@@ -270,6 +282,10 @@ def denoise_file(
         maker = StreamMaker(chosen, reader.sr, reader.n_channels, heard, round(warm_up * reader.sr))
         with errors_of(reader):
             stream = maker.make()
+            if restore:
+                streams.append(stream)
+                restored.append(_restore_before(stream, reader, blocks))
+                return restored[0]
         if loudness is not None:
             gains.append(find_gain(maker.make(), SPEECH, blocks, reader, loudness))
             streams.append(stream)
@@ -295,7 +311,8 @@ def denoise_file(
         rest=None if keep_noise is None else NOISE,
         others=() if noise_path is None else (noise_path,),
         raw=raw,
-        n_passes=1 if loudness is None else 2,
+        n_passes=1 if loudness is None and not restore else 2,
+        shares=_share_restoration if restore else None,
         start=start,
         end=end,
         format=format,
@@ -311,6 +328,8 @@ def denoise_file(
         meters = merge_meters(streams[0].measured) if isinstance(streams[0], Pieces) else streams[0].measured
     noise_before_db, noise_after_db = measure_noise(meters) or (None, None)
     fields["warnings"] = (*fields["warnings"], *silences, *(gain.warning for gain in gains if gain.warning))
+    for done in restored:
+        fields |= _report_restoration(done, fields)
     gain_db = gains[0].db if gains else None
     return Report(
         **fields,
@@ -330,3 +349,31 @@ def _noise_within(reader: Reader, start: float, end: float) -> npt.NDArray[Any]:
     if isinstance(reader, StreamReader):
         return reader.peek(start, end)
     return read_noise(reader.path, reader.sr, reader.n_channels, start=start, end=end, may_be_silent=True)
+
+
+def _restore_before(stream: Processor, reader: Reader, blocks: Generator[Samples]) -> RestoredStream:
+    """Find what is to be restored in all blocks, and return the stream behind its restoration."""
+    from nmf_audio.jobs.restored_stream import RestoredStream
+    from nmf_audio.restoration.restorer import Restorer
+
+    return RestoredStream(Restorer().learn(blocks, reader.sr, reader.n_channels), stream)
+
+
+def _share_restoration(seconds: float) -> tuple[float, float]:
+    from nmf_audio.jobs.restored_stream import READING_SHARE
+
+    return READING_SHARE, 0.0
+
+
+def _report_restoration(done: RestoredStream, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a report that change if its recording was restored."""
+    from nmf_audio.jobs.restored_stream import describe_restoration, in_db, warn_of_lost_samples
+
+    found = describe_restoration(done.restoration)
+    warnings = warn_of_lost_samples(done.restoration)
+    if found["n_restored"] and fields["n_clipped"] and done.peak > 1:
+        above = in_db(done.peak)
+        warnings.append(
+            f"peaks reach {above:.1f} dB above full scale and are cut off there again; store floats"
+        )
+    return {**found, "warnings": (*fields["warnings"], *warnings)}

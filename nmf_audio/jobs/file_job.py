@@ -180,7 +180,7 @@ class FileJob:
             "format": first.container.format,
             "subtype": first.container.subtype,
             "src_sr": reader.sr,
-            "src_format": source.format,
+            "src_format": "RAW" if self.raw is not None and not is_path(self.src) else source.format,
             "src_subtype": source.subtype,
             "elapsed_seconds": time.perf_counter() - started,
             "level_before_db": levels.before_db,

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["AnyReport", "FileReport", "Report", "RestorationReport", "SeparationReport", "Status"]
+__all__ = [
+    "AnyReport",
+    "FileReport",
+    "Report",
+    "RestorationReport",
+    "RestoredReport",
+    "SeparationReport",
+    "Status",
+]
 
 Status = Literal["done", "partial", "failed", "skipped"]
 
@@ -61,9 +69,29 @@ class FileReport:
         return self.seconds / max(self.elapsed_seconds, 1e-9)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RestoredReport(FileReport):
+    """Fields that reports of recordings share in which lost samples may have been restored.
+
+    Parameters
+    ----------
+    clip_levels_db : tuple of float or None
+        Of each channel, the level of its clipping in decibels below full scale; None if it is not clipped. Empty if
+        nothing was to be restored.
+    n_restored : int
+        Clipped samples that were restored, of all channels.
+    gaps : tuple of (start, end)
+        Seconds, in the output: the gaps that were filled, in any channel.
+    """
+
+    clip_levels_db: tuple[float | None, ...] = ()
+    n_restored: int = 0
+    gaps: tuple[tuple[float, float], ...] = ()
+
+
 @dataclass(frozen=True)
-class Report(FileReport):
-    """Result of denoising one recording: the fields of `FileReport`, and more.
+class Report(RestoredReport):
+    """Result of denoising one recording: the fields of `FileReport` and `RestoredReport`, and more.
 
     Parameters
     ----------
@@ -133,8 +161,8 @@ class SeparationReport(FileReport):
 
 
 @dataclass(frozen=True)
-class RestorationReport(FileReport):
-    """Result of restoring one recording: the fields of `FileReport`, and more.
+class RestorationReport(RestoredReport):
+    """Result of restoring one recording: the fields of `FileReport` and `RestoredReport`, and more.
 
     Parameters
     ----------
@@ -142,12 +170,6 @@ class RestorationReport(FileReport):
         The recording, and what was written.
     status : {'done', 'partial', 'failed', 'skipped'}
         As of `Report`.
-    clip_levels_db : tuple of float or None
-        Of each channel, the level of its clipping in decibels below full scale; None if it is not clipped.
-    n_restored : int
-        Clipped samples that were restored, of all channels.
-    gaps : tuple of (start, end)
-        Seconds, in the output: the gaps that were filled, in any channel.
     level_after_db : float
         Level of what came out, as `level_before_db`.
     peak_after_db : float
@@ -157,9 +179,6 @@ class RestorationReport(FileReport):
     src: Path
     dst: Path
     status: Status
-    clip_levels_db: tuple[float | None, ...] = ()
-    n_restored: int = 0
-    gaps: tuple[tuple[float, float], ...] = ()
     level_after_db: float = -math.inf
     peak_after_db: float = -math.inf
 

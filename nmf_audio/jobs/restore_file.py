@@ -20,6 +20,7 @@ from nmf_audio.jobs.file_job import FileJob, Target, errors_of
 from nmf_audio.jobs.output_names import default_output
 from nmf_audio.jobs.pump import Processor
 from nmf_audio.jobs.report import RestorationReport
+from nmf_audio.jobs.restored_stream import READING_SHARE, describe_restoration, in_db, warn_of_lost_samples
 from nmf_audio.jobs.staging import taking_urls
 from nmf_audio.restoration.restorer import Restorer
 from nmf_audio.restoration.stream import RestorationStream
@@ -143,28 +144,13 @@ def restore_file(
     fields, levels = job.run(prepare)
     (done,) = streams
     fields["warnings"] = (*fields["warnings"], *done.list_warnings(fields["n_clipped"]))
-    channels = done.stream.channels
-    gaps = sorted({span for channel in channels for span in channel.filled})
     return RestorationReport(
         **fields,
+        **describe_restoration(done.stream),
         dst=get_report_path(dst),
-        clip_levels_db=tuple(
-            _in_db(level) if np.isfinite(level := min(channel.levels.high, -channel.levels.low)) else None
-            for channel in channels
-        ),
-        n_restored=sum(channel.n_clipped for channel in channels),
-        gaps=tuple((span.start / done.stream.sr, span.end / done.stream.sr) for span in gaps),
         level_after_db=levels.after_db[RESTORED],
-        peak_after_db=_in_db(done.peak),
+        peak_after_db=in_db(done.peak),
     )
-
-
-READING_SHARE = 0.1
-"""Of the time: about that of the first pass."""
-
-
-def _in_db(x: float) -> float:
-    return round(float(20 * np.log10(x)), 2) + 0.0 if x > 0 else -np.inf
 
 
 class _Restoration:
@@ -192,12 +178,9 @@ class _Restoration:
         """Return a sentence on peaks that were cut off again, and on what is too damaged to be restored."""
         found = []
         if n_clipped and self.peak > 1:
-            above = _in_db(self.peak)
+            above = in_db(self.peak)
             found.append(
                 f"restored peaks reach {above:.1f} dB above full scale and are cut off there again; "
                 f"store floats, or use a gain of {np.floor(10 * (self._gain_db - above)) / 10:.1f} dB"
             )
-        n_left = sum(channel.n_left for channel in self.stream.channels)
-        if n_left:
-            found.append(f"{n_left} lost samples are left as they are: too much beside them is lost, too")
-        return found
+        return found + warn_of_lost_samples(self.stream)

@@ -32,7 +32,9 @@ class Gain:
     warning: str = ""
 
 
-def check_loudness(loudness: Any, *, streamed: bool = False, keep_noise: object = None) -> None:
+def check_loudness(
+    loudness: Any, *, streamed: bool = False, keep_noise: object = None, restore: bool = False
+) -> None:
     """Check a loudness in LUFS, or None; `MissingExtraError` if PyAV is not installed.
 
     `ParameterError` if it is not allowed, or not beside another argument, or the recording is `streamed`: it is read
@@ -43,6 +45,9 @@ def check_loudness(loudness: Any, *, streamed: bool = False, keep_noise: object 
     check_number("loudness", loudness, LOWEST_LUFS, HIGHEST_LUFS, unit="LUFS")
     if streamed:
         raise invalid("loudness", loudness, "left out for a stream", "it can't be read twice: give a file")
+    if restore:
+        both = {"loudness": loudness, "restore": restore}
+        raise conflict(both, "restore the recording to floats first, then denoise that to a loudness")
     if keep_noise is not None:
         both = {"loudness": loudness, "keep_noise": str(keep_noise)}
         raise conflict(both, "the two outputs would not add up to the input; leave one of them out")
