@@ -71,20 +71,28 @@ def run(
         return common.EXIT_DONE
     started = time.monotonic()
     reports: list[AnyReport] = []
+    ended: list[AnyReport] = []
     try:
         with workers(args) as executor, report_lines.writing_lines(args, head) as lines:
             plan.make_folders(args, [planned for planned in plans if not planned.skip])
             works = _with_refusals(make_works(), plans)
-            finished = (lambda report: None) if lines is None else lines.append
+
+            def finished(report: AnyReport) -> None:
+                ended.append(report)
+                if lines is not None:
+                    lines.append(report)
+
             with closing(_run_works(args, works, plans, called, executor, finished)) as results:
                 for report in results:
                     reports.append(report)
                     messages.print_report(args, report)
     except KeyboardInterrupt:
         # of what is done, nothing is interrupted
-        if len(reports) < len(plans):
+        if len(ended) < len(plans):
             raise
     finally:
+        if len(ended) > len(reports):
+            reports = _print_late(args, plans, reports, ended)
         any_error = messages.print_errors(args, reports)
         if len(plans) > 1:
             messages.print_total(args, reports, n_planned=len(plans), elapsed=time.monotonic() - started)
@@ -94,6 +102,30 @@ def run(
     if any(isinstance(report.error, BrokenPipeError) for report in reports):
         return common.EXIT_PIPE
     return common.EXIT_ERROR if any_error else common.EXIT_DONE
+
+
+def _print_late(
+    args: argparse.Namespace,
+    plans: Sequence[plan.Plan],
+    reports: Sequence[AnyReport],
+    ended: Sequence[AnyReport],
+) -> list[AnyReport]:
+    """Print what ended, but not in its turn, since others before it were interrupted; return all in their order."""
+    late = [report for report in ended if all(report is not other for other in reports)]
+    for report in late:
+        messages.print_report(args, report)
+    order = {planned.key: i for i, planned in enumerate(plans)}
+    all_ended = list(reports)
+    all_ended.extend(late)
+    return sorted(all_ended, key=lambda report: order[_find_key(report)])
+
+
+def _find_key(report: "Report | SeparationReport | RestorationReport") -> tuple[str, str]:
+    """Return the key of the plan of which this is the report."""
+    from nmf_audio.jobs.report import SeparationReport
+
+    dst = next(iter(report.parts.values())) if isinstance(report, SeparationReport) else report.dst
+    return str(report.src), str(dst)
 
 
 @contextmanager

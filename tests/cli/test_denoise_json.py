@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,33 @@ def test_after_an_interrupt_the_document_says_so(tmp_path: Path) -> None:
     check(document)
     assert document["complete"] is False
     assert [file["src"] for file in document["files"]] == ["1.wav"]
+
+
+@pytest.mark.slow
+def test_after_an_interrupt_what_was_done_out_of_order_counts_and_is_passed_over(tmp_path: Path) -> None:
+    write_noise(tmp_path / "1.wav", 1200)
+    for name in ("2.wav", "3.wav"):
+        write_noise(tmp_path / name, 0.5)
+    command = [*COMMAND, "1.wav", "2.wav", "3.wav", "--jobs", "2", "--resume-from", "r.jsonl"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=take_interrupts,
+        text=True,
+    ) as process:
+        until = time.monotonic() + 60
+        while not (tmp_path / "3.denoised.wav").exists():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "denoise: interrupted\n")
+    assert [line.split(":")[0] for line in said.splitlines()[:2]] == [
+        f"{i}.wav -> {i}.denoised.wav" for i in (2, 3)
+    ]
+    assert "2 done, 0 partial, 0 failed, 1 not processed" in said
+    write_noise(tmp_path / "1.wav", 0.5)
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert again.stdout.startswith("2 done before, 1 to go (r.jsonl)\n1.wav -> ")
