@@ -64,9 +64,11 @@ def denoise_files(
     skip_existing : bool
         Leave recordings alone whose output exists.
     progress : callable or None
-        Called, in the caller's thread, with the number of recordings done (with decimals, but with an executor) and
-        of all. What it raises ends the work: incomplete outputs are removed, finished ones stay. So does closing
-        the iterator, or Ctrl-C.
+        Called, in the caller's thread, with the number of recordings done (with decimals) and of all. What it raises
+        ends the work: incomplete outputs are removed, finished ones stay. So does closing the iterator, or Ctrl-C.
+        With an executor decimals come from threads, from processes of this computer (not on Windows), and, once a
+        second, from the workers of dask; from workers elsewhere that are none of dask's, such as those of
+        ``mpi4py.futures``, only whole recordings.
     **options
         As for `denoise_file`, but `keep_noise`. A `denoiser` that is given is made once for all.
 

@@ -13,7 +13,7 @@ import queue
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -22,9 +22,11 @@ from typing import Any, Generic
 
 from nmf_audio._checks import invalid
 from nmf_audio.io.atomic import check_target, replacing_all
+from nmf_audio.io.interrupts import deferring_interrupts
 from nmf_audio.io.temporary import TemporaryFile, remove_leftovers
 from nmf_audio.jobs.file_work import AnyReport, FileWork
 from nmf_audio.jobs.processes import ProcessEndedError
+from nmf_audio.jobs.task_progress import Route, find_dask_client, receiving
 from nmf_audio.jobs.tasks import (
     LARGE,
     Answer,
@@ -38,9 +40,16 @@ from nmf_audio.jobs.tasks import (
 
 __all__ = ["run_on"]
 
+Event = tuple[int] | tuple[int, float, float]
+"""The number of a task that is done; or of one that is not, what is done of it, and all."""
+
 FEW, MAX_TASKS, MAX_BYTES = 8, 4096, 2**30
 """Tasks that are sent and not yet done: at first, and later, enough for a thousand workers; and what memory the
 recordings among them may take."""
+
+PATIENCE_SECONDS = 10.0
+"""Time without an answer after which tasks that are no longer wanted are taken back from a scheduler, though some may
+run: longer than the processing of a block takes, so that those are waiting behind the tasks of others."""
 
 
 def run_on(
@@ -53,27 +62,37 @@ def run_on(
     """Have works done by an executor, and yield their reports in their order.
 
     The executor's workers have this package; it stays open. Works have no open files. `progress` is called in the
-    caller's thread with the number of a work that is done, and twice its seconds, then twice 0; `finished` with each
-    report as soon as it is there, also if it is never yielded. `ParameterError` if a worker has other versions.
+    caller's thread with the number of a work and its (done, total), as far as its worker can send these, and once it
+    is done with twice its seconds, then twice 0; `finished` with each report as soon as it is there, also if it is
+    never yielded. `ParameterError` if a worker has other versions.
     """
     reports: dict[int, AnyReport] = {}
     n_yielded = 0
     upcoming = iter(range(len(works)))
-    with _token(works) as token:
-        sender = _Sender(executor, works, token)
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    with (
+        _token(works) as token,
+        receiving(executor, lambda i, done, total: events.put((i, done, total))) as route,
+    ):
+        sender = _Sender(executor, works, token, route, events)
         interrupt: KeyboardInterrupt | None = None
         try:
             while n_yielded < len(works):
                 try:
                     next_one = next(upcoming, None) if sender.has_room() else None
-                    done = sender.receive() if next_one is None else sender.send(next_one)
+                    if next_one is not None:
+                        sender.send(next_one)
+                    elif (moved := sender.receive()) is not None:
+                        progress(*moved)
                 except KeyboardInterrupt as error:
                     # what is past its last block still comes to its end
                     interrupt = error
-                    done = sender.end()
-                for i, report in done.items():
-                    reports[i] = report
-                    finished(report)
+                    sender.end()
+                while sender.ended:
+                    with deferring_interrupts():
+                        i, report = sender.ended.popitem()
+                        reports[i] = report
+                        finished(report)
                     progress(i, report.seconds, report.seconds)
                     progress(i, 0, 0)
                 while n_yielded in reports:
@@ -82,7 +101,8 @@ def run_on(
                 if interrupt is not None and n_yielded < len(works):
                     raise interrupt
         finally:
-            for report in sender.end().values():
+            sender.end()
+            for report in sender.ended.values():
                 finished(report)
             # of workers that died
             targets = [target for work in works for target in work.targets if isinstance(target, Path)]
@@ -91,33 +111,41 @@ def run_on(
 
 
 class _Sender(Generic[AnyReport]):
-    """Sends works as tasks, and again if need be, until each has a report."""
+    """Sends works as tasks, and again if need be, until each has a report, which is put into `ended`."""
 
-    def __init__(self, executor: Executor, works: Sequence[FileWork[AnyReport]], token: Path | None) -> None:
-        self._executor, self._token = executor, token
+    def __init__(
+        self,
+        executor: Executor,
+        works: Sequence[FileWork[AnyReport]],
+        token: Path | None,
+        route: Route,
+        events: queue.SimpleQueue[Event],
+    ) -> None:
+        self._executor, self._token, self._route, self._events = executor, token, route, events
         self._works: Sequence[FileWork[AnyReport]] = works
+        self.ended: dict[int, AnyReport] = {}
         self._futures: dict[int, Future[Answer]] = {}
         self._sizes: dict[int, int] = {}
         self._n_bytes, self._n_done = 0, 0
-        self._events: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._packed: dict[tuple[object, ...], tuple[str, bytes]] = {}
         self._suspects: deque[int] = deque()
         self._alone: set[int] = set()
         self._sends_contents = False
         self._versions = describe_versions()
+        self._hides_running = find_dask_client(executor) is not None
 
     def has_room(self) -> bool:
         """Whether more can be sent: few at first, lest all workers ask for the settings again and again."""
         most = 0 if self._suspects else min(MAX_TASKS, FEW + 2 * self._n_done)
         return len(self._futures) < most and self._n_bytes < MAX_BYTES
 
-    def send(self, i: int) -> dict[int, AnyReport]:
-        """Send a work, and return nothing, or its report if there is nothing to do."""
+    def send(self, i: int) -> None:
+        """Send a work, unless there is nothing to do."""
         settled = self._works[i].settle()
         if settled is not None:
-            return {i: settled}
-        self._submit(i)
-        return {}
+            self.ended[i] = settled
+        else:
+            self._submit(i)
 
     def _submit(self, i: int, *, with_settings: bool = False) -> None:
         """Send a task; what keeps it from being sent is found by `receive`."""
@@ -130,37 +158,56 @@ class _Sender(Generic[AnyReport]):
         self._futures[i] = future
         future.add_done_callback(partial(self._note, i))
 
-    def receive(self) -> dict[int, AnyReport]:
-        """Wait until a task is done, and return its report, or nothing if it had to be sent again."""
-        i = self._events.get()
-        report = self._take(i)
+    def receive(self) -> tuple[int, float, float] | None:
+        """Wait until a task moves, and return its number, what is done, and all; or until one is done.
+
+        Then its report is kept, or it is sent again.
+        """
+        event = self._events.get()
+        i = event[0]
+        if len(event) == 3:
+            # what comes late is of one that is done
+            return event if i in self._futures else None
+        # a report that is there is not to get lost
+        with deferring_interrupts():
+            self._take(i)
         if self._suspects and not self._futures:
             self._alone.add(self._suspects[0])
             self._submit(self._suspects.popleft())
-        if report is None:
-            return {}
-        self._n_done += 1
-        return {i: report}
+        return None
 
-    def end(self) -> dict[int, AnyReport]:
-        """Let no more tasks begin, wait for those that did, and return reports of what came to its end."""
+    def end(self) -> None:
+        """Let no more tasks begin, wait for those that did, and keep reports of what came to its end."""
         if self._token is not None:
             self._token.unlink(missing_ok=True)
-        reports: dict[int, AnyReport] = {}
+            if self._hides_running and not self._sends_contents:
+                self._wait_for_answers()
         running = {i: future for i, future in self._futures.items() if not future.cancel()}
         wait(running.values())
-        for i, future in running.items():
-            if future.exception() is None and future.result().outcome is Outcome.DONE:
-                report = self._take(i)
-                if report is not None:
-                    reports[i] = report
-        self._futures.clear()
-        return reports
+        with deferring_interrupts():
+            for i, future in running.items():
+                if future.exception() is None and future.result().outcome is Outcome.DONE:
+                    self._take(i)
+            self._futures.clear()
+
+    def _wait_for_answers(self) -> None:
+        """Wait for tasks as long as one after the other ends, as each does that looks for its token."""
+        pending = set(self._futures.values())
+        ended = pending
+        while pending and ended:
+            ended, pending = wait(pending, timeout=PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
 
     def _note(self, i: int, future: Future[Answer]) -> None:
-        self._events.put(i)
+        self._events.put((i,))
 
-    def _take(self, i: int) -> AnyReport | None:
+    def _take(self, i: int) -> None:
+        """Keep the report of a task that is done, or see to it that it is sent again."""
+        report = self._read_answer(i)
+        if report is not None:
+            self.ended[i] = report
+            self._n_done += 1
+
+    def _read_answer(self, i: int) -> AnyReport | None:
         work: FileWork[AnyReport] = self._works[i]
         future = self._futures.pop(i)
         self._n_bytes -= self._sizes.pop(i, 0)
@@ -218,6 +265,7 @@ class _Sender(Generic[AnyReport]):
             settings if with_settings else None,
             self._versions,
             self._token,
+            self._route.for_task(i),
             contents,
             existing,
         )

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import os
 import pickle
-import sys
 import time
 from collections import OrderedDict
 from contextlib import suppress
@@ -17,10 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from nmf_audio import __version__
+from nmf_audio._types import Progress
 from nmf_audio.io.remote import locate
 from nmf_audio.jobs.file_work import FileWork
 from nmf_audio.jobs.processes import make_portable
 from nmf_audio.jobs.staging import Stage
+from nmf_audio.jobs.task_progress import Route, find_dask_worker
 from nmf_audio.nmf.blas import single_blas
 
 __all__ = ["LARGE", "Answer", "Contents", "Outcome", "Task", "describe_versions", "do_task", "hash_settings"]
@@ -57,7 +58,8 @@ class Task:
 
     `key` is the hash of the large options of the work, which `settings` has, pickled, unless the worker is thought
     to have them. `versions` are those of the sender, and `token` is a file that is there as long as the work is
-    wanted. A worker that can't reach the recording gets its `contents`, and the outputs that are to be replaced.
+    wanted; `route` is the way by which it is told how far the work is. A worker that can't reach the recording gets
+    its `contents`, and the outputs that are to be replaced.
     """
 
     work: FileWork[Any]
@@ -65,6 +67,7 @@ class Task:
     settings: bytes | None
     versions: str
     token: Path | None
+    route: Route
     contents: Contents | None = None
     existing: tuple[Path, ...] = ()
 
@@ -124,12 +127,13 @@ def do_task(task: Task) -> Answer:
     if large is None:
         return Answer(Outcome.NO_SETTINGS)
     work = replace(task.work, options=task.work.options | large)
-    try:
-        if task.contents is None:
-            return Answer(Outcome.DONE, make_portable(work(_Lease(task.token)), work))
-        return _do_with_contents(work, task.contents, task.existing)
-    except _NotWantedError:
-        return Answer(Outcome.NOT_WANTED)
+    with task.route.open() as progress:
+        try:
+            if task.contents is None:
+                return Answer(Outcome.DONE, make_portable(work(_Lease(task.token, progress)), work))
+            return _do_with_contents(work, task.contents, task.existing, _Lease(None, progress))
+        except _NotWantedError:
+            return Answer(Outcome.NOT_WANTED)
 
 
 def _can_reach(task: Task) -> bool:
@@ -160,12 +164,13 @@ def hash_settings(data: bytes) -> str:
 
 
 class _Lease:
-    """Takes how far a work is, and ends it when its token is gone, or a scheduler has taken the task back."""
+    """Passes on how far a work is, and ends it when its token is gone, or a scheduler has taken the task back."""
 
-    def __init__(self, token: Path | None) -> None:
-        self._token, self._checked = token, time.monotonic()
+    def __init__(self, token: Path | None, progress: Progress) -> None:
+        self._token, self._progress, self._checked = token, progress, time.monotonic()
 
     def __call__(self, done: float, total: float) -> None:
+        self._progress(done, total)
         now = time.monotonic()
         if now - self._checked < CHECK_SECONDS:
             return
@@ -176,19 +181,20 @@ class _Lease:
 
 def _is_taken_back() -> bool:
     """Return whether this thread works for a dask scheduler that no longer wants the result."""
-    distributed = sys.modules.get("distributed")
-    if distributed is None:
+    worker = find_dask_worker()
+    if worker is None:
         return False
     try:
-        worker = distributed.get_worker()
         task = worker.state.tasks.get(worker.get_current_task())
-    except (ValueError, KeyError):
-        # not a worker, or not one of its threads
+    except KeyError:
+        # not one of those in which it runs tasks
         return False
     return task is None or task.state == "cancelled"
 
 
-def _do_with_contents(work: FileWork[Any], contents: Contents, existing: tuple[Path, ...]) -> Answer:
+def _do_with_contents(
+    work: FileWork[Any], contents: Contents, existing: tuple[Path, ...], lease: _Lease
+) -> Answer:
     """Work on a recording that came with the task, in a temporary folder; its outputs go back."""
     with Stage() as stage:
 
@@ -210,7 +216,7 @@ def _do_with_contents(work: FileWork[Any], contents: Contents, existing: tuple[P
         src = add(work.src, contents.data)
         dst = {name: add(path) for name, path in work.dst.items()} if isinstance(work.dst, dict) else None
         local = replace(work, src=src, dst=dst or add(work.dst), options=options, skip_existing=False)
-        report = local(_Lease(None))
+        report = local(lease)
         written = {}
         if report.status != "failed":
             written = {

@@ -22,7 +22,7 @@ from nmf_audio.jobs.cluster import connecting
 from nmf_audio.jobs.executors import run_on
 from nmf_audio.jobs.file_work import FileWork, work_on
 from nmf_audio.jobs.processes import ProcessEndedError
-from tests.cli.helpers import COMMAND
+from tests.cli.helpers import COMMAND, take_interrupts
 from tests.tiny import write_noise
 
 pytest.importorskip("distributed")
@@ -128,6 +128,36 @@ def test_a_worker_that_is_killed_costs_a_retry(start: Start, talks: Path) -> Non
     assert {path.name: path.read_bytes() for path in clean.iterdir()} == denoise_here(talks)
 
 
+def test_after_ctrl_c_all_that_is_there_counts_and_is_passed_over(start: Start, talks: Path) -> None:
+    address, _ = start()
+    clean = talks.parent / "clean"
+    words = ["talks", "-r", "--output-dir", "clean", "--name", "{stem}{ext}", "--resume-from", "report.jsonl"]
+    command = [*COMMAND, *words, "--cluster", address]
+    with subprocess.Popen(
+        command,
+        cwd=talks.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=take_interrupts,
+    ) as process:
+        while process.poll() is None and len(list(clean.glob("*.wav"))) < 2:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (130, "denoise: interrupted\n")
+    there = {path.name: path.stat().st_mtime_ns for path in clean.iterdir()}
+    assert 2 <= len(there) < 12
+    assert f"{len(there)} done, 0 partial, 0 failed, {12 - len(there)} not processed" in said
+    lines = (talks.parent / "report.jsonl").read_text().splitlines()[1:]
+    assert {Path(json.loads(line)["dst"]).name for line in lines} == set(there)
+    again = subprocess.run(command, cwd=talks.parent, capture_output=True, text=True, check=True)
+    assert again.stdout.startswith(f"{len(there)} done before, {12 - len(there)} to go (report.jsonl)\n")
+    assert f"{12 - len(there)} done, 0 partial, 0 failed" in again.stdout
+    assert {name: (clean / name).stat().st_mtime_ns for name in there} == there
+    assert {path.name: path.read_bytes() for path in clean.iterdir()} == denoise_here(talks)
+
+
 def hide(talks: Path) -> list[str]:
     """Return what a command begins with that sees nothing of the recordings and what lies beside them."""
     hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(talks.parent)]
@@ -187,6 +217,36 @@ def test_workers_that_were_sent_recordings_end_when_nobody_waits_for_them(
             list(run_on(executor, [work], progress=lambda *_: None))
         wait_for(mark)
     thread.join()
+
+
+def wait_until_seen(src: Path, dst: Path, *, progress: Callable[[float, float], None], mark: Path) -> Report:
+    """Work, half done, until somebody has seen that."""
+    until = time.monotonic() + 100
+    while not mark.exists():
+        assert time.monotonic() < until
+        progress(1, 2)
+        time.sleep(0.01)
+    return Report(src, dst, "done")
+
+
+def test_progress_moves_within_a_recording(start: Start, talks: Path) -> None:
+    address, _ = start(1)
+    marks = [talks / "first", talks / "second"]
+    works = [
+        FileWork(wait_until_seen, Report, talks / "00.wav", mark.with_suffix(".wav"), {"mark": mark})
+        for mark in marks
+    ]
+
+    def note(i: int, done: float, total: float) -> None:
+        if (done, total) == (1, 2):
+            marks[i].touch()
+
+    with connecting(address) as executor:
+        for _ in range(2):
+            reports = list(run_on(executor, works, progress=note))
+            assert [report.status for report in reports] == ["done", "done"]
+            for mark in marks:
+                mark.unlink()
 
 
 def die(src: Path, dst: Path, **_: Any) -> Report:

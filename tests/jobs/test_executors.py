@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -17,6 +20,7 @@ from nmf_audio.jobs import executors, tasks
 from nmf_audio.jobs.executors import run_on
 from nmf_audio.jobs.file_work import FileWork
 from nmf_audio.jobs.processes import ProcessEndedError
+from nmf_audio.jobs.task_progress import Route, receiving
 from nmf_audio.jobs.tasks import do_task
 from tests.tiny import tiny_dictionary, write_noise
 
@@ -184,6 +188,118 @@ def test_what_nobody_waits_for_ends_soon_and_leaves_no_halves(tmp_path: Path, cl
         assert sorted(contents(tmp_path)) == ["a.denoised.wav", "a.wav", "b.wav"]
 
 
+class Hiding(ThreadPoolExecutor):
+    """Workers whose futures can be cancelled at any moment, as those of dask can."""
+
+    def submit(self, function: Any, /, *args: Any, **keywords: Any) -> Future[Any]:
+        """Send a task; its future does not show that it runs."""
+        hidden, shown = super().submit(function, *args, **keywords), Future[Any]()
+
+        def answer(future: Future[Any]) -> None:
+            if shown.set_running_or_notify_cancel():
+                shown.set_result(future.result())
+
+        hidden.add_done_callback(answer)
+        return shown
+
+
+def end_late(src: Path, dst: Path, *, progress: Callable[[float, float], None]) -> Report:
+    """Write the output when nobody waits for it any more."""
+    progress(1, 1)
+    until = time.monotonic() + 60
+    while list(dst.parent.glob(".nmf-audio-*.part")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    dst.touch()
+    return Report(src, dst, "done", seconds=1)
+
+
+def test_what_ends_in_spite_of_an_interrupt_is_reported(
+    recordings: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executors, "find_dask_client", lambda executor: executor)
+    works = [FileWork(end_late, Report, src, tmp_path / f"clean{src.name}", {}) for src in recordings]
+    seen: set[int] = set()
+    finished: list[Report] = []
+
+    def interrupt(i: int, done: float, total: float) -> None:
+        seen.add(i)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with Hiding(2) as pool, pytest.raises(KeyboardInterrupt):
+        list(run_on(pool, works, progress=interrupt, finished=finished.append))
+    assert sorted(report.dst for report in finished) == sorted(tmp_path.glob("clean*"))
+    assert {report.status for report in finished} == {"done"}
+    assert len(finished) == 2
+
+
+def forked(n: int) -> ProcessPoolExecutor:
+    """Return processes that are copies of this one."""
+    return ProcessPoolExecutor(n, mp_context=multiprocessing.get_context("fork"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        ThreadPoolExecutor,
+        pytest.param(processes, marks=pytest.mark.slow),
+        # newer Pythons warn of threads
+        pytest.param(
+            forked, marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+        ),
+    ],
+)
+def test_progress_moves_within_a_recording(tmp_path: Path, make: Callable[[int], Executor]) -> None:
+    files = [write_noise(tmp_path / name, 20) for name in ("a.wav", "b.wav")]
+    seen: list[float] = []
+    calling: set[int] = set()
+
+    def note(done: float, total: int) -> None:
+        assert total == 2
+        seen.append(done)
+        calling.add(threading.get_ident())
+
+    with make(1) as pool:
+        assert [report.status for report in denoise_files(files, executor=pool, progress=note)] == 2 * [
+            "done"
+        ]
+    assert seen == sorted(seen)
+    assert seen[-1] == 2
+    assert len([done for done in seen if 0 < done < 1]) > 3
+    assert len([done for done in seen if 1 < done < 2]) > 3
+    assert calling == {threading.get_ident()}
+
+
+def test_progress_from_where_there_is_no_way_back_is_dropped(tmp_path: Path) -> None:
+    """As from a process of another computer, or once nobody listens."""
+    got: list[tuple[int, float, float]] = []
+    with receiving(processes(1), lambda *event: got.append(event)) as route:
+        assert route.address is not None
+        with replace(route, process=0).open() as through_socket:
+            through_socket(1, 4)
+            with route.open() as direct:
+                direct(2, 4)
+        with replace(route, process=0, address=str(tmp_path / "none")).open() as nowhere:
+            nowhere(3, 4)
+    assert sorted(got) == [(0, 1, 4), (0, 2, 4)]
+    assert not Path(route.address).parent.exists()
+    with replace(route, process=0).open() as late:
+        late(4, 4)
+    assert len(got) == 2
+
+
+def test_a_folder_in_which_there_can_be_no_socket_costs_the_progress_within_recordings_alone(
+    recordings: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with receiving(processes(1), lambda *_: None) as route:
+        assert route.address is None
+    assert contents(long) == {}
+
+
 def die(src: Path, dst: Path, **_: Any) -> Report:
     """End the process that does it."""
     os._exit(7)
@@ -206,7 +322,7 @@ def test_a_kept_setting_is_taken_for_no_other(tmp_path: Path, recordings: list[P
     token = tmp_path / "token"
     token.write_bytes(b"another")
     work = FileWork(die, Report, recordings[0], tmp_path / "x.wav", {})
-    task = tasks.Task(work, "0" * 64, None, tasks.describe_versions(), token)
+    task = tasks.Task(work, "0" * 64, None, tasks.describe_versions(), token, Route(os.getpid(), "", None))
     assert do_task(task).outcome is tasks.Outcome.NO_SETTINGS
     token.unlink()
     assert do_task(task).outcome is tasks.Outcome.OUT_OF_REACH
