@@ -61,7 +61,7 @@ ABLATIONS = {
 
 
 def run(system: System, y: Array, sr: int) -> tuple[Array, float | None]:
-    """Return a system's output, and what it cost.
+    """Return a system's output, and what it cost; none hears any of the signal beforehand.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def run(system: System, y: Array, sr: int) -> tuple[Array, float | None]:
     denoiser = _warm_denoiser(system.method, system.dictionary, system.reduction_db, sr)
     start = time.process_time()
     out = (
-        denoiser.denoise(y, sr)
+        denoiser.denoise(y, sr, warm_up=0)
         if system.settings is None
         else _ablated(denoiser.dictionary, system.settings, y, sr)
     )
