@@ -31,7 +31,9 @@ MARGIN = 1.2
 
 
 def fill(y: AnyArray, sr: int, unknown: Unknown) -> AnyArray | None:
-    """Return the missing samples of a signal (n_samples,), float64; None if they are too many in one place."""
+    """Return the missing samples of a signal (n_samples,), float64; None if nothing else is known, or too little."""
+    if len(unknown.positions) == len(y):
+        return None
     sizes = [frame_size(sr, seconds) for seconds in FRAME_SECONDS]
     fitting = [n_fft for n_fft in sizes if _count_entries(unknown, n_fft) <= MAX_ENTRIES]
     if not fitting:

@@ -41,9 +41,9 @@ def check_gaps(name: str, gaps: Any) -> tuple[Gap, ...] | None:
             raise invalid(name, (start, end), allowed, advice)
         found.append((start, end))
     found.sort()
-    for (_, end), (start, _) in pairwise(found):
-        if start < end:
-            raise invalid(name, (start, end), "gaps that do not overlap")
+    for before, after in pairwise(found):
+        if after[0] < before[1]:
+            raise invalid(name, after, f"behind the gap before it, which ends at {before[1]:g} s")
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmf_audio._attributes import Constant
+from nmf_audio._checks import invalid, out_of_order
 from nmf_audio._types import AnyArray
 from nmf_audio.dsp.samples import FULL_SCALE, check_block, from_float
 from nmf_audio.nmf.blas import single_blas
@@ -88,6 +89,7 @@ class RestorationStream:
         self._done = [0] * self.n_channels
         """Of each channel: before which sample nothing is to be restored any more."""
         self._ndim = 1
+        self._has_ended = False
 
     def __repr__(self) -> str:
         name = f"{type(self).__name__} of {self.n_channels} channels"
@@ -103,12 +105,18 @@ class RestorationStream:
         Raises
         ------
         ParameterError
-            If the block has a wrong type or shape, or holds NaN, Inf or a sample beyond 1e9.
+            If the block has a wrong type or shape, or another type than those before, or holds NaN, Inf or a sample
+            beyond 1e9, or if the signal has ended.
         """
+        if self._has_ended:
+            raise out_of_order("the signal was ended by flush()", "make another stream with Restorer.learn()")
         y = check_block(block, self.n_channels, self._n_in)
-        self._ndim = block.ndim
         if self._waiting is None:
             self._waiting = np.empty((self.n_channels, 0), y.dtype)
+        if y.dtype != self._waiting.dtype:
+            allowed = f"{self._waiting.dtype} as before"
+            raise invalid("block", y.dtype, allowed, given=f"block is of type {y.dtype}")
+        self._ndim = block.ndim
         self._waiting = np.concatenate([self._waiting, y], axis=1)
         ready = [self._waiting[:, :0]]
         while self._n_in >= self._next + self.latency:
@@ -117,6 +125,7 @@ class RestorationStream:
 
     def flush(self) -> AnyArray:
         """End the signal and return the rest."""
+        self._has_ended = True
         if self._waiting is None:
             return self._shape(np.empty((self.n_channels, 0), np.float32))
         ready = [self._waiting[:, :0]]

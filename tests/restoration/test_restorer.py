@@ -135,7 +135,10 @@ def test_where_nothing_is_lost_nothing_is_changed(y: npt.NDArray[np.float64]) ->
         ({"gaps": [1, 2]}, "gaps=1; must be pairs"),
         ({"gaps": "1-2"}, "gaps='1-2'; must be pairs"),
         ({"gaps": [(-1, 0)]}, "gaps=-1; must be a number of at least 0"),
-        ({"gaps": [(1, 1.05), (1.02, 1.1)]}, r"gaps=\(1.02, 1.05\); must be gaps that do not overlap"),
+        (
+            {"gaps": [(1, 1.05), (1.02, 1.1)]},
+            r"gaps=\(1.02, 1.1\); must be behind the gap before it, .* 1.05 s",
+        ),
         ({"faults": "gaps", "clip_level": 0.5}, r"faults=.* and clip_level=0.5 do not go together"),
         ({"faults": "clipping", "gaps": [(1, 1.05)]}, r"do not go together"),
     ],
@@ -167,3 +170,22 @@ def test_long_frames_are_chosen_for_steady_tones(monkeypatch: pytest.MonkeyPatch
     restore(steady, SR, gaps=[(3000 / SR, 3400 / SR)])
     assert sizes[-1] == 2048
     assert set(sizes) == {512, 2048}
+
+
+def test_where_nothing_is_known_nothing_is_changed() -> None:
+    y = chord(700)
+    restorer = Restorer(gaps=[(0, 0.05), (0.05, 0.1)])
+    stream = restorer.learn([y], SR)
+    np.testing.assert_array_equal(np.concatenate([stream.process(y), stream.flush()]), y)
+    assert (stream.channels[0].n_left, stream.channels[0].filled) == (700, [])
+
+
+def test_blocks_of_another_type_or_behind_the_end_are_refused() -> None:
+    y = chord(2000)
+    stream = Restorer().learn([y], SR)
+    first = stream.process(y[:1000])
+    with pytest.raises(ParameterError, match="block is of type int16; must be float64 as before"):
+        stream.process(np.zeros(10, np.int16))
+    np.testing.assert_array_equal(np.concatenate([first, stream.process(y[1000:]), stream.flush()]), y)
+    with pytest.raises(ParameterError, match=r"ended by flush\(\); make another stream"):
+        stream.process(y)
