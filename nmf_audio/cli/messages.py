@@ -55,7 +55,7 @@ def _restored(report: "RestoredReport") -> str:
     words = [f"{report.n_restored} samples clipped at {min(levels_db):.1f} dB"] if report.n_restored else []
     if report.gaps:
         words.append(f"{len(report.gaps)} gap{'s' if len(report.gaps) > 1 else ''}")
-    return f"{' and '.join(words)} restored" if words else "nothing to restore"
+    return f"{' and '.join(words)} restored" if words else "nothing restored"
 
 
 def _speed(report: "AnyReport") -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,7 @@ def restore_file(
     fields, levels = job.run(prepare)
     (done,) = streams
     fields["warnings"] = (*fields["warnings"], *done.list_warnings(fields["n_clipped"]))
+    fields["warnings"] += tuple(_name_outside(chosen, start or 0.0, fields["seconds"]))
     return RestorationReport(
         **fields,
         **describe_restoration(done.stream),
@@ -151,6 +152,14 @@ def restore_file(
         level_after_db=levels.after_db[RESTORED],
         peak_after_db=in_db(done.peak),
     )
+
+
+def _name_outside(restorer: Restorer, start: float, seconds: float) -> Iterator[str]:
+    """Yield a sentence for each gap that does not lie in what was read."""
+    end = start + seconds
+    for first, last in restorer.gaps or ():
+        if first >= end or last <= start:
+            yield f"nothing is filled from {first:g} to {last:g} s, since only {start:g} to {end:g} s were read"
 
 
 class _Restoration:

@@ -30,7 +30,7 @@ def test_lines_and_the_report_say_what_was_restored_and_removed(run: Run, tmp_pa
     assert (code, err) == (0, [])
     n_clipped = int(np.sum(np.abs(Y) >= LEVEL))
     assert f", {n_clipped} samples clipped at -6.0 dB restored" in out[0]
-    assert ", nothing to restore" in out[1]
+    assert ", nothing restored" in out[1]
     document = json.loads((tmp_path / "r.json").read_text())
     assert document["parameters"]["restore"] is True
     loud, whole = document["files"]

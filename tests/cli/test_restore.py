@@ -36,7 +36,7 @@ def test_recordings_are_restored_beside_themselves(capsys: pytest.CaptureFixture
     assert lines[0].startswith("loud.wav -> loud.restored.wav: 0.4 s in")
     assert f"{np.sum(np.abs(Y) >= LEVEL)} samples clipped at -6.0 dB restored" in lines[0]
     assert "1 gap restored" in lines[1]
-    assert "nothing to restore" in lines[2]
+    assert "nothing restored" in lines[2]
     for name in ("loud", "gap", "whole"):
         y, found = (soundfile.read(f"{name}{ext}.wav", dtype="int16")[0] for ext in ("", ".restored"))
         np.testing.assert_allclose(found, restore(y, SR), atol=1)

@@ -72,6 +72,17 @@ def test_too_much_clipping_is_reported(tmp_path: Path) -> None:
     assert "lost samples are left as they are" in report.warnings[0]
 
 
+def test_gaps_outside_of_what_is_read_are_reported(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", Y, SR, "DOUBLE")
+    restorer = Restorer(gaps=[(0.1, 0.11), (0.2, 0.21), (5, 5.05)])
+    report = restore_file(tmp_path / "a.wav", restorer=restorer, start=0.15, end=0.3)
+    assert len(report.gaps) == 1
+    assert report.warnings == (
+        "nothing is filled from 0.1 to 0.11 s, since only 0.15 to 0.3 s were read",
+        "nothing is filled from 5 to 5.05 s, since only 0.15 to 0.3 s were read",
+    )
+
+
 def test_progress_ends_with_all_of_it(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", Y, SR)
     calls: list[tuple[float, float]] = []
