@@ -3,8 +3,9 @@
 Speakers and kinds of noise are drawn evenly, whatever each has; two fifths of the noises are made by formula, from
 random statistics, or of other speakers. Both are equalised at random (second-order filters, as RNNoise does, Valin
 2018), played a little slower or faster, mixed at -10 to 20 dB (half of them up to 5 dB) and, more rarely, at up to
-40 dB or without noise; a part is band-limited like a telephone or a compressed file, in a room, begins with
-silence, changes its level, or holds no speech. Numbers are probabilities unless said otherwise.
+40 dB or without noise; a part is band-limited like a telephone or a compressed file, in a room, coded as an MP3 of
+few bits, clipped, begins with silence, changes its level, or holds no speech. Numbers are probabilities unless said
+otherwise.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from scipy.signal import butter, lfilter, sosfilt
 
 from nmf_audio._checks import invalid
 from nmf_audio._types import Array
+from nmf_audio.training.copies import MP3_RATES, clip_loudest, code_as_mp3
 from nmf_audio.training.sounds import Sounds
 from nmf_audio.training.synthetic import (
     chirps,
@@ -64,7 +66,10 @@ BY_KIND, BACKWARDS, JOINED, GATED, NOISE_ROOM, NOISE_SPECTRUM, SPEECH_SPECTRUM =
 )
 NOISE_SPECTRUM_DB, SPEECH_SPECTRUM_DB = 5.0, 3.0
 NEARLY_CLEAN, CLEAN, NO_SPEECH = 0.08, 0.04, 0.07
-BABBLE_ROOM, ROOM, BAND_LIMIT, NOISE_LIMIT, SPEECH_LIMIT, NOISE_LEVEL = 0.4, 0.13, 0.11, 0.03, 0.03, 0.15
+BABBLE_ROOM, ROOM, BAND_LIMIT, NOISE_LIMIT, SPEECH_LIMIT, NOISE_LEVEL = 0.4, 0.2, 0.14, 0.03, 0.03, 0.15
+TELEPHONE = 0.5
+"""Of those that are band-limited as a whole."""
+CODED, CODED_LEVELS, CLIPPED, CLIPPED_SHARES = 0.05, (0.6, 0.92), 0.04, (0.003, 0.05)
 SILENT_HEAD, LATE_SPEECH, LEVEL_CHANGE = 0.03, 0.04, 0.05
 LOWEST_SNR, HIGHEST_SNR, NEARLY_CLEAN_SNR, CLEAN_SNR = -5.0, 20.0, 40.0, 70.0
 LOW_SNR, LOW_SNR_RANGE = 0.5, (-10.0, 5.0)
@@ -274,7 +279,19 @@ class Mixer:
             s = wet = np.zeros(self._n, np.float32)
         s, wet, z = self._shape_time(s, wet, z)
         level = np.float32(10 ** (rng.uniform(-8, 8) / 20))
-        return s * level, (wet + z) * level, present
+        return s * level, self._copied(wet + z) * level, present
+
+    def _copied(self, mixture: Array) -> Array:
+        """The mixture, sometimes coded with few bits, or clipped."""
+        rng = self.rng
+        p = rng.random()
+        if p < CODED:
+            return (
+                code_as_mp3(mixture, self._sr, rng.uniform(*CODED_LEVELS))
+                if self._sr in MP3_RATES
+                else mixture
+            )
+        return clip_loudest(mixture, rng.uniform(*CLIPPED_SHARES)) if p < CODED + CLIPPED else mixture
 
     def _limit_bands(self, s: Array, wet: Array, z: Array) -> tuple[Array, Array, Array]:
         rng = self.rng
@@ -288,7 +305,7 @@ class Mixer:
             return y
 
         if p < BAND_LIMIT:
-            sos = np.concatenate([low, self._telephone]) if rng.random() < 0.3 else low
+            sos = np.concatenate([low, self._telephone]) if rng.random() < TELEPHONE else low
             return limit(s, sos), limit(wet, sos), limit(z, sos)
         if p < BAND_LIMIT + NOISE_LIMIT:
             return s, wet, limit(z, low)
