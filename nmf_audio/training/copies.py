@@ -1,4 +1,4 @@
-"""What recordings went through before they reach the denoiser: lossy coding, clipping."""
+"""Faults of recordings that were made before the denoiser hears them: lossy coding, clipping."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_a_recording_that_crashes_what_reads_it_costs_itself_only(tmp_path: Path
 
 
 def test_isolation_needs_a_python_to_start(recordings: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ParameterError, match="isolate=1; must be False or True"):
+    with pytest.raises(ParameterError, match="isolate=1; must be True or False"):
         denoise_files(recordings, isolate=1)  # type: ignore[arg-type]
     with ThreadPoolExecutor(1) as pool, pytest.raises(ParameterError, match="isolate=True and executor="):
         denoise_files(recordings, isolate=True, executor=pool)

@@ -1,4 +1,4 @@
-"""What recordings went through: the sound stays in its place, and loses what coding and clipping take."""
+"""Coded and clipped copies: the sound stays in its place, and loses what coding and clipping take."""
 
 from __future__ import annotations
 
