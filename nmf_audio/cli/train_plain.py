@@ -366,6 +366,8 @@ def _command(args: argparse.Namespace) -> str:
     """Return the command again, without what doesn't change the dictionary."""
     words = ["nmf-audio", "train", args.source, *([args.name] if args.source == "source" else [])]
     words += [*map(str, args.recordings), "-o", str(args.output)]
+    for name in ("components", "rank"):
+        words += [] if getattr(args, name) is None else [f"--{name}", getattr(args, name)]
     standard = {
         "beta": defaults.BETA,
         "sparsity": defaults.l1_h(one_group=args.source != "noise"),
@@ -375,10 +377,7 @@ def _command(args: argparse.Namespace) -> str:
     for name, value in standard.items():
         if float(getattr(args, name)) != value:
             words += [f"--{name}", getattr(args, name)]
-    for name, option in (
-        ("other", "with"),
-        *((n, n) for n in ("components", "rank", "minutes", "passes", "licence", "manifest")),
-    ):
+    for name, option in (("other", "with"), *((n, n) for n in ("minutes", "passes", "licence", "manifest"))):
         given = getattr(args, name)
         words += [f"--{option}", str(given)] if given is not None else []
     return shlex.join([*words, *(["--replace"] if args.replace else [])])
