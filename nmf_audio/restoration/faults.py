@@ -28,6 +28,9 @@ NEIGHBOUR_SECONDS = 0.005
 AUDIBLE = 0.1
 """Level on both sides of a drop-out, in that of the recording."""
 
+STEPS = 8.0
+"""The same in steps of the quantization: sound of a few steps is rounded to runs of zeros itself."""
+
 
 class ClipLevels(NamedTuple):
     """The levels at which a channel is clipped: samples from `high` up and from `low` down; infinite for none."""
@@ -44,11 +47,13 @@ class Span(NamedTuple):
 
 
 class PeakCounter:
-    """Counts the highest and lowest samples of a channel, and its mean square, block by block."""
+    """Counts the highest and lowest samples of a channel, its mean square and its smallest step, block by block."""
 
     def __init__(self) -> None:
         self._highest, self._lowest = _TopCounter(), _TopCounter()
         self._energy, self._n = 0.0, 0
+        self.step = np.inf
+        """Size of the smallest sample that is not zero; infinite if all are."""
 
     def add(self, y: npt.NDArray[Any]) -> None:
         """Take the next samples (n,)."""
@@ -56,6 +61,8 @@ class PeakCounter:
         self._lowest.add(-y)
         self._energy += float(np.sum(np.square(y, dtype=np.float64)))
         self._n += len(y)
+        sizes = np.abs(y)
+        self.step = min(self.step, float(np.min(sizes, initial=np.inf, where=sizes > 0)))
 
     @property
     def rms(self) -> float:
@@ -96,18 +103,20 @@ class _TopCounter:
         return level if n_at_level >= FEWEST and n_at_level > CROWDING * n_below else np.inf
 
 
-def find_dropouts(y: AnyArray, sr: int, rms: float) -> list[Span]:
+def find_dropouts(y: AnyArray, sr: int, rms: float, step: float = 0.0) -> list[Span]:
     """Return the runs of digital silence in a signal (n,) that sound stands around: 1 to 100 ms of zeros.
 
-    `rms` is that of the whole recording; the sound within 5 ms before and behind a run is above a tenth of it.
+    `rms` and `step`, of the quantization, are those of the whole recording; the sound within 5 ms before and behind a
+    run is above a tenth of the one and 8 times the other.
     """
+    least = max(AUDIBLE * rms, STEPS * step)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], y == 0, [False]])))
     n_beside = max(round(NEIGHBOUR_SECONDS * sr), 1)
     found = []
     for start, end in edges.reshape(-1, 2).tolist():
         before, after = y[max(start - n_beside, 0) : start], y[end : end + n_beside]
         is_long = SHORTEST_SECONDS * sr <= end - start <= MAX_GAP_SECONDS * sr
-        if is_long and all(_rms(side) > AUDIBLE * rms for side in (before, after)):
+        if is_long and all(_rms(side) > least for side in (before, after)):
             found.append(Span(start, end))
     return found
 

@@ -163,7 +163,7 @@ class Restorer:
             ]
             gaps = [span for span in in_samples if span.start < span.end]
         return RestorationStream(
-            sr, [Channel(self._find_levels(counter), counter.rms, gaps) for counter in counters]
+            sr, [Channel(self._find_levels(counter), counter.rms, counter.step, gaps) for counter in counters]
         )
 
     def _find_levels(self, counter: PeakCounter) -> ClipLevels:

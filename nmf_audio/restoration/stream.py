@@ -37,6 +37,8 @@ class Channel:
         Where it is clipped.
     rms : float
         Root mean square of all of it.
+    step : float
+        Size of its smallest sample that is not zero: its quantization.
     gaps : sequence of Span or None
         Its gaps, ascending; None to look for drop-outs.
     n_clipped : int
@@ -49,6 +51,7 @@ class Channel:
 
     levels: ClipLevels
     rms: float
+    step: float
     gaps: Sequence[Span] | None
     n_clipped: int = 0
     filled: list[Span] = field(default_factory=list)
@@ -194,7 +197,7 @@ class RestorationStream:
     def _find_gaps(self, y: AnyArray, channel: Channel, begin: int) -> list[Span]:
         """Return the gaps that begin in what is waiting, from `begin` on; one may end behind it."""
         if channel.gaps is None:
-            found = find_dropouts(y, self.sr, channel.rms)
+            found = find_dropouts(y, self.sr, channel.rms, channel.step)
         else:
             found = [Span(start - self._first, end - self._first) for start, end in channel.gaps]
         return [Span(start, min(end, len(y))) for start, end in found if begin <= start < len(y)]

@@ -64,3 +64,18 @@ def test_zeros_beside_quiet_sound_are_a_pause() -> None:
     y[900:1000] *= 1e-3
     y[1000:1100] = 0.0
     assert find_dropouts(y, SR, float(np.sqrt(np.mean(y**2)))) == []
+
+
+@pytest.mark.parametrize("n_bits", [8, 12])
+def test_sound_that_is_rounded_to_zeros_has_no_dropouts(n_bits: int) -> None:
+    scale = 2.0 ** (n_bits - 1)
+    # falls from full scale to below a step
+    y = np.round(scale * chord(16000) * np.exp(-np.arange(16000) / 2000)) / scale
+    counter = PeakCounter()
+    for block in np.split(y, 4):
+        counter.add(block)
+    assert counter.step == 1 / scale
+    assert find_dropouts(y, SR, 1e-6), "some runs of zeros are as long as drop-outs"
+    assert find_dropouts(y, SR, 1e-6, counter.step) == []
+    y[400:500] = 0.0
+    assert find_dropouts(y, SR, counter.rms, counter.step) == [Span(400, 500)]
