@@ -66,9 +66,9 @@ def denoise_files(
     progress : callable or None
         Called, in the caller's thread, with the number of recordings done (with decimals) and of all. What it raises
         ends the work: incomplete outputs are removed, finished ones stay. So does closing the iterator, or Ctrl-C.
-        With an executor decimals come from threads, from processes of this computer (not on Windows), and, once a
-        second, from the workers of dask; from workers elsewhere that are none of dask's, such as those of
-        ``mpi4py.futures``, only whole recordings.
+        With an executor there are decimals if its workers are threads, processes of the same computer (not on
+        Windows), or dask's, which send them once a second. Otherwise, as with ``mpi4py.futures`` on several
+        computers, only whole recordings are counted.
     **options
         As for `denoise_file`, but `keep_noise`. A `denoiser` that is given is made once for all.
 
