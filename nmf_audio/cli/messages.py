@@ -70,7 +70,7 @@ def _speed(report: "AnyReport") -> list[str]:
 
 def _changes(report: "AnyReport") -> list[str]:
     """Return what of a recording is no longer as it was, besides its sound."""
-    words = [f"{report.n_clipped} samples clipped"] if report.n_clipped else []
+    words = [f"{report.n_clipped} samples of the output clipped"] if report.n_clipped else []
     now = [
         f"{new} Hz" if name == "sr" else str(new)
         for name in ("format", "subtype", "sr")

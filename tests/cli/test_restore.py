@@ -99,3 +99,13 @@ def test_a_broken_file_costs_that_file_only(capsys: pytest.CaptureFixture[str]) 
     assert run("none.wav", "gap.wav", "--output-dir", "out") == 1
     assert "none.wav" in capsys.readouterr().err
     assert [path.name for path in Path("out").iterdir()] == ["gap.restored.wav"]
+
+
+def test_what_was_clipped_and_what_is_cut_off_again_are_told_apart(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    soundfile.write("full.wav", np.clip(Y / LEVEL, -1, 1), SR)
+    assert run("full.wav") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "samples clipped at 0.0 dB restored, " in line
+    assert line.endswith(" samples of the output clipped")
