@@ -35,6 +35,7 @@ from scoring import Row, distance_table, evaluate, groups_table, means_table, wr
 from systems import ABLATIONS, NOISY, System
 
 from nmf_audio.decompose import METHODS
+from nmf_audio.defaults import DEFAULT_WARM_UP
 
 T = TypeVar("T")
 
@@ -62,6 +63,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--dictionary", help="name or file, for the methods of its kind; shipped ones if not given"
+    )
+    parser.add_argument(
+        "--warm-up",
+        type=float,
+        default=DEFAULT_WARM_UP,
+        metavar="SECONDS",
+        help="what own methods hear of a recording first (default: %(default)g, as `denoise`; 0: as a stream)",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="the first N pairs only")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
@@ -91,7 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FileNotFoundError as error:
         parser.error(str(error))
     own = [
-        System(method, method, args.dictionary) for method in args.methods if _fits(method, args.dictionary)
+        System(method, method, args.dictionary, warm_up=args.warm_up)
+        for method in args.methods
+        if _fits(method, args.dictionary)
     ]
     if not own and (chosen or rate):
         parser.error(
@@ -130,7 +140,8 @@ def score(
     systems = [NOISY, *own]
     if not args.no_ablations and any(system.method == "adaptive" for system in own):
         systems += [
-            System(name, "adaptive", args.dictionary, settings) for name, settings in ABLATIONS.items()
+            System(name, "adaptive", args.dictionary, settings, warm_up=args.warm_up)
+            for name, settings in ABLATIONS.items()
         ]
     cpu: dict[tuple[str, str], float] = {}
     failed = False

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nmf_audio import Denoiser, Dictionary
 from nmf_audio.decompose.adaptive import AdaptiveDecomposition, AdaptiveSettings
-from nmf_audio.defaults import DEFAULT_REDUCTION_DB
+from nmf_audio.defaults import DEFAULT_REDUCTION_DB, DEFAULT_WARM_UP
 from nmf_audio.dsp.bands import BandMap
 from nmf_audio.dsp.gains import floor_from_db
 from nmf_audio.stream import LinkedStream
@@ -40,6 +40,8 @@ class System:
         Folder with finished results ``<pair>.npy`` at the pair's rate: a peer's.
     reduction_db : float
         The most that noise is pushed down.
+    warm_up : float
+        Seconds of the signal that are heard before it is denoised.
     """
 
     name: str
@@ -48,6 +50,7 @@ class System:
     settings: AdaptiveSettings | None = None
     stored: Path | None = None
     reduction_db: float = DEFAULT_REDUCTION_DB
+    warm_up: float = DEFAULT_WARM_UP
 
 
 NOISY = System("noisy (nothing done)")
@@ -61,7 +64,7 @@ ABLATIONS = {
 
 
 def run(system: System, y: Array, sr: int) -> tuple[Array, float | None]:
-    """Return a system's output, and what it cost; none hears any of the signal beforehand.
+    """Return a system's output, and what it cost.
 
     Parameters
     ----------
@@ -84,9 +87,9 @@ def run(system: System, y: Array, sr: int) -> tuple[Array, float | None]:
     denoiser = _warm_denoiser(system.method, system.dictionary, system.reduction_db, sr)
     start = time.process_time()
     out = (
-        denoiser.denoise(y, sr, warm_up=0)
+        denoiser.denoise(y, sr, warm_up=system.warm_up)
         if system.settings is None
-        else _ablated(denoiser.dictionary, system.settings, y, sr)
+        else _ablated(denoiser.dictionary, system.settings, system.warm_up, y, sr)
     )
     return out, (time.process_time() - start) * sr / y.shape[-1]
 
@@ -98,7 +101,7 @@ def _warm_denoiser(method: str, dictionary: str | None, reduction_db: float, sr:
     return denoiser
 
 
-def _ablated(dictionary: Dictionary, settings: AdaptiveSettings, y: Array, sr: int) -> Array:
+def _ablated(dictionary: Dictionary, settings: AdaptiveSettings, warm_up: float, y: Array, sr: int) -> Array:
     band_map = BandMap(dictionary.spec, sr)
     stream = LinkedStream(
         AdaptiveDecomposition(dictionary, band_map.n_observed, settings),
@@ -109,4 +112,5 @@ def _ablated(dictionary: Dictionary, settings: AdaptiveSettings, y: Array, sr: i
         floor_gain=floor_from_db(DEFAULT_REDUCTION_DB),
         mix=1.0,
     )
+    stream.prime(beginning=y[: round(warm_up * sr)])
     return np.concatenate([stream.process(y), stream.flush()])
