@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -56,11 +57,23 @@ def connecting(address: str) -> Iterator[Executor]:
     except (OSError, ValueError, TypeError) as error:
         allowed = "the address of a dask scheduler that runs"
         raise invalid("cluster", address, allowed, "such as tcp://host:8786") from error
-    with client, warnings.catch_warnings():
+    with client, warnings.catch_warnings(), _only_errors_of("distributed.client"):
         # it is not the graph that is large, but a recording
         warnings.filterwarnings("ignore", "Sending large graph")
         _check_workers(address, client.run(describe_versions, on_error="return"))
         yield client.get_executor(pure=False)
+
+
+@contextmanager
+def _only_errors_of(name: str) -> Iterator[None]:
+    """Silence the warnings of a library's logger: that a work is done again, as its worker died, is no fault."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_workers(address: str, found: dict[str, str | Exception]) -> None:
