@@ -57,7 +57,7 @@ def connecting(address: str) -> Iterator[Executor]:
     except (OSError, ValueError, TypeError) as error:
         allowed = "the address of a dask scheduler that runs"
         raise invalid("cluster", address, allowed, "such as tcp://host:8786") from error
-    with client, warnings.catch_warnings(), _only_errors_of("distributed.client"):
+    with _only_errors_of("distributed", "distributed.client"), client, warnings.catch_warnings():
         # it is not the graph that is large, but a recording
         warnings.filterwarnings("ignore", "Sending large graph")
         _check_workers(address, client.run(describe_versions, on_error="return"))
@@ -65,15 +65,16 @@ def connecting(address: str) -> Iterator[Executor]:
 
 
 @contextmanager
-def _only_errors_of(name: str) -> Iterator[None]:
-    """Silence the warnings of a library's logger: that a work is done again, as its worker died, is no fault."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _only_errors_of(*names: str) -> Iterator[None]:
+    """Silence what loggers say of connections that end, and of a work that is done again as its worker died."""
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _check_workers(address: str, found: dict[str, str | Exception]) -> None:
