@@ -64,7 +64,7 @@ def beta_divergence(
         scale = 2.0 ** np.floor(np.log2(largest))
         with np.errstate(over="ignore"):
             scaled = beta_divergence(v / scale, m / scale, beta, weights=weights)
-            return float(scaled * scale**beta) if scaled > 0 else scaled
+            return float(scaled * scale**beta) if 0 < scaled < np.inf else scaled
     if weights is None and beta == 2:
         error = v - m
         return 0.5 * float(np.vdot(error, error))

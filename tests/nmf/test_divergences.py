@@ -49,6 +49,12 @@ def test_zeros_have_their_limits() -> None:
     assert beta_divergence([[1.0]], [[0.0]], 2) == 0.5
 
 
+def test_an_infinite_divergence_stays_infinite_at_any_scale() -> None:
+    for scale in (1.0, 5e162, 1e-200):
+        V = scale * np.array([[1.0, 0.0]])
+        assert beta_divergence(V, V, beta=-2.0) == np.inf
+
+
 def test_unknown_entries_do_not_count_whatever_they_hold() -> None:
     V, L = np.array([[1.0, np.nan, 2.0]]), np.array([[2.0, 5.0, 0.5]])
     weights = np.array([[1.0, 0.0, 2.0]])

@@ -75,6 +75,7 @@ def check(compute: Callable[[], Any]) -> None:
 
 
 @example(V=np.array([[6.4e-155]]), beta=-2.0, init="random")
+@example(V=np.array([[5.1e162, 0.0]]), beta=-2.0, init="random")
 @settings(deadline=None, max_examples=15)
 @given(V=matrices(), beta=st.sampled_from(BETAS), init=st.sampled_from(["random", "frames", "nndsvdar"]))
 def test_factorizations_of_any_data(V: Array, beta: float, init: str) -> None:
