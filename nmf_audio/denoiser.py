@@ -255,8 +255,7 @@ class Denoiser:
         """
         y, keep_noise = check_samples(y), check_flag("keep_noise", keep_noise)
         stream = self.stream(sr, 1 if y.ndim == 1 else y.shape[0])
-        n_heard = round(check_warm_up(warm_up) * sr)
-        stream.prime(noise, beginning=y[..., :n_heard] if n_heard else None)
+        stream.prime(noise, beginning=y[..., : round(check_warm_up(warm_up) * sr)])
         out = np.empty_like(y)
         position = 0
         for block in in_blocks(y):

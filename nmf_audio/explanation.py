@@ -124,8 +124,7 @@ def explain(
         tiles.append((found, gains))
 
     stream = denoiser.stream(sr, 1 if y.ndim == 1 else y.shape[0], observer=observe)
-    if n_heard := round(check_warm_up(warm_up) * sr):
-        stream.prime(beginning=y[..., :n_heard])
+    stream.prime(beginning=y[..., : round(check_warm_up(warm_up) * sr)])
     ready = stream.process(y)
     denoised = np.concatenate([ready, stream.flush()], axis=-1)
     band_map = BandMap(denoiser.dictionary.spec, sr)

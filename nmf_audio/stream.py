@@ -95,6 +95,10 @@ class BlockStream(ABC, Generic[Output]):
         """Forget all input, but not what was given to `Stream.prime`; the same input gives the same output again."""
         with self._entrance:
             self._reset()
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Do now what the first block would have to wait for."""
 
     def _reset(self) -> None:
         self._masking.reset()
@@ -229,6 +233,7 @@ class Stream(BlockStream[Samples]):
             given = self._check_heard(noise, "noise"), self._check_heard(beginning, "beginning")
             self._noise, self._beginning = given
             self._reset()
+            self._prepare()
 
     def _check_heard(self, y: Samples | None, name: str) -> Array | None:
         """Return samples (n_channels, n) that are heard before the signal."""
@@ -276,6 +281,13 @@ class LinkedStream(Stream):
         if self._high is not None:
             self._high.reset()
         super()._reset()
+        # not yet: after a flush there is seldom another signal
+        self._is_prepared = False
+
+    def _prepare(self) -> None:
+        if self._is_prepared:
+            return
+        self._is_prepared = True
         if self._noise is not None:
             self._hear(self._noise)
             # the noise is known now, the signal's level is not: it may be far above the noise's
@@ -286,11 +298,12 @@ class LinkedStream(Stream):
     def _hear(self, y: Array) -> None:
         """Learn from what is no part of the signal."""
         observer, self._observer = self._observer, None
-        self._advance(y)
+        self._resynthesis.advance(y, self._compute_gains)
         self._observer = observer
-        super()._reset()
+        self._resynthesis.reset()
 
     def _advance(self, y: Samples) -> Samples:
+        self._prepare()
         dry, wet = self._resynthesis.advance(to_float(y), self._compute_gains)
         return wet if self._mix == 1 else dry + self._mix * (wet - dry)
 
@@ -325,6 +338,10 @@ class IndependentStream(Stream):
             stream._beginning = None if self._beginning is None else self._beginning[i : i + 1]
             stream._reset()
         super()._reset()
+
+    def _prepare(self) -> None:
+        for stream in self._streams:
+            stream._prepare()
 
     def _advance(self, y: Samples) -> Samples:
         channels = [stream._advance(y[i : i + 1]) for i, stream in enumerate(self._streams)]

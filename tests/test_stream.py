@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nmf_audio import Denoiser, ParameterError, Separator, Stream
+from nmf_audio._types import ComplexArray
 from nmf_audio.decompose import METHODS
+from nmf_audio.decompose.analysis import AnalysedFrames, Analysis
 from tests.tiny import NO_MEMORY, denoiser_by
 
 Array = npt.NDArray[np.float32]
@@ -237,6 +239,29 @@ def test_primed_with_its_beginning_a_stream_gives_the_one_shot_result(
         out, _ = in_blocks(stream, y, random_lengths(seed, 3000))
         np.testing.assert_array_equal(out, expected)
     assert np.abs(expected - denoiser.denoise(y, 16000, warm_up=0)).max() > 1e-6
+
+
+@pytest.mark.parametrize("channels", ["linked", "independent"])
+def test_a_beginning_is_heard_once_for_each_signal(channels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    process = Analysis.process
+
+    def count(analysis: Analysis, X: ComplexArray) -> AnalysedFrames:
+        counts.append(X.shape[1])
+        return process(analysis, X)
+
+    monkeypatch.setattr(Analysis, "process", count)
+    stream = Denoiser(channels=channels).stream(16000, 2)
+    stream.prime(beginning=np.zeros((2, 256 * 20), np.float32))
+    heard = sum(counts)
+    assert heard >= 19
+    stream.process(np.zeros((2, 256 * 10), np.float32))
+    stream.flush()
+    of_signal = sum(counts) - heard
+    # the next signal hears it again, with its first block
+    stream.process(np.zeros((2, 256 * 10), np.float32))
+    stream.flush()
+    assert sum(counts) == 2 * (heard + of_signal)
 
 
 def test_a_beginning_that_was_heard_comes_out_as_clean_as_the_rest() -> None:
